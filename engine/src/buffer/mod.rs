@@ -1,0 +1,9 @@
+//! Floor 0: memory of outgoing messages, and spare memory for incoming ones.
+
+pub mod batch;
+pub mod outgoing;
+pub mod pool;
+
+pub use batch::Batch;
+pub use outgoing::Outgoing;
+pub use pool::Pool;

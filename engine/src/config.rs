@@ -1,0 +1,75 @@
+//! What an engine and its endpoints are made from.
+
+use crate::conn::Limits;
+use crate::reactor::{Context, Handler};
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A hook run on a reactor's thread.
+pub type Hook = Arc<dyn Fn(&mut Context) + Send + Sync>;
+/// Where log lines go: a level and a line. Any thread.
+pub type Log = Arc<dyn Fn(Level, &str) + Send + Sync>;
+
+/// How much a log line matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(i32)]
+pub enum Level {
+    /// The engine cannot do what it was asked.
+    Error = 1,
+    /// Something is worse than it could be.
+    Warn = 2,
+    /// What was chosen.
+    Info = 3,
+}
+
+/// Sizes and hooks of an engine. Zero means the default.
+#[derive(Clone, Default)]
+pub struct Config {
+    /// Threads; 0: one per CPU that the process may run on. At most 255.
+    pub reactors: u32,
+    /// Connections per reactor; 0: 65,536. At most 2^24 - 1.
+    pub connections_max: u32,
+    /// Provided buffers per reactor, a power of two up to 32,768; 0: 1,024.
+    pub recv_buffers: u32,
+    /// Payload bytes of each; 0: 16,384. At least 64, at most 16 MiB.
+    pub recv_buffer_size: u32,
+    /// Pin reactor i to the i-th CPU of the process's affinity mask.
+    pub pin: bool,
+    /// Let a kernel thread submit (`IORING_SETUP_SQPOLL`).
+    pub sqpoll: bool,
+    /// First on each reactor's thread.
+    pub on_start: Option<Hook>,
+    /// Last on each reactor's thread.
+    pub on_stop: Option<Hook>,
+    /// Log lines; silent without.
+    pub log: Option<Log>,
+    /// The word that `Context::reactor_user` starts with.
+    pub user: usize,
+}
+
+/// Where to listen.
+#[derive(Clone, Debug)]
+pub enum Address {
+    /// Every address, IPv6 and IPv4.
+    Any,
+    /// One address.
+    Ip(IpAddr),
+    /// A Unix socket path. Removed first if a socket stands there, and removed at the end.
+    Unix(PathBuf),
+}
+
+/// What to listen on.
+#[derive(Clone)]
+pub struct Endpoint {
+    /// Where.
+    pub address: Address,
+    /// TCP port; 0: the system chooses.
+    pub port: u16,
+    /// Who is called.
+    pub handler: Arc<dyn Handler>,
+    /// The limits of its connections.
+    pub limits: Limits,
+    /// The user word that its connections start with.
+    pub user: usize,
+}

@@ -1,0 +1,38 @@
+//! The limits of one connection. Safe on the open internet by default.
+
+/// Limits and modes, shared by all connections of an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of one message; more is answered with 1009. Default 1 MiB.
+    pub message_max: u32,
+    /// Fragments of one message; more is answered with 1008. Default 16,384.
+    pub fragments_max: u32,
+    /// Bytes queued to be sent before `FULL`. Default 1 MiB.
+    pub send_queue_max: u32,
+    /// Bytes of the HTTP head; more is answered with 431. Default 16 KiB.
+    pub head_max: u32,
+    /// From accept to the end of the HTTP head. Default 10,000 ms.
+    pub handshake_timeout_ms: u32,
+    /// A Ping after half of it without a byte from the peer, the end after all of it.
+    /// Default 60,000 ms.
+    pub idle_timeout_ms: u32,
+    /// For the peer's part of the closing handshake. Default 5,000 ms.
+    pub close_timeout_ms: u32,
+    /// Deliver data as it comes instead of whole messages.
+    pub stream: bool,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message_max: 1 << 20,
+            fragments_max: 16_384,
+            send_queue_max: 1 << 20,
+            head_max: 16 << 10,
+            handshake_timeout_ms: 10_000,
+            idle_timeout_ms: 60_000,
+            close_timeout_ms: 5_000,
+            stream: false,
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! Floor 0: RFC 6455 on bytes. No I/O, no clock, no thread, no random source.
+
+pub mod close;
+pub mod handshake;
+pub mod head;
+pub mod header;
+pub mod input;
+pub mod mask;
+pub mod opcode;
+pub mod reader;
+pub mod sequence;
+pub mod utf8;
+pub mod violation;
+
+pub use close::CloseCode;
+pub use header::Header;
+pub use input::Input;
+pub use opcode::Opcode;
+pub use reader::{FrameReader, Piece};
+pub use violation::Violation;
+
+/// Which end of the connection we are: it decides who masks (RFC 6455 §5.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Receives masked frames, sends unmasked ones.
+    Server,
+    /// Receives unmasked frames, sends masked ones.
+    Client,
+}

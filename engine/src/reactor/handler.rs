@@ -1,0 +1,96 @@
+//! What an application implements. Calls run on the reactor's thread; several reactors call the
+//! same handler at once. They must not block. No call re-enters another.
+
+use super::ctx::{Conn, Context};
+use crate::conn::{CloseInfo, Data};
+use crate::proto::Opcode;
+use crate::proto::handshake::{InvalidHeader, Refusal, Request, Response};
+use std::net::SocketAddr;
+
+/// The callbacks of an endpoint. `on_open` and `on_close` pair exactly once per connection that
+/// was accepted; nothing comes before the one or after the other, except `on_upgrade`.
+pub trait Handler: Send + Sync + 'static {
+    /// A valid upgrade request: `Ok` answers 101, `Err` the given status.
+    fn on_upgrade(&self, _ctx: &mut Context, _upgrade: &mut Upgrade<'_>) -> Result<(), Refusal> {
+        Ok(())
+    }
+    /// The connection is open.
+    fn on_open(&self, _ctx: &mut Context, _conn: Conn) {}
+    /// A message, or a part of one with `Limits::stream`.
+    fn on_message(&self, _ctx: &mut Context, _conn: Conn, _message: Message<'_>) {}
+    /// A Pong came.
+    fn on_pong(&self, _ctx: &mut Context, _conn: Conn, _payload: &[u8]) {}
+    /// The send queue was full and has fallen below half of its limit.
+    fn on_drain(&self, _ctx: &mut Context, _conn: Conn) {}
+    /// The connection is gone; its handle is stale from here on (`Context::user` still answers
+    /// inside this call).
+    fn on_close(&self, _ctx: &mut Context, _conn: Conn, _closed: &Closed<'_>) {}
+}
+
+/// An upgrade in progress, lent to `on_upgrade`.
+#[derive(Debug)]
+pub struct Upgrade<'a> {
+    pub(super) request: &'a Request<'a>,
+    pub(super) response: &'a mut Response,
+    pub(super) peer: Option<SocketAddr>,
+    pub(super) user: &'a mut usize,
+}
+
+impl<'a> Upgrade<'a> {
+    /// The request.
+    pub fn request(&self) -> &Request<'a> {
+        self.request
+    }
+    /// The peer's address; `None` on a Unix socket.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.peer
+    }
+    /// Chooses one of the offered subprotocols. Without this call none is chosen.
+    pub fn set_protocol(&mut self, name: &str) -> Result<(), InvalidHeader> {
+        self.response.set_protocol(self.request, name)
+    }
+    /// Adds a header to the answer.
+    pub fn add_header(&mut self, name: &str, value: &[u8]) -> Result<(), InvalidHeader> {
+        self.response.add_header(name, value)
+    }
+    /// The connection's user word, as [`Context::user`] will give it back.
+    pub fn set_user(&mut self, user: usize) {
+        *self.user = user;
+    }
+    /// The user word so far: the endpoint's.
+    pub fn user(&self) -> usize {
+        *self.user
+    }
+}
+
+/// A received message, lent to `on_message`.
+#[derive(Debug)]
+pub struct Message<'a> {
+    /// Text (checked UTF-8) or Binary.
+    pub opcode: Opcode,
+    /// The payload.
+    pub payload: &'a [u8],
+    /// Starts a message: always, unless `Limits::stream`.
+    pub first: bool,
+    /// Ends a message: always, unless `Limits::stream`.
+    pub last: bool,
+}
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Closed<'a> {
+    /// Codes and reason.
+    pub info: CloseInfo<'a>,
+    /// The `errno` that ended the transport; 0 if it ended in order.
+    pub errno: i32,
+}
+
+impl<'a> Message<'a> {
+    pub(super) fn new(opcode: Opcode, data: &'a Data<'_>, first: bool, last: bool) -> Self {
+        let payload = match data {
+            Data::Lent(bytes) => &**bytes,
+            Data::Owned(bytes) => bytes,
+        };
+        Self { opcode, payload, first, last }
+    }
+}

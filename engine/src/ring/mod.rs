@@ -1,0 +1,123 @@
+//! Floor 1: the kernel. No WebSocket here: sockets, buffers and completions.
+//!
+//! [`Kernel`] is what a reactor asks of it. `Uring` is the real one; `Sim` (feature `sim`) is a
+//! seeded fake one that gives short reads, `ENOBUFS`, cancels, resets and late completions.
+
+pub mod lease;
+pub mod token;
+
+use crate::buffer::Batch;
+use crate::tick::Tick;
+pub use lease::{Buffers, Lease, Retained};
+pub use rustix::io::Errno;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+pub use token::Token;
+
+/// A connected socket as the kernel floor names it: a direct descriptor or an ordinary one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Socket(pub(crate) u32);
+
+/// A connection that was accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// To be used until `close` completes.
+    pub socket: Socket,
+    /// The peer; `None` for a Unix socket or when it could not be learned.
+    pub peer: Option<SocketAddr>,
+}
+
+/// What happened. Every operation of a token ends with exactly one final completion.
+#[derive(Debug)]
+pub enum Completion {
+    /// From `accept`. With `more == false` the operation is down and must be armed again.
+    Accepted {
+        /// As given to `accept`.
+        listener: usize,
+        /// A connection, or why there is none (`EMFILE`, `ENFILE`, `ECANCELED`, ...). `None` when
+        /// the operation ended without either.
+        result: Result<Option<Accepted>, Errno>,
+        /// Whether the operation is still armed.
+        more: bool,
+    },
+    /// From `receive`. `Ok(None)` is the end of the stream; with an empty final report of a
+    /// cancelled operation the result is `Err(ECANCELED)`.
+    Received {
+        /// As given to `receive`.
+        token: Token,
+        /// Filled buffer, end of stream, or the error.
+        result: Result<Option<Lease>, Errno>,
+        /// Whether the operation is still armed.
+        more: bool,
+    },
+    /// From `send`: always final. The batch comes back.
+    Sent {
+        /// As given to `send`.
+        token: Token,
+        /// The batch, not advanced.
+        batch: Batch,
+        /// Bytes of it that were sent.
+        result: Result<usize, Errno>,
+    },
+    /// From `close`: the socket is gone.
+    Closed {
+        /// As given to `close`.
+        token: Token,
+    },
+    /// Another thread or reactor wants attention.
+    Woken,
+}
+
+/// The kernel could not go on. The reactor ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{call}: {errno}")]
+pub struct KernelError {
+    /// The system call that failed.
+    pub call: &'static str,
+    /// Why.
+    pub errno: Errno,
+}
+
+/// What a reactor asks of the kernel. Calls queue work and cannot fail: what goes wrong comes back
+/// as a completion. One thread.
+pub trait Kernel {
+    /// The time. Fixed between two calls of `wait`.
+    fn now(&self) -> Tick;
+    /// Accepts on a listening socket (an index into those given at creation) until cancelled.
+    fn accept(&mut self, listener: usize);
+    /// Stops accepting; a final `Accepted` follows.
+    fn cancel_accept(&mut self, listener: usize);
+    /// Stops listening for good. Only when accept is down.
+    fn close_listener(&mut self, listener: usize);
+    /// Receives until the end of the stream, an error, or a cancel. One per socket at a time.
+    fn receive(&mut self, socket: Socket, token: Token);
+    /// Stops receiving; a final `Received` follows.
+    fn cancel_receive(&mut self, token: Token);
+    /// Sends the batch, all of it unless the socket fails. One per socket at a time.
+    fn send(&mut self, socket: Socket, token: Token, batch: Batch);
+    /// Ends the sending direction: the peer sees the end of the stream. No completion.
+    fn shutdown_send(&mut self, socket: Socket);
+    /// Ends both directions: a receive and a send in flight complete. No completion of its own.
+    fn shutdown(&mut self, socket: Socket);
+    /// Gives the socket back. Only when no receive and no send are out. `Closed` follows.
+    fn close(&mut self, socket: Socket, token: Token);
+    /// Wakes another reactor of the same engine: it sees `Woken`.
+    fn wake(&mut self, reactor: usize);
+    /// The bytes of a lease.
+    fn bytes<'k>(&'k mut self, lease: &'k mut Lease) -> &'k mut [u8];
+    /// Gives a buffer back to be filled again.
+    fn release(&mut self, lease: Lease);
+    /// Drops the lease of a buffer that was retained: it comes back by itself.
+    fn forget(&mut self, lease: Lease);
+    /// The memory that leases point into, to retain from.
+    fn buffers(&self) -> Arc<Buffers>;
+    /// Submits all that is queued, waits until something happened or `timeout` is over (`None`:
+    /// for ever, zero: not at all) and appends what happened. Completions are copied out before
+    /// any of them is acted on.
+    fn wait(
+        &mut self,
+        timeout: Option<Duration>,
+        completions: &mut Vec<Completion>,
+    ) -> Result<(), KernelError>;
+}
