@@ -1,6 +1,7 @@
 //! What an engine and its endpoints are made from.
 
 use crate::conn::Limits;
+use crate::engine::Error;
 use crate::reactor::{Context, Handler};
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -30,7 +31,7 @@ pub struct Config {
     pub reactors: u32,
     /// Connections per reactor; 0: 65,536. At most 2^24 - 1.
     pub connections_max: u32,
-    /// Provided buffers per reactor, a power of two up to 32,768; 0: 1,024.
+    /// Provided buffers per reactor, a power of two from 16 to 32,768; 0: 1,024.
     pub recv_buffers: u32,
     /// Payload bytes of each; 0: 16,384. At least 64, at most 16 MiB.
     pub recv_buffer_size: u32,
@@ -72,4 +73,45 @@ pub struct Endpoint {
     pub limits: Limits,
     /// The user word that its connections start with.
     pub user: usize,
+}
+
+/// The sizes of a configuration, checked and with the defaults filled in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sizes {
+    pub(crate) reactors: u32,
+    pub(crate) connections_max: u32,
+    pub(crate) recv_buffers: u16,
+    pub(crate) recv_buffer_size: u32,
+}
+
+impl Config {
+    pub(crate) fn sizes(&self) -> Result<Sizes, Error> {
+        let or = |value: u32, default: u32| if value == 0 { default } else { value };
+        let cpus = || rustix::thread::sched_getaffinity(None).map_or(1, |set| set.count().min(255));
+        let reactors = if self.reactors == 0 { cpus() } else { self.reactors };
+        let connections_max = or(self.connections_max, 65_536);
+        let recv_buffers = or(self.recv_buffers, 1_024);
+        let recv_buffer_size = or(self.recv_buffer_size, 16_384);
+        let invalid = |text: &str| Err(Error::Invalid(text.into()));
+        if reactors > 255 {
+            return invalid("reactors: at most 255");
+        }
+        if connections_max >= 1 << 24 {
+            return invalid("connections_max: less than 2^24");
+        }
+        let recv_buffers = match u16::try_from(recv_buffers) {
+            Ok(count) if count.is_power_of_two() && (16..=32_768).contains(&count) => count,
+            _ => return invalid("recv_buffers: a power of two from 16 to 32,768"),
+        };
+        if !(64..=16 << 20).contains(&recv_buffer_size) {
+            return invalid("recv_buffer_size: from 64 bytes to 16 MiB");
+        }
+        Ok(Sizes { reactors, connections_max, recv_buffers, recv_buffer_size })
+    }
+
+    pub(crate) fn log(&self, level: Level, line: &str) {
+        if let Some(log) = &self.log {
+            log(level, line);
+        }
+    }
 }

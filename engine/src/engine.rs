@@ -1,10 +1,15 @@
 //! Floor 3: threads, start and stop.
 
-use crate::buffer::Outgoing;
-use crate::config::{Config, Endpoint};
-use crate::proto::{CloseCode, Opcode};
-use crate::reactor::{CallError, Conn, Context, Stats};
-use std::time::Duration;
+use crate::config::{Address, Config, Endpoint, Level, Sizes};
+use crate::listen::listen;
+use crate::reactor::{Handle, Reactor, Served, Setup, Stats};
+use crate::ring::{Errno, Refused, Uring, UringConfig, Waker, signals};
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 /// Why the engine could not do what it was asked.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -18,97 +23,310 @@ pub enum Error {
         /// What was tried.
         what: String,
         /// The `errno`.
-        source: rustix::io::Errno,
+        source: Errno,
     },
     /// The kernel lacks, or forbids, what is required: the text says why and what to do.
-    #[error("{text}")]
-    Kernel {
-        /// The diagnosis and its remedy.
-        text: String,
-        /// The `errno` of the refused call.
-        errno: i32,
-    },
-    /// Not now: started twice, listening after the start.
+    #[error(transparent)]
+    Kernel(#[from] Refused),
+    /// Not now: started twice, listening after the start, waiting on a reactor's own thread.
     #[error("{0}")]
     State(&'static str),
-    /// Memory could not be reserved.
-    #[error("out of memory: {0}")]
-    NoMemory(&'static str),
+    /// A callback panicked and took its reactor with it.
+    #[error("a callback panicked on reactor {0}")]
+    Panicked(u32),
 }
 
-/// N reactors: one thread and one ring each. Dropping it stops and waits.
-pub struct Engine {}
+/// N reactors: one thread and one ring each. Dropping it stops at once and waits.
+pub struct Engine {
+    config: Config,
+    sizes: Sizes,
+    handle: Handle,
+    state: Mutex<State>,
+    /// Signalled when the reactors have been joined.
+    joined: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    phase: Phase,
+    endpoints: Vec<Served>,
+    /// Per endpoint, one listening socket per reactor.
+    sockets: Vec<Vec<OwnedFd>>,
+    unix_paths: Vec<PathBuf>,
+    threads: Vec<JoinHandle<Result<(), Error>>>,
+    /// How the reactors ended, once they have.
+    outcome: Option<Result<(), Error>>,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Phase {
+    #[default]
+    New,
+    Started,
+    /// Someone is joining the threads.
+    Joining,
+    Ended,
+}
 
 impl Engine {
     /// Checks the configuration; makes no thread yet.
-    pub fn new(_config: Config) -> Result<Self, Error> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a value out of its range, [`Error::System`] when descriptors run out.
+    pub fn new(config: Config) -> Result<Self, Error> {
+        let sizes = config.sizes()?;
+        let wakers: Result<Vec<Waker>, Errno> = (0..sizes.reactors).map(|_| Waker::new()).collect();
+        let wakers = wakers
+            .map_err(|source| Error::System { what: "creating an eventfd".into(), source })?;
+        Ok(Self {
+            config,
+            sizes,
+            handle: Handle::new(wakers.into()),
+            state: Mutex::default(),
+            joined: Condvar::new(),
+        })
     }
-    /// Binds; returns the port (0 for a Unix socket). Before `start`.
-    pub fn listen(&self, _at: Endpoint) -> Result<u16, Error> {
-        unimplemented!()
+
+    /// Binds and listens; returns the port (0 for a Unix socket). Before `start`: connections wait
+    /// in the kernel until then.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for limits out of range, [`Error::System`] when the address cannot be
+    /// had, [`Error::State`] after the start.
+    pub fn listen(&self, at: Endpoint) -> Result<u16, Error> {
+        at.limits.check().map_err(|text| Error::Invalid(text.into()))?;
+        let mut state = self.lock();
+        if state.phase != Phase::New {
+            return Err(Error::State("listen comes before start"));
+        }
+        let (sockets, port) = listen(&at.address, at.port, self.sizes.reactors)?;
+        if let Address::Unix(path) = at.address {
+            state.unix_paths.push(path);
+        }
+        state.sockets.push(sockets);
+        state.endpoints.push(Served { handler: at.handler, limits: at.limits, user: at.user });
+        Ok(port)
     }
-    /// Makes the threads and waits until each has its ring.
+
+    /// Makes the threads and waits until each has its ring. All or none.
+    ///
+    /// # Errors
+    /// [`Error::Kernel`] when io_uring is refused, [`Error::System`] when a thread cannot be made,
+    /// [`Error::State`] when started before.
     pub fn start(&self) -> Result<(), Error> {
-        unimplemented!()
+        let mut state = self.lock();
+        if state.phase != Phase::New {
+            return Err(Error::State("started before"));
+        }
+        state.phase = Phase::Started;
+        let (report, reports) = channel();
+        let mut outcome = Ok(());
+        for index in 0..self.sizes.reactors {
+            match self.spawn(&mut state, index, report.clone()) {
+                Ok(thread) => state.threads.push(thread),
+                Err(error) => {
+                    outcome = Err(error);
+                    break;
+                }
+            }
+        }
+        drop(report);
+        for _ in 0..state.threads.len() {
+            match reports.recv() {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => outcome = outcome.and(Err(error)),
+                // A hook panicked before it could report; joining tells which.
+                Err(_) => break,
+            }
+        }
+        drop(state);
+        if outcome.is_err() {
+            self.handle.stop(Duration::ZERO);
+            let _ = self.wait();
+        }
+        outcome
     }
+
     /// For other threads.
     pub fn handle(&self) -> &Handle {
-        unimplemented!()
+        &self.handle
     }
+
     /// Begins to stop: no accept, Close 1001 to all, the rest aborted after `grace`.
-    /// Async-signal-safe: an atomic store and a write per reactor.
-    pub fn stop(&self, _grace: Duration) {
-        unimplemented!()
+    /// Async-signal-safe: an atomic store, and a `write` per reactor.
+    pub fn stop(&self, grace: Duration) {
+        self.handle.stop(grace);
     }
-    /// Waits until all reactors have ended. An error if one ended by a failure of its kernel.
+
+    /// Waits until all reactors have ended; at once when they were never started.
+    ///
+    /// # Errors
+    /// How the first of them failed; [`Error::State`] on a reactor's own thread.
     pub fn wait(&self) -> Result<(), Error> {
-        unimplemented!()
+        let mut state = self.lock();
+        if state.threads.iter().any(|thread| thread.thread().id() == thread::current().id()) {
+            return Err(Error::State("a reactor cannot wait for itself"));
+        }
+        while state.phase == Phase::Joining {
+            state = self.joined.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        if state.phase == Phase::Started {
+            state.phase = Phase::Joining;
+            let threads = std::mem::take(&mut state.threads);
+            drop(state);
+            let outcome = join(threads);
+            state = self.lock();
+            state.phase = Phase::Ended;
+            state.outcome = Some(outcome);
+            self.joined.notify_all();
+        }
+        state.outcome.clone().unwrap_or(Ok(()))
     }
-    /// The counters of one reactor, or the sum of all with `None`.
-    pub fn stats(&self, _reactor: Option<u32>) -> Option<Stats> {
-        unimplemented!()
+
+    /// The counters of one reactor, or the sum of all with `None`. `None` when there is no such
+    /// reactor.
+    pub fn stats(&self, reactor: Option<u32>) -> Option<Stats> {
+        self.handle.stats(reactor)
     }
+
     /// Number of reactors.
     pub fn reactors(&self) -> u32 {
-        unimplemented!()
+        self.sizes.reactors
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn spawn(
+        &self,
+        state: &mut State,
+        index: u32,
+        report: Sender<Result<(), Error>>,
+    ) -> Result<JoinHandle<Result<(), Error>>, Error> {
+        let mut sockets = Vec::new();
+        let mut listeners = Vec::new();
+        for (endpoint, of_reactors) in state.sockets.iter_mut().enumerate() {
+            sockets.extend(of_reactors.pop());
+            listeners.push(endpoint as u16);
+        }
+        let thread = Thread {
+            config: self.config.clone(),
+            sizes: self.sizes,
+            index,
+            sockets,
+            listeners,
+            endpoints: state.endpoints.clone(),
+            handle: self.handle.clone(),
+        };
+        // The host's signals are for the host's threads: ours inherit a full mask.
+        signals::blocked(|| {
+            thread::Builder::new().name(format!("rws-{index}")).spawn(move || thread.run(&report))
+        })
+        .map_err(|error| Error::System {
+            what: "making a thread".into(),
+            source: Errno::from_io_error(&error).unwrap_or(Errno::AGAIN),
+        })
     }
 }
 
-/// The engine as other threads see it. Calls are queued to the reactor that owns the connection;
-/// order is kept per calling thread. Never blocks for long; wakes the reactor once per batch.
-#[derive(Clone)]
-pub struct Handle {}
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.handle.stop(Duration::ZERO);
+        // Whoever wanted to know how it ended has called `wait`.
+        let _ = self.wait();
+        for path in &self.lock().unix_paths {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
 
-impl Handle {
-    /// Queues one unfragmented message. `Ok` means handed over; if the connection has gone by
-    /// then it is counted in `Stats::forward_dropped`.
-    pub fn send(&self, _c: Conn, _op: Opcode, _payload: &[u8]) -> Result<(), CallError> {
-        unimplemented!()
+fn join(threads: Vec<JoinHandle<Result<(), Error>>>) -> Result<(), Error> {
+    let mut outcome = Ok(());
+    for (index, thread) in threads.into_iter().enumerate() {
+        let ended = thread.join().unwrap_or(Err(Error::Panicked(index as u32)));
+        outcome = outcome.and(ended);
     }
-    /// Queues a message framed before.
-    pub fn send_message(&self, _c: Conn, _m: &Outgoing) -> Result<(), CallError> {
-        unimplemented!()
+    outcome
+}
+
+/// What one reactor's thread is made from.
+struct Thread {
+    config: Config,
+    sizes: Sizes,
+    index: u32,
+    sockets: Vec<OwnedFd>,
+    listeners: Vec<u16>,
+    endpoints: Vec<Served>,
+    handle: Handle,
+}
+
+impl Thread {
+    fn run(self, report: &Sender<Result<(), Error>>) -> Result<(), Error> {
+        if self.config.pin {
+            self.pin();
+        }
+        let kernel = match Uring::new(UringConfig {
+            index: self.index as usize,
+            sockets_max: self.sizes.connections_max,
+            recv_buffers: self.sizes.recv_buffers,
+            recv_buffer_size: self.sizes.recv_buffer_size,
+            sqpoll: self.config.sqpoll,
+            listeners: self.sockets,
+            wakers: self.handle.wakers(),
+            start: Instant::now(),
+        }) {
+            Ok(kernel) => kernel,
+            Err(refused) => {
+                // The receiver is there until every reactor has reported.
+                let _ = report.send(Err(refused.clone().into()));
+                return Err(refused.into());
+            }
+        };
+        let sockets_max = kernel.sockets_max();
+        if sockets_max < self.sizes.connections_max {
+            let line = format!(
+                "reactor {}: connections_max lowered from {} to {sockets_max} by RLIMIT_NOFILE",
+                self.index, self.sizes.connections_max
+            );
+            self.config.log(Level::Warn, &line);
+        }
+        let mut reactor = Reactor::new(
+            kernel,
+            Setup {
+                index: self.index,
+                connections_max: self.sizes.connections_max.min(sockets_max),
+                endpoints: self.endpoints,
+                listeners: self.listeners,
+                handle: self.handle,
+                user: self.config.user,
+            },
+        );
+        if let Some(on_start) = &self.config.on_start {
+            on_start(reactor.context());
+        }
+        let _ = report.send(Ok(()));
+        let outcome = reactor.run();
+        if let Some(on_stop) = &self.config.on_stop {
+            on_stop(reactor.context());
+        }
+        outcome.map_err(|failed| {
+            self.config.log(Level::Error, &format!("reactor {}: {failed}", self.index));
+            Error::System { what: failed.call.into(), source: failed.errno }
+        })
     }
-    /// Begins the closing handshake.
-    pub fn close(&self, _c: Conn, _code: CloseCode, _reason: &str) -> Result<(), CallError> {
-        unimplemented!()
-    }
-    /// Ends the connection without a handshake.
-    pub fn abort(&self, _c: Conn) -> Result<(), CallError> {
-        unimplemented!()
-    }
-    /// Runs `f` on a reactor. Before the start it waits for it; a refused `f` is dropped.
-    /// One that was taken runs exactly once, at the latest when the reactor ends.
-    pub fn post(
-        &self,
-        _reactor: u32,
-        _f: Box<dyn FnOnce(&mut Context) + Send>,
-    ) -> Result<(), CallError> {
-        unimplemented!()
-    }
-    /// As [`Engine::stop`].
-    pub fn stop(&self, _grace: Duration) {
-        unimplemented!()
+
+    /// To the i-th CPU of those the process may run on.
+    fn pin(&self) {
+        let Ok(allowed) = rustix::thread::sched_getaffinity(None) else { return };
+        let cpus: Vec<usize> =
+            (0..rustix::thread::CpuSet::MAX_CPU).filter(|&cpu| allowed.is_set(cpu)).collect();
+        let Some(&cpu) = cpus.get(self.index as usize % cpus.len().max(1)) else { return };
+        let mut only = rustix::thread::CpuSet::new();
+        only.set(cpu);
+        if let Err(errno) = rustix::thread::sched_setaffinity(None, &only) {
+            let line = format!("reactor {} not pinned to CPU {cpu}: {errno}", self.index);
+            self.config.log(Level::Warn, &line);
+        }
     }
 }

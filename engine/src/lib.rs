@@ -7,6 +7,8 @@ pub mod config;
 pub mod conn;
 #[cfg(feature = "uring")]
 pub mod engine;
+#[cfg(feature = "uring")]
+mod listen;
 pub mod proto;
 #[cfg(feature = "uring")]
 pub mod reactor;

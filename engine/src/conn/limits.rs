@@ -36,3 +36,23 @@ impl Default for Limits {
         }
     }
 }
+
+impl Limits {
+    /// Whether each value is in its range.
+    ///
+    /// # Errors
+    /// The name of the first that is not, and its range.
+    pub fn check(&self) -> Result<(), &'static str> {
+        let timeouts = [self.handshake_timeout_ms, self.idle_timeout_ms, self.close_timeout_ms];
+        if self.message_max == 0 || self.send_queue_max == 0 || self.fragments_max == 0 {
+            return Err("message_max, send_queue_max and fragments_max: at least 1");
+        }
+        if !(512..=1 << 20).contains(&self.head_max) {
+            return Err("head_max: from 512 bytes to 1 MiB");
+        }
+        if timeouts.contains(&0) {
+            return Err("timeouts: at least 1 ms; 4,294,967,295 turns one off");
+        }
+        Ok(())
+    }
+}

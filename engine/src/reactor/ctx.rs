@@ -1,18 +1,30 @@
 //! What a callback may do: the reactor, without its kernel.
 
+use super::handle::Handle;
 use super::handler::Message;
-use crate::buffer::Outgoing;
-use crate::conn::{Queued, SendError, SendFlags};
-use crate::engine::Handle;
+use super::mailbox::Mail;
+use super::slab::{Phase, Slab, Slot};
+use super::stats::Counters;
+use super::timers::Timers;
+use super::wheel::Wheel;
+use crate::buffer::{Outgoing, Pool};
+use crate::conn::{Env, Limits, Queued, SendError, SendFlags};
 use crate::proto::{CloseCode, Opcode};
+use crate::ring::{Buffers, Retained};
+use crate::tick::Tick;
+use bytes::Bytes;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A connection, by value: reactor, slot and generation. A stale one is refused, never followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Conn(pub(crate) u64);
+pub struct Conn(u64);
 
 impl Conn {
+    pub(super) const fn new(reactor: u32, slot: u32, generation: u32) -> Self {
+        Self((reactor as u64) << 56 | (slot as u64) << 32 | generation as u64)
+    }
     /// The handle as a number; 0 is never a connection.
     pub const fn to_bits(self) -> u64 {
         self.0
@@ -21,18 +33,27 @@ impl Conn {
     pub const fn from_bits(bits: u64) -> Self {
         Self(bits)
     }
+    pub(super) const fn reactor(self) -> u32 {
+        (self.0 >> 56) as u32
+    }
+    pub(super) const fn slot(self) -> u32 {
+        (self.0 >> 32) as u32 & 0xFF_FFFF
+    }
+    pub(super) const fn generation(self) -> u32 {
+        self.0 as u32
+    }
 }
 
 /// A timer, by value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Timer(pub(crate) u64);
+pub struct Timer(pub(super) u64);
 
 impl Timer {
-    /// As a number.
+    /// As a number; 0 is never a timer.
     pub const fn to_bits(self) -> u64 {
         self.0
     }
-    /// From a number.
+    /// From a number. Any number is safe.
     pub const fn from_bits(bits: u64) -> Self {
         Self(bits)
     }
@@ -47,97 +68,307 @@ pub enum CallError {
     /// The connection refused.
     #[error(transparent)]
     Send(#[from] SendError),
-    /// Forwarded to another reactor whose mailbox is full.
+    /// Another reactor's mailbox is full.
     #[error("mailbox full")]
     MailboxFull,
-    /// The engine has stopped.
-    #[error("stopped")]
+    /// The engine is not running.
+    #[error("engine not running")]
     Stopped,
 }
 
+/// The lease that a message under delivery lies in.
+#[derive(Debug)]
+pub(super) struct Delivery {
+    pub(super) buffer: u16,
+    pub(super) memory: std::ops::Range<usize>,
+    pub(super) retained: Option<Retained>,
+}
+
 /// The reactor of the calling thread, lent to a callback.
-pub struct Context {}
+pub struct Context {
+    pub(super) slab: Slab,
+    pub(super) pool: Pool,
+    /// Slots whose state must be settled with the kernel before the turn ends. Each at most once.
+    pub(super) dirty: Vec<u32>,
+    pub(super) wheel: Wheel,
+    pub(super) timers: Timers,
+    pub(super) limits: Vec<Limits>,
+    pub(super) handle: Handle,
+    pub(super) counters: Arc<Counters>,
+    pub(super) buffers: Arc<Buffers>,
+    pub(super) delivery: Option<Delivery>,
+    /// Other reactors that have mail from us and must be woken when the turn ends.
+    pub(super) to_wake: Vec<u32>,
+    pub(super) now: Tick,
+    /// The engine is stopping: upgrades are refused.
+    pub(super) draining: bool,
+    pub(super) index: u32,
+    pub(super) user: usize,
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context").field("index", &self.index).field("now", &self.now).finish()
+    }
+}
 
 impl Context {
-    /// Queues one frame; see [`crate::conn::Connection::send`]. What is queued leaves in one send
-    /// when the turn ends. A connection of another reactor works too: the call is forwarded, and
-    /// `Queued::Ok` then means that it was.
+    /// Queues one frame: Text (checked UTF-8), Binary, Continuation, Ping or Pong. Copies
+    /// `payload`. All that is queued for a connection in one turn leaves in one send. A connection
+    /// of another reactor works too: the call is forwarded, and `Queued::Ok` means that it was.
+    ///
+    /// # Errors
+    /// [`CallError::Gone`] for a stale handle, [`CallError::Send`] when the connection refuses,
+    /// [`CallError::MailboxFull`] when it cannot be forwarded. Nothing was queued then.
     pub fn send(
         &mut self,
-        _c: Conn,
-        _op: Opcode,
-        _payload: &[u8],
-        _f: SendFlags,
+        conn: Conn,
+        opcode: Opcode,
+        payload: &[u8],
+        flags: SendFlags,
     ) -> Result<Queued, CallError> {
-        unimplemented!()
+        if self.is_foreign(conn) {
+            let mail = Mail::Frame { conn, opcode, payload: payload.into(), flags };
+            return self.forward(conn, mail).map(|()| Queued::Ok);
+        }
+        self.on_live(conn, |slot, env| slot.conn.send(opcode, payload, flags, env))
+            .inspect(|_| self.counters.messages_out.add(1))
     }
-    /// Queues a message framed before.
-    pub fn send_message(&mut self, _c: Conn, _m: &Outgoing) -> Result<Queued, CallError> {
-        unimplemented!()
+
+    /// Queues a message framed before, by reference unless it is small. As [`Context::send`].
+    ///
+    /// # Errors
+    /// As [`Context::send`].
+    pub fn send_message(&mut self, conn: Conn, message: &Outgoing) -> Result<Queued, CallError> {
+        if self.is_foreign(conn) {
+            let mail = Mail::Message { conn, message: message.clone() };
+            return self.forward(conn, mail).map(|()| Queued::Ok);
+        }
+        self.on_live(conn, |slot, env| slot.conn.send_message(message, env))
+            .inspect(|_| self.counters.messages_out.add(1))
     }
-    /// Begins the closing handshake.
-    pub fn close(&mut self, _c: Conn, _code: CloseCode, _reason: &str) -> Result<(), CallError> {
-        unimplemented!()
+
+    /// Begins the closing handshake: no more data may be sent; what the peer has sent before its
+    /// Close is still delivered.
+    ///
+    /// # Errors
+    /// [`SendError::Sequence`] for a code that must not be sent, [`SendError::TooBig`] for a reason
+    /// over 123 bytes, [`SendError::Closing`] when it has begun already, and as [`Context::send`].
+    pub fn close(&mut self, conn: Conn, code: CloseCode, reason: &str) -> Result<(), CallError> {
+        if self.is_foreign(conn) {
+            return self.forward(conn, Mail::Close { conn, code, reason: reason.into() });
+        }
+        self.on_live(conn, |slot, env| slot.conn.close(code, reason, env))
     }
-    /// Ends the connection without a handshake; `on_close` follows later.
-    pub fn abort(&mut self, _c: Conn) -> Result<(), CallError> {
-        unimplemented!()
+
+    /// Ends the connection without a handshake; `on_close` follows when this callback has
+    /// returned.
+    ///
+    /// # Errors
+    /// [`CallError::Gone`] for a stale handle.
+    pub fn abort(&mut self, conn: Conn) -> Result<(), CallError> {
+        if self.is_foreign(conn) {
+            return self.forward(conn, Mail::Abort { conn });
+        }
+        self.on_live(conn, |slot, _| {
+            slot.abort = true;
+            Ok(())
+        })
     }
-    /// No `on_message` until `resume`; the socket is not read.
-    pub fn pause(&mut self, _c: Conn) -> Result<(), CallError> {
-        unimplemented!()
+
+    /// No `on_message` until [`Context::resume`]; the socket is not read, so the peer is held back
+    /// by TCP. Pings are not answered meanwhile.
+    ///
+    /// # Errors
+    /// [`CallError::Gone`] for a stale handle.
+    pub fn pause(&mut self, conn: Conn) -> Result<(), CallError> {
+        self.set_paused(conn, true)
     }
+
     /// Reads again.
-    pub fn resume(&mut self, _c: Conn) -> Result<(), CallError> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// [`CallError::Gone`] for a stale handle.
+    pub fn resume(&mut self, conn: Conn) -> Result<(), CallError> {
+        self.set_paused(conn, false)
     }
+
     /// Bytes queued and not yet sent; 0 for a stale handle or one of another reactor.
-    pub fn buffered(&self, _c: Conn) -> usize {
-        unimplemented!()
+    pub fn buffered(&self, conn: Conn) -> usize {
+        self.slot(conn).map_or(0, |slot| slot.conn.buffered())
     }
-    /// The peer's address.
-    pub fn peer(&self, _c: Conn) -> Option<SocketAddr> {
-        unimplemented!()
+
+    /// The peer's address; `None` on a Unix socket, for a stale handle or one of another reactor.
+    pub fn peer(&self, conn: Conn) -> Option<SocketAddr> {
+        self.slot(conn).and_then(|slot| slot.peer)
     }
-    /// The connection's user word.
-    pub fn user(&self, _c: Conn) -> Option<usize> {
-        unimplemented!()
+
+    /// The connection's user word; `None` for a stale handle or one of another reactor. Valid
+    /// until `on_close` returns.
+    pub fn user(&self, conn: Conn) -> Option<usize> {
+        self.slot(conn).map(|slot| slot.user)
     }
-    /// Changes it.
-    pub fn set_user(&mut self, _c: Conn, _user: usize) -> Result<(), CallError> {
-        unimplemented!()
+
+    /// Changes the connection's user word.
+    ///
+    /// # Errors
+    /// [`CallError::Gone`] for a stale handle.
+    pub fn set_user(&mut self, conn: Conn, user: usize) -> Result<(), CallError> {
+        if self.is_foreign(conn) {
+            return self.forward(conn, Mail::SetUser { conn, user });
+        }
+        self.slab.live(conn).map(|slot| slot.user = user).ok_or(CallError::Gone)
     }
-    /// Keeps the message beyond the callback as an outgoing message. No copy when it lies whole in
-    /// a receive buffer and not too many are kept.
-    pub fn retain(&mut self, _m: &Message<'_>) -> Outgoing {
-        unimplemented!()
+
+    /// Keeps the message beyond its callback as an outgoing message with FIN. No copy when it lies
+    /// whole in a receive buffer and not too many are kept: the buffer then goes back to the ring
+    /// when the last clone is dropped, on whatever thread.
+    pub fn retain(&mut self, message: &Message<'_>) -> Outgoing {
+        let payload = match self.share(message.payload) {
+            Some(shared) => {
+                self.counters.retained.add(1);
+                shared
+            }
+            None => {
+                self.counters.retain_copied.add(1);
+                Bytes::copy_from_slice(message.payload)
+            }
+        };
+        Outgoing::new(message.opcode, payload)
     }
-    /// Calls `f` once after `delay`, on this reactor. Dropped uncalled when the reactor ends first.
+
+    /// Calls `f` once after `delay` (grain 1 ms), on this reactor. Dropped uncalled when the
+    /// reactor ends first.
     pub fn timer_start(
         &mut self,
-        _delay: Duration,
-        _f: Box<dyn FnOnce(&mut Context) + Send>,
+        delay: Duration,
+        f: Box<dyn FnOnce(&mut Context) + Send>,
     ) -> Timer {
-        unimplemented!()
+        // At least one tick: a timer that starts itself again must not starve the sockets.
+        let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX).max(1);
+        self.timers.start(&mut self.wheel, self.now.saturating_add(delay_ms), f)
     }
-    /// Whether it was still to come.
-    pub fn timer_cancel(&mut self, _t: Timer) -> bool {
-        unimplemented!()
+
+    /// Whether the timer was still to come. It will not be called.
+    pub fn timer_cancel(&mut self, timer: Timer) -> bool {
+        self.timers.cancel(&mut self.wheel, timer)
     }
+
     /// The engine, for other threads.
     pub fn engine(&self) -> &Handle {
-        unimplemented!()
+        &self.handle
     }
+
     /// The reactor's number, from 0.
     pub fn index(&self) -> u32 {
-        unimplemented!()
+        self.index
     }
+
     /// The reactor's own user word.
     pub fn reactor_user(&self) -> usize {
-        unimplemented!()
+        self.user
     }
+
     /// Changes it.
-    pub fn set_reactor_user(&mut self, _user: usize) {
-        unimplemented!()
+    pub fn set_reactor_user(&mut self, user: usize) {
+        self.user = user;
+    }
+
+    /// Puts a slot on the list of those to settle.
+    pub(super) fn mark_dirty(&mut self, index: u32) {
+        let slot = self.slab.at(index);
+        if !slot.dirty {
+            slot.dirty = true;
+            self.dirty.push(index);
+        }
+    }
+
+    /// Carries out what another thread asked for.
+    pub(super) fn deliver_mail(&mut self, mail: Mail) {
+        let done = match mail {
+            Mail::Frame { conn, opcode, payload, flags } => {
+                self.send(conn, opcode, &payload, flags).map(|_| ())
+            }
+            Mail::Message { conn, message } => self.send_message(conn, &message).map(|_| ()),
+            Mail::Close { conn, code, reason } => self.close(conn, code, &reason),
+            Mail::Abort { conn } => self.abort(conn),
+            Mail::Pause { conn, paused } => self.set_paused(conn, paused),
+            Mail::SetUser { conn, user } => self.set_user(conn, user),
+            Mail::Job(job) => {
+                job(self);
+                Ok(())
+            }
+        };
+        if done.is_err() {
+            self.counters.forward_dropped.add(1);
+        }
+    }
+
+    fn slot(&self, conn: Conn) -> Option<&Slot> {
+        if self.is_foreign(conn) {
+            return None;
+        }
+        self.slab.by_conn(conn)
+    }
+
+    fn is_foreign(&self, conn: Conn) -> bool {
+        conn.reactor() != self.index
+    }
+
+    fn forward(&mut self, conn: Conn, mail: Mail) -> Result<(), CallError> {
+        let reactor = conn.reactor();
+        let mailbox = self.handle.0.mailboxes.get(reactor as usize).ok_or(CallError::Gone)?;
+        if mailbox.push(mail)? {
+            self.to_wake.push(reactor);
+        }
+        Ok(())
+    }
+
+    fn set_paused(&mut self, conn: Conn, paused: bool) -> Result<(), CallError> {
+        if self.is_foreign(conn) {
+            return self.forward(conn, Mail::Pause { conn, paused });
+        }
+        self.on_live(conn, |slot, env| {
+            if slot.paused != paused {
+                slot.paused = paused;
+                slot.conn.set_paused(paused, env.now);
+            }
+            Ok(())
+        })
+    }
+
+    /// Runs a call on an open connection and puts it on the dirty list if it was taken.
+    fn on_live<T>(
+        &mut self,
+        conn: Conn,
+        call: impl FnOnce(&mut Slot, &mut Env<'_>) -> Result<T, SendError>,
+    ) -> Result<T, CallError> {
+        let slot = self.slab.live(conn).ok_or(CallError::Gone)?;
+        let limits = &self.limits[slot.endpoint as usize];
+        let mut env = Env { now: self.now, limits, pool: &mut self.pool, copied: &mut 0 };
+        let done = call(slot, &mut env)?;
+        if !slot.dirty {
+            slot.dirty = true;
+            self.dirty.push(conn.slot());
+        }
+        Ok(done)
+    }
+
+    /// The payload by reference, when it lies in the lease under delivery and that may be kept.
+    fn share(&mut self, payload: &[u8]) -> Option<Bytes> {
+        let delivery = self.delivery.as_mut()?;
+        let start = payload.as_ptr() as usize;
+        if start < delivery.memory.start || start + payload.len() > delivery.memory.end {
+            return None;
+        }
+        if delivery.retained.is_none() {
+            delivery.retained = self.buffers.retain(delivery.buffer);
+        }
+        delivery.retained.as_ref().map(|retained| retained.share(payload))
+    }
+
+    /// Whether the connection is still the application's: neither closed nor aborted.
+    pub(super) fn is_live(&self, conn: Conn) -> bool {
+        self.slab.by_conn(conn).is_some_and(|slot| slot.phase == Phase::Live && !slot.abort)
     }
 }

@@ -87,10 +87,14 @@ pub struct Closed<'a> {
 
 impl<'a> Message<'a> {
     pub(super) fn new(opcode: Opcode, data: &'a Data<'_>, first: bool, last: bool) -> Self {
-        let payload = match data {
-            Data::Lent(bytes) => &**bytes,
-            Data::Owned(bytes) => bytes,
-        };
-        Self { opcode, payload, first, last }
+        Self { opcode, payload: payload_of(data), first, last }
+    }
+}
+
+/// The bytes of a received payload, wherever they lie.
+pub(super) fn payload_of<'a>(data: &'a Data<'_>) -> &'a [u8] {
+    match data {
+        Data::Lent(bytes) => bytes,
+        Data::Owned(bytes) => bytes,
     }
 }

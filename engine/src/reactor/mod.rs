@@ -1,9 +1,333 @@
 //! Floor 2: one thread, where connections and the kernel meet.
+//!
+//! A turn: settle what changed with the kernel, wait, copy the completions out, act on each,
+//! read the mail, fire the timers, settle again. Callbacks run from here only, never from inside
+//! a call that the application makes.
 
+mod accept;
 pub mod ctx;
+mod deliver;
+pub mod handle;
 pub mod handler;
+mod mailbox;
+mod settle;
+mod slab;
 pub mod stats;
+mod stop;
+mod timers;
+mod wheel;
 
 pub use ctx::{CallError, Conn, Context, Timer};
+pub use handle::Handle;
 pub use handler::{Closed, Handler, Message, Upgrade};
 pub use stats::Stats;
+
+use crate::buffer::{Batch, Pool};
+use crate::conn::{Disposition, Limits};
+use crate::ring::{Completion, Errno, Kernel, KernelError, Lease, Token};
+use accept::Listener;
+use ctx::Delivery;
+use deliver::{deliver, handle_of, park, with_env};
+use mailbox::Mail;
+use slab::{Phase, Slab};
+use std::sync::Arc;
+use std::time::Duration;
+use timers::Timers;
+use wheel::Wheel;
+
+/// Capacity that a reactor keeps for recycling: enough for every core's hot connections, little
+/// beside its receive buffers.
+const POOL_BYTES_MAX: usize = 8 << 20;
+
+/// What the keys of the wheel name.
+mod key {
+    use super::timers::TIMER_KEY;
+
+    const LISTENER: u64 = 1 << 62;
+    pub(super) const GRACE: u64 = 1 << 61;
+
+    pub(super) enum Due {
+        Timer(u64),
+        Listener(usize),
+        Grace,
+        Slot(u32),
+    }
+
+    pub(super) fn of_slot(index: u32) -> u64 {
+        u64::from(index)
+    }
+    pub(super) fn of_listener(index: usize) -> u64 {
+        LISTENER | index as u64
+    }
+    pub(super) fn decode(key: u64) -> Due {
+        if key & TIMER_KEY != 0 {
+            Due::Timer(key)
+        } else if key & LISTENER != 0 {
+            Due::Listener((key & !LISTENER) as usize)
+        } else if key & GRACE != 0 {
+            Due::Grace
+        } else {
+            Due::Slot(key as u32)
+        }
+    }
+}
+
+/// An endpoint as its reactors see it.
+#[derive(Clone)]
+pub struct Served {
+    /// Who is called.
+    pub handler: Arc<dyn Handler>,
+    /// The limits of its connections.
+    pub limits: Limits,
+    /// The user word that its connections start with.
+    pub user: usize,
+}
+
+/// What a reactor is made from.
+pub struct Setup {
+    /// The reactor's number, from 0.
+    pub index: u32,
+    /// Connections at the same time.
+    pub connections_max: u32,
+    /// The engine's endpoints.
+    pub endpoints: Vec<Served>,
+    /// For each listening socket of the kernel, the endpoint that it serves.
+    pub listeners: Vec<u16>,
+    /// The engine.
+    pub handle: Handle,
+    /// The word that `Context::reactor_user` starts with.
+    pub user: usize,
+}
+
+/// One thread's loop over a kernel.
+pub struct Reactor<K: Kernel> {
+    kernel: K,
+    ctx: Context,
+    endpoints: Vec<Served>,
+    listeners: Vec<Listener>,
+    completions: Vec<Completion>,
+    mails: Vec<Mail>,
+    /// The grace of the stop that is being carried out.
+    grace_ms: Option<u64>,
+}
+
+impl<K: Kernel> Reactor<K> {
+    /// Takes mail from here on; accepts with the first turn.
+    pub fn new(kernel: K, setup: Setup) -> Self {
+        let now = kernel.now();
+        let counters = Arc::clone(&setup.handle.0.counters[setup.index as usize]);
+        setup.handle.0.mailboxes[setup.index as usize].open();
+        let ctx = Context {
+            slab: Slab::new(setup.connections_max),
+            pool: Pool::new(POOL_BYTES_MAX),
+            dirty: Vec::new(),
+            wheel: Wheel::new(now),
+            timers: Timers::default(),
+            limits: setup.endpoints.iter().map(|served| served.limits).collect(),
+            handle: setup.handle,
+            counters,
+            buffers: kernel.buffers(),
+            delivery: None,
+            to_wake: Vec::new(),
+            now,
+            draining: false,
+            index: setup.index,
+            user: setup.user,
+        };
+        let listeners = setup.listeners.into_iter().map(Listener::new).collect();
+        let mut reactor = Self {
+            kernel,
+            ctx,
+            endpoints: setup.endpoints,
+            listeners,
+            completions: Vec::new(),
+            mails: Vec::new(),
+            grace_ms: None,
+        };
+        reactor.arm_listeners();
+        reactor
+    }
+
+    /// What callbacks are lent.
+    pub fn context(&mut self) -> &mut Context {
+        &mut self.ctx
+    }
+
+    /// Turns until the engine has stopped.
+    ///
+    /// # Errors
+    /// As [`Reactor::turn`].
+    pub fn run(&mut self) -> Result<(), KernelError> {
+        while self.turn()? {}
+        Ok(())
+    }
+
+    /// The kernel underneath.
+    pub fn kernel(&mut self) -> &mut K {
+        &mut self.kernel
+    }
+
+    /// One turn. `Ok(false)` when the engine has stopped and nothing is left to do.
+    ///
+    /// # Errors
+    /// The kernel cannot go on. Every open connection has then been reported closed.
+    pub fn turn(&mut self) -> Result<bool, KernelError> {
+        self.heed_stop();
+        self.settle_dirty();
+        if self.is_finished() {
+            self.finish();
+            return Ok(false);
+        }
+        for reactor in self.ctx.to_wake.drain(..) {
+            self.kernel.wake(reactor as usize);
+        }
+        let next = self.ctx.wheel.next();
+        let timeout = next.map(|at| Duration::from_millis(at.saturating_sub(self.ctx.now)));
+        let mut completions = std::mem::take(&mut self.completions);
+        if let Err(error) = self.kernel.wait(timeout, &mut completions) {
+            self.give_up(error.errno);
+            return Err(error);
+        }
+        self.ctx.now = self.kernel.now();
+        self.ctx.counters.turns.add(1);
+        self.ctx.counters.buffers_exhausted.set(self.kernel.buffers_exhausted());
+        for completion in completions.drain(..) {
+            self.act(completion);
+        }
+        self.completions = completions;
+        self.read_mail();
+        self.fire_timers();
+        self.settle_dirty();
+        Ok(true)
+    }
+
+    fn act(&mut self, completion: Completion) {
+        match completion {
+            Completion::Received { token, result, more } => self.received(token, result, more),
+            Completion::Sent { token, batch, result } => self.sent(token, batch, result),
+            Completion::Accepted { listener, result, more } => {
+                self.accepted(listener, result, more);
+            }
+            Completion::Closed { token } => self.closed(token),
+            Completion::Woken => {}
+        }
+    }
+
+    fn received(&mut self, token: Token, result: Result<Option<Lease>, Errno>, more: bool) {
+        let Some(slot) = self.ctx.slab.by_token(token) else {
+            // Stale: the slot has another tenant, whose bytes these are not.
+            if let Ok(Some(lease)) = result {
+                self.kernel.release(lease);
+            }
+            return;
+        };
+        if !more {
+            slot.receiving = false;
+            slot.cancelling = false;
+            self.ctx.mark_dirty(token.slot);
+        }
+        let slot = self.ctx.slab.at(token.slot);
+        let live = slot.phase == Phase::Live;
+        match result {
+            Ok(Some(lease)) if live => self.feed(token.slot, lease),
+            Ok(Some(lease)) => self.kernel.release(lease),
+            Ok(None) => {
+                slot.end_of_stream = true;
+                if live && slot.parked.is_none() {
+                    slot.conn.end_of_stream();
+                }
+            }
+            Err(Errno::CANCELED) => {}
+            // The closing handshake is complete: how the peer then drops TCP is its affair.
+            Err(_) if slot.conn.disposition() == Disposition::Finish && slot.send_ended => {
+                slot.abort = true;
+            }
+            Err(errno) => {
+                slot.errno = errno.raw_os_error();
+                slot.abort = true;
+            }
+        }
+    }
+
+    /// Lends a filled buffer to its connection for as long as its callbacks run.
+    fn feed(&mut self, index: u32, mut lease: Lease) {
+        let buffer = lease.id();
+        let bytes = self.kernel.bytes(&mut lease);
+        let slot = self.ctx.slab.at(index);
+        if slot.paused || slot.parked.is_some() {
+            park(&mut self.ctx, index, bytes);
+            return self.kernel.release(lease);
+        }
+        let start = bytes.as_ptr() as usize;
+        let memory = start..start + bytes.len();
+        self.ctx.delivery = Some(Delivery { buffer, memory, retained: None });
+        deliver(&mut self.ctx, &self.endpoints, index, bytes);
+        let delivery = self.ctx.delivery.take();
+        if delivery.is_some_and(|delivery| delivery.retained.is_some()) {
+            self.kernel.forget(lease);
+        } else {
+            self.kernel.release(lease);
+        }
+    }
+
+    fn sent(&mut self, token: Token, batch: Batch, result: Result<usize, Errno>) {
+        let live = match self.ctx.slab.by_token(token) {
+            Some(slot) => {
+                slot.sending = false;
+                slot.phase == Phase::Live
+            }
+            None => false,
+        };
+        if !live {
+            self.ctx.pool.put(batch.recycle());
+            if self.ctx.slab.by_token(token).is_some() {
+                self.ctx.mark_dirty(token.slot);
+            }
+            return;
+        }
+        // A stream socket takes at least one byte or fails: 0 would be tried for ever.
+        let result = result.and_then(|n| if n == 0 { Err(Errno::PIPE) } else { Ok(n) });
+        let taken = result.unwrap_or(0);
+        self.ctx.counters.bytes_out.add(taken as u64);
+        let drained =
+            with_env(&mut self.ctx, token.slot, |conn, env| conn.transmitted(batch, taken, env));
+        let slot = self.ctx.slab.at(token.slot);
+        if let Err(errno) = result {
+            slot.errno = errno.raw_os_error();
+            slot.abort = true;
+        }
+        if slot.abort || slot.conn.buffered() > 0 || slot.conn.disposition() != Disposition::Open {
+            self.ctx.mark_dirty(token.slot);
+        }
+        let slot = self.ctx.slab.at(token.slot);
+        if drained && slot.announced && !slot.abort {
+            let endpoint = slot.endpoint as usize;
+            let conn = handle_of(&mut self.ctx, token.slot);
+            self.endpoints[endpoint].handler.on_drain(&mut self.ctx, conn);
+        }
+    }
+
+    fn read_mail(&mut self) {
+        let mut mails = std::mem::take(&mut self.mails);
+        self.ctx.handle.0.mailboxes[self.ctx.index as usize].take(&mut mails);
+        for mail in mails.drain(..) {
+            self.ctx.deliver_mail(mail);
+        }
+        self.mails = mails;
+    }
+
+    fn fire_timers(&mut self) {
+        while let Some(due) = self.ctx.wheel.pop_due(self.ctx.now) {
+            match key::decode(due) {
+                key::Due::Slot(index) => self.expired(index),
+                key::Due::Listener(index) => self.retry_accept(index),
+                key::Due::Grace => self.grace_is_over(),
+                key::Due::Timer(due) => {
+                    if let Some(callback) = self.ctx.timers.fire(due) {
+                        callback(&mut self.ctx);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,41 +1,90 @@
 //! Counters of one reactor: written by its thread alone, read by any.
 
-/// A snapshot. All counts since the start, except where it says "now".
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Stats {
+use std::sync::atomic::{AtomicU64, Ordering};
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+        /// A snapshot. All counts since the start, except where it says "now".
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct Stats {
+            $($(#[$doc])* pub $name: u64,)*
+        }
+
+        /// The live counters. On cache lines of their own: other threads only read.
+        #[derive(Debug, Default)]
+        #[repr(align(128))]
+        pub(crate) struct Counters {
+            $(pub(crate) $name: Counter,)*
+        }
+
+        impl Counters {
+            /// Each counter is exact; together they are not one instant.
+            pub(crate) fn snapshot(&self) -> Stats {
+                Stats { $($name: self.$name.get(),)* }
+            }
+        }
+
+        impl std::ops::AddAssign for Stats {
+            fn add_assign(&mut self, other: Self) {
+                $(self.$name += other.$name;)*
+            }
+        }
+    };
+}
+
+counters! {
     /// Connections now (from accept to close, whatever their state).
-    pub connections: u64,
+    connections,
     /// Connections accepted.
-    pub accepted: u64,
+    accepted,
     /// Upgrades answered with 101.
-    pub upgraded: u64,
+    upgraded,
     /// Upgrades answered otherwise.
-    pub refused: u64,
+    refused,
     /// Connections that failed by a violation of the protocol or a limit.
-    pub violations: u64,
+    violations,
     /// Connections that timed out.
-    pub timeouts: u64,
+    timeouts,
     /// Messages delivered (parts count once each in stream mode).
-    pub messages_in: u64,
+    messages_in,
     /// Payload bytes delivered.
-    pub bytes_in: u64,
+    bytes_in,
     /// Messages queued to be sent.
-    pub messages_out: u64,
-    /// Bytes handed to the kernel and sent.
-    pub bytes_out: u64,
+    messages_out,
+    /// Bytes that the kernel has taken to send.
+    bytes_out,
     /// Received payload bytes that had to be copied.
-    pub bytes_copied: u64,
+    bytes_copied,
     /// Messages kept by reference.
-    pub retained: u64,
+    retained,
     /// Messages that `retain` had to copy.
-    pub retain_copied: u64,
-    /// Messages forwarded from other threads whose connection was gone or refused them.
-    pub forward_dropped: u64,
-    /// Times that the buffer ring was empty.
-    pub buffers_exhausted: u64,
+    retain_copied,
+    /// Calls forwarded from other threads whose connection was gone or refused them.
+    forward_dropped,
     /// Times that accepting was paused for lack of descriptors or slots.
-    pub accept_paused: u64,
+    accept_paused,
+    /// Times that a receive found no buffer and had to wait for one.
+    buffers_exhausted,
     /// Turns of the loop.
-    pub turns: u64,
+    turns,
+}
+
+/// A counter with one writer: no locked instruction.
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(crate) fn add(&self, n: u64) {
+        self.0.store(self.get().wrapping_add(n), Ordering::Relaxed);
+    }
+    pub(crate) fn sub(&self, n: u64) {
+        self.0.store(self.get().wrapping_sub(n), Ordering::Relaxed);
+    }
+    pub(crate) fn set(&self, n: u64) {
+        self.0.store(n, Ordering::Relaxed);
+    }
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
 }

@@ -1,0 +1,126 @@
+//! From received bytes to callbacks.
+
+use super::Served;
+use super::ctx::{Conn, Context};
+use super::handler::{Message, Upgrade, payload_of};
+use super::slab::Phase;
+use crate::conn::{Connection, Data, Env, Event};
+use crate::proto::Input;
+use crate::proto::handshake::{Refusal, Request, Response};
+
+/// The handle of a slot's tenant.
+pub(super) fn handle_of(ctx: &mut Context, index: u32) -> Conn {
+    Conn::new(ctx.index, index, ctx.slab.at(index).generation)
+}
+
+/// Runs a call on a slot's connection with what it borrows from the reactor.
+pub(super) fn with_env<T>(
+    ctx: &mut Context,
+    index: u32,
+    call: impl FnOnce(&mut Connection, &mut Env<'_>) -> T,
+) -> T {
+    let slot = ctx.slab.at(index);
+    let mut copied = 0;
+    let limits = &ctx.limits[slot.endpoint as usize];
+    let mut env = Env { now: ctx.now, limits, pool: &mut ctx.pool, copied: &mut copied };
+    let done = call(&mut slot.conn, &mut env);
+    if copied > 0 {
+        ctx.counters.bytes_copied.add(copied);
+    }
+    done
+}
+
+/// Feeds bytes to a connection until they are used up or the application stops it, and hands what
+/// happened to the handler. What a pause leaves over is parked.
+pub(super) fn deliver(ctx: &mut Context, endpoints: &[Served], index: u32, bytes: &mut [u8]) {
+    let mut input = Input::new(bytes);
+    loop {
+        let slot = ctx.slab.at(index);
+        if slot.phase != Phase::Live || slot.abort {
+            return;
+        }
+        if slot.paused {
+            park(ctx, index, input.peek());
+            return;
+        }
+        match with_env(ctx, index, |conn, env| conn.receive(&mut input, env)) {
+            Ok(Some(event)) => act(ctx, endpoints, index, event),
+            Ok(None) => return,
+            Err(_) => return ctx.mark_dirty(index),
+        }
+    }
+}
+
+/// Keeps bytes until the application reads again. Copied: a lease must not wait for it.
+pub(super) fn park(ctx: &mut Context, index: u32, bytes: &[u8]) {
+    if bytes.is_empty() {
+        return;
+    }
+    ctx.counters.bytes_copied.add(bytes.len() as u64);
+    ctx.slab.at(index).parked.get_or_insert_default().extend_from_slice(bytes);
+}
+
+/// Delivers what was parked; what a new pause leaves over is parked again.
+pub(super) fn unpark(ctx: &mut Context, endpoints: &[Served], index: u32) {
+    if let Some(mut parked) = ctx.slab.at(index).parked.take() {
+        deliver(ctx, endpoints, index, &mut parked);
+    }
+    let slot = ctx.slab.at(index);
+    if slot.end_of_stream && slot.parked.is_none() {
+        slot.conn.end_of_stream();
+    }
+}
+
+fn act(ctx: &mut Context, endpoints: &[Served], index: u32, event: Event<'_>) {
+    let handler = &*endpoints[ctx.slab.at(index).endpoint as usize].handler;
+    let conn = handle_of(ctx, index);
+    match event {
+        Event::Message { opcode, data, first, last } => {
+            let message = Message::new(opcode, &data, first, last);
+            ctx.counters.messages_in.add(1);
+            ctx.counters.bytes_in.add(message.payload.len() as u64);
+            handler.on_message(ctx, conn, message);
+            if let Data::Owned(bytes) = data {
+                ctx.pool.put(bytes);
+            }
+        }
+        Event::Pong(payload) => {
+            handler.on_pong(ctx, conn, payload_of(&payload));
+            if let Data::Owned(bytes) = payload {
+                ctx.pool.put(bytes);
+            }
+        }
+        Event::Close => ctx.mark_dirty(index),
+        Event::Upgrade(request) => upgrade(ctx, endpoints, index, &request),
+    }
+    // A control frame may have queued an answer without the application's doing.
+    if ctx.slab.at(index).conn.buffered() > 0 {
+        ctx.mark_dirty(index);
+    }
+}
+
+fn upgrade(ctx: &mut Context, endpoints: &[Served], index: u32, request: &Request<'_>) {
+    let handler = &*endpoints[ctx.slab.at(index).endpoint as usize].handler;
+    let conn = handle_of(ctx, index);
+    let slot = ctx.slab.at(index);
+    let (peer, mut user) = (slot.peer, slot.user);
+    let mut response = Response::default();
+    let verdict = if ctx.draining {
+        Err(Refusal::new(503))
+    } else {
+        let mut upgrade = Upgrade { request, response: &mut response, peer, user: &mut user };
+        handler.on_upgrade(ctx, &mut upgrade)
+    };
+    ctx.mark_dirty(index);
+    match verdict {
+        Ok(()) => {
+            let slot = ctx.slab.at(index);
+            slot.user = user;
+            slot.announced = true;
+            with_env(ctx, index, |conn, env| conn.accept(request, &response, env));
+            ctx.counters.upgraded.add(1);
+            handler.on_open(ctx, conn);
+        }
+        Err(refusal) => with_env(ctx, index, |conn, env| conn.refuse(&refusal, env)),
+    }
+}

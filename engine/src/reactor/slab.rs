@@ -1,0 +1,166 @@
+//! Connection slots: a dense array, reused, each tenant with a generation of its own.
+
+use super::ctx::Conn;
+use super::wheel::NodeId;
+use crate::conn::Connection;
+use crate::ring::{Socket, Token};
+use crate::tick::Tick;
+use std::net::SocketAddr;
+
+/// Where a tenant stands between accept and the reuse of its slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Nobody lives here.
+    Vacant,
+    /// Traffic flows; the handle is valid once the connection is open.
+    Live,
+    /// Reported closed; the operations in flight are being joined.
+    Joining,
+    /// The socket is being closed; nothing else is in flight.
+    Closing,
+}
+
+/// One connection and what the reactor knows of it.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) conn: Connection,
+    pub(super) generation: u32,
+    pub(super) socket: Socket,
+    pub(super) user: usize,
+    pub(super) peer: Option<SocketAddr>,
+    /// Received while paused, or left over when a callback paused. A copy: a lease must not wait
+    /// for the application.
+    pub(super) parked: Option<Box<Vec<u8>>>,
+    pub(super) timer: Option<(NodeId, Tick)>,
+    /// What ended the transport; 0 while nothing did.
+    pub(super) errno: i32,
+    pub(super) endpoint: u16,
+    pub(super) phase: Phase,
+    /// A receive is armed. At most one.
+    pub(super) receiving: bool,
+    /// That receive is being cancelled.
+    pub(super) cancelling: bool,
+    /// A send is in flight. At most one.
+    pub(super) sending: bool,
+    /// On the dirty list.
+    pub(super) dirty: bool,
+    /// Paused by the application.
+    pub(super) paused: bool,
+    /// The application asked for the end, or the transport failed.
+    pub(super) abort: bool,
+    /// The peer has ended its direction.
+    pub(super) end_of_stream: bool,
+    /// Our direction has been ended.
+    pub(super) send_ended: bool,
+    /// What is still queued is being sent to a peer that has ended its direction.
+    pub(super) lingering: bool,
+    /// on_open was called, on_close is owed.
+    pub(super) announced: bool,
+}
+
+/// The slots of one reactor.
+#[derive(Debug)]
+pub(super) struct Slab {
+    slots: Vec<Slot>,
+    vacant: Vec<u32>,
+    slots_max: usize,
+}
+
+impl Slab {
+    /// Room for `slots_max` tenants, reserved now and touched when used.
+    pub(super) fn new(slots_max: u32) -> Self {
+        let slots_max = slots_max as usize;
+        Self { slots: Vec::with_capacity(slots_max), vacant: Vec::new(), slots_max }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.slots.len() - self.vacant.len()
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.len() >= self.slots_max
+    }
+
+    /// Moves a connection in; `None` when full.
+    pub(super) fn insert(
+        &mut self,
+        conn: Connection,
+        socket: Socket,
+        endpoint: u16,
+    ) -> Option<(u32, &mut Slot)> {
+        let mut fresh = Slot {
+            conn,
+            generation: 1,
+            socket,
+            user: 0,
+            peer: None,
+            parked: None,
+            timer: None,
+            errno: 0,
+            endpoint,
+            phase: Phase::Live,
+            receiving: false,
+            cancelling: false,
+            sending: false,
+            dirty: false,
+            paused: false,
+            abort: false,
+            end_of_stream: false,
+            send_ended: false,
+            lingering: false,
+            announced: false,
+        };
+        if let Some(index) = self.vacant.pop() {
+            let slot = &mut self.slots[index as usize];
+            fresh.generation = slot.generation;
+            *slot = fresh;
+            return Some((index, slot));
+        }
+        if self.slots.len() >= self.slots_max {
+            return None;
+        }
+        let index = self.slots.len() as u32;
+        self.slots.push(fresh);
+        Some((index, &mut self.slots[index as usize]))
+    }
+
+    /// Moves the tenant out: all its names are stale from here on.
+    pub(super) fn vacate(&mut self, index: u32) {
+        let slot = &mut self.slots[index as usize];
+        assert!(!slot.receiving && !slot.sending, "a slot is reset only when both are down");
+        slot.phase = Phase::Vacant;
+        // Generation 0 is skipped, so that no handle is ever 0.
+        slot.generation = slot.generation.wrapping_add(1).max(1);
+        self.vacant.push(index);
+    }
+
+    /// The tenant that a completion names, if it is still there.
+    pub(super) fn by_token(&mut self, token: Token) -> Option<&mut Slot> {
+        let slot = self.slots.get_mut(token.slot as usize)?;
+        (slot.generation == token.generation && slot.phase != Phase::Vacant).then_some(slot)
+    }
+
+    /// The tenant that a handle names, in whatever phase.
+    pub(super) fn by_conn(&self, conn: Conn) -> Option<&Slot> {
+        let slot = self.slots.get(conn.slot() as usize)?;
+        (slot.generation == conn.generation() && slot.phase != Phase::Vacant).then_some(slot)
+    }
+
+    /// The tenant that a handle names, while the application may act on it.
+    pub(super) fn live(&mut self, conn: Conn) -> Option<&mut Slot> {
+        let slot = self.slots.get_mut(conn.slot() as usize)?;
+        let live = slot.generation == conn.generation() && slot.phase == Phase::Live && !slot.abort;
+        live.then_some(slot)
+    }
+
+    /// A slot by index. Panics when there never was one.
+    pub(super) fn at(&mut self, index: u32) -> &mut Slot {
+        &mut self.slots[index as usize]
+    }
+
+    /// Indices of all tenants in a phase.
+    pub(super) fn in_phase(&self, phase: Phase) -> Vec<u32> {
+        let matching = self.slots.iter().enumerate().filter(|(_, slot)| slot.phase == phase);
+        matching.map(|(index, _)| index as u32).collect()
+    }
+}
