@@ -1,5 +1,8 @@
 //! Close codes and the payload of a Close frame, RFC 6455 §5.5.1 and §7.4.
 
+use super::Violation;
+use super::header::CONTROL_MAX;
+
 /// A close code as it stands on the wire, or one of the two that are only ever reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CloseCode(pub u16);
@@ -25,4 +28,45 @@ impl CloseCode {
     pub const TOO_BIG: Self = Self(1009);
     /// An unexpected condition in the server.
     pub const INTERNAL: Self = Self(1011);
+}
+
+/// The longest reason: a control payload less the code.
+pub const REASON_MAX: usize = CONTROL_MAX - 2;
+
+impl CloseCode {
+    /// Whether it may stand in a Close frame: those RFC 6455 §7.4.1 and the IANA registry define
+    /// for the wire, those registered for libraries (3000–3999) and the private ones (4000–4999).
+    pub const fn is_sendable(self) -> bool {
+        matches!(self.0, 1000..=1003 | 1007..=1014 | 3000..=4999)
+    }
+}
+
+/// Reads the payload of a Close frame: the code, `None` when it is empty, and the reason.
+///
+/// # Errors
+/// [`Violation::TruncatedCloseCode`], [`Violation::InvalidCloseCode`],
+/// [`Violation::InvalidCloseReason`].
+pub fn parse(payload: &[u8]) -> Result<(Option<CloseCode>, &str), Violation> {
+    let Some((code, reason)) = payload.split_first_chunk() else {
+        return match payload.is_empty() {
+            true => Ok((None, "")),
+            false => Err(Violation::TruncatedCloseCode),
+        };
+    };
+    let code = CloseCode(u16::from_be_bytes(*code));
+    if !code.is_sendable() {
+        return Err(Violation::InvalidCloseCode);
+    }
+    let reason = std::str::from_utf8(reason).map_err(|_| Violation::InvalidCloseReason)?;
+    Ok((Some(code), reason))
+}
+
+/// Writes the payload of a Close frame and returns its length. A reason over [`REASON_MAX`] bytes
+/// is cut at a character; whether the code may be sent is the caller's to check.
+pub fn encode(code: CloseCode, reason: &str, out: &mut [u8; CONTROL_MAX]) -> usize {
+    let reason = reason.get(..reason.floor_char_boundary(REASON_MAX)).unwrap_or_default();
+    let (head, tail) = out.split_at_mut(2);
+    head.copy_from_slice(&code.0.to_be_bytes());
+    tail.iter_mut().zip(reason.bytes()).for_each(|(to, from)| *to = from);
+    2 + reason.len()
 }

@@ -1,9 +1,19 @@
-//! The frame header, RFC 6455 §5.2.
+//! The frame header, RFC 6455 §5.2: decoding it as far as its bytes have come, and encoding it.
 
-use super::Opcode;
+use super::{Opcode, Role, Violation};
 
 /// The longest header: 2 bytes, a 64-bit length, a masking key.
 pub const HEADER_MAX: usize = 14;
+
+/// The longest payload of a control frame (RFC 6455 §5.5).
+pub const CONTROL_MAX: usize = 125;
+
+const FIN: u8 = 0x80;
+const RSV1: u8 = 0x40;
+const RSV: u8 = 0x70;
+const MASK: u8 = 0x80;
+const LEN_16: u8 = 126;
+const LEN_64: u8 = 127;
 
 /// A decoded frame header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,4 +28,139 @@ pub struct Header {
     pub fin: bool,
     /// RSV1: the message is compressed, once permessage-deflate is negotiated.
     pub rsv1: bool,
+}
+
+/// What [`decode`] made of the bytes that have come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decoded {
+    /// A header, and how many bytes it took.
+    Complete(Header, usize),
+    /// Nothing wrong so far; decode again when this many bytes are there. The number may grow
+    /// once, from 2 to the whole header, because only the second byte tells its length.
+    Incomplete(usize),
+}
+
+/// Decodes the header at the start of `bytes`, which may be cut anywhere. `role` is ours: it
+/// decides who must mask. `rsv1_allowed` says whether an extension gives RSV1 a meaning; even then
+/// only the first frame of a data message may carry it (RFC 7692 §6.1).
+///
+/// A violation is reported as soon as the bytes show it, and the same one however they are cut.
+#[inline]
+pub fn decode(bytes: &[u8], role: Role, rsv1_allowed: bool) -> Result<Decoded, Violation> {
+    let [b0, b1, rest @ ..] = bytes else { return decode_first(bytes, rsv1_allowed) };
+    let opcode = check_first(*b0, rsv1_allowed)?;
+    let masked = match (role, b1 & MASK != 0) {
+        (Role::Server, false) => return Err(Violation::Unmasked),
+        (Role::Client, true) => return Err(Violation::Masked),
+        (_, masked) => masked,
+    };
+    let code = b1 & !MASK;
+    if opcode.is_control() && code >= LEN_16 {
+        return Err(Violation::ControlTooLong);
+    }
+    let (len, rest, end) = match code {
+        LEN_16 => match rest.split_first_chunk() {
+            Some((len, rest)) => (length_16(*len)?, rest, 4),
+            None => return Ok(Decoded::Incomplete(if masked { 8 } else { 4 })),
+        },
+        LEN_64 => match rest.split_first_chunk() {
+            Some((len, rest)) => (length_64(*len)?, rest, 10),
+            None => {
+                check_length_64(rest)?;
+                return Ok(Decoded::Incomplete(if masked { 14 } else { 10 }));
+            }
+        },
+        len => (u64::from(len), rest, 2),
+    };
+    let (mask, end) = match (masked, rest.first_chunk()) {
+        (true, Some(key)) => (Some(*key), end + 4),
+        (true, None) => return Ok(Decoded::Incomplete(end + 4)),
+        (false, _) => (None, end),
+    };
+    let header = Header { len, mask, opcode, fin: b0 & FIN != 0, rsv1: b0 & RSV1 != 0 };
+    Ok(Decoded::Complete(header, end))
+}
+
+/// Less than two bytes: the first one may be wrong already.
+#[cold]
+fn decode_first(bytes: &[u8], rsv1_allowed: bool) -> Result<Decoded, Violation> {
+    if let Some(b0) = bytes.first() {
+        check_first(*b0, rsv1_allowed)?;
+    }
+    Ok(Decoded::Incomplete(2))
+}
+
+#[inline]
+fn check_first(b0: u8, rsv1_allowed: bool) -> Result<Opcode, Violation> {
+    let opcode = Opcode::from_wire(b0 & 0x0F);
+    if b0 & RSV != 0 {
+        let begins_message = matches!(opcode, Some(Opcode::Text | Opcode::Binary));
+        if b0 & RSV != RSV1 || !rsv1_allowed || !begins_message {
+            return Err(Violation::ReservedBits);
+        }
+    }
+    let opcode = opcode.ok_or(Violation::ReservedOpcode)?;
+    if opcode.is_control() && b0 & FIN == 0 {
+        return Err(Violation::ControlFragmented);
+    }
+    Ok(opcode)
+}
+
+#[inline]
+fn length_16(bytes: [u8; 2]) -> Result<u64, Violation> {
+    let len = u64::from(u16::from_be_bytes(bytes));
+    if len < u64::from(LEN_16) { Err(Violation::NonMinimalLength) } else { Ok(len) }
+}
+
+#[inline]
+fn length_64(bytes: [u8; 8]) -> Result<u64, Violation> {
+    check_length_64(&bytes)?;
+    Ok(u64::from_be_bytes(bytes))
+}
+
+/// Checks a 64-bit length so far as it has come: its first bit shows an overflow, its first six
+/// bytes whether 16 bits would have been enough.
+#[inline]
+fn check_length_64(bytes: &[u8]) -> Result<(), Violation> {
+    if bytes.first().is_some_and(|b| b & 0x80 != 0) {
+        return Err(Violation::LengthOverflow);
+    }
+    match bytes.first_chunk::<6>() {
+        Some([0, 0, 0, 0, 0, 0]) => Err(Violation::NonMinimalLength),
+        _ => Ok(()),
+    }
+}
+
+/// Writes `header` in its minimal form and returns its length. What is written is what the fields
+/// say: keeping the rules of RFC 6455 §5 is the caller's part.
+#[inline]
+pub fn encode(header: &Header, out: &mut [u8; HEADER_MAX]) -> usize {
+    let [b0, b1, rest @ ..] = out;
+    *b0 =
+        header.opcode as u8 | if header.fin { FIN } else { 0 } | if header.rsv1 { RSV1 } else { 0 };
+    let (code, end) = if header.len < u64::from(LEN_16) {
+        (header.len as u8, 2)
+    } else if let Ok(len) = u16::try_from(header.len) {
+        put(rest, 0, &len.to_be_bytes());
+        (LEN_16, 4)
+    } else {
+        put(rest, 0, &header.len.to_be_bytes());
+        (LEN_64, 10)
+    };
+    *b1 = code;
+    match header.mask {
+        Some(key) => {
+            *b1 |= MASK;
+            put(rest, end - 2, &key);
+            end + 4
+        }
+        None => end,
+    }
+}
+
+#[inline]
+fn put(out: &mut [u8; HEADER_MAX - 2], at: usize, bytes: &[u8]) {
+    if let Some(room) = out.get_mut(at..at + bytes.len()) {
+        room.copy_from_slice(bytes);
+    }
 }

@@ -1,6 +1,9 @@
 //! Floor 0: RFC 6455 on bytes. No I/O, no clock, no thread, no random source.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
+mod base64;
 pub mod close;
+mod field;
 pub mod handshake;
 pub mod head;
 pub mod header;
@@ -8,7 +11,9 @@ pub mod input;
 pub mod mask;
 pub mod opcode;
 pub mod reader;
+mod response;
 pub mod sequence;
+mod target;
 pub mod utf8;
 pub mod violation;
 

@@ -1,13 +1,15 @@
 //! Frames out of a stream of bytes, in place.
 
-use super::{Header, Input, Role, Violation};
+use super::header::{self, Decoded, HEADER_MAX};
+use super::{Header, Input, Opcode, Role, Violation, mask};
 
 /// Part of one frame's payload, still masked, where it lies in the input.
 #[derive(Debug)]
 pub struct Piece<'b> {
     /// The header of the frame it belongs to.
     pub header: Header,
-    /// Payload bytes, masked by `key` with `key[0]` for `data[0]`. Empty only for empty frames.
+    /// Payload bytes, masked by `key` with `key[0]` for `data[0]`. Empty for an empty frame, and
+    /// for a header that came without a byte of its payload.
     pub data: &'b mut [u8],
     /// The masking key rotated to the first byte of `data`; zeros when the frame is not masked.
     pub key: [u8; 4],
@@ -20,19 +22,102 @@ pub struct Piece<'b> {
 /// Splits a stream of bytes into pieces of frames. Keeps at most one header's bytes.
 #[derive(Debug)]
 pub struct FrameReader {
-    _role: Role,
+    /// Of the frame in progress.
+    header: Header,
+    /// Payload bytes of the frame in progress still to come; 0 between frames.
+    left: u64,
+    /// A header cut by the end of the input, as far as it has come.
+    spill: [u8; HEADER_MAX],
+    spilled: u8,
+    role: Role,
+    rsv1_allowed: bool,
 }
 
 impl FrameReader {
     /// A reader at a frame boundary.
     pub fn new(role: Role) -> Self {
-        Self { _role: role }
+        let header =
+            Header { len: 0, mask: None, opcode: Opcode::Continuation, fin: false, rsv1: false };
+        Self { header, left: 0, spill: [0; HEADER_MAX], spilled: 0, role, rsv1_allowed: false }
+    }
+
+    /// Whether RSV1 has a meaning on the first frame of a message, that is, whether
+    /// permessage-deflate was negotiated. It has none until this is called.
+    pub fn allow_rsv1(&mut self, allowed: bool) {
+        self.rsv1_allowed = allowed;
+    }
+
+    /// Payload bytes of the frame in progress that have not come yet; 0 between frames.
+    pub fn remaining(&self) -> u64 {
+        self.left
+    }
+
+    /// Whether the stream may end here without cutting a frame.
+    pub fn at_boundary(&self) -> bool {
+        self.left == 0 && self.spilled == 0
     }
 
     /// The next piece, `None` when the input is exhausted. A frame's header is reported as soon as
     /// it is complete, with an empty `data` when no payload byte has arrived yet, so that limits
     /// act on a declared length before any of it comes.
-    pub fn next<'b>(&mut self, _input: &mut Input<'b>) -> Result<Option<Piece<'b>>, Violation> {
-        unimplemented!()
+    ///
+    /// After a violation the stream has no meaning any more; call it no further.
+    #[inline]
+    pub fn next<'b>(&mut self, input: &mut Input<'b>) -> Result<Option<Piece<'b>>, Violation> {
+        if self.left != 0 {
+            return Ok((!input.is_empty()).then(|| self.piece(input, false)));
+        }
+        if self.spilled == 0
+            && let Decoded::Complete(header, n) =
+                header::decode(input.peek(), self.role, self.rsv1_allowed)?
+        {
+            input.take(n);
+            return Ok(Some(self.begin(header, input)));
+        }
+        self.next_spilled(input)
+    }
+
+    /// Collects a header that the end of the input has cut, or cuts now.
+    #[cold]
+    fn next_spilled<'b>(&mut self, input: &mut Input<'b>) -> Result<Option<Piece<'b>>, Violation> {
+        loop {
+            let spilled = usize::from(self.spilled);
+            let come = self.spill.get(..spilled).unwrap_or_default();
+            let needed = match header::decode(come, self.role, self.rsv1_allowed)? {
+                Decoded::Complete(header, _) => {
+                    self.spilled = 0;
+                    return Ok(Some(self.begin(header, input)));
+                }
+                Decoded::Incomplete(needed) => needed,
+            };
+            if input.is_empty() {
+                return Ok(None);
+            }
+            let more = input.take(needed - spilled);
+            if let Some(room) = self.spill.get_mut(spilled..spilled + more.len()) {
+                room.copy_from_slice(more);
+            }
+            self.spilled += more.len() as u8;
+        }
+    }
+
+    #[inline]
+    fn begin<'b>(&mut self, header: Header, input: &mut Input<'b>) -> Piece<'b> {
+        self.header = header;
+        self.left = header.len;
+        self.piece(input, true)
+    }
+
+    /// Takes what has come of the payload.
+    #[inline]
+    fn piece<'b>(&mut self, input: &mut Input<'b>, first: bool) -> Piece<'b> {
+        let key = match self.header.mask {
+            // The low bits are enough: a key has four bytes.
+            Some(key) => mask::rotate(key, (self.header.len - self.left) as usize),
+            None => [0; 4],
+        };
+        let data = input.take(usize::try_from(self.left).unwrap_or(usize::MAX));
+        self.left -= data.len() as u64;
+        Piece { header: self.header, data, key, first, last: self.left == 0 }
     }
 }
