@@ -75,6 +75,13 @@ pub struct Endpoint {
     pub user: usize,
 }
 
+impl Endpoint {
+    /// Every address on `port`, with the default limits.
+    pub fn new(port: u16, handler: Arc<dyn Handler>) -> Self {
+        Self { address: Address::Any, port, handler, limits: Limits::default(), user: 0 }
+    }
+}
+
 /// The sizes of a configuration, checked and with the defaults filled in.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sizes {
