@@ -1,18 +1,21 @@
 //! A provided buffer that the kernel has filled and we hold for a while.
 
+pub use super::memory::Buffers;
 use bytes::Bytes;
+use std::ops::Range;
 use std::sync::Arc;
 
-/// The memory of all buffers of one ring, and the buffers that retained leases have given back.
-/// Lives until the ring and the last retained lease are gone.
-#[derive(Debug)]
-pub struct Buffers {}
+/// A buffer that nobody uses: not in the kernel's ring, not leased, not retained.
+///
+/// There is exactly one of these per free buffer, made by `Buffers::new` and given back by
+/// `Buffers::release` and `Buffers::take_returned`; who holds it may fill the buffer.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Free(pub(super) u16);
 
-impl Buffers {
-    /// Makes the lease of buffer `id` outlive the turn; `None` when too many are out, and the
-    /// caller must copy. The lease must then be forgotten, not released.
-    pub(crate) fn retain(self: &Arc<Self>, _id: u16) -> Option<Retained> {
-        unimplemented!()
+impl Free {
+    /// The buffer's index.
+    pub(crate) fn id(&self) -> u16 {
+        self.0
     }
 }
 
@@ -29,20 +32,69 @@ impl Lease {
     pub fn id(&self) -> u16 {
         self.id
     }
+
+    /// Bytes received into it.
+    pub fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    /// Whether there are none. The kernel never gives such a lease.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
 }
 
 /// A lease kept by the application beyond its callback. The buffer goes back to the ring when the
-/// last clone is dropped, on whatever thread.
+/// last clone and the last shared part are dropped, on whatever thread, and the lease that it was
+/// retained from has been forgotten.
 #[derive(Clone, Debug)]
-pub struct Retained {
-    // Arc<guard that pushes the id to the return queue of `Buffers` on drop>
-    _guard: Arc<()>,
+pub struct Retained(Arc<Hold>);
+
+/// One holder of a retained buffer.
+#[derive(Debug)]
+struct Hold {
+    buffers: Arc<Buffers>,
+    id: u16,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.buffers.unhold(self.id);
+    }
 }
 
 impl Retained {
-    /// A part of the retained buffer as shared bytes, without a copy. `part` must lie inside the
-    /// buffer (checked) and must not be written any more by the caller's side.
-    pub(crate) fn share(&self, _part: &[u8]) -> Bytes {
-        unimplemented!()
+    pub(super) fn new(buffers: Arc<Buffers>, id: u16) -> Self {
+        Self(Arc::new(Hold { buffers, id }))
+    }
+
+    /// The buffer's index in its ring.
+    pub fn id(&self) -> u16 {
+        self.0.id
+    }
+
+    /// A part of the retained buffer as shared bytes, without a copy. `part` must not be written
+    /// any more by the caller's side.
+    ///
+    /// # Panics
+    /// When `part` does not lie inside the buffer.
+    pub(crate) fn share(&self, part: &[u8]) -> Bytes {
+        if part.is_empty() {
+            return Bytes::new();
+        }
+        let at = self.0.buffers.locate(self.0.id, part);
+        Bytes::from_owner(Part { hold: Arc::clone(&self.0), at })
+    }
+}
+
+/// What a shared `Bytes` owns.
+struct Part {
+    hold: Arc<Hold>,
+    at: Range<usize>,
+}
+
+impl AsRef<[u8]> for Part {
+    fn as_ref(&self) -> &[u8] {
+        self.hold.buffers.part(self.hold.id, self.at.clone())
     }
 }

@@ -4,6 +4,8 @@
 //! seeded fake one that gives short reads, `ENOBUFS`, cancels, resets and late completions.
 
 pub mod lease;
+mod map;
+mod memory;
 pub mod token;
 
 use crate::buffer::Batch;
@@ -110,6 +112,8 @@ pub trait Kernel {
     fn release(&mut self, lease: Lease);
     /// Drops the lease of a buffer that was retained: it comes back by itself.
     fn forget(&mut self, lease: Lease);
+    /// Times that a receive found no buffer and had to wait for one, since the start.
+    fn buffers_exhausted(&self) -> u64;
     /// The memory that leases point into, to retain from.
     fn buffers(&self) -> Arc<Buffers>;
     /// Submits all that is queued, waits until something happened or `timeout` is over (`None`:

@@ -9,3 +9,36 @@ pub struct Token {
     /// Starts at 1 and grows with each tenant.
     pub generation: u32,
 }
+
+impl Token {
+    /// Slots are 24 bits wide.
+    pub const SLOTS_MAX: u32 = 1 << 24;
+
+    /// Slot and generation in the low 56 bits of a word: what goes beside an operation's code.
+    pub(crate) fn pack(self) -> u64 {
+        debug_assert!(self.slot < Self::SLOTS_MAX);
+        u64::from(self.slot & (Self::SLOTS_MAX - 1)) << 32 | u64::from(self.generation)
+    }
+
+    /// The inverse of [`Token::pack`]; the upper 8 bits are not looked at.
+    pub(crate) fn unpack(word: u64) -> Self {
+        Self { slot: (word >> 32) as u32 & (Self::SLOTS_MAX - 1), generation: word as u32 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Token;
+
+    #[test]
+    fn packs_and_unpacks_the_extremes() {
+        for slot in [0, 1, 255, 65_535, Token::SLOTS_MAX - 1] {
+            for generation in [0, 1, 0x8000_0000, u32::MAX] {
+                let token = Token { slot, generation };
+                assert_eq!(token.pack() >> 56, 0, "room for the operation's code");
+                assert_eq!(Token::unpack(token.pack()), token);
+                assert_eq!(Token::unpack(token.pack() | 0xab << 56), token);
+            }
+        }
+    }
+}
