@@ -17,8 +17,7 @@ pub(super) fn encode(data: &[u8], out: &mut Vec<u8>) {
 /// Whether `text` is the one encoding of some 16 bytes: 22 digits, of which the last carries only
 /// two bits, and the padding.
 pub(super) fn is_16_bytes(text: &[u8]) -> bool {
-    let Some(([digits @ .., last], b"==")) = text.split_last_chunk::<2>().map(|(a, b)| (a, b))
-    else {
+    let Some(([digits @ .., last], b"==")) = text.split_last_chunk::<2>() else {
         return false;
     };
     digits.len() == 21

@@ -1,5 +1,13 @@
 //! Floor 0: the loops worth vectors, chosen at run time, each with a scalar oracle.
 
-pub mod scalar;
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
+mod scalar;
+#[cfg(test)]
+mod tests;
+mod vector;
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
+mod xor;
 
-pub use scalar::xor;
+pub use xor::{implementation, xor};
