@@ -3,7 +3,7 @@
 use super::handle::Handle;
 use super::handler::Message;
 use super::mailbox::Mail;
-use super::slab::{Phase, Slab, Slot};
+use super::slab::{Slab, Slot};
 use super::stats::Counters;
 use super::timers::Timers;
 use super::wheel::Wheel;
@@ -365,10 +365,5 @@ impl Context {
             delivery.retained = self.buffers.retain(delivery.buffer);
         }
         delivery.retained.as_ref().map(|retained| retained.share(payload))
-    }
-
-    /// Whether the connection is still the application's: neither closed nor aborted.
-    pub(super) fn is_live(&self, conn: Conn) -> bool {
-        self.slab.by_conn(conn).is_some_and(|slot| slot.phase == Phase::Live && !slot.abort)
     }
 }
