@@ -2,10 +2,11 @@
 
 use crate::simd;
 
-/// Unmasks (or masks) `data` in place, `key[0]` for `data[0]`.
+/// Unmasks (or masks) `data` in place, `key[0]` for `data[0]`. Returns whether the result is ASCII,
+/// which is known then at no cost.
 #[inline]
-pub fn unmask(data: &mut [u8], key: [u8; 4]) {
-    simd::xor(data, key);
+pub fn unmask(data: &mut [u8], key: [u8; 4]) -> bool {
+    simd::xor(data, key)
 }
 
 /// The key for data that begins `offset` bytes behind the byte that `key[0]` belongs to.

@@ -24,9 +24,11 @@ pub(super) unsafe trait Vector: Copy {
 
 /// XORs `data` with `key` over and over, and returns whether the result is ASCII.
 ///
-/// Both ends are computed first, wherever they lie, and stored last. Between them every vector is
-/// aligned: payloads follow headers, so they hardly ever begin on a boundary, and a store across
-/// two cache lines costs two. Where an end overlaps the middle, the same bytes are stored twice.
+/// The last vector is computed first, wherever it lies, and stored last: where it overlaps another
+/// one, the same bytes are stored twice. Long data are treated so at both ends, to have all vectors
+/// between them aligned: payloads follow headers, so they hardly ever begin on a boundary, and a
+/// store across two cache lines costs two. In short data one more overlap costs more than that,
+/// because who reads it next waits for the stores.
 ///
 /// # Safety
 /// The CPU has `V`, and `data` has at least `V::LEN` bytes.
@@ -35,14 +37,32 @@ pub(super) unsafe fn xor<V: Vector>(data: &mut [u8], key: [u8; 4]) -> bool {
     debug_assert!(data.len() >= V::LEN);
     let (start, len) = (data.as_mut_ptr(), data.len());
     let last_at = len - V::LEN;
-    let mut at = V::LEN - start.addr() % V::LEN;
-    // SAFETY: the caller vouches for the CPU. Every access is of V::LEN bytes at most at
-    // `last_at`, thus inside `data`: `at + V::LEN <= len` is what the loops check.
+    // SAFETY: the caller vouches for the CPU. All accesses here are of V::LEN bytes at 0 and at
+    // `last_at`, which are inside `data`, as is the first boundary behind its start.
     unsafe {
-        let first = V::load(start).xor(V::splat(key));
         let last = V::load(start.add(last_at)).xor(V::splat(rotate(key, last_at)));
-        let key = V::splat(rotate(key, at));
-        let mut seen = first.or(last);
+        let seen = if len < 8 * V::LEN {
+            middle(start, 0, len, V::splat(key), last)
+        } else {
+            let first = V::load(start).xor(V::splat(key));
+            let at = V::LEN - start.addr() % V::LEN;
+            let seen = middle(start, at, len, V::splat(rotate(key, at)), first.or(last));
+            first.store(start);
+            seen
+        };
+        last.store(start.add(last_at));
+        seen.is_ascii()
+    }
+}
+
+/// Does all whole vectors from `at` on; returns `seen` and all results, ORed.
+///
+/// # Safety
+/// The CPU has `V`, and `start` points to `len` bytes.
+#[inline(always)]
+unsafe fn middle<V: Vector>(start: *mut u8, mut at: usize, len: usize, key: V, mut seen: V) -> V {
+    // SAFETY: the caller vouches for the CPU, and the loops check that their vectors end at `len`.
+    unsafe {
         while at + 4 * V::LEN <= len {
             let to = start.add(at);
             let a = V::load(to).xor(key);
@@ -62,10 +82,8 @@ pub(super) unsafe fn xor<V: Vector>(data: &mut [u8], key: [u8; 4]) -> bool {
             seen = seen.or(a);
             at += V::LEN;
         }
-        first.store(start);
-        last.store(start.add(last_at));
-        seen.is_ascii()
     }
+    seen
 }
 
 /// The key for data that begins `offset` bytes later.

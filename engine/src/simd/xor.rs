@@ -5,7 +5,7 @@ use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 /// Below this many bytes (most chat messages) the call costs more than the vectors save.
-const SHORT: usize = 32;
+const SHORT: usize = 64;
 
 /// One way to do it.
 #[derive(Debug)]
