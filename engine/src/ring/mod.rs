@@ -6,6 +6,8 @@
 pub mod lease;
 mod map;
 mod memory;
+#[cfg(feature = "sim")]
+pub mod sim;
 pub mod token;
 
 use crate::buffer::Batch;

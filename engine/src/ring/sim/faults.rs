@@ -1,0 +1,39 @@
+//! How often a simulated kernel lies. All within the contract of `Kernel`.
+
+/// Rates in a thousand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Faults {
+    /// An operation that could go on does not, for a tick.
+    pub delay: u16,
+    /// A receive takes less than there is, a send ends early.
+    pub short: u16,
+    /// A multishot operation ends without a reason.
+    pub disarm: u16,
+    /// The wire breaks under a receive.
+    pub receive_error: u16,
+    /// The wire breaks under a send.
+    pub send_error: u16,
+    /// An accept fails.
+    pub accept_error: u16,
+    /// A completion is kept back although it is there.
+    pub hold: u16,
+    /// A wait ends for nothing.
+    pub spurious: u16,
+    /// The kernel as a whole fails, per wait.
+    pub death: u16,
+}
+
+impl Faults {
+    /// A kernel that works.
+    pub const NONE: Self = Self {
+        delay: 0,
+        short: 0,
+        disarm: 0,
+        receive_error: 0,
+        send_error: 0,
+        accept_error: 0,
+        hold: 0,
+        spurious: 0,
+        death: 0,
+    };
+}

@@ -1,0 +1,366 @@
+//! A kernel that is none: sockets, buffers and completions out of a seed.
+//!
+//! Everything that the contract of [`Kernel`] allows happens here sooner or later: short receives
+//! and sends, multishot operations that end for no reason, cancels that lose their race, resets,
+//! completions that come late and in any order between sockets (never within one direction of one
+//! socket), wake-ups for nothing. And what the contract asks of the reactor is asserted. Time is
+//! virtual: a wait for a minute takes none.
+
+mod choices;
+mod faults;
+mod net;
+mod progress;
+mod socket;
+
+pub use choices::Choices;
+pub use faults::Faults;
+pub use net::{Net, Peer, Seen, WINDOW};
+
+use super::lease::Free;
+use super::{Buffers, Completion, Errno, Kernel, KernelError, Lease, Socket, Token, Waker};
+use crate::buffer::Batch;
+use crate::tick::Tick;
+use rustix::event::{PollFd, PollFlags, poll};
+use socket::{Local, Send};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What is written over a buffer that was given back, so that a use after that shows.
+const POISON: u8 = 0xDD;
+/// How far a wait without a timeout looks ahead before it is declared stuck.
+const FOREVER: Tick = 1 << 40;
+
+/// What happens outside the machine while the reactor waits: the peers, and other threads.
+pub trait World {
+    /// Acts on the peers' ends; returns when to be called again, `None` for never.
+    fn step(&mut self, net: &mut Net) -> Option<Tick>;
+}
+
+/// What a simulated kernel is made from.
+pub struct SimConfig {
+    /// Where its decisions come from.
+    pub choices: Choices,
+    /// How often it lies, to begin with.
+    pub faults: Faults,
+    /// Listening sockets.
+    pub listeners: usize,
+    /// Sockets at the same time; an accept beyond it fails with `ENFILE`.
+    pub sockets_max: usize,
+    /// Receive buffers.
+    pub buffers: u16,
+    /// Payload bytes of each.
+    pub buffer_size: u32,
+    /// Its place among the wakers.
+    pub index: usize,
+    /// How it and the others are woken.
+    pub wakers: Arc<[Waker]>,
+    /// What happens outside.
+    pub world: Box<dyn World>,
+}
+
+/// Completions of one lane keep their order; lanes overtake each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Lane {
+    Accept(usize),
+    Receive(u32),
+    Send(u32),
+    Close(u32),
+}
+
+#[derive(Debug, Default)]
+struct Listening {
+    armed: bool,
+    cancelled: bool,
+    /// As the reactor sees it.
+    out: bool,
+    closed: bool,
+}
+
+/// The simulated kernel.
+pub struct Sim {
+    net: Net,
+    world: Box<dyn World>,
+    choices: Choices,
+    listeners: Vec<Listening>,
+    sockets: Vec<Option<Local>>,
+    sockets_max: usize,
+    lanes: BTreeMap<Lane, VecDeque<Completion>>,
+    buffers: Arc<Buffers>,
+    free: Vec<Free>,
+    leased: Vec<bool>,
+    exhausted: u64,
+    index: usize,
+    wakers: Arc<[Waker]>,
+    stuck: bool,
+}
+
+impl Sim {
+    /// A machine with nobody connected to it.
+    ///
+    /// # Panics
+    /// When there is no memory for the buffers.
+    pub fn new(config: SimConfig) -> Self {
+        let (buffers, free) =
+            Buffers::new(config.buffers, config.buffer_size).expect("memory for the buffers");
+        Self {
+            net: Net::new(config.listeners, config.faults),
+            world: config.world,
+            choices: config.choices,
+            listeners: (0..config.listeners).map(|_| Listening::default()).collect(),
+            sockets: Vec::new(),
+            sockets_max: config.sockets_max,
+            lanes: BTreeMap::new(),
+            leased: vec![false; usize::from(config.buffers)],
+            buffers,
+            free,
+            exhausted: 0,
+            index: config.index,
+            wakers: config.wakers,
+            stuck: false,
+        }
+    }
+
+    /// The wires.
+    pub fn net(&mut self) -> &mut Net {
+        &mut self.net
+    }
+
+    /// Whether a wait without a timeout found nothing that could ever end it.
+    pub fn is_stuck(&self) -> bool {
+        self.stuck
+    }
+
+    /// Sockets that were not given back.
+    pub fn open_sockets(&self) -> usize {
+        self.sockets.iter().flatten().count()
+    }
+
+    /// Buffers that nobody has: all of them, when nothing is leased or retained.
+    pub fn free_buffers(&mut self) -> usize {
+        self.take_returned();
+        self.free.len()
+    }
+
+    /// Leases that were neither released nor forgotten.
+    pub fn leases_out(&self) -> usize {
+        self.leased.iter().filter(|&&out| out).count()
+    }
+
+    fn local(&mut self, socket: Socket) -> &mut Local {
+        let local = self.sockets.get_mut(socket.0 as usize).and_then(Option::as_mut);
+        local.expect("use of a socket that is not open")
+    }
+
+    /// The socket that an operation was started on; `None` when it is over.
+    fn by_receive(&mut self, token: Token) -> Option<&mut Local> {
+        let mut open = self.sockets.iter_mut().flatten();
+        open.find(|local| local.receive.is_some_and(|receive| receive.token == token))
+    }
+
+    fn complete(&mut self, lane: Lane, completion: Completion) {
+        self.lanes.entry(lane).or_default().push_back(completion);
+    }
+
+    fn take_returned(&mut self) {
+        let before = self.free.len();
+        self.buffers.take_returned(&mut self.free);
+        for free in self.free.split_off(before) {
+            let clean = self.poison(free);
+            self.free.push(clean);
+        }
+    }
+
+    fn poison(&self, free: Free) -> Free {
+        let lease = self.buffers.fill(free, &vec![POISON; self.buffers.capacity()]);
+        self.buffers.release(lease).expect("a buffer that nobody retains")
+    }
+
+    fn end_lease(&mut self, lease: Lease) {
+        let out = &mut self.leased[usize::from(lease.id())];
+        assert!(*out, "a lease was ended twice");
+        *out = false;
+        if let Some(free) = self.buffers.release(lease) {
+            let clean = self.poison(free);
+            self.free.push(clean);
+        }
+    }
+
+    /// Whether another thread has written to our eventfd.
+    fn was_woken(&self) -> bool {
+        let eventfd = self.wakers[self.index].eventfd();
+        let mut polled = [PollFd::new(&eventfd, PollFlags::IN)];
+        let zero = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+        if poll(&mut polled, Some(&zero)) != Ok(1) {
+            return false;
+        }
+        rustix::io::read(eventfd, &mut [0; 8]) == Ok(8)
+    }
+
+    /// One instant: the world acts, the operations go on, what is complete is handed over.
+    fn step(&mut self, completions: &mut Vec<Completion>) -> Option<Tick> {
+        let next = self.world.step(&mut self.net);
+        if self.was_woken() {
+            completions.push(Completion::Woken);
+        }
+        let active = self.progress();
+        self.hand_over(completions);
+        if active || !self.lanes.is_empty() { Some(self.net.now + 1) } else { next }
+    }
+
+    fn hand_over(&mut self, completions: &mut Vec<Completion>) {
+        if self.choices.chance(self.net.faults.spurious) {
+            completions.push(Completion::Woken);
+        }
+        let mut lanes: Vec<Lane> = self.lanes.keys().copied().collect();
+        while !lanes.is_empty() {
+            let at = self.choices.below(lanes.len());
+            let lane = lanes[at];
+            if self.choices.chance(self.net.faults.hold) {
+                lanes.swap_remove(at);
+                continue;
+            }
+            let queue = self.lanes.get_mut(&lane).expect("a lane of the map");
+            let completion = queue.pop_front().expect("lanes in the map are not empty");
+            if queue.is_empty() {
+                self.lanes.remove(&lane);
+                lanes.swap_remove(at);
+            }
+            self.settle(lane, &completion);
+            completions.push(completion);
+        }
+    }
+
+    /// What changes for the reactor when it learns of a completion.
+    fn settle(&mut self, lane: Lane, completion: &Completion) {
+        match (lane, completion) {
+            (Lane::Receive(socket), Completion::Received { more: false, .. }) => {
+                self.local(Socket(socket)).receive_out = false;
+            }
+            (Lane::Send(socket), _) => self.local(Socket(socket)).send_out = false,
+            (Lane::Close(socket), _) => self.sockets[socket as usize] = None,
+            (Lane::Accept(listener), Completion::Accepted { more: false, .. }) => {
+                self.listeners[listener].out = false;
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Kernel for Sim {
+    fn now(&self) -> Tick {
+        self.net.now
+    }
+
+    fn accept(&mut self, listener: usize) {
+        let listening = &mut self.listeners[listener];
+        assert!(!listening.out, "a second accept on one listener");
+        assert!(!listening.closed, "accept on a listener that was closed");
+        *listening = Listening { armed: true, out: true, ..Listening::default() };
+    }
+
+    fn cancel_accept(&mut self, listener: usize) {
+        assert!(!self.listeners[listener].closed, "cancel on a listener that was closed");
+        self.listeners[listener].cancelled = true;
+    }
+
+    fn close_listener(&mut self, listener: usize) {
+        let listening = &mut self.listeners[listener];
+        assert!(!listening.out, "a listener was closed under an accept");
+        assert!(!listening.closed, "a listener was closed twice");
+        listening.closed = true;
+        for peer in self.net.backlogs[listener].take().into_iter().flatten() {
+            self.net.reset(peer);
+        }
+    }
+
+    fn receive(&mut self, socket: Socket, token: Token) {
+        assert!(self.by_receive(token).is_none(), "two receives of one token");
+        self.local(socket).arm_receive(token);
+    }
+
+    fn cancel_receive(&mut self, token: Token) {
+        // When its final completion is under way already, the cancel finds nothing.
+        if let Some(receive) = self.by_receive(token).and_then(|local| local.receive.as_mut()) {
+            receive.cancelled = true;
+        }
+    }
+
+    fn send(&mut self, socket: Socket, token: Token, batch: Batch) {
+        self.local(socket).start_send(Send::new(token, batch));
+    }
+
+    fn shutdown_send(&mut self, socket: Socket) {
+        self.local(socket).end_send();
+        let link = self.local(socket).link;
+        self.net.links[link].down_ended = true;
+    }
+
+    fn shutdown(&mut self, socket: Socket) {
+        self.local(socket).shut();
+        let link = self.local(socket).link;
+        self.net.links[link].down_ended = true;
+    }
+
+    fn close(&mut self, socket: Socket, token: Token) {
+        self.local(socket).start_close();
+        let link = self.local(socket).link;
+        self.net.links[link].close();
+        self.complete(Lane::Close(socket.0), Completion::Closed { token });
+    }
+
+    fn wake(&mut self, reactor: usize) {
+        assert_ne!(reactor, self.index, "a reactor that runs was woken by itself");
+        self.wakers[reactor].wake();
+    }
+
+    fn bytes<'k>(&'k mut self, lease: &'k mut Lease) -> &'k mut [u8] {
+        assert!(self.leased[usize::from(lease.id())], "bytes of a lease that has ended");
+        self.buffers.bytes(lease)
+    }
+
+    fn release(&mut self, lease: Lease) {
+        self.end_lease(lease);
+    }
+
+    fn forget(&mut self, lease: Lease) {
+        self.end_lease(lease);
+    }
+
+    fn buffers_exhausted(&self) -> u64 {
+        self.exhausted
+    }
+
+    fn buffers(&self) -> Arc<Buffers> {
+        Arc::clone(&self.buffers)
+    }
+
+    fn wait(
+        &mut self,
+        timeout: Option<Duration>,
+        completions: &mut Vec<Completion>,
+    ) -> Result<(), KernelError> {
+        if self.choices.chance(self.net.faults.death) {
+            return Err(KernelError { call: "io_uring_enter", errno: Errno::BADR });
+        }
+        let patience = timeout.map_or(FOREVER, |timeout| timeout.as_millis() as Tick);
+        let deadline = self.net.now + patience;
+        loop {
+            let next = self.step(completions).filter(|&at| at <= deadline);
+            if !completions.is_empty() || self.net.now >= deadline {
+                return Ok(());
+            }
+            if self.choices.chance(self.net.faults.spurious) {
+                return Ok(());
+            }
+            match (next, timeout) {
+                (Some(at), _) => self.net.now = at.max(self.net.now + 1),
+                (None, Some(_)) => self.net.now = deadline,
+                (None, None) => {
+                    self.stuck = true;
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
