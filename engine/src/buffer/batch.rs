@@ -2,15 +2,29 @@
 
 use super::Pool;
 use bytes::{Buf, Bytes};
+use std::collections::VecDeque;
 use std::io::IoSlice;
 
 /// A piece sent by reference.
 #[derive(Debug)]
-struct Shared {
+struct Piece {
     /// How many copied bytes go before it.
     at: usize,
     /// What of it is not yet sent; never empty.
     bytes: Bytes,
+}
+
+/// The pieces by reference that are not sent yet: at least one.
+#[derive(Debug)]
+struct Shared {
+    next: Piece,
+    more: VecDeque<Piece>,
+}
+
+impl Shared {
+    fn iter(&self) -> impl Iterator<Item = &Piece> {
+        std::iter::once(&self.next).chain(&self.more)
+    }
 }
 
 /// Bytes to be sent in order: copied ones and shared ones. Owned by the operation in flight.
@@ -22,14 +36,13 @@ pub struct Batch {
     copied: Vec<u8>,
     /// Copied bytes that are sent.
     sent: usize,
-    /// In order; those that are sent are gone.
-    shared: Vec<Shared>,
+    shared: Option<Box<Shared>>,
 }
 
 impl Batch {
     /// A batch that appends to `bytes` (usually empty, from a pool).
     pub fn new(bytes: Vec<u8>) -> Self {
-        Self { copied: bytes, sent: 0, shared: Vec::new() }
+        Self { copied: bytes, sent: 0, shared: None }
     }
 
     /// Appends a copy.
@@ -40,8 +53,13 @@ impl Batch {
 
     /// Appends by reference.
     pub fn share(&mut self, bytes: Bytes) {
-        if !bytes.is_empty() {
-            self.shared.push(Shared { at: self.copied.len(), bytes });
+        if bytes.is_empty() {
+            return;
+        }
+        let piece = Piece { at: self.copied.len(), bytes };
+        match &mut self.shared {
+            Some(shared) => shared.more.push_back(piece),
+            None => self.shared = Some(Box::new(Shared { next: piece, more: VecDeque::new() })),
         }
     }
 
@@ -64,47 +82,45 @@ impl Batch {
 
     /// Bytes not yet sent. Counts the shared pieces: not for a hot path.
     pub fn len(&self) -> usize {
-        let shared: usize = self.shared.iter().map(|piece| piece.bytes.len()).sum();
-        self.copied.len() - self.sent + shared
+        let shared = self.shared.iter().flat_map(|shared| shared.iter());
+        self.copied.len() - self.sent + shared.map(|piece| piece.bytes.len()).sum::<usize>()
     }
 
     /// Whether all is sent.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.sent == self.copied.len() && self.shared.is_empty()
+        self.sent == self.copied.len() && self.shared.is_none()
     }
 
     /// Marks the next `n` bytes as sent, all of them when there are fewer. Shared pieces that are
     /// sent whole are released.
     pub fn advance(&mut self, mut n: usize) {
-        let mut gone = 0;
-        for piece in &mut self.shared {
-            let before = n.min(piece.at - self.sent);
+        while let Some(shared) = &mut self.shared {
+            let before = n.min(shared.next.at - self.sent);
             self.sent += before;
             n -= before;
-            if n < piece.bytes.len() {
-                // When `n` ran out before the piece, it is 0 here.
-                piece.bytes.advance(n);
-                n = 0;
-                break;
+            // Not empty, so this is also where it ends when `n` has run out.
+            let piece = &mut shared.next.bytes;
+            if n < piece.len() {
+                return piece.advance(n);
             }
-            n -= piece.bytes.len();
-            gone += 1;
+            n -= piece.len();
+            match shared.more.pop_front() {
+                Some(next) => shared.next = next,
+                None => self.shared = None,
+            }
         }
-        self.shared.drain(..gone);
-        if self.shared.is_empty() {
-            self.sent += n.min(self.copied.len() - self.sent);
-        }
+        self.sent += n.min(self.copied.len() - self.sent);
     }
 
     /// All that is not yet sent, when it lies in one piece.
     #[inline]
     pub fn contiguous(&self) -> Option<&[u8]> {
         let copied = self.copied.get(self.sent..)?;
-        match self.shared.as_slice() {
-            [] => Some(copied),
-            [only] if copied.is_empty() => Some(&only.bytes),
-            _ => None,
+        match &self.shared {
+            None => Some(copied),
+            Some(shared) if copied.is_empty() && shared.more.is_empty() => Some(&shared.next.bytes),
+            Some(_) => None,
         }
     }
 
@@ -113,7 +129,7 @@ impl Batch {
         let mut room = out.iter_mut();
         let mut written = 0;
         let mut from = self.sent;
-        for piece in &self.shared {
+        for piece in self.shared.iter().flat_map(|shared| shared.iter()) {
             let before = self.copied.get(from..piece.at).unwrap_or_default();
             from = piece.at;
             for bytes in [before, &piece.bytes] {
@@ -198,7 +214,7 @@ mod tests {
         assert_eq!(batch.contiguous(), Some(&b"abcdef"[..]));
         batch.advance(2);
         assert_eq!(batch.contiguous(), Some(&b"cdef"[..]));
-        assert_eq!(batch.shared.capacity(), 0);
+        assert!(batch.shared.is_none());
         batch.advance(100);
         assert!(batch.is_empty());
         let bytes = batch.recycle();
@@ -221,6 +237,6 @@ mod tests {
 
     #[test]
     fn a_batch_is_less_than_a_cache_line() {
-        assert!(size_of::<Batch>() <= 64, "{}", size_of::<Batch>());
+        assert!(size_of::<Batch>() <= 40, "{}", size_of::<Batch>());
     }
 }

@@ -1,13 +1,15 @@
 //! The limits of one connection. Safe on the open internet by default.
 
-/// Limits and modes, shared by all connections of an endpoint.
+/// Limits and modes, shared by all connections of an endpoint. A timeout of `u32::MAX` is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of one message; more is answered with 1009. Default 1 MiB.
+    /// Bytes of one message; more is answered with 1009, as soon as they are declared. Default
+    /// 1 MiB. 0 is as much as 2^32 - 1, and with `stream` both mean no limit: such a message need
+    /// not fit anywhere.
     pub message_max: u32,
-    /// Fragments of one message; more is answered with 1008. Default 16,384.
+    /// Fragments of one message, empty ones too; more is answered with 1008. Default 16,384.
     pub fragments_max: u32,
-    /// Bytes queued to be sent before `FULL`. Default 1 MiB.
+    /// Bytes queued to be sent, headers too, before `FULL`. Default 1 MiB.
     pub send_queue_max: u32,
     /// Bytes of the HTTP head; more is answered with 431. Default 16 KiB.
     pub head_max: u32,
@@ -18,8 +20,21 @@ pub struct Limits {
     pub idle_timeout_ms: u32,
     /// For the peer's part of the closing handshake. Default 5,000 ms.
     pub close_timeout_ms: u32,
-    /// Deliver data as it comes instead of whole messages.
+    /// Deliver data as it comes instead of whole messages. Nothing is copied and memory does not
+    /// grow with a message. Text is checked too, but a part may end inside a character.
     pub stream: bool,
+}
+
+impl Limits {
+    /// The payload bytes that the frames of one message may declare in all.
+    #[inline]
+    pub(super) const fn message_bytes(&self) -> u64 {
+        match (self.message_max, self.stream) {
+            (0 | u32::MAX, true) => u64::MAX,
+            (0, false) => u32::MAX as u64,
+            (max, _) => max as u64,
+        }
+    }
 }
 
 impl Default for Limits {

@@ -1,14 +1,26 @@
 //! Floor 1: one connection, from the first byte of its HTTP head to the end of its closing
 //! handshake. No descriptor, no clock, no thread: bytes and the time are handed in, bytes are
 //! handed out, and what happened is returned.
+//!
+//! `inbound` makes messages of frames, `outbound` frames of messages, `deadline` knows what must
+//! happen in time, `opening` and `closing` are the handshakes, and `state` knows which call means
+//! something when.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
+mod closing;
+mod deadline;
+mod inbound;
 pub mod limits;
+mod opening;
+mod outbound;
+mod state;
 
-use crate::buffer::{Batch, Outgoing, Pool};
-use crate::proto::handshake::{Refusal, Request, Response};
-use crate::proto::{CloseCode, Input, Opcode, Violation};
+use crate::buffer::Pool;
+use crate::proto::handshake::Request;
+use crate::proto::{CloseCode, Opcode, Violation};
 use crate::tick::Tick;
 pub use limits::Limits;
+pub use state::Connection;
 
 /// What a connection borrows from its owner for one call.
 #[derive(Debug)]
@@ -30,6 +42,17 @@ pub enum Data<'b> {
     Lent(&'b mut [u8]),
     /// Assembled from several pieces. Give it back with [`Pool::put`].
     Owned(Vec<u8>),
+}
+
+impl Data<'_> {
+    /// The bytes.
+    #[inline]
+    pub fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Lent(bytes) => bytes,
+            Self::Owned(bytes) => bytes,
+        }
+    }
 }
 
 /// What `receive` found.
@@ -133,108 +156,4 @@ pub struct CloseInfo<'a> {
     pub sent: Option<CloseCode>,
     /// The peer's reason.
     pub reason: &'a str,
-}
-
-/// One connection.
-#[derive(Debug)]
-pub struct Connection {}
-
-impl Connection {
-    /// The server end, waiting for the HTTP head since `now`.
-    pub fn server(_now: Tick) -> Self {
-        unimplemented!()
-    }
-    /// Consumes input until something happened; `Ok(None)` when it is used up. A failure queues
-    /// its Close frame or HTTP answer; later calls return the same failure and discard the input.
-    /// After the peer's Close, input is discarded and `Ok(None)` returned.
-    pub fn receive<'b>(
-        &mut self,
-        _input: &mut Input<'b>,
-        _env: &mut Env<'_>,
-    ) -> Result<Option<Event<'b>>, Failure> {
-        unimplemented!()
-    }
-    /// Answers the upgrade with 101: the connection is open.
-    pub fn accept(&mut self, _request: &Request<'_>, _response: &Response, _env: &mut Env<'_>) {
-        unimplemented!()
-    }
-    /// Answers the upgrade with an error status; the disposition becomes `Finish`.
-    pub fn refuse(&mut self, _refusal: &Refusal, _env: &mut Env<'_>) {
-        unimplemented!()
-    }
-    /// The transport's receiving direction has ended.
-    pub fn end_of_stream(&mut self) {
-        unimplemented!()
-    }
-    /// Queues one frame: Text, Binary, Continuation, Ping or Pong. Copies `payload`.
-    pub fn send(
-        &mut self,
-        _opcode: Opcode,
-        _payload: &[u8],
-        _flags: SendFlags,
-        _env: &mut Env<'_>,
-    ) -> Result<Queued, SendError> {
-        unimplemented!()
-    }
-    /// Queues a message framed before; copies nothing unless it is small.
-    pub fn send_message(&mut self, _m: &Outgoing, _env: &mut Env<'_>) -> Result<Queued, SendError> {
-        unimplemented!()
-    }
-    /// Begins the closing handshake. `code` must be allowed on the wire, `reason` ≤ 123 bytes
-    /// (`SendError::TooBig`; `SendError::Sequence` for a code that must not be sent).
-    pub fn close(
-        &mut self,
-        _code: CloseCode,
-        _reason: &str,
-        _env: &mut Env<'_>,
-    ) -> Result<(), SendError> {
-        unimplemented!()
-    }
-    /// The next batch to be sent, `None` when there is nothing or one is out already.
-    pub fn transmit(&mut self) -> Option<Batch> {
-        unimplemented!()
-    }
-    /// Gives the batch back with the number of its bytes that were sent. `true` once, when the
-    /// queue was reported full and has now fallen below half of `send_queue_max`.
-    pub fn transmitted(&mut self, _batch: Batch, _bytes: usize, _env: &mut Env<'_>) -> bool {
-        unimplemented!()
-    }
-    /// When `expired` wants to be called, at the latest. It moves while traffic flows; asking
-    /// again when the old one has passed is enough.
-    pub fn deadline(&self, _limits: &Limits) -> Option<Tick> {
-        unimplemented!()
-    }
-    /// Called when the deadline has passed: queues a Ping, or fails with `TimedOut`.
-    pub fn expired(&mut self, _env: &mut Env<'_>) {
-        unimplemented!()
-    }
-    /// Reading was stopped or started again by the application. While stopped, silence of the
-    /// peer is no fault, but a send without progress for `idle_timeout_ms` is.
-    pub fn set_paused(&mut self, _paused: bool, _now: Tick) {
-        unimplemented!()
-    }
-    /// What to do with the transport.
-    pub fn disposition(&self) -> Disposition {
-        unimplemented!()
-    }
-    /// Whether `accept` was called: `on_open` belongs to it, and so `on_close`.
-    pub fn opened(&self) -> bool {
-        unimplemented!()
-    }
-    /// Bytes queued or handed out and not yet sent.
-    pub fn buffered(&self) -> usize {
-        unimplemented!()
-    }
-    /// The failure that is held, if any.
-    pub fn failure(&self) -> Option<Failure> {
-        unimplemented!()
-    }
-    /// How it closed, so far as is known now.
-    pub fn close_info(&self) -> CloseInfo<'_> {
-        unimplemented!()
-    }
-    /// Releases all memory into the pool. Nothing but `close_info` may be called after.
-    pub fn release(&mut self, _pool: &mut Pool) {
-        unimplemented!()
-    }
 }

@@ -1,0 +1,131 @@
+//! The end of a connection: the closing handshake of either side, and failures.
+
+use super::state::Phase;
+use super::{CloseInfo, Connection, Disposition, Env, Failure, SendError};
+use crate::proto::close::{self, REASON_MAX};
+use crate::proto::header::CONTROL_MAX;
+use crate::proto::{CloseCode, Input, Violation};
+
+impl Connection {
+    /// Begins the closing handshake: the Close frame goes behind all that is queued. `code` must be
+    /// allowed on the wire, `reason` ≤ 123 bytes.
+    ///
+    /// # Errors
+    /// [`SendError::TooBig`] for the reason, [`SendError::Sequence`] for a code that must not be
+    /// sent, [`SendError::Closing`] when either side has begun already, [`SendError::NotOpen`].
+    pub fn close(
+        &mut self,
+        code: CloseCode,
+        reason: &str,
+        env: &mut Env<'_>,
+    ) -> Result<(), SendError> {
+        self.begin_send(env)?;
+        if !code.is_sendable() {
+            return Err(SendError::Sequence);
+        }
+        if reason.len() > REASON_MAX {
+            return Err(SendError::TooBig);
+        }
+        let mut payload = [0; CONTROL_MAX];
+        let len = close::encode(code, reason, &mut payload);
+        self.outbox.close(payload.get(..len).unwrap_or_default(), env.pool);
+        self.sent = code.0;
+        self.clock.mark(env.now);
+        Ok(())
+    }
+
+    pub(super) fn closed_by_peer(
+        &mut self,
+        code: Option<CloseCode>,
+        reason: &str,
+        env: &mut Env<'_>,
+    ) {
+        self.received = code.unwrap_or(CloseCode::NO_STATUS).0;
+        self.finish(reason, env);
+        if self.close_sent() {
+            return;
+        }
+        // RFC 6455 §5.5.1: "it typically echos the status code it received".
+        self.sent = self.received;
+        match code {
+            Some(code) => self.outbox.close(&code.0.to_be_bytes(), env.pool),
+            None => self.outbox.close(&[], env.pool),
+        }
+    }
+
+    /// Fails the WebSocket Connection (RFC 6455 §7.1.7).
+    #[cold]
+    pub(super) fn violate(
+        &mut self,
+        violation: Violation,
+        input: &mut Input<'_>,
+        env: &mut Env<'_>,
+    ) -> Failure {
+        let failure = Failure::Violation(violation);
+        self.failure = Some(failure);
+        self.finish("", env);
+        if !self.close_sent() {
+            let code = violation.close_code();
+            self.sent = code.0;
+            self.outbox.close(&code.0.to_be_bytes(), env.pool);
+        }
+        input.take(usize::MAX);
+        failure
+    }
+
+    /// Nothing more is received, and nothing but an answer will be queued.
+    pub(super) fn finish(&mut self, reason: &str, env: &mut Env<'_>) {
+        self.phase = Phase::Done;
+        self.disposition = Disposition::Finish;
+        self.clock.mark(env.now);
+        self.outbox.drop_pong();
+        self.inbound.end(reason, env.pool);
+    }
+
+    /// The transport is to end now. A failure that is held already stays.
+    pub(super) fn give_up(&mut self, failure: Option<Failure>) {
+        self.phase = Phase::Done;
+        self.disposition = Disposition::Abort;
+        self.failure = self.failure.or(failure);
+    }
+
+    /// The transport's receiving direction has ended. In order only when nothing more was expected
+    /// from the peer; else [`Failure::EndOfStream`] is held and the disposition is `Abort`.
+    pub fn end_of_stream(&mut self) {
+        self.ended = true;
+        if self.phase != Phase::Done {
+            self.give_up(Some(Failure::EndOfStream));
+        }
+    }
+
+    /// What to do with the transport.
+    #[inline]
+    pub fn disposition(&self) -> Disposition {
+        // Both directions are done with: there is nothing to wait for.
+        if self.ended && self.buffered() == 0 {
+            return Disposition::Abort;
+        }
+        self.disposition
+    }
+
+    /// The failure that is held, if any.
+    pub fn failure(&self) -> Option<Failure> {
+        self.failure
+    }
+
+    /// How it closed, so far as is known now.
+    pub fn close_info(&self) -> CloseInfo<'_> {
+        let code = match self.received {
+            0 => CloseCode::ABNORMAL,
+            code => CloseCode(code),
+        };
+        let reason = if self.received == 0 { "" } else { self.inbound.reason() };
+        CloseInfo { code, sent: (self.sent != 0).then_some(CloseCode(self.sent)), reason }
+    }
+
+    /// Whether our Close frame is queued or sent.
+    #[inline]
+    pub(super) fn close_sent(&self) -> bool {
+        self.sent != 0
+    }
+}

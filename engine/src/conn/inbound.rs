@@ -1,0 +1,201 @@
+//! From frames to messages: unmasked and checked where they lie, assembled when they came split.
+
+use super::{Data, Env};
+use crate::buffer::Pool;
+use crate::proto::sequence::Sequence;
+use crate::proto::utf8::{self, Utf8};
+use crate::proto::{FrameReader, Input, Opcode, Piece, Role, Violation, mask};
+
+/// What the peer said.
+#[derive(Debug)]
+pub(super) enum Found<'b> {
+    /// A message, or a part of one.
+    Message { opcode: Opcode, data: Data<'b>, first: bool, last: bool },
+    /// A control frame, whole.
+    Control { opcode: Opcode, payload: Data<'b> },
+}
+
+/// The receiving direction of an open connection.
+#[derive(Debug)]
+pub(super) struct Inbound {
+    reader: FrameReader,
+    sequence: Sequence,
+    /// What had to be copied of the message in progress, and behind it of a control frame in
+    /// progress: while a control frame is incomplete, no data can come.
+    bytes: Vec<u8>,
+    utf8: Utf8,
+    /// Of the message in progress.
+    opcode: Opcode,
+    /// In stream mode: a part of the message in progress was delivered.
+    begun: bool,
+}
+
+impl Inbound {
+    pub(super) fn new(role: Role) -> Self {
+        Self {
+            reader: FrameReader::new(role),
+            sequence: Sequence::new(),
+            bytes: Vec::new(),
+            utf8: Utf8::new(),
+            opcode: Opcode::Binary,
+            begun: false,
+        }
+    }
+
+    /// Consumes input until there is something to report; `None` when it is used up.
+    #[inline]
+    pub(super) fn next<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+        env: &mut Env<'_>,
+    ) -> Result<Option<Found<'b>>, Violation> {
+        while let Some(piece) = self.reader.next(input)? {
+            let found = if piece.header.opcode.is_control() {
+                self.control(piece, env)
+            } else {
+                self.data(piece, env)?
+            };
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    #[inline]
+    fn data<'b>(
+        &mut self,
+        piece: Piece<'b>,
+        env: &mut Env<'_>,
+    ) -> Result<Option<Found<'b>>, Violation> {
+        if piece.first {
+            let limits = env.limits;
+            let message_max = limits.message_bytes();
+            let place = self.sequence.take(&piece.header, message_max, limits.fragments_max)?;
+            if place.first {
+                if place.last && piece.last {
+                    return whole(place.opcode, piece).map(Some);
+                }
+                self.opcode = place.opcode;
+                self.utf8.reset();
+                self.begun = false;
+            }
+        }
+        self.part(piece, env)
+    }
+
+    /// A part of a message that came split, or in fragments.
+    fn part<'b>(
+        &mut self,
+        piece: Piece<'b>,
+        env: &mut Env<'_>,
+    ) -> Result<Option<Found<'b>>, Violation> {
+        let Piece { header, data, key, last, .. } = piece;
+        let last = last && header.fin;
+        let opcode = self.opcode;
+        if opcode == Opcode::Text {
+            self.utf8.unmask_and_push(data, key)?;
+            if last {
+                self.utf8.finish()?;
+            }
+        } else {
+            mask::unmask(data, key);
+        }
+        if env.limits.stream {
+            if data.is_empty() && !last {
+                return Ok(None);
+            }
+            let first = !std::mem::replace(&mut self.begun, true);
+            return Ok(Some(Found::Message { opcode, data: Data::Lent(data), first, last }));
+        }
+        // Whole in its buffer after all: only its header, or empty fragments, came before.
+        let data = if last && self.bytes.is_empty() {
+            Data::Lent(data)
+        } else {
+            self.append(data, env);
+            if !last {
+                return Ok(None);
+            }
+            Data::Owned(std::mem::take(&mut self.bytes))
+        };
+        Ok(Some(Found::Message { opcode, data, first: true, last: true }))
+    }
+
+    #[inline]
+    fn control<'b>(&mut self, piece: Piece<'b>, env: &mut Env<'_>) -> Option<Found<'b>> {
+        let Piece { header, data, key, last, .. } = piece;
+        mask::unmask(data, key);
+        let opcode = header.opcode;
+        if last && data.len() as u64 == header.len {
+            return Some(Found::Control { opcode, payload: Data::Lent(data) });
+        }
+        self.append(data, env);
+        // At most 125 (RFC 6455 §5.5), and so many are there now.
+        let start = self.bytes.len().saturating_sub(header.len as usize);
+        last.then(|| Found::Control {
+            opcode,
+            payload: Data::Owned(self.split_off(start, env.pool)),
+        })
+    }
+
+    /// Copies a piece. The peer's word for a length reserves nothing: memory at most doubles with
+    /// what has come, and is made to fit once half of it is there.
+    fn append(&mut self, data: &[u8], env: &mut Env<'_>) {
+        if data.is_empty() {
+            return;
+        }
+        if self.bytes.capacity() == 0 {
+            self.bytes = env.pool.get();
+        }
+        let come = self.bytes.len() + data.len();
+        if come > self.bytes.capacity() {
+            let left = usize::try_from(self.reader.remaining()).unwrap_or(usize::MAX);
+            let room = match left <= come {
+                true => come + left,
+                false => come.max(2 * self.bytes.capacity()),
+            };
+            env.pool.grow(&mut self.bytes, room);
+        }
+        self.bytes.extend_from_slice(data);
+        *env.copied += data.len() as u64;
+    }
+
+    /// The bytes from `start` on, in a vector of the pool.
+    fn split_off(&mut self, start: usize, pool: &mut Pool) -> Vec<u8> {
+        if start == 0 {
+            return std::mem::take(&mut self.bytes);
+        }
+        let mut tail = pool.get();
+        tail.extend(self.bytes.drain(start..));
+        tail
+    }
+
+    /// Nothing more is received: what was begun is dropped and `reason` is kept in its place.
+    pub(super) fn end(&mut self, reason: &str, pool: &mut Pool) {
+        // To the size: an ended connection may linger, and nobody adds to it.
+        pool.put(std::mem::replace(&mut self.bytes, reason.as_bytes().to_vec()));
+    }
+
+    /// What `end` kept.
+    pub(super) fn reason(&self) -> &str {
+        std::str::from_utf8(&self.bytes).unwrap_or_default()
+    }
+
+    /// Memory for what had to be copied, in bytes.
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+}
+
+/// A message of one frame that lies whole in its buffer: the way most messages come.
+#[inline]
+fn whole(opcode: Opcode, piece: Piece<'_>) -> Result<Found<'_>, Violation> {
+    let Piece { data, key, .. } = piece;
+    if opcode == Opcode::Text {
+        utf8::unmask_and_check(data, key)?;
+    } else {
+        mask::unmask(data, key);
+    }
+    Ok(Found::Message { opcode, data: Data::Lent(data), first: true, last: true })
+}

@@ -1,0 +1,311 @@
+//! The sending direction: frames are written where they are sent from, in the order of the calls.
+
+use super::{Queued, SendError};
+use crate::buffer::{Batch, Outgoing, Pool};
+use crate::proto::header::{self, CONTROL_MAX, HEADER_MAX};
+use crate::proto::utf8::{self, Utf8};
+use crate::proto::{Header, Opcode};
+
+/// Payloads from here on are sent by reference where they can be: below it a copy costs less than
+/// another reference count and another piece for the kernel to gather.
+const SHARE_MIN: usize = 4 << 10;
+
+/// What control frames of the application may exceed the limit of the queue by: they are not held
+/// back by data, but every queue has an end.
+const CONTROL_RESERVE: usize = 64 << 10;
+
+/// What only a connection whose peer reads slowly has.
+#[derive(Debug, Default)]
+struct Stalled {
+    /// What a short send left over. Goes before the queue.
+    rest: Batch,
+    /// The answer to the latest Ping, held back while the queue is over its limit: the only one
+    /// that must be sent (RFC 6455 §5.5.3).
+    pong: Option<Control>,
+}
+
+#[derive(Debug)]
+struct Control {
+    payload: [u8; CONTROL_MAX],
+    len: u8,
+}
+
+/// Frames to be sent. Owns no heap memory when all is sent.
+#[derive(Debug)]
+pub(super) struct Outbox {
+    queue: Batch,
+    stalled: Option<Box<Stalled>>,
+    /// Bytes in `queue`, in `stalled.rest` and in the batch that is out.
+    buffered: usize,
+    /// The text message that is being sent in fragments.
+    text: Utf8,
+    /// The opcode of the message that is being sent in fragments.
+    message: Option<Opcode>,
+    /// A batch is out.
+    out: bool,
+    /// The application was told that the queue is full, and not yet that it has drained.
+    full: bool,
+}
+
+impl Outbox {
+    pub(super) fn new() -> Self {
+        Self {
+            queue: Batch::default(),
+            stalled: None,
+            buffered: 0,
+            text: Utf8::new(),
+            message: None,
+            out: false,
+            full: false,
+        }
+    }
+
+    #[inline]
+    pub(super) fn buffered(&self) -> usize {
+        self.buffered
+    }
+
+    /// Queues one frame of the application. `max` is `send_queue_max`.
+    #[inline]
+    pub(super) fn send(
+        &mut self,
+        opcode: Opcode,
+        payload: &[u8],
+        fin: bool,
+        max: usize,
+        pool: &mut Pool,
+    ) -> Result<Queued, SendError> {
+        self.admit(opcode, payload.len(), fin, max)?;
+        if !opcode.is_control() {
+            self.check(opcode, payload, fin)?;
+        }
+        self.frame(opcode, fin, payload, pool);
+        Ok(self.queued(max))
+    }
+
+    /// Queues a message framed before. Whoever framed it has checked its text, unless it is a
+    /// fragment: that can only be checked here, with those before it.
+    pub(super) fn send_message(
+        &mut self,
+        message: &Outgoing,
+        max: usize,
+        pool: &mut Pool,
+    ) -> Result<Queued, SendError> {
+        let (opcode, payload, fin) = (message.opcode(), message.payload(), message.fin());
+        self.admit(opcode, payload.len(), fin, max)?;
+        let whole = self.message.is_none() && fin && opcode != Opcode::Continuation;
+        if !whole && !opcode.is_control() {
+            self.check(opcode, payload, fin)?;
+        }
+        if payload.len() < SHARE_MIN {
+            self.frame(opcode, fin, payload, pool);
+        } else {
+            let header = message.header();
+            self.open(header.len(), pool);
+            self.queue.copy(header);
+            self.queue.share(payload.clone());
+            self.buffered += header.len() + payload.len();
+        }
+        Ok(self.queued(max))
+    }
+
+    /// Answers a Ping.
+    pub(super) fn pong(&mut self, payload: &[u8], max: usize, pool: &mut Pool) {
+        if self.buffered <= max {
+            return self.frame(Opcode::Pong, true, payload, pool);
+        }
+        let mut pong = Control { payload: [0; CONTROL_MAX], len: 0 };
+        for (to, from) in pong.payload.iter_mut().zip(payload) {
+            *to = *from;
+            pong.len += 1;
+        }
+        self.stalled.get_or_insert_default().pong = Some(pong);
+    }
+
+    /// Asks for a sign of life.
+    pub(super) fn ping(&mut self, pool: &mut Pool) {
+        self.frame(Opcode::Ping, true, &[], pool);
+    }
+
+    /// Queues a Close frame behind all that is queued.
+    pub(super) fn close(&mut self, payload: &[u8], pool: &mut Pool) {
+        self.frame(Opcode::Close, true, payload, pool);
+    }
+
+    /// The peer has closed, or is to be closed upon: it wants no answer any more.
+    pub(super) fn drop_pong(&mut self) {
+        if let Some(stalled) = &mut self.stalled {
+            stalled.pong = None;
+        }
+        self.settle_stalled();
+    }
+
+    /// Queues bytes that are no frame: the answer to the upgrade, before all frames.
+    pub(super) fn answer(&mut self, bytes: &[u8], pool: &mut Pool) {
+        self.open(bytes.len(), pool);
+        self.queue.copy(bytes);
+        self.buffered += bytes.len();
+    }
+
+    /// The next batch to be sent, `None` when there is nothing or one is out already.
+    #[inline]
+    pub(super) fn transmit(&mut self) -> Option<Batch> {
+        if self.out {
+            return None;
+        }
+        let mut batch = match &mut self.stalled {
+            Some(stalled) => std::mem::take(&mut stalled.rest),
+            None => Batch::default(),
+        };
+        if batch.is_empty() {
+            batch = std::mem::take(&mut self.queue);
+        } else {
+            self.settle_stalled();
+        }
+        self.out = !batch.is_empty();
+        self.out.then_some(batch)
+    }
+
+    /// The batch comes back. `true` when the queue was full and has drained.
+    #[inline]
+    pub(super) fn transmitted(
+        &mut self,
+        mut batch: Batch,
+        bytes: usize,
+        max: usize,
+        pool: &mut Pool,
+    ) -> bool {
+        let bytes = bytes.min(batch.len());
+        batch.advance(bytes);
+        self.out = false;
+        self.buffered -= bytes;
+        if batch.is_empty() {
+            pool.put(batch.recycle());
+        } else if self.queue.is_empty() {
+            pool.put(std::mem::replace(&mut self.queue, batch).recycle());
+        } else {
+            self.stalled.get_or_insert_default().rest = batch;
+        }
+        if self.stalled.is_some() && self.buffered <= max {
+            self.release_pong(pool);
+        }
+        let drained = self.full && (self.buffered == 0 || self.buffered < max / 2);
+        self.full &= !drained;
+        drained
+    }
+
+    /// Gives all memory back.
+    pub(super) fn release(&mut self, pool: &mut Pool) {
+        pool.put(std::mem::take(&mut self.queue).recycle());
+        if let Some(stalled) = self.stalled.take() {
+            pool.put(stalled.rest.recycle());
+        }
+    }
+
+    /// Whether a frame of this kind and size may be queued now.
+    #[inline]
+    fn admit(
+        &mut self,
+        opcode: Opcode,
+        len: usize,
+        fin: bool,
+        max: usize,
+    ) -> Result<(), SendError> {
+        let mut end = max;
+        if opcode.is_control() {
+            if opcode == Opcode::Close || !fin {
+                return Err(SendError::Sequence);
+            }
+            if len > CONTROL_MAX {
+                return Err(SendError::TooBig);
+            }
+            end = max.saturating_add(CONTROL_RESERVE);
+        } else if u32::try_from(len).is_err() {
+            return Err(SendError::TooBig);
+        }
+        if self.buffered > end {
+            self.full = true;
+            return Err(SendError::Full);
+        }
+        Ok(())
+    }
+
+    /// Checks the order of fragments (RFC 6455 §5.4) and the text in them. Changes nothing when
+    /// it refuses.
+    #[inline]
+    fn check(&mut self, opcode: Opcode, payload: &[u8], fin: bool) -> Result<(), SendError> {
+        let message = match (self.message, opcode) {
+            (None, Opcode::Text) if fin => {
+                return utf8::check(payload).map_err(|_| SendError::Utf8);
+            }
+            (None, Opcode::Text | Opcode::Binary) => opcode,
+            (Some(message), Opcode::Continuation) => message,
+            _ => return Err(SendError::Sequence),
+        };
+        if message == Opcode::Text {
+            let mut text = if self.message.is_some() { self.text } else { Utf8::new() };
+            text.push(payload).map_err(|_| SendError::Utf8)?;
+            if fin {
+                text.finish().map_err(|_| SendError::Utf8)?;
+            }
+            self.text = text;
+        }
+        self.message = (!fin).then_some(message);
+        Ok(())
+    }
+
+    /// Writes a frame to the end of the queue.
+    #[inline]
+    fn frame(&mut self, opcode: Opcode, fin: bool, payload: &[u8], pool: &mut Pool) {
+        let fields = Header { len: payload.len() as u64, mask: None, opcode, fin, rsv1: false };
+        let mut header = [0; HEADER_MAX];
+        let header_len = header::encode(&fields, &mut header);
+        let header = header.get(..header_len).unwrap_or_default();
+        let len = header.len() + payload.len();
+        self.open(len, pool);
+        self.queue.copy(header);
+        self.queue.copy(payload);
+        self.buffered += len;
+    }
+
+    /// Makes room at the end of the queue.
+    #[inline]
+    fn open(&mut self, len: usize, pool: &mut Pool) {
+        if self.queue.capacity() == 0 {
+            self.queue = Batch::new(pool.get());
+        }
+        self.queue.reserve(len, pool);
+    }
+
+    #[inline]
+    fn queued(&mut self, max: usize) -> Queued {
+        if self.buffered <= max {
+            return Queued::Ok;
+        }
+        self.full = true;
+        Queued::Full
+    }
+
+    #[cold]
+    fn release_pong(&mut self, pool: &mut Pool) {
+        if let Some(pong) = self.stalled.as_mut().and_then(|stalled| stalled.pong.take()) {
+            let payload = pong.payload.get(..usize::from(pong.len)).unwrap_or_default();
+            self.frame(Opcode::Pong, true, payload, pool);
+        }
+        self.settle_stalled();
+    }
+
+    /// Frees what a slow peer made necessary, once it no longer is.
+    fn settle_stalled(&mut self) {
+        if self.stalled.as_ref().is_some_and(|s| s.rest.is_empty() && s.pong.is_none()) {
+            self.stalled = None;
+        }
+    }
+
+    /// Bytes of heap memory, used or not.
+    #[cfg(test)]
+    pub(super) fn heap_bytes(&self) -> usize {
+        let stalled = |s: &Stalled| size_of::<Stalled>() + s.rest.capacity();
+        self.queue.capacity() + self.stalled.as_deref().map_or(0, stalled)
+    }
+}

@@ -1,0 +1,230 @@
+//! A connection from its first byte to its last: which calls mean something when.
+
+use super::deadline::Clock;
+use super::inbound::{Found, Inbound};
+use super::outbound::Outbox;
+use super::{Data, Disposition, Env, Event, Failure, Queued, SendError, SendFlags};
+use crate::buffer::{Batch, Outgoing, Pool};
+use crate::proto::close;
+use crate::proto::head::HeadReader;
+use crate::proto::{Input, Opcode, Role};
+use crate::tick::Tick;
+
+/// What input means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Part of the HTTP head.
+    Head,
+    /// Nothing yet: the upgrade must be answered first.
+    Upgrade,
+    /// Frames.
+    Open,
+    /// Nothing any more.
+    Done,
+}
+
+/// One connection. Idle, it owns no heap memory.
+#[derive(Debug)]
+pub struct Connection {
+    pub(super) inbound: Inbound,
+    pub(super) outbox: Outbox,
+    pub(super) clock: Clock,
+    /// A head that did not come whole.
+    pub(super) head: Option<Box<HeadReader>>,
+    pub(super) failure: Option<Failure>,
+    /// The code of the peer's Close frame; 0 while none has come.
+    pub(super) received: u16,
+    /// The code of ours; 0 while none was queued.
+    pub(super) sent: u16,
+    pub(super) phase: Phase,
+    pub(super) disposition: Disposition,
+    pub(super) opened: bool,
+    pub(super) paused: bool,
+    /// The peer has ended its direction of the transport.
+    pub(super) ended: bool,
+}
+
+impl Connection {
+    /// The server end, waiting for the HTTP head since `now`.
+    pub fn server(now: Tick) -> Self {
+        Self {
+            inbound: Inbound::new(Role::Server),
+            outbox: Outbox::new(),
+            clock: Clock::new(now),
+            head: None,
+            failure: None,
+            received: 0,
+            sent: 0,
+            phase: Phase::Head,
+            disposition: Disposition::Open,
+            opened: false,
+            paused: false,
+            ended: false,
+        }
+    }
+
+    /// Consumes input until something happened; `Ok(None)` when it is used up. A failure queues
+    /// its Close frame or HTTP answer; later calls return the same failure and discard the input.
+    /// After the peer's Close, input is discarded and `Ok(None)` returned.
+    ///
+    /// # Errors
+    /// The failure that is held from now on.
+    #[inline]
+    pub fn receive<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+        env: &mut Env<'_>,
+    ) -> Result<Option<Event<'b>>, Failure> {
+        if input.is_empty() {
+            return self.failure.map_or(Ok(None), Err);
+        }
+        self.clock.heard(env.now);
+        if self.phase != Phase::Open {
+            return self.receive_unopened(input, env);
+        }
+        loop {
+            match self.inbound.next(input, env) {
+                Ok(Some(Found::Message { opcode, data, first, last })) => {
+                    return Ok(Some(Event::Message { opcode, data, first, last }));
+                }
+                Ok(None) => return Ok(None),
+                Ok(Some(Found::Control { opcode, payload })) => {
+                    let event = self.control(opcode, payload, input, env)?;
+                    if event.is_some() {
+                        return Ok(event);
+                    }
+                }
+                Err(violation) => return Err(self.violate(violation, input, env)),
+            }
+        }
+    }
+
+    #[cold]
+    fn receive_unopened<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+        env: &mut Env<'_>,
+    ) -> Result<Option<Event<'b>>, Failure> {
+        match self.phase {
+            Phase::Head => self.receive_head(input, env),
+            Phase::Upgrade | Phase::Open => Ok(None),
+            Phase::Done => {
+                input.take(usize::MAX);
+                self.failure.map_or(Ok(None), Err)
+            }
+        }
+    }
+
+    fn control<'b>(
+        &mut self,
+        opcode: Opcode,
+        payload: Data<'b>,
+        input: &mut Input<'b>,
+        env: &mut Env<'_>,
+    ) -> Result<Option<Event<'b>>, Failure> {
+        match opcode {
+            Opcode::Pong => return Ok(Some(Event::Pong(payload))),
+            Opcode::Close => {
+                let parsed = close::parse(payload.as_slice());
+                let (code, reason) = parsed.map_err(|v| self.violate(v, input, env))?;
+                self.closed_by_peer(code, reason, env);
+                input.take(usize::MAX);
+            }
+            // Until the peer's Close has come, also behind ours (RFC 6455 §5.5.2).
+            _ => self.outbox.pong(payload.as_slice(), send_queue_max(env), env.pool),
+        }
+        if let Data::Owned(bytes) = payload {
+            env.pool.put(bytes);
+        }
+        Ok((opcode == Opcode::Close).then_some(Event::Close))
+    }
+
+    /// Queues one frame: Text, Binary, Continuation, Ping or Pong. Copies `payload`. Ping and Pong
+    /// are not held back by a full queue.
+    ///
+    /// # Errors
+    /// As [`SendError`] says. Nothing was queued then.
+    #[inline]
+    pub fn send(
+        &mut self,
+        opcode: Opcode,
+        payload: &[u8],
+        flags: SendFlags,
+        env: &mut Env<'_>,
+    ) -> Result<Queued, SendError> {
+        self.begin_send(env)?;
+        self.outbox.send(opcode, payload, !flags.more, send_queue_max(env), env.pool)
+    }
+
+    /// Queues a message framed before; copies nothing unless it is small (below 4 KiB). The text
+    /// of a whole message is not checked: whoever framed it has done so.
+    ///
+    /// # Errors
+    /// As [`SendError`] says. Nothing was queued then.
+    pub fn send_message(&mut self, m: &Outgoing, env: &mut Env<'_>) -> Result<Queued, SendError> {
+        self.begin_send(env)?;
+        self.outbox.send_message(m, send_queue_max(env), env.pool)
+    }
+
+    #[inline]
+    pub(super) fn begin_send(&mut self, env: &Env<'_>) -> Result<(), SendError> {
+        if self.phase != Phase::Open || self.close_sent() {
+            return Err(if self.opened { SendError::Closing } else { SendError::NotOpen });
+        }
+        if self.outbox.buffered() == 0 {
+            self.note_progress(env.now);
+        }
+        Ok(())
+    }
+
+    /// The next batch to be sent, `None` when there is nothing or one is out already.
+    #[inline]
+    pub fn transmit(&mut self) -> Option<Batch> {
+        self.outbox.transmit()
+    }
+
+    /// Gives the batch back with the number of its bytes that were sent; the rest of it is what
+    /// `transmit` returns next. `true` once, when the queue was reported full and has now fallen
+    /// below half of `send_queue_max`.
+    #[inline]
+    pub fn transmitted(&mut self, batch: Batch, bytes: usize, env: &mut Env<'_>) -> bool {
+        if bytes > 0 {
+            self.note_progress(env.now);
+        }
+        self.outbox.transmitted(batch, bytes, send_queue_max(env), env.pool)
+    }
+
+    /// Whether `accept` was called: `on_open` belongs to it, and so `on_close`.
+    pub fn opened(&self) -> bool {
+        self.opened
+    }
+
+    /// Bytes queued or handed out and not yet sent.
+    #[inline]
+    pub fn buffered(&self) -> usize {
+        self.outbox.buffered()
+    }
+
+    /// Releases all memory into the pool, but the peer's reason. Nothing but `close_info` may be
+    /// called after.
+    pub fn release(&mut self, pool: &mut Pool) {
+        self.phase = Phase::Done;
+        self.head = None;
+        self.outbox.release(pool);
+        if self.received == 0 {
+            self.inbound.end("", pool);
+        }
+    }
+
+    /// Bytes of heap memory, used or not.
+    #[cfg(test)]
+    pub(super) fn heap_bytes(&self) -> usize {
+        let head = self.head.as_ref().map_or(0, |_| size_of::<HeadReader>());
+        head + self.inbound.capacity() + self.outbox.heap_bytes()
+    }
+}
+
+#[inline]
+fn send_queue_max(env: &Env<'_>) -> usize {
+    usize::try_from(env.limits.send_queue_max).unwrap_or(usize::MAX)
+}
