@@ -1,1 +1,34 @@
-//! C ABI.
+//! Floor 4: the C ABI. `include/ringws.h` is generated from these files; its first comment is the
+//! contract that every function here relies on.
+//!
+//! Each function is guard → convert → call → map: [`guard`] stops panics, [`types`], [`own`] and
+//! [`sized`] turn C's arguments into Rust's, the engine does the work, [`status`] maps the result.
+//! One file per C type.
+#![allow(non_camel_case_types, reason = "the names are C's")]
+#![allow(clippy::missing_safety_doc, reason = "the contract stands once, at the top of ringws.h")]
+
+pub mod address;
+pub mod buf;
+pub mod callbacks;
+pub mod config;
+pub mod conn;
+pub mod constants;
+pub mod endpoint;
+pub mod engine;
+
+mod guard;
+pub mod handle;
+pub mod message;
+mod own;
+pub mod reactor;
+mod sized;
+pub mod stats;
+pub mod status;
+pub mod timer;
+pub mod types;
+pub mod upgrade;
+
+/// The host decides about allocators; this feature decides for the Rust code of the library.
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

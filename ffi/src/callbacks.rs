@@ -1,0 +1,119 @@
+//! `rws_callbacks`: the application's functions behind the engine's `Handler`.
+
+use crate::message::{rws_close_info, rws_message};
+use crate::sized::Sized;
+use crate::types::{User, rws_bytes, rws_conn, rws_reactor, rws_upgrade};
+use ringws_engine::proto::handshake::Refusal;
+use ringws_engine::reactor::{Closed, Conn, Context, Handler, Message, Upgrade};
+use std::ffi::{c_int, c_void};
+use std::mem::offset_of;
+
+/// what you are called for; NULL: not called
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct rws_callbacks {
+    /// RWS_INIT
+    pub size: u32,
+    /// Answer 101 to accept, 400..599 to refuse. NULL accepts everything.
+    pub on_upgrade: Option<
+        unsafe extern "C" fn(r: *mut rws_reactor, up: *mut rws_upgrade, user: *mut c_void) -> c_int,
+    >,
+    /// the handshake is done
+    pub on_open: Option<unsafe extern "C" fn(r: *mut rws_reactor, c: rws_conn, user: *mut c_void)>,
+    /// a message came, or with RWS_OPT_STREAM a part of one
+    pub on_message: Option<
+        unsafe extern "C" fn(
+            r: *mut rws_reactor,
+            c: rws_conn,
+            m: *const rws_message,
+            user: *mut c_void,
+        ),
+    >,
+    /// a Pong came; Pings are answered for you
+    pub on_pong: Option<
+        unsafe extern "C" fn(
+            r: *mut rws_reactor,
+            c: rws_conn,
+            payload: rws_bytes,
+            user: *mut c_void,
+        ),
+    >,
+    /// the queue was full and fell below half its limit
+    pub on_drain: Option<unsafe extern "C" fn(r: *mut rws_reactor, c: rws_conn, user: *mut c_void)>,
+    /// gone; inside this call the handle still answers rws_get_user
+    pub on_close: Option<
+        unsafe extern "C" fn(
+            r: *mut rws_reactor,
+            c: rws_conn,
+            info: *const rws_close_info,
+            user: *mut c_void,
+        ),
+    >,
+}
+
+// SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
+unsafe impl Sized for rws_callbacks {
+    const SIZE_MIN: usize = offset_of!(rws_callbacks, on_pong);
+}
+
+/// A reactor as it is lent to C until the call at hand returns.
+pub(crate) fn lend(ctx: &mut Context) -> *mut rws_reactor {
+    std::ptr::from_mut(ctx).cast()
+}
+
+fn user_of(ctx: &Context, conn: Conn) -> *mut c_void {
+    User::from_word(ctx.user(conn).unwrap_or(0))
+}
+
+// SAFETY of every call below: the pointers are good until the call returns, and the contract of
+// `rws_callbacks` binds the function to that, to this thread, and not to unwind.
+impl Handler for rws_callbacks {
+    fn on_upgrade(&self, ctx: &mut Context, upgrade: &mut Upgrade<'_>) -> Result<(), Refusal> {
+        let Some(call) = self.on_upgrade else { return Ok(()) };
+        let user = User::from_word(upgrade.user());
+        // SAFETY: see above.
+        match unsafe { call(lend(ctx), std::ptr::from_mut(upgrade).cast(), user) } {
+            101 => Ok(()),
+            status @ 400..=599 => Err(Refusal::new(status as u16)),
+            // Not an answer: the fault is the application's, not the peer's.
+            _ => Err(Refusal::new(500)),
+        }
+    }
+
+    fn on_open(&self, ctx: &mut Context, conn: Conn) {
+        let Some(call) = self.on_open else { return };
+        let user = user_of(ctx, conn);
+        // SAFETY: see above.
+        unsafe { call(lend(ctx), conn.into(), user) }
+    }
+
+    fn on_message(&self, ctx: &mut Context, conn: Conn, message: Message<'_>) {
+        let Some(call) = self.on_message else { return };
+        let user = user_of(ctx, conn);
+        let message = rws_message::from(&message);
+        // SAFETY: see above.
+        unsafe { call(lend(ctx), conn.into(), &message, user) }
+    }
+
+    fn on_pong(&self, ctx: &mut Context, conn: Conn, payload: &[u8]) {
+        let Some(call) = self.on_pong else { return };
+        let user = user_of(ctx, conn);
+        // SAFETY: see above.
+        unsafe { call(lend(ctx), conn.into(), payload.into(), user) }
+    }
+
+    fn on_drain(&self, ctx: &mut Context, conn: Conn) {
+        let Some(call) = self.on_drain else { return };
+        let user = user_of(ctx, conn);
+        // SAFETY: see above.
+        unsafe { call(lend(ctx), conn.into(), user) }
+    }
+
+    fn on_close(&self, ctx: &mut Context, conn: Conn, closed: &Closed<'_>) {
+        let Some(call) = self.on_close else { return };
+        let user = user_of(ctx, conn);
+        let info = rws_close_info::from(closed);
+        // SAFETY: see above.
+        unsafe { call(lend(ctx), conn.into(), &info, user) }
+    }
+}

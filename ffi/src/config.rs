@@ -1,0 +1,95 @@
+//! `rws_config`: sizes and hooks of an engine.
+
+use crate::callbacks::lend;
+use crate::constants::{RWS_CFG_PIN, RWS_CFG_SQPOLL};
+use crate::sized::{self, Sized};
+use crate::status::rws_status;
+use crate::types::{User, rws_bytes, rws_reactor};
+use ringws_engine::config::{Config, Hook, Log};
+use std::ffi::{c_int, c_void};
+use std::mem::offset_of;
+use std::sync::Arc;
+
+/// sizes and hooks of an engine; a NULL pointer to it means all defaults
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct rws_config {
+    /// RWS_INIT
+    pub size: u32,
+    /// threads; default: one per CPU we may run on, at most 255
+    pub reactors: u32,
+    /// per reactor; reserved early; default 65 536
+    pub connections_max: u32,
+    /// per reactor, a power of two; default 1 024
+    pub recv_buffers: u32,
+    /// bytes of each; default 16 384
+    pub recv_buffer_size: u32,
+    /// RWS_CFG_*
+    pub flags: u32,
+    /// first on each reactor's thread
+    pub on_start: Option<unsafe extern "C" fn(r: *mut rws_reactor, user: *mut c_void)>,
+    /// last; timers that have not run by then never will
+    pub on_stop: Option<unsafe extern "C" fn(r: *mut rws_reactor, user: *mut c_void)>,
+    /// RWS_LOG_* and a line; any thread; NULL: silent
+    pub on_log: Option<unsafe extern "C" fn(level: c_int, line: rws_bytes, user: *mut c_void)>,
+    /// handed to the three above; rws_reactor_user starts with it
+    pub user: *mut c_void,
+}
+
+// SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
+unsafe impl Sized for rws_config {
+    const SIZE_MIN: usize = offset_of!(rws_config, on_start);
+}
+
+impl rws_config {
+    /// The engine's configuration; the default for null.
+    ///
+    /// # Safety
+    /// `from` is null or names an `rws_config` as its `size` says.
+    pub(crate) unsafe fn read(from: *const Self) -> Result<Config, rws_status> {
+        if from.is_null() {
+            return Ok(Config::default());
+        }
+        // SAFETY: as the caller says.
+        let config = unsafe { sized::read(from) }?;
+        if config.flags & !(RWS_CFG_PIN | RWS_CFG_SQPOLL) != 0 {
+            return Err(rws_status::RWS_E_UNSUPPORTED);
+        }
+        Ok(Config {
+            reactors: config.reactors,
+            connections_max: config.connections_max,
+            recv_buffers: config.recv_buffers,
+            recv_buffer_size: config.recv_buffer_size,
+            pin: config.flags & RWS_CFG_PIN != 0,
+            sqpoll: config.flags & RWS_CFG_SQPOLL != 0,
+            on_start: hook(config.on_start, User(config.user)),
+            on_stop: hook(config.on_stop, User(config.user)),
+            log: log(config.on_log, User(config.user)),
+            user: User(config.user).to_word(),
+        })
+    }
+}
+
+fn hook(
+    call: Option<unsafe extern "C" fn(*mut rws_reactor, *mut c_void)>,
+    user: User,
+) -> Option<Hook> {
+    let call = call?;
+    Some(Arc::new(move |ctx| {
+        let user = user;
+        // SAFETY: the reactor is lent until the call returns; the function must not unwind.
+        unsafe { call(lend(ctx), user.0) }
+    }))
+}
+
+fn log(
+    call: Option<unsafe extern "C" fn(c_int, rws_bytes, *mut c_void)>,
+    user: User,
+) -> Option<Log> {
+    let call = call?;
+    Some(Arc::new(move |level, line| {
+        let user = user;
+        // SAFETY: the line is lent until the call returns; the function must not unwind.
+        unsafe { call(level as c_int, line.as_bytes().into(), user.0) }
+    }))
+}

@@ -1,0 +1,192 @@
+//! `rws_conn`: calls inside a callback.
+
+use crate::address::rws_address;
+use crate::constants::{RWS_MORE, rws_opcode};
+use crate::guard::{guard, status};
+use crate::own;
+use crate::status::rws_status;
+use crate::types::{User, rws_buf, rws_bytes, rws_conn, rws_reactor, slice};
+use ringws_engine::conn::{SendError, SendFlags};
+use ringws_engine::proto::{CloseCode, Opcode};
+use ringws_engine::reactor::CallError;
+use std::ffi::c_void;
+
+/// A frame to send, checked as far as it can be without its connection.
+pub(crate) struct Frame<'a> {
+    pub(crate) opcode: Opcode,
+    pub(crate) payload: &'a [u8],
+    pub(crate) flags: SendFlags,
+}
+
+/// Checks the arguments of a send.
+///
+/// # Safety
+/// As [`slice`].
+pub(crate) unsafe fn frame<'a>(
+    op: rws_opcode,
+    data: *const c_void,
+    len: usize,
+    flags: u32,
+) -> Result<Frame<'a>, rws_status> {
+    // Close has a function of its own: its payload has a form.
+    let opcode = Opcode::from_wire(op).filter(|&opcode| opcode != Opcode::Close);
+    let opcode = opcode.ok_or(rws_status::RWS_E_INVALID)?;
+    let more = flags & RWS_MORE != 0;
+    // RFC 6455 §5.5: control frames are not fragmented.
+    if flags & !RWS_MORE != 0 || more && opcode.is_control() {
+        return Err(rws_status::RWS_E_INVALID);
+    }
+    // SAFETY: as the caller says.
+    let payload = unsafe { slice(data, len) }?;
+    Ok(Frame { opcode, payload, flags: SendFlags { more } })
+}
+
+/// Checks the arguments of a close, RFC 6455 §7.4 and §5.5.
+///
+/// # Safety
+/// As [`slice`].
+pub(crate) unsafe fn code_and_reason<'a>(
+    code: u16,
+    reason: rws_bytes,
+) -> Result<(CloseCode, &'a str), rws_status> {
+    // SAFETY: as the caller says.
+    let reason = std::str::from_utf8(unsafe { reason.as_slice() }?);
+    Ok((CloseCode(code), reason.map_err(|_| rws_status::RWS_E_UTF8)?))
+}
+
+/// A code that must not be sent is a bad argument, not a bad moment.
+pub(crate) fn close_error(error: CallError) -> rws_status {
+    match error {
+        CallError::Send(SendError::Sequence) => rws_status::RWS_E_INVALID,
+        error => error.into(),
+    }
+}
+
+/// Queues one frame. RWS_OK, RWS_FULL, or nothing was queued.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rws_send(
+    r: *mut rws_reactor,
+    c: rws_conn,
+    op: rws_opcode,
+    data: *const c_void,
+    len: usize,
+    flags: u32,
+) -> rws_status {
+    status(|| {
+        // SAFETY: the lent reactor or null, and the caller's bytes.
+        let (ctx, frame) = unsafe { (own::lent(r)?, frame(op, data, len, flags)?) };
+        Ok(ctx.send(c.into(), frame.opcode, frame.payload, frame.flags)?.into())
+    })
+}
+
+/// Queues a message by reference; your reference stays yours.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rws_send_buf(
+    r: *mut rws_reactor,
+    c: rws_conn,
+    b: *mut rws_buf,
+) -> rws_status {
+    status(|| {
+        // SAFETY: the lent reactor and a live reference, or null.
+        let (ctx, message) = unsafe { (own::lent(r)?, own::borrow(b)?) };
+        Ok(ctx.send_message(c.into(), message)?.into())
+    })
+}
+
+/// Begins the closing handshake, after what is queued. reason: at most 123 bytes of UTF-8.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rws_close(
+    r: *mut rws_reactor,
+    c: rws_conn,
+    code: u16,
+    reason: rws_bytes,
+) -> rws_status {
+    status(|| {
+        // SAFETY: the lent reactor or null, and the caller's bytes.
+        let (ctx, (code, reason)) = unsafe { (own::lent(r)?, code_and_reason(code, reason)?) };
+        ctx.close(c.into(), code, reason).map_err(close_error)?;
+        Ok(rws_status::RWS_OK)
+    })
+}
+
+/// No handshake; on_close follows when this callback has returned.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rws_abort(r: *mut rws_reactor, c: rws_conn) -> rws_status {
+    status(|| {
+        // SAFETY: the lent reactor or null.
+        unsafe { own::lent(r) }?.abort(c.into())?;
+        Ok(rws_status::RWS_OK)
+    })
+}
+
+/// No on_message until resume: the peer is held back by TCP.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rws_pause(r: *mut rws_reactor, c: rws_conn) -> rws_status {
+    status(|| {
+        // SAFETY: the lent reactor or null.
+        unsafe { own::lent(r) }?.pause(c.into())?;
+        Ok(rws_status::RWS_OK)
+    })
+}
+
+/// Reads again.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rws_resume(r: *mut rws_reactor, c: rws_conn) -> rws_status {
+    status(|| {
+        // SAFETY: the lent reactor or null.
+        unsafe { own::lent(r) }?.resume(c.into())?;
+        Ok(rws_status::RWS_OK)
+    })
+}
+
+/// Bytes queued, not yet sent; 0 if stale or another reactor's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rws_buffered(r: *mut rws_reactor, c: rws_conn) -> usize {
+    // SAFETY: the lent reactor or null.
+    guard(|| unsafe { own::lent(r) }.map_or(0, |ctx| ctx.buffered(c.into())))
+}
+
+/// The peer's address. RWS_E_GONE: stale, or another reactor's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rws_peer(
+    r: *mut rws_reactor,
+    c: rws_conn,
+    out: *mut rws_address,
+) -> rws_status {
+    status(|| {
+        // SAFETY: the lent reactor or null.
+        let ctx = unsafe { own::lent(r) }?;
+        if out.is_null() {
+            return Err(rws_status::RWS_E_INVALID);
+        }
+        // Only the user word tells a connection without an address from none.
+        ctx.user(c.into()).ok_or(rws_status::RWS_E_GONE)?;
+        // SAFETY: not null.
+        unsafe { own::write(out, ctx.peer(c.into()).into()) };
+        Ok(rws_status::RWS_OK)
+    })
+}
+
+/// What rws_set_user set; NULL if stale or another reactor's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rws_get_user(r: *mut rws_reactor, c: rws_conn) -> *mut c_void {
+    guard(|| {
+        // SAFETY: the lent reactor or null.
+        let user = unsafe { own::lent(r) }.ok().and_then(|ctx| ctx.user(c.into()));
+        User::from_word(user.unwrap_or(0))
+    })
+}
+
+/// Handed to each callback of this connection from now on.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rws_set_user(
+    r: *mut rws_reactor,
+    c: rws_conn,
+    user: *mut c_void,
+) -> rws_status {
+    status(|| {
+        // SAFETY: the lent reactor or null.
+        unsafe { own::lent(r) }?.set_user(c.into(), User(user).to_word())?;
+        Ok(rws_status::RWS_OK)
+    })
+}

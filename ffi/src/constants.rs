@@ -1,0 +1,71 @@
+//! Constants of the C API. Flags and codes come in as integers and are checked.
+
+use ringws_engine::proto::{CloseCode, Opcode};
+
+/// RFC 6455 section 5.2
+pub type rws_opcode = u8;
+/// continues a message that was begun with RWS_MORE
+pub const RWS_CONTINUATION: u8 = 0x0;
+/// UTF-8
+pub const RWS_TEXT: u8 = 0x1;
+/// any bytes
+pub const RWS_BINARY: u8 = 0x2;
+/// at most 125 bytes; the peer answers with a Pong
+pub const RWS_PING: u8 = 0x9;
+/// at most 125 bytes; Pings are answered for you
+pub const RWS_PONG: u8 = 0xA;
+
+/// the purpose is fulfilled
+pub const RWS_CLOSE_NORMAL: u16 = 1000;
+/// a server stops, a page is left
+pub const RWS_CLOSE_GOING_AWAY: u16 = 1001;
+/// protocol error
+pub const RWS_CLOSE_PROTOCOL: u16 = 1002;
+/// a kind of data that is not accepted
+pub const RWS_CLOSE_UNSUPPORTED: u16 = 1003;
+/// reported only: a Close frame without a code
+pub const RWS_CLOSE_NO_STATUS: u16 = 1005;
+/// reported only: no Close frame
+pub const RWS_CLOSE_ABNORMAL: u16 = 1006;
+/// text that is not UTF-8
+pub const RWS_CLOSE_INVALID_DATA: u16 = 1007;
+/// a policy was broken
+pub const RWS_CLOSE_POLICY: u16 = 1008;
+/// a message too big to process
+pub const RWS_CLOSE_TOO_BIG: u16 = 1009;
+/// an unexpected condition in the server
+pub const RWS_CLOSE_INTERNAL: u16 = 1011;
+/// the service restarts
+pub const RWS_CLOSE_RESTART: u16 = 1012;
+/// try again later
+pub const RWS_CLOSE_TRY_AGAIN: u16 = 1013;
+/// a gateway's upstream answered badly
+pub const RWS_CLOSE_BAD_GATEWAY: u16 = 1014;
+
+/// send: a fragment, FIN = 0; continue with RWS_CONTINUATION
+pub const RWS_MORE: u32 = 1 << 0;
+/// message: starts a message (always, unless RWS_OPT_STREAM)
+pub const RWS_FIRST: u32 = 1 << 0;
+/// message: ends a message (always, unless RWS_OPT_STREAM)
+pub const RWS_LAST: u32 = 1 << 1;
+/// options: deliver data as it comes; do not assemble messages
+pub const RWS_OPT_STREAM: u32 = 1 << 1;
+/// config: pin reactor i to the i-th CPU of the process's affinity mask
+pub const RWS_CFG_PIN: u32 = 1 << 0;
+/// config: IORING_SETUP_SQPOLL
+pub const RWS_CFG_SQPOLL: u32 = 1 << 1;
+
+/// on_log: cannot do what it was asked
+pub const RWS_LOG_ERROR: i32 = 1;
+/// on_log: worse than it could be
+pub const RWS_LOG_WARN: i32 = 2;
+/// on_log: what was chosen
+pub const RWS_LOG_INFO: i32 = 3;
+
+const _: () = {
+    assert!(RWS_CONTINUATION == Opcode::Continuation as u8);
+    assert!(RWS_TEXT == Opcode::Text as u8 && RWS_BINARY == Opcode::Binary as u8);
+    assert!(RWS_PING == Opcode::Ping as u8 && RWS_PONG == Opcode::Pong as u8);
+    assert!(RWS_CLOSE_NO_STATUS == CloseCode::NO_STATUS.0);
+    assert!(RWS_CLOSE_ABNORMAL == CloseCode::ABNORMAL.0);
+};

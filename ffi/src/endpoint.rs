@@ -1,0 +1,150 @@
+//! `rws_options` and `rws_endpoint`: what to listen on, and the limits of its connections.
+
+use crate::callbacks::rws_callbacks;
+use crate::constants::RWS_OPT_STREAM;
+use crate::sized::{self, Sized};
+use crate::status::{Failure, rws_status};
+use crate::types::{User, string};
+use ringws_engine::config::{Address, Endpoint};
+use ringws_engine::conn::Limits;
+use std::ffi::{c_char, c_void};
+use std::mem::offset_of;
+use std::sync::Arc;
+
+/// limits of one connection; a NULL pointer to it means all defaults
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct rws_options {
+    /// RWS_INIT
+    pub size: u32,
+    /// RWS_OPT_*
+    pub flags: u32,
+    /// bytes of one message, then 1009; default 1 MiB
+    pub message_max: u32,
+    /// fragments of one message, then 1008; default 16 384
+    pub fragments_max: u32,
+    /// bytes queued to be sent, then RWS_FULL; default 1 MiB
+    pub send_queue_max: u32,
+    /// bytes of the HTTP head, then 431; default 16 KiB
+    pub head_max: u32,
+    /// from accept to the end of the HTTP head; default 10 000
+    pub handshake_timeout_ms: u32,
+    /// ping at half of it, drop after it; default 60 000
+    pub idle_timeout_ms: u32,
+    /// for the peer's half of it; default 5 000
+    pub close_timeout_ms: u32,
+}
+
+// SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
+unsafe impl Sized for rws_options {
+    const SIZE_MIN: usize = offset_of!(rws_options, fragments_max);
+}
+
+impl rws_options {
+    /// The engine's limits; the default for null and for each zero.
+    ///
+    /// # Safety
+    /// `from` is null or names an `rws_options` as its `size` says.
+    unsafe fn read(from: *const Self) -> Result<Limits, rws_status> {
+        let default = Limits::default();
+        if from.is_null() {
+            return Ok(default);
+        }
+        // SAFETY: as the caller says.
+        let options = unsafe { sized::read(from) }?;
+        if options.flags & !RWS_OPT_STREAM != 0 {
+            return Err(rws_status::RWS_E_UNSUPPORTED);
+        }
+        let or = |value: u32, default: u32| if value == 0 { default } else { value };
+        Ok(Limits {
+            message_max: or(options.message_max, default.message_max),
+            fragments_max: or(options.fragments_max, default.fragments_max),
+            send_queue_max: or(options.send_queue_max, default.send_queue_max),
+            head_max: or(options.head_max, default.head_max),
+            handshake_timeout_ms: or(options.handshake_timeout_ms, default.handshake_timeout_ms),
+            idle_timeout_ms: or(options.idle_timeout_ms, default.idle_timeout_ms),
+            close_timeout_ms: or(options.close_timeout_ms, default.close_timeout_ms),
+            stream: options.flags & RWS_OPT_STREAM != 0,
+        })
+    }
+}
+
+/// what to listen on
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct rws_endpoint {
+    /// RWS_INIT
+    pub size: u32,
+    /// 0: the system chooses
+    pub port: u32,
+    /// literal IPv4 / IPv6, or "unix:/path"; NULL: every address
+    pub address: *const c_char,
+    /// copied
+    pub callbacks: *const rws_callbacks,
+    /// handed to each callback until rws_set_user
+    pub user: *mut c_void,
+    /// copied
+    pub options: *const rws_options,
+}
+
+// SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
+unsafe impl Sized for rws_endpoint {
+    const SIZE_MIN: usize = offset_of!(rws_endpoint, user);
+}
+
+impl rws_endpoint {
+    /// The engine's endpoint.
+    ///
+    /// # Safety
+    /// `from` is null or names an `rws_endpoint` as its `size` says, whose pointers are null or
+    /// name what they say.
+    pub(crate) unsafe fn read(from: *const Self) -> Result<Endpoint, Failure> {
+        // SAFETY: as the caller says.
+        let (at, callbacks, limits) = unsafe {
+            let at = sized::read(from)?;
+            (at, sized::read(at.callbacks)?, rws_options::read(at.options)?)
+        };
+        // SAFETY: null or NUL-terminated.
+        let address = match (at.address.is_null(), unsafe { string(at.address) }) {
+            (true, _) => Address::Any,
+            (false, text) => address(text?)?,
+        };
+        let port = u16::try_from(at.port)
+            .map_err(|_| Failure::invalid(format!("port {} is over 65535", at.port)))?;
+        Ok(Endpoint {
+            address,
+            port,
+            handler: Arc::new(callbacks),
+            limits,
+            user: User(at.user).to_word(),
+        })
+    }
+}
+
+fn address(text: &str) -> Result<Address, Failure> {
+    if let Some(path) = text.strip_prefix("unix:") {
+        return match path.is_empty() {
+            true => Err(Failure::invalid("\"unix:\" without a path")),
+            false => Ok(Address::Unix(path.into())),
+        };
+    }
+    text.parse().map(Address::Ip).map_err(|_| {
+        Failure::invalid(format!("\"{text}\" is no literal IPv4 or IPv6 address, nor unix:/path"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        let parse = |text| address(text).map_err(|failure| failure.status);
+        assert!(matches!(parse("127.0.0.1"), Ok(Address::Ip(ip)) if ip.is_ipv4()));
+        assert!(matches!(parse("::1"), Ok(Address::Ip(ip)) if ip.is_ipv6()));
+        assert!(matches!(parse("unix:/run/x"), Ok(Address::Unix(path)) if path == "/run/x"));
+        for bad in ["", "localhost", "[::1]", "127.0.0.1:80", "unix:", "/run/x"] {
+            assert!(matches!(parse(bad), Err(rws_status::RWS_E_INVALID)), "{bad}");
+        }
+    }
+}

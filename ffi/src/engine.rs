@@ -1,0 +1,142 @@
+//! `rws_engine`: life and death.
+
+use crate::config::rws_config;
+use crate::endpoint::rws_endpoint;
+use crate::guard::{guard, report, status};
+use crate::own;
+use crate::status::{Failure, rws_error, rws_status};
+use crate::types::rws_engine;
+use ringws_engine::config::{Config, Hook};
+use ringws_engine::engine::Engine;
+use std::cell::Cell;
+use std::ptr::null_mut;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicPtr, Ordering};
+use std::time::Duration;
+
+thread_local! {
+    /// The engine whose reactor this thread is; null on all other threads.
+    static OURS: Cell<*mut rws_engine> = const { Cell::new(null_mut()) };
+}
+
+/// The engine whose reactor the calling thread is; null on all other threads.
+pub(crate) fn of_this_thread() -> *mut rws_engine {
+    OURS.get()
+}
+
+/// The engine, for calls that would wait for the calling thread if it is one of its reactors.
+///
+/// # Safety
+/// `e` is null or a live engine.
+unsafe fn from_outside<'a>(e: *mut rws_engine) -> Result<&'a Engine, rws_status> {
+    // SAFETY: as the caller says.
+    let engine = unsafe { own::borrow(e) }?;
+    if of_this_thread() == e { Err(rws_status::RWS_E_STATE) } else { Ok(engine) }
+}
+
+/// Makes each reactor's thread know its engine before anything of the application's runs there.
+/// Its pointer is only known later: the home of it is shared.
+fn introduce(config: &mut Config) -> Arc<AtomicPtr<rws_engine>> {
+    let home = Arc::new(AtomicPtr::new(null_mut()));
+    let (engine, next) = (Arc::clone(&home), config.on_start.take());
+    let on_start: Hook = Arc::new(move |ctx| {
+        OURS.set(engine.load(Ordering::Acquire));
+        if let Some(next) = &next {
+            next(ctx);
+        }
+    });
+    config.on_start = Some(on_start);
+    home
+}
+
+/// Makes no thread yet.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn rws_engine_new(
+    config: *const rws_config,
+    out: *mut *mut rws_engine,
+    err: *mut rws_error,
+) -> rws_status {
+    let body = || {
+        if out.is_null() {
+            return Err(Failure::invalid("no place for the engine"));
+        }
+        // SAFETY: null or a struct as its size says.
+        let mut config = unsafe { rws_config::read(config) }?;
+        let home = introduce(&mut config);
+        let engine = own::give(Box::new(Engine::new(config)?));
+        home.store(engine, Ordering::Release);
+        // SAFETY: not null.
+        unsafe { own::write(out, engine) };
+        Ok(())
+    };
+    // SAFETY: null or for us to write.
+    unsafe { report(err, body) }
+}
+
+/// Before start. port_out may be NULL.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn rws_engine_listen(
+    e: *mut rws_engine,
+    at: *const rws_endpoint,
+    port_out: *mut u16,
+    err: *mut rws_error,
+) -> rws_status {
+    let body = || {
+        // SAFETY: a live engine and a struct as its size says, or null.
+        let (engine, at) = unsafe { (from_outside(e)?, rws_endpoint::read(at)?) };
+        let port = engine.listen(at)?;
+        // SAFETY: null or for us to write.
+        unsafe { own::write(port_out, port) };
+        Ok(())
+    };
+    // SAFETY: null or for us to write.
+    unsafe { report(err, body) }
+}
+
+/// Makes the threads and waits until each has its ring. Once.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn rws_engine_start(e: *mut rws_engine, err: *mut rws_error) -> rws_status {
+    // SAFETY: a live engine or null; err is null or for us to write.
+    unsafe { report(err, || Ok(from_outside(e)?.start()?)) }
+}
+
+/// Close 1001 to all, then the end of those that have not answered in time. Returns at once.
+/// Signal-safe. NULL is fine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rws_engine_stop(e: *mut rws_engine, grace_ms: u32) {
+    guard(|| {
+        // SAFETY: a live engine or null.
+        if let Ok(engine) = unsafe { own::borrow(e) } {
+            engine.stop(Duration::from_millis(grace_ms.into()));
+        }
+    });
+}
+
+/// Until the reactors have ended. RWS_E_STATE in a callback: it would wait for itself.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rws_engine_wait(e: *mut rws_engine) -> rws_status {
+    status(|| {
+        // SAFETY: a live engine or null.
+        let engine = unsafe { from_outside(e) }?;
+        engine.wait().map_err(|error| Failure::from(error).status)?;
+        Ok(rws_status::RWS_OK)
+    })
+}
+
+/// Stops without grace and waits; NULL is fine. Not in a callback: there it does nothing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rws_engine_free(e: *mut rws_engine) {
+    guard(|| {
+        // SAFETY: a live engine or null. The reactors may use it until they have ended: it is
+        // borrowed until then, and only taken after.
+        let Ok(engine) = (unsafe { from_outside(e) }) else { return };
+        engine.stop(Duration::ZERO);
+        // Why a reactor has failed was for rws_engine_wait to tell.
+        let _ = engine.wait();
+        // SAFETY: the caller gives it up.
+        drop(unsafe { own::take(e) });
+    });
+}

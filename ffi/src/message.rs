@@ -1,0 +1,90 @@
+//! `rws_message` and `rws_close_info`: what callbacks are told.
+
+use crate::constants::{RWS_FIRST, RWS_LAST, rws_opcode};
+use crate::guard::guard;
+use crate::own;
+use crate::types::{rws_buf, rws_bytes, rws_reactor, slice};
+use ringws_engine::proto::Opcode;
+use ringws_engine::reactor::{Closed, Message};
+use std::ffi::c_int;
+
+/// a message that came
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct rws_message {
+    /// borrowed from the receive buffer: gone when the callback returns
+    pub data: *const u8,
+    /// bytes
+    pub len: usize,
+    /// RWS_TEXT (checked UTF-8) or RWS_BINARY
+    pub opcode: rws_opcode,
+    /// RWS_FIRST | RWS_LAST
+    pub flags: u32,
+}
+
+impl From<&Message<'_>> for rws_message {
+    fn from(message: &Message<'_>) -> Self {
+        let first = if message.first { RWS_FIRST } else { 0 };
+        let last = if message.last { RWS_LAST } else { 0 };
+        Self {
+            data: message.payload.as_ptr(),
+            len: message.payload.len(),
+            opcode: message.opcode as u8,
+            flags: first | last,
+        }
+    }
+}
+
+/// how a connection ended
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct rws_close_info {
+    /// from the peer's Close frame; RWS_CLOSE_NO_STATUS or _ABNORMAL if none
+    pub code: u16,
+    /// from ours; 0 if we sent none
+    pub sent_code: u16,
+    /// why the transport ended; 0 if it ended in order
+    pub sys_errno: c_int,
+    /// checked UTF-8; borrowed
+    pub reason: rws_bytes,
+}
+
+impl From<&Closed<'_>> for rws_close_info {
+    fn from(closed: &Closed<'_>) -> Self {
+        Self {
+            code: closed.info.code.0,
+            sent_code: closed.info.sent.map_or(0, |code| code.0),
+            sys_errno: closed.errno,
+            reason: closed.info.reason.as_bytes().into(),
+        }
+    }
+}
+
+/// Keeps the message beyond its callback, to send it: one reference is yours. No copy when it lies
+/// whole in a receive buffer and few are kept. NULL: no message, or a part that is not UTF-8.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rws_message_retain(
+    r: *mut rws_reactor,
+    m: *const rws_message,
+) -> *mut rws_buf {
+    guard(|| {
+        // SAFETY: `r` and `m` are what was lent to the callback that is running.
+        let Ok((ctx, Some(m))) = (unsafe { own::lent(r).map(|ctx| (ctx, m.as_ref())) }) else {
+            return std::ptr::null_mut();
+        };
+        // SAFETY: the lent message points at its payload.
+        let Ok(payload) = (unsafe { slice(m.data.cast(), m.len) }) else {
+            return std::ptr::null_mut();
+        };
+        let (first, last) = (m.flags & RWS_FIRST != 0, m.flags & RWS_LAST != 0);
+        let opcode = match Opcode::from_wire(m.opcode) {
+            // A part may end inside a character; it would be sent as a whole message.
+            Some(Opcode::Text) if !(first && last) && std::str::from_utf8(payload).is_err() => {
+                return std::ptr::null_mut();
+            }
+            Some(opcode @ (Opcode::Text | Opcode::Binary)) => opcode,
+            _ => return std::ptr::null_mut(),
+        };
+        own::share(ctx.retain(&Message { opcode, payload, first, last }))
+    })
+}

@@ -1,0 +1,101 @@
+//! `rws_stats`: the engine's counters.
+
+use crate::guard::status;
+use crate::own;
+use crate::sized::{self, Sized};
+use crate::status::rws_status;
+use crate::types::rws_engine;
+use ringws_engine::reactor::Stats;
+use std::mem::offset_of;
+
+/// all since the start, except connections
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct rws_stats {
+    /// RWS_INIT
+    pub size: u32,
+    /// of the engine, whomever is asked for
+    pub reactors: u32,
+    /// connections now, from accept to close
+    pub connections: u64,
+    /// connections accepted
+    pub accepted: u64,
+    /// upgrades answered with 101
+    pub upgraded: u64,
+    /// upgrades answered otherwise
+    pub refused: u64,
+    /// connections that broke the protocol or a limit
+    pub violations: u64,
+    /// connections that timed out
+    pub timeouts: u64,
+    /// messages delivered; with RWS_OPT_STREAM parts of them
+    pub messages_in: u64,
+    /// payload bytes delivered
+    pub bytes_in: u64,
+    /// messages queued to be sent
+    pub messages_out: u64,
+    /// bytes that the kernel has taken to send
+    pub bytes_out: u64,
+    /// received payload bytes that had to be copied
+    pub bytes_copied: u64,
+    /// messages kept by reference
+    pub retained: u64,
+    /// messages that rws_message_retain had to copy
+    pub retain_copied: u64,
+    /// calls from other threads whose connection was gone or refused
+    pub forward_dropped: u64,
+    /// times that accepting paused for lack of descriptors or slots
+    pub accept_paused: u64,
+    /// times that a receive had to wait for a buffer
+    pub buffers_exhausted: u64,
+    /// turns of the loop
+    pub turns: u64,
+}
+
+// SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
+unsafe impl Sized for rws_stats {
+    const SIZE_MIN: usize = offset_of!(rws_stats, accepted);
+}
+
+impl rws_stats {
+    fn new(reactors: u32, stats: Stats) -> Self {
+        Self {
+            size: 0,
+            reactors,
+            connections: stats.connections,
+            accepted: stats.accepted,
+            upgraded: stats.upgraded,
+            refused: stats.refused,
+            violations: stats.violations,
+            timeouts: stats.timeouts,
+            messages_in: stats.messages_in,
+            bytes_in: stats.bytes_in,
+            messages_out: stats.messages_out,
+            bytes_out: stats.bytes_out,
+            bytes_copied: stats.bytes_copied,
+            retained: stats.retained,
+            retain_copied: stats.retain_copied,
+            forward_dropped: stats.forward_dropped,
+            accept_paused: stats.accept_paused,
+            buffers_exhausted: stats.buffers_exhausted,
+            turns: stats.turns,
+        }
+    }
+}
+
+/// reactor: + 1; 0: the sum of all. out: begin with RWS_INIT. RWS_E_INVALID: no such reactor.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rws_engine_stats(
+    e: *mut rws_engine,
+    reactor: u32,
+    out: *mut rws_stats,
+) -> rws_status {
+    status(|| {
+        // SAFETY: a live engine or null.
+        let engine = unsafe { own::borrow(e) }?;
+        let stats = engine.stats(reactor.checked_sub(1)).ok_or(rws_status::RWS_E_INVALID)?;
+        // SAFETY: null or a struct as its size says.
+        unsafe { sized::write(out, rws_stats::new(engine.reactors(), stats)) }?;
+        Ok(rws_status::RWS_OK)
+    })
+}

@@ -1,0 +1,196 @@
+//! `rws_status`, `rws_error`, and how the engine's errors become them.
+
+use crate::guard::guard;
+use ringws_engine::conn::{Queued, SendError};
+use ringws_engine::engine::Error;
+use ringws_engine::reactor::CallError;
+use ringws_engine::ring::Errno;
+use std::ffi::{CStr, c_char, c_int};
+
+/// What a call answers. Negative is failure.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum rws_status {
+    /// queued, but the queue is now over send_queue_max: wait for on_drain
+    RWS_FULL = 1,
+    /// done
+    RWS_OK = 0,
+    /// bad argument
+    RWS_E_INVALID = -1,
+    /// a struct field or flag that this version of the library does not know
+    RWS_E_UNSUPPORTED = -2,
+    /// out of memory
+    RWS_E_NOMEM = -3,
+    /// a system call failed: rws_error.sys_errno
+    RWS_E_SYSTEM = -4,
+    /// the kernel lacks, or forbids, an io_uring feature we require
+    RWS_E_KERNEL = -5,
+    /// the connection has closed; the handle is stale
+    RWS_E_GONE = -6,
+    /// the closing handshake has begun; no more data may be sent
+    RWS_E_CLOSING = -7,
+    /// not queued: the queue was over send_queue_max already
+    RWS_E_FULL = -8,
+    /// more than a frame, a limit or a close reason can hold
+    RWS_E_TOO_BIG = -9,
+    /// RWS_TEXT, or a close reason, that is not UTF-8
+    RWS_E_UTF8 = -10,
+    /// not now: start twice, CONTINUATION without RWS_MORE before it, ...
+    RWS_E_STATE = -11,
+    /// a bug in this library, stopped at the boundary
+    RWS_E_PANIC = -12,
+}
+
+/// Why a call failed.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct rws_error {
+    /// what the call returned
+    pub status: rws_status,
+    /// errno of the system call that failed; 0 if none did
+    pub sys_errno: c_int,
+    /// for people; NUL-terminated UTF-8
+    pub text: [c_char; 248],
+}
+
+/// A failure on its way into an `rws_error`.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) status: rws_status,
+    errno: i32,
+    text: String,
+}
+
+impl Failure {
+    /// A bad argument, and which.
+    pub(crate) fn invalid(text: impl Into<String>) -> Self {
+        Self { status: rws_status::RWS_E_INVALID, errno: 0, text: text.into() }
+    }
+}
+
+impl From<rws_status> for Failure {
+    fn from(status: rws_status) -> Self {
+        Self { status, errno: 0, text: text(status as c_int).to_string_lossy().into_owned() }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let (status, errno) = match &error {
+            Error::Invalid(_) => (rws_status::RWS_E_INVALID, 0),
+            Error::System { source, .. } => (system(*source), source.raw_os_error()),
+            Error::Kernel(refused) => (rws_status::RWS_E_KERNEL, refused.errno.raw_os_error()),
+            Error::State(_) => (rws_status::RWS_E_STATE, 0),
+            Error::Panicked(_) => (rws_status::RWS_E_PANIC, 0),
+        };
+        Self { status, errno, text: error.to_string() }
+    }
+}
+
+fn system(errno: Errno) -> rws_status {
+    if errno == Errno::NOMEM { rws_status::RWS_E_NOMEM } else { rws_status::RWS_E_SYSTEM }
+}
+
+impl From<Failure> for rws_error {
+    fn from(failure: Failure) -> Self {
+        let mut text = [0; 248];
+        let fits = failure.text.floor_char_boundary(text.len() - 1);
+        for (to, from) in text.iter_mut().zip(&failure.text.as_bytes()[..fits]) {
+            *to = *from as c_char;
+        }
+        Self { status: failure.status, sys_errno: failure.errno, text }
+    }
+}
+
+impl From<CallError> for rws_status {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Gone => Self::RWS_E_GONE,
+            CallError::MailboxFull | CallError::Send(SendError::Full) => Self::RWS_E_FULL,
+            CallError::Send(SendError::Closing) => Self::RWS_E_CLOSING,
+            CallError::Send(SendError::Utf8) => Self::RWS_E_UTF8,
+            CallError::Send(SendError::TooBig) => Self::RWS_E_TOO_BIG,
+            CallError::Send(SendError::NotOpen | SendError::Sequence) | CallError::Stopped => {
+                Self::RWS_E_STATE
+            }
+        }
+    }
+}
+
+impl From<Queued> for rws_status {
+    fn from(queued: Queued) -> Self {
+        match queued {
+            Queued::Ok => Self::RWS_OK,
+            Queued::Full => Self::RWS_FULL,
+        }
+    }
+}
+
+/// The text of any integer.
+fn text(status: c_int) -> &'static CStr {
+    match status {
+        1 => c"queued, but the send queue is now full",
+        0 => c"success",
+        -1 => c"invalid argument",
+        -2 => c"not known to this version of the library",
+        -3 => c"out of memory",
+        -4 => c"system call failed",
+        -5 => c"io_uring is not usable on this kernel",
+        -6 => c"connection gone",
+        -7 => c"closing handshake has begun",
+        -8 => c"send queue full",
+        -9 => c"too big",
+        -10 => c"not UTF-8",
+        -11 => c"not possible in this state",
+        -12 => c"internal error",
+        _ => c"unknown status",
+    }
+}
+
+/// static, never NULL
+#[unsafe(no_mangle)]
+pub extern "C" fn rws_strerror(status: c_int) -> *const c_char {
+    guard(|| text(status).as_ptr())
+}
+
+/// The package's version as a number.
+const VERSION: u32 = {
+    const fn number(text: &str) -> u32 {
+        match u32::from_str_radix(text, 10) {
+            Ok(number) if number < 256 => number,
+            _ => panic!("a part of the version does not fit into a byte"),
+        }
+    }
+    number(env!("CARGO_PKG_VERSION_MAJOR")) << 16
+        | number(env!("CARGO_PKG_VERSION_MINOR")) << 8
+        | number(env!("CARGO_PKG_VERSION_PATCH"))
+};
+
+/// 0x00MMmmpp of the library that is linked
+#[unsafe(no_mangle)]
+pub extern "C" fn rws_version() -> u32 {
+    VERSION
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_are_cut_at_a_character() {
+        let error = rws_error::from(Failure::invalid("é".repeat(200)));
+        let text: Vec<u8> = error.text.iter().map(|&c| c as u8).collect();
+        assert_eq!(text.iter().position(|&byte| byte == 0), Some(246));
+        assert_eq!(std::str::from_utf8(&text[..246]), Ok("é".repeat(123).as_str()));
+    }
+
+    #[test]
+    fn every_status_has_a_text_of_its_own() {
+        let mut texts: Vec<_> = (-13..=1).map(text).collect();
+        texts.sort();
+        texts.dedup();
+        assert_eq!(texts.len(), 15);
+        assert_eq!(text(rws_status::RWS_E_PANIC as c_int), c"internal error");
+        assert_eq!(text(c_int::MIN), c"unknown status");
+    }
+}

@@ -1,0 +1,56 @@
+//! `rws_timer`, and the functions that C hands over to be called later.
+
+use crate::callbacks::lend;
+use crate::guard::status;
+use crate::own;
+use crate::status::rws_status;
+use crate::types::{User, rws_reactor, rws_timer};
+use ringws_engine::reactor::{Context, Timer};
+use std::ffi::c_void;
+use std::time::Duration;
+
+/// A C function and its argument as the engine takes them.
+pub(crate) fn job(
+    call: Option<unsafe extern "C" fn(*mut rws_reactor, *mut c_void)>,
+    arg: *mut c_void,
+) -> Result<Box<dyn FnOnce(&mut Context) + Send>, rws_status> {
+    let (call, arg) = (call.ok_or(rws_status::RWS_E_INVALID)?, User(arg));
+    Ok(Box::new(move |ctx| {
+        let arg = arg;
+        // SAFETY: the reactor is lent until the call returns; the function must not unwind.
+        unsafe { call(lend(ctx), arg.0) }
+    }))
+}
+
+/// Calls fn once, on this reactor, unless it ends or the timer is cancelled first. Grain 1 ms;
+/// out may be NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rws_timer_start(
+    r: *mut rws_reactor,
+    ms: u32,
+    r#fn: Option<unsafe extern "C" fn(r: *mut rws_reactor, arg: *mut c_void)>,
+    arg: *mut c_void,
+    out: *mut rws_timer,
+) -> rws_status {
+    status(|| {
+        // SAFETY: the lent reactor or null.
+        let ctx = unsafe { own::lent(r) }?;
+        let timer = ctx.timer_start(Duration::from_millis(ms.into()), job(r#fn, arg)?);
+        // SAFETY: null or for us to write.
+        unsafe { own::write(out, timer.into()) };
+        Ok(rws_status::RWS_OK)
+    })
+}
+
+/// RWS_OK: fn will not be called. RWS_E_GONE: it was, or was cancelled.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rws_timer_cancel(r: *mut rws_reactor, t: rws_timer) -> rws_status {
+    status(|| {
+        // SAFETY: the lent reactor or null.
+        let ctx = unsafe { own::lent(r) }?;
+        match ctx.timer_cancel(Timer::from_bits(t.id)) {
+            true => Ok(rws_status::RWS_OK),
+            false => Err(rws_status::RWS_E_GONE),
+        }
+    })
+}

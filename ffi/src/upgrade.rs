@@ -1,0 +1,93 @@
+//! `rws_upgrade`: what on_upgrade sees of the request and decides about the answer.
+
+use crate::address::rws_address;
+use crate::guard::{guard, status};
+use crate::own;
+use crate::status::rws_status;
+use crate::types::{User, rws_bytes, rws_upgrade, string};
+use std::ffi::{c_char, c_void};
+
+/// The request target as sent: path and query.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rws_upgrade_path(up: *const rws_upgrade) -> rws_bytes {
+    guard(|| {
+        // SAFETY: the lent upgrade or null.
+        let upgrade = unsafe { own::borrow(up) };
+        upgrade.map_or(rws_bytes::ABSENT, |up| up.request().target().as_bytes().into())
+    })
+}
+
+/// The first header of that name, whatever its case.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rws_upgrade_header(
+    up: *const rws_upgrade,
+    name: *const c_char,
+) -> rws_bytes {
+    guard(|| {
+        // SAFETY: the lent upgrade and a C string, or null.
+        let Ok((upgrade, name)) =
+            (unsafe { own::borrow(up).and_then(|up| Ok((up, string(name)?))) })
+        else {
+            return rws_bytes::ABSENT;
+        };
+        upgrade.request().header(name).map_or(rws_bytes::ABSENT, rws_bytes::from)
+    })
+}
+
+/// The peer's address.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rws_upgrade_peer(
+    up: *const rws_upgrade,
+    out: *mut rws_address,
+) -> rws_status {
+    status(|| {
+        // SAFETY: the lent upgrade or null.
+        let upgrade = unsafe { own::borrow(up) }?;
+        if out.is_null() {
+            return Err(rws_status::RWS_E_INVALID);
+        }
+        // SAFETY: not null.
+        unsafe { own::write(out, upgrade.peer().into()) };
+        Ok(rws_status::RWS_OK)
+    })
+}
+
+/// Chooses one that was offered. Without this call none is chosen.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rws_upgrade_protocol(
+    up: *mut rws_upgrade,
+    name: *const c_char,
+) -> rws_status {
+    status(|| {
+        // SAFETY: the lent upgrade and a C string, or null.
+        let (upgrade, name) = unsafe { (own::lent(up)?, string(name)?) };
+        upgrade.set_protocol(name).map_err(|_| rws_status::RWS_E_INVALID)?;
+        Ok(rws_status::RWS_OK)
+    })
+}
+
+/// Adds a header to the 101. RWS_E_INVALID: control bytes, or a header of the handshake's own.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rws_upgrade_add_header(
+    up: *mut rws_upgrade,
+    name: *const c_char,
+    value: rws_bytes,
+) -> rws_status {
+    status(|| {
+        // SAFETY: the lent upgrade, a C string and the caller's bytes, or null.
+        let (upgrade, name, value) = unsafe { (own::lent(up)?, string(name)?, value.as_slice()?) };
+        upgrade.add_header(name, value).map_err(|_| rws_status::RWS_E_INVALID)?;
+        Ok(rws_status::RWS_OK)
+    })
+}
+
+/// Handed to each callback of this connection.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rws_upgrade_set_user(up: *mut rws_upgrade, user: *mut c_void) {
+    guard(|| {
+        // SAFETY: the lent upgrade or null.
+        if let Ok(upgrade) = unsafe { own::lent(up) } {
+            upgrade.set_user(User(user).to_word());
+        }
+    });
+}
