@@ -43,7 +43,9 @@ impl<'b> Request<'b> {
             Err(httparse::Error::TooManyHeaders) => {
                 return Err(Refusal::new(431).because("too many header fields"));
             }
-            Err(httparse::Error::Version) => return Err(version_not_supported()),
+            Err(httparse::Error::Version) if names_version(bytes) => {
+                return Err(version_not_supported());
+            }
             Err(_) => return Err(bad("not an HTTP request")),
         }
         if request.version != Some(1) {
@@ -138,6 +140,15 @@ fn bad(reason: &'static str) -> Refusal {
 
 fn version_not_supported() -> Refusal {
     Refusal::new(505).because("HTTP/1.1 is needed")
+}
+
+/// Whether the request line has three parts, of which the last is a version of HTTP.
+fn names_version(head: &[u8]) -> bool {
+    let line = head.trim_ascii_start().split(|b| *b == b'\r').next().unwrap_or_default();
+    let mut parts = line.split(|b| *b == b' ');
+    let version = parts.nth(2).and_then(|part| part.strip_prefix(b"HTTP/"));
+    let digits = matches!(version, Some([a, b'.', b]) if a.is_ascii_digit() && b.is_ascii_digit());
+    digits && parts.next().is_none()
 }
 
 /// The values of all fields of that name, trimmed.
