@@ -36,11 +36,6 @@ impl Map {
     pub(super) fn base(&self) -> NonNull<u8> {
         self.base
     }
-
-    /// Bytes mapped.
-    pub(super) fn len(&self) -> usize {
-        self.len
-    }
 }
 
 impl Drop for Map {

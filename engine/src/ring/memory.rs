@@ -82,6 +82,7 @@ impl Buffers {
 
     /// Copies `bytes` (at most `capacity`) into a free buffer, which becomes leased: what the
     /// kernel does, for a kernel that is only simulated. `free` must be one of these buffers.
+    #[cfg(any(test, feature = "sim"))]
     pub(crate) fn fill(&self, free: Free, bytes: &[u8]) -> Lease {
         assert!(bytes.len() <= self.capacity, "more than a buffer takes");
         // SAFETY: `free` was the only right to this buffer, and is consumed; the length is checked.

@@ -3,21 +3,47 @@
 //! [`Kernel`] is what a reactor asks of it. `Uring` is the real one; `Sim` (feature `sim`) is a
 //! seeded fake one that gives short reads, `ENOBUFS`, cancels, resets and late completions.
 
+mod accept;
+mod buf_ring;
+mod closing;
+mod config;
+pub mod diagnosis;
+mod dispatch;
+mod drain;
+pub mod features;
 pub mod lease;
 mod map;
 mod memory;
+mod op;
+mod queue;
+mod recv;
+mod setup;
+pub(crate) mod signals;
 #[cfg(feature = "sim")]
 pub mod sim;
+mod stats;
+mod sys;
+mod table;
 pub mod token;
+mod uring;
+mod wake;
+mod window;
 
 use crate::buffer::Batch;
 use crate::tick::Tick;
+#[doc(hidden)]
+pub use config::Tuning;
+pub use config::UringConfig;
+pub use diagnosis::Refused;
 pub use lease::{Buffers, Lease, Retained};
 pub use rustix::io::Errno;
+pub use stats::UringStats;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 pub use token::Token;
+pub use uring::Uring;
+pub use wake::Waker;
 
 /// A connected socket as the kernel floor names it: a direct descriptor or an ordinary one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

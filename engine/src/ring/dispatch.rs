@@ -1,0 +1,168 @@
+//! What completions mean.
+
+use super::accept::{accepted, peer_of};
+use super::op::{Op, numbers};
+use super::recv::End;
+use super::uring::{Sockets, Uring};
+use super::{Completion, Errno, Socket, Token};
+use io_uring::types::Fixed;
+use io_uring::{cqueue, opcode};
+use rustix::net::Shutdown;
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
+
+impl Uring {
+    /// Acts on completions; `true` when that has queued questions whose answers are immediate.
+    pub(super) fn process(&mut self, entries: &[cqueue::Entry], out: &mut Vec<Completion>) -> bool {
+        let (mut asked, mut woken) = (false, false);
+        for entry in entries {
+            let (data, result) = (entry.user_data(), entry.result());
+            let more = cqueue::more(entry.flags());
+            let op = Op::parse(data);
+            if !more && op != Some(Op::Woken) {
+                self.queue.ended();
+            }
+            let (high, low) = numbers(data);
+            match op {
+                Some(Op::Receive) => self.received(Token::unpack(data), entry, out),
+                Some(Op::Send) => {
+                    if let Some((token, batch)) = self.held.sends.land(low) {
+                        let result = outcome(result).map(|bytes| bytes as usize);
+                        out.push(Completion::Sent { token, batch, result });
+                    }
+                }
+                Some(Op::Accept) => asked |= self.accepted(low as usize, result, more, out),
+                Some(Op::Peer) => self.peer(high as usize, low, result, out),
+                Some(Op::ShutdownInstall) => self.installed(high, Socket(low), result),
+                Some(Op::Shutdown) => self.was_shut(Socket(low)),
+                Some(Op::Close) => out.push(Completion::Closed { token: Token::unpack(data) }),
+                Some(Op::Eventfd) => {
+                    woken = true;
+                    self.read_eventfd();
+                }
+                Some(Op::Woken) => woken = true,
+                Some(Op::Wake) if result < 0 => {
+                    // Its ring has ended or not begun, or is too full: the eventfd always works.
+                    if let Some(waker) = self.wakers.get(low as usize) {
+                        waker.wake();
+                    }
+                }
+                Some(Op::Wake | Op::Cancel) => {}
+                None => debug_assert!(false, "a completion of nobody: {entry:?}"),
+            }
+        }
+        if woken {
+            out.push(Completion::Woken);
+        }
+        asked
+    }
+
+    fn received(&mut self, token: Token, entry: &cqueue::Entry, out: &mut Vec<Completion>) {
+        let more = cqueue::more(entry.flags());
+        let buffer = cqueue::buffer_select(entry.flags());
+        let mut result = match (outcome(entry.result()), buffer) {
+            (Ok(len @ 1..), Some(id)) => Ok(Some(self.held.buf_ring.take(id, len))),
+            (ended, buffer) => {
+                if let Some(id) = buffer {
+                    self.held.buf_ring.reject(id);
+                }
+                ended.map(|_| None)
+            }
+        };
+        let no_buffers = matches!(result, Err(Errno::NOBUFS));
+        if no_buffers {
+            self.queue.stats.buffers_exhausted += 1;
+            self.held.buf_ring.exhausted();
+        }
+        if !more {
+            match self.receives.ended(token, no_buffers) {
+                End::Over => {}
+                End::Starved => return,
+                End::Cancelled => result = Err(Errno::CANCELED),
+            }
+        }
+        out.push(Completion::Received { token, result, more });
+    }
+
+    fn accepted(
+        &mut self,
+        index: usize,
+        result: i32,
+        more: bool,
+        out: &mut Vec<Completion>,
+    ) -> bool {
+        let socket = match outcome(result) {
+            Ok(socket) => socket,
+            Err(errno) => {
+                self.listeners.done(index, Err(errno), more, out);
+                return false;
+            }
+        };
+        let has_peer = self.listeners.has_peers(index);
+        match &mut self.sockets {
+            Sockets::Direct if has_peer => {
+                self.listeners.asking(index, more);
+                let install = opcode::FixedFdInstall::new(Fixed(socket), 0).build();
+                self.push(install.user_data(Op::Peer.pair(index as u32, socket)));
+                true
+            }
+            Sockets::Direct => {
+                self.listeners.done(index, Ok(accepted(socket, None)), more, out);
+                false
+            }
+            Sockets::Ordinary(open) => {
+                open.insert(socket);
+                // SAFETY: the kernel has just given us this descriptor.
+                let peer = has_peer.then(|| peer_of(unsafe { borrow(socket as i32) })).flatten();
+                self.listeners.done(index, Ok(accepted(socket, peer)), more, out);
+                false
+            }
+        }
+    }
+
+    fn peer(&mut self, index: usize, socket: u32, result: i32, out: &mut Vec<Completion>) {
+        // SAFETY: a descriptor just installed, ours to close.
+        let fd = outcome(result).ok().map(|fd| unsafe { own(fd as i32) });
+        let peer = fd.and_then(|fd| peer_of(fd.as_fd()));
+        self.queue.stats.peers_unknown += u64::from(peer.is_none());
+        self.listeners.answered(index, accepted(socket, peer), out);
+    }
+
+    fn installed(&mut self, how: u32, socket: Socket, result: i32) {
+        let how = if how == 1 { Shutdown::Both } else { Shutdown::Write };
+        match outcome(result) {
+            Ok(fd) => {
+                // SAFETY: a descriptor just installed, ours to close.
+                let fd = unsafe { own(fd as i32) };
+                // ENOTCONN: the peer has reset it already.
+                let _ = rustix::net::shutdown(&fd, how);
+                self.was_shut(socket);
+            }
+            Err(_) => self.push_shutdown(socket, how),
+        }
+    }
+
+    fn was_shut(&mut self, socket: Socket) {
+        if let Some(token) = self.closing.ended(socket) {
+            self.push_close(socket, token);
+        }
+    }
+}
+
+/// The result of a completion.
+pub(super) fn outcome(result: i32) -> Result<u32, Errno> {
+    u32::try_from(result).map_err(|_| Errno::from_raw_os_error(result.wrapping_neg()))
+}
+
+/// # Safety
+/// `fd` must be open, and stay so while it is borrowed.
+pub(super) unsafe fn borrow<'a>(fd: i32) -> BorrowedFd<'a> {
+    // SAFETY: the caller's promise.
+    unsafe { BorrowedFd::borrow_raw(fd) }
+}
+
+/// # Safety
+/// `fd` must be open and nobody else's to close.
+pub(super) unsafe fn own(fd: i32) -> OwnedFd {
+    // SAFETY: the caller's promise.
+    unsafe { OwnedFd::from_raw_fd(fd) }
+}

@@ -1,0 +1,214 @@
+//! Submission and completion: the one system call of a turn.
+
+use super::diagnosis::Refused;
+use super::setup::{Flags, TaskRun};
+use super::stats::UringStats;
+use super::sys::{self, EnterFlags};
+use super::{Errno, KernelError};
+use io_uring::types::{SubmitArgs, Timespec};
+use io_uring::{IoUring, cqueue, squeue};
+use std::collections::VecDeque;
+use std::mem::ManuallyDrop;
+use std::os::fd::AsRawFd;
+use std::time::Duration;
+
+/// Rounds of draining an overflown completion queue in one turn.
+const OVERFLOW_ROUNDS: usize = 16;
+
+/// A ring and what waits on its two sides.
+pub(super) struct Queue {
+    /// Taken out only by drop, which may have to leak it.
+    ring: ManuallyDrop<IoUring>,
+    name: sys::Ring,
+    polled: bool,
+    /// Entries for which the submission queue had no room even after a flush, in order.
+    backlog: VecDeque<squeue::Entry>,
+    /// Completions that a flush had to take out, in order.
+    taken: Vec<cqueue::Entry>,
+    /// Operations whose final completion we have not seen.
+    in_flight: u64,
+    fault: Option<KernelError>,
+    pub(super) stats: UringStats,
+}
+
+impl Queue {
+    pub(super) fn new(ring: IoUring, flags: Flags) -> Self {
+        let fd = ring.as_raw_fd();
+        // Without the index (16 rings per thread at most) the descriptor serves.
+        let name = sys::register_ring_fd(fd).map_or(sys::Ring::Fd(fd), sys::Ring::Registered);
+        Self {
+            ring: ManuallyDrop::new(ring),
+            name,
+            polled: flags.task_run == TaskRun::Polled,
+            backlog: VecDeque::new(),
+            taken: Vec::new(),
+            in_flight: 0,
+            fault: None,
+            stats: UringStats::default(),
+        }
+    }
+
+    /// The ring, to register things with.
+    pub(super) fn ring(&self) -> &IoUring {
+        &self.ring
+    }
+
+    /// Operations that have not ended.
+    pub(super) fn in_flight(&self) -> u64 {
+        self.in_flight
+    }
+
+    /// Queues an operation. Never fails: a full queue is flushed first.
+    ///
+    /// # Safety
+    /// The memory that the entry points to must stay valid and in place until its final
+    /// completion.
+    #[inline]
+    pub(super) unsafe fn push(&mut self, entry: squeue::Entry) {
+        self.in_flight += 1;
+        if self.backlog.is_empty() {
+            // SAFETY: the caller's promise.
+            if unsafe { self.ring.submission().push(&entry) }.is_ok() {
+                return;
+            }
+            self.flush();
+            // SAFETY: the caller's promise.
+            if unsafe { self.ring.submission().push(&entry) }.is_ok() {
+                return;
+            }
+        }
+        self.backlog.push_back(entry);
+    }
+
+    /// Submits what is queued, and waits for nothing.
+    #[cold]
+    pub(super) fn flush(&mut self) {
+        self.stats.flushes += 1;
+        for _ in 0..OVERFLOW_ROUNDS {
+            if self.fault.is_some() || self.ring.submission().is_empty() {
+                return;
+            }
+            let wanted = if self.polled { EnterFlags::SQ_WAIT } else { EnterFlags::empty() };
+            match self.enter(0, wanted, &SubmitArgs::new()) {
+                // The polling thread has made room, or is about to.
+                Ok(()) if self.polled => return,
+                Ok(()) | Err(Errno::INTR) => {}
+                Err(Errno::AGAIN | Errno::BUSY) => {
+                    // Completions are in the way: take them, and let the kernel move the rest up.
+                    let mut taken = std::mem::take(&mut self.taken);
+                    self.drain(&mut taken);
+                    self.taken = taken;
+                    let _ = self.enter(0, EnterFlags::GETEVENTS, &SubmitArgs::new());
+                }
+                Err(errno) => self.fault = Some(KernelError { call: "io_uring_enter", errno }),
+            }
+        }
+    }
+
+    fn refill(&mut self) {
+        while let Some(entry) = self.backlog.front() {
+            // SAFETY: promised when it was handed to `push`.
+            if unsafe { self.ring.submission().push(entry) }.is_err() {
+                return;
+            }
+            self.backlog.pop_front();
+        }
+    }
+
+    fn enter(
+        &mut self,
+        min_complete: u32,
+        mut flags: EnterFlags,
+        args: &SubmitArgs<'_, '_>,
+    ) -> Result<(), Errno> {
+        let submission = self.ring.submission();
+        let to_submit = submission.len() as u32;
+        if self.polled && submission.need_wakeup() {
+            flags |= EnterFlags::SQ_WAKEUP;
+        }
+        drop(submission);
+        self.stats.enters += 1;
+        sys::enter(self.name, to_submit, min_complete, flags, args).map(drop)
+    }
+
+    /// Submits all, waits until there is a completion or `timeout` is over, and appends all
+    /// completions that there are.
+    pub(super) fn wait(
+        &mut self,
+        timeout: Option<Duration>,
+        into: &mut Vec<cqueue::Entry>,
+    ) -> Result<(), KernelError> {
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
+        self.refill();
+        let mut more = true;
+        while more {
+            more = false;
+            let ready =
+                !self.taken.is_empty() || !into.is_empty() || timeout == Some(Duration::ZERO);
+            // A submission that is not complete must not wait for completions of the rest.
+            let min_complete = u32::from(!ready && self.backlog.is_empty());
+            let timespec = timeout.map(Timespec::from).unwrap_or_default();
+            let mut args = SubmitArgs::new();
+            if timeout.is_some() {
+                args = args.timespec(&timespec);
+            }
+            match self.enter(min_complete, EnterFlags::GETEVENTS, &args) {
+                // Timeout, a signal; no memory for requests or an overflown completion queue: what
+                // is not submitted yet goes with the next turn.
+                Ok(()) | Err(Errno::TIME | Errno::INTR | Errno::AGAIN | Errno::BUSY) => {}
+                Err(errno) => return Err(KernelError { call: "io_uring_enter", errno }),
+            }
+            into.append(&mut self.taken);
+            self.drain(into);
+            if !self.backlog.is_empty() && self.ring.submission().is_empty() {
+                self.refill();
+                more = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends the completions that are there, and those that had no room and wait in the kernel.
+    fn drain(&mut self, into: &mut Vec<cqueue::Entry>) {
+        for _ in 0..OVERFLOW_ROUNDS {
+            let before = into.len();
+            into.extend(self.ring.completion());
+            self.stats.completions += (into.len() - before) as u64;
+            if !self.ring.submission().cq_overflow() {
+                return;
+            }
+            self.stats.cq_overflow += 1;
+            if self.enter(0, EnterFlags::GETEVENTS, &SubmitArgs::new()).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// An operation has had its final completion.
+    #[inline]
+    pub(super) fn ended(&mut self) {
+        self.in_flight -= 1;
+    }
+
+    /// Closes the ring.
+    ///
+    /// # Safety
+    /// The queue must not be used again.
+    pub(super) unsafe fn close(&mut self) {
+        if let sys::Ring::Registered(index) = self.name {
+            let _ = sys::unregister_ring_fd(self.ring.as_raw_fd(), index);
+        }
+        // SAFETY: dropped once, by the caller's promise.
+        unsafe { ManuallyDrop::drop(&mut self.ring) };
+    }
+
+    /// Registers a sparse table of direct descriptors.
+    pub(super) fn register_files(&self, count: u32) -> Result<(), Refused> {
+        self.ring
+            .submitter()
+            .register_files_sparse(count)
+            .map_err(|error| super::setup::refused("io_uring_register(FILES2)", &error))
+    }
+}

@@ -1,0 +1,208 @@
+//! The receives: which are armed, which wait for a buffer, and that each ends exactly once.
+
+use super::{Socket, Token};
+use std::collections::VecDeque;
+
+/// Where a token's receive stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Phase {
+    /// There is none.
+    #[default]
+    Down,
+    /// In the kernel.
+    Armed,
+    /// It found no buffer and the kernel dropped it; to be armed again when there are some.
+    Starved,
+}
+
+/// The receive of the tenant of one slot.
+#[derive(Clone, Copy, Debug, Default)]
+struct Receive {
+    generation: u32,
+    socket: u32,
+    phase: Phase,
+    /// A cancel is on its way.
+    cancelling: bool,
+}
+
+/// What a final completion of the kernel means.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// The receive is over: tell the reactor.
+    Over,
+    /// It found no buffer and waits for one: the reactor does not see it.
+    Starved,
+    /// It found no buffer, but was being cancelled: it is over as a cancelled one.
+    Cancelled,
+}
+
+/// What a cancel has to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Cancel {
+    /// Ask the kernel; the final completion comes from there.
+    Kernel,
+    /// Nothing is in the kernel: the final completion is ours to make.
+    Finish,
+    /// There is no receive, or it is being cancelled already.
+    Nothing,
+}
+
+/// The receives of all slots. Grows with the highest slot in use.
+#[derive(Debug, Default)]
+pub(super) struct Receives {
+    slots: Vec<Receive>,
+    /// Waiting for buffers, in the order in which they ran out. May hold tokens that have been
+    /// cancelled since.
+    queue: VecDeque<Token>,
+    /// How many in the queue are still waiting.
+    starved: usize,
+}
+
+impl Receives {
+    fn at(&mut self, token: Token) -> Option<&mut Receive> {
+        let receive = self.slots.get_mut(token.slot as usize)?;
+        (receive.generation == token.generation).then_some(receive)
+    }
+
+    /// A receive goes to the kernel.
+    ///
+    /// # Panics
+    /// When the slot has one already: its completions could not be told apart.
+    pub(super) fn arm(&mut self, socket: Socket, token: Token) {
+        let index = token.slot as usize;
+        assert!(token.slot < Token::SLOTS_MAX, "a slot of 24 bits");
+        if index >= self.slots.len() {
+            self.slots.resize(index + 1, Receive::default());
+        }
+        let receive = &mut self.slots[index];
+        assert!(receive.phase == Phase::Down, "one receive per socket at a time");
+        *receive = Receive {
+            generation: token.generation,
+            socket: socket.0,
+            phase: Phase::Armed,
+            cancelling: false,
+        };
+    }
+
+    /// The kernel has ended a receive; `ENOBUFS` if `no_buffers`.
+    pub(super) fn ended(&mut self, token: Token, no_buffers: bool) -> End {
+        let Some(receive) = self.at(token) else { return End::Over };
+        debug_assert!(receive.phase == Phase::Armed);
+        if !no_buffers || receive.cancelling {
+            receive.phase = Phase::Down;
+            return if no_buffers { End::Cancelled } else { End::Over };
+        }
+        receive.phase = Phase::Starved;
+        self.queue.push_back(token);
+        self.starved += 1;
+        End::Starved
+    }
+
+    /// The reactor wants a receive to end.
+    pub(super) fn cancel(&mut self, token: Token) -> Cancel {
+        let Some(receive) = self.at(token) else { return Cancel::Nothing };
+        match receive.phase {
+            Phase::Armed if !receive.cancelling => {
+                receive.cancelling = true;
+                Cancel::Kernel
+            }
+            Phase::Starved => {
+                receive.phase = Phase::Down;
+                self.starved -= 1;
+                Cancel::Finish
+            }
+            Phase::Armed | Phase::Down => Cancel::Nothing,
+        }
+    }
+
+    /// How many wait for a buffer.
+    pub(super) fn starved(&self) -> usize {
+        self.starved
+    }
+
+    /// The next one that waits for a buffer: it goes to the kernel again.
+    pub(super) fn revive(&mut self) -> Option<(Socket, Token)> {
+        loop {
+            let token = self.queue.pop_front()?;
+            if let Some(receive) = self.at(token)
+                && receive.phase == Phase::Starved
+            {
+                receive.phase = Phase::Armed;
+                let socket = Socket(receive.socket);
+                self.starved -= 1;
+                return Some((socket, token));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: Token = Token { slot: 3, generation: 1 };
+    const B: Token = Token { slot: 0, generation: 1 };
+
+    #[test]
+    fn starved_receives_are_revived_in_order() {
+        let mut receives = Receives::default();
+        receives.arm(Socket(7), A);
+        receives.arm(Socket(8), B);
+        assert_eq!(receives.ended(A, true), End::Starved);
+        assert_eq!(receives.ended(B, true), End::Starved);
+        assert_eq!(receives.starved(), 2);
+        assert_eq!(receives.revive(), Some((Socket(7), A)));
+        assert_eq!(receives.revive(), Some((Socket(8), B)));
+        assert_eq!((receives.revive(), receives.starved()), (None, 0));
+        assert_eq!(receives.ended(A, false), End::Over);
+    }
+
+    #[test]
+    fn cancelled_while_starved_is_finished_here_and_not_revived() {
+        let mut receives = Receives::default();
+        receives.arm(Socket(7), A);
+        assert_eq!(receives.ended(A, true), End::Starved);
+        assert_eq!(receives.cancel(A), Cancel::Finish);
+        assert_eq!(receives.cancel(A), Cancel::Nothing);
+        assert_eq!((receives.revive(), receives.starved()), (None, 0));
+    }
+
+    #[test]
+    fn armed_again_after_such_a_cancel_the_old_place_in_the_queue_does_no_harm() {
+        let mut receives = Receives::default();
+        receives.arm(Socket(7), A);
+        receives.ended(A, true);
+        receives.cancel(A);
+        receives.arm(Socket(7), A);
+        receives.ended(A, true);
+        assert_eq!(receives.revive(), Some((Socket(7), A)));
+        assert_eq!((receives.revive(), receives.starved()), (None, 0));
+    }
+
+    #[test]
+    fn a_cancel_that_meets_no_buffers_ends_as_cancelled() {
+        let mut receives = Receives::default();
+        receives.arm(Socket(7), A);
+        assert_eq!(receives.cancel(A), Cancel::Kernel);
+        assert_eq!(receives.cancel(A), Cancel::Nothing, "once");
+        assert_eq!(receives.ended(A, true), End::Cancelled);
+        assert_eq!(receives.starved(), 0);
+    }
+
+    #[test]
+    fn a_stale_generation_has_no_receive() {
+        let mut receives = Receives::default();
+        receives.arm(Socket(7), A);
+        let stale = Token { generation: 9, ..A };
+        assert_eq!(receives.cancel(stale), Cancel::Nothing);
+        assert_eq!(receives.cancel(Token { slot: 99, generation: 1 }), Cancel::Nothing);
+    }
+
+    #[test]
+    #[should_panic(expected = "one receive per socket")]
+    fn two_receives_of_a_slot_are_refused() {
+        let mut receives = Receives::default();
+        receives.arm(Socket(7), A);
+        receives.arm(Socket(7), A);
+    }
+}

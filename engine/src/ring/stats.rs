@@ -1,0 +1,23 @@
+//! Counters of one ring.
+
+/// What a ring has done since it was made. Read on its own thread.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UringStats {
+    /// Calls of `io_uring_enter(2)`.
+    pub enters: u64,
+    /// Completions taken.
+    pub completions: u64,
+    /// Submissions outside of a wait because the submission queue was full.
+    pub flushes: u64,
+    /// Receives that found no buffer.
+    pub buffers_exhausted: u64,
+    /// Receives armed again after that.
+    pub rearms: u64,
+    /// Times that completions had no room in their queue and were fetched from the kernel.
+    pub cq_overflow: u64,
+    /// Buffers to be kept in the kernel's ring, now.
+    pub window: u64,
+    /// Sockets whose peer could not be learned.
+    pub peers_unknown: u64,
+}

@@ -1,0 +1,110 @@
+//! io_uring as the kernel has it: the calls and constants that the binding lacks or hides.
+//!
+//! The binding's `submit*` ask for completions only when they wait for some, and do not remember
+//! a registered ring descriptor. Under `DEFER_TASKRUN` nothing completes unless it is asked for,
+//! so the one call per turn is made here.
+
+use super::Errno;
+use io_uring::types::SubmitArgs;
+use std::os::fd::RawFd;
+
+pub(super) use io_uring::EnterFlags;
+
+/// `IORING_REGISTER_RING_FDS` (5.18).
+const REGISTER_RING_FDS: u32 = 20;
+/// `IORING_UNREGISTER_RING_FDS` (5.18).
+const UNREGISTER_RING_FDS: u32 = 21;
+
+/// Codes that `REGISTER_PROBE` knows operations by, of those the binding does not name.
+pub(super) mod op {
+    /// `IORING_OP_FIXED_FD_INSTALL` (6.8).
+    pub(crate) const FIXED_FD_INSTALL: u8 = io_uring::opcode::FixedFdInstall::CODE;
+    /// `IORING_OP_MSG_RING` (5.18).
+    pub(crate) const MSG_RING: u8 = io_uring::opcode::MsgRingData::CODE;
+}
+
+/// `struct io_uring_rsrc_update`, as `REGISTER_RING_FDS` takes it.
+#[repr(C)]
+struct RsrcUpdate {
+    offset: u32,
+    resv: u32,
+    data: u64,
+}
+
+/// How `enter` names the ring.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Ring {
+    /// By its descriptor.
+    Fd(RawFd),
+    /// By its index among the thread's registered rings: saves the lookup of the descriptor.
+    Registered(u32),
+}
+
+fn last_errno() -> Errno {
+    let error = std::io::Error::last_os_error();
+    Errno::from_io_error(&error).unwrap_or(Errno::IO)
+}
+
+/// `io_uring_enter(2)` with `EXT_ARG`. Returns how many entries were submitted.
+pub(super) fn enter(
+    ring: Ring,
+    to_submit: u32,
+    min_complete: u32,
+    flags: EnterFlags,
+    args: &SubmitArgs<'_, '_>,
+) -> Result<u32, Errno> {
+    let flags = flags | EnterFlags::EXT_ARG;
+    let (fd, flags) = match ring {
+        Ring::Fd(fd) => (fd, flags),
+        Ring::Registered(index) => (index as i32, flags | EnterFlags::REGISTERED_RING),
+    };
+    // SAFETY: `args` is `struct io_uring_getevents_arg` (it is transparent) and outlives the call,
+    // as does the timespec it borrows. The memory that submitted entries refer to is the business
+    // of who pushed them.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_io_uring_enter,
+            fd,
+            to_submit,
+            min_complete,
+            flags.bits(),
+            std::ptr::from_ref(args),
+            size_of::<SubmitArgs<'_, '_>>(),
+        )
+    };
+    if result < 0 { Err(last_errno()) } else { Ok(result as u32) }
+}
+
+fn register_ring(fd: RawFd, opcode: u32, update: &mut RsrcUpdate) -> Result<(), Errno> {
+    // SAFETY: `update` is one live `struct io_uring_rsrc_update`, as both opcodes want.
+    let result = unsafe {
+        libc::syscall(libc::SYS_io_uring_register, fd, opcode, std::ptr::from_mut(update), 1u32)
+    };
+    if result < 0 { Err(last_errno()) } else { Ok(()) }
+}
+
+/// Registers the ring with the calling thread, which alone may use the index.
+pub(super) fn register_ring_fd(fd: RawFd) -> Result<u32, Errno> {
+    let mut update = RsrcUpdate { offset: u32::MAX, resv: 0, data: fd as u64 };
+    register_ring(fd, REGISTER_RING_FDS, &mut update)?;
+    Ok(update.offset)
+}
+
+/// Undoes it: the thread would else keep the ring alive until it ends.
+pub(super) fn unregister_ring_fd(fd: RawFd, index: u32) -> Result<(), Errno> {
+    let mut update = RsrcUpdate { offset: index, resv: 0, data: 0 };
+    register_ring(fd, UNREGISTER_RING_FDS, &mut update)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn structures_have_the_kernels_sizes() {
+        assert_eq!(size_of::<RsrcUpdate>(), 16);
+        assert_eq!(size_of::<SubmitArgs<'_, '_>>(), 24);
+        assert_eq!(size_of::<io_uring::types::BufRingEntry>(), 16);
+        assert_eq!((op::MSG_RING, op::FIXED_FD_INSTALL), (40, 54));
+    }
+}

@@ -1,0 +1,362 @@
+//! The real kernel.
+
+use super::accept::Listeners;
+use super::buf_ring::{BufRing, GROUP};
+use super::closing::Closing;
+use super::dispatch::borrow;
+use super::op::{Op, Sends, Source};
+use super::queue::Queue;
+use super::recv::{Cancel, Receives};
+use super::setup::{self, Optional};
+use super::{
+    Buffers, Completion, Errno, Kernel, KernelError, Lease, Refused, Socket, Token, UringConfig,
+    UringStats, Waker,
+};
+use crate::buffer::Batch;
+use crate::tick::Tick;
+use io_uring::types::{CancelBuilder, Fd, Fixed};
+use io_uring::{cqueue, opcode, squeue};
+use rustix::net::Shutdown;
+use std::cell::UnsafeCell;
+use std::collections::HashSet;
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a wait may last when receives are starved and all buffers are leased or retained:
+/// nothing tells us when another thread gives one back.
+const STARVED_WAIT: Duration = Duration::from_millis(1);
+
+/// Memory that the kernel may write to or read from until the last operation has ended.
+pub(super) struct Held {
+    pub(super) buf_ring: BufRing,
+    pub(super) sends: Sends,
+    /// Where the eventfd's counter is read to.
+    count: Box<UnsafeCell<u64>>,
+}
+
+/// How sockets are named.
+pub(super) enum Sockets {
+    /// Direct descriptors: slots of the ring's own table.
+    Direct,
+    /// Ordinary descriptors, and which are open: for kernels without `FIXED_FD_INSTALL` (6.8).
+    Ordinary(HashSet<u32>),
+}
+
+/// The kernel by io_uring. Belongs to the thread that made it.
+pub struct Uring {
+    pub(super) queue: Queue,
+    pub(super) held: ManuallyDrop<Held>,
+    pub(super) sockets: Sockets,
+    sockets_max: u32,
+    /// Shut direct descriptors down by the operation at once, as when descriptors have run out.
+    op_shutdown: bool,
+    has: Optional,
+    pub(super) listeners: Listeners,
+    pub(super) receives: Receives,
+    pub(super) closing: Closing,
+    /// Reports that did not come from the kernel.
+    ready: Vec<Completion>,
+    scratch: Vec<cqueue::Entry>,
+    pub(super) wakers: Arc<[Waker]>,
+    index: usize,
+    start: Instant,
+    now: Tick,
+    /// `SINGLE_ISSUER`: other threads must not touch it.
+    _thread: PhantomData<*mut ()>,
+}
+
+impl Uring {
+    /// A ring on this thread, with its buffers, its table of sockets and its listeners.
+    ///
+    /// # Errors
+    /// The kernel is too old, forbids io_uring, or lacks memory or descriptors: the text says
+    /// which, and what to do.
+    pub fn new(config: UringConfig) -> Result<Self, Refused> {
+        Self::tuned(config, &super::Tuning::default())
+    }
+
+    /// As [`Uring::new`], with the choices that it makes by itself given.
+    ///
+    /// # Errors
+    /// As [`Uring::new`].
+    #[doc(hidden)]
+    pub fn tuned(config: UringConfig, tuning: &super::Tuning) -> Result<Self, Refused> {
+        let buffers = config.buffers()?;
+        let cq = tuning.cq_entries.unwrap_or_else(|| (2 * u32::from(buffers)).max(4_096));
+        let (ring, flags) = setup::build(config.sqpoll, tuning.sq_entries.unwrap_or(256), cq)?;
+        let has = setup::check(&ring)?;
+        let queue = Queue::new(ring, flags);
+        let direct = has.install && !tuning.ordinary;
+        let sockets_max = super::table::register(&queue, config.sockets_max, direct)?;
+        let buf_ring = BufRing::register(queue.ring(), buffers, config.recv_buffer_size)?;
+        let held = Held { buf_ring, sends: Sends::default(), count: Box::default() };
+        let mut uring = Self {
+            queue,
+            held: ManuallyDrop::new(held),
+            sockets: if direct { Sockets::Direct } else { Sockets::Ordinary(HashSet::new()) },
+            sockets_max,
+            op_shutdown: tuning.op_shutdown,
+            has,
+            listeners: Listeners::new(config.listeners),
+            receives: Receives::default(),
+            closing: Closing::default(),
+            ready: Vec::new(),
+            scratch: Vec::new(),
+            wakers: config.wakers,
+            index: config.index,
+            start: config.start,
+            now: 0,
+            _thread: PhantomData,
+        };
+        uring.tell_time();
+        if let Some(waker) = uring.wakers.get(uring.index) {
+            // SAFETY: the queue keeps the ring open while it exists.
+            waker.attach(unsafe { BorrowedFd::borrow_raw(uring.queue.ring().as_raw_fd()) });
+        }
+        uring.read_eventfd();
+        Ok(uring)
+    }
+
+    /// Sockets that it can have at a time: what was asked for, or less if `RLIMIT_NOFILE` says so.
+    pub fn sockets_max(&self) -> u32 {
+        self.sockets_max
+    }
+
+    /// What it has done so far.
+    pub fn stats(&self) -> UringStats {
+        UringStats { window: u64::from(self.held.buf_ring.window()), ..self.queue.stats }
+    }
+
+    fn tell_time(&mut self) {
+        self.now = self.start.elapsed().as_millis() as Tick;
+    }
+
+    /// Queues an operation that refers to no memory of ours, or only to registered buffers.
+    pub(super) fn push(&mut self, entry: squeue::Entry) {
+        // SAFETY: nothing to keep alive. The buffer ring is unregistered before its memory goes.
+        unsafe { self.queue.push(entry) };
+    }
+
+    fn cancel(&mut self, user_data: u64) {
+        let cancel = opcode::AsyncCancel2::new(CancelBuilder::user_data(user_data)).build();
+        self.push(cancel.user_data(Op::Cancel.word(0)));
+    }
+
+    pub(super) fn read_eventfd(&mut self) {
+        let Some(waker) = self.wakers.get(self.index) else { return };
+        let fd = Fd(waker.eventfd().as_raw_fd());
+        let count = self.held.count.get().cast();
+        let read = opcode::Read::new(fd, count, size_of::<u64>() as u32).build();
+        // SAFETY: `count` is part of `Held`, which outlives every operation. One read at a time.
+        unsafe { self.queue.push(read.user_data(Op::Eventfd.word(0))) };
+    }
+
+    fn push_receive(&mut self, socket: Socket, token: Token) {
+        let receive = match self.sockets {
+            Sockets::Direct => opcode::RecvMulti::new(Fixed(socket.0), GROUP).build(),
+            Sockets::Ordinary(_) => opcode::RecvMulti::new(Fd(socket.0 as i32), GROUP).build(),
+        };
+        self.push(receive.user_data(Op::Receive.of(token)));
+    }
+
+    pub(super) fn push_close(&mut self, socket: Socket, token: Token) {
+        let close = match &mut self.sockets {
+            Sockets::Direct => opcode::Close::new(Fixed(socket.0)).build(),
+            Sockets::Ordinary(open) => {
+                open.remove(&socket.0);
+                opcode::Close::new(Fd(socket.0 as i32)).build()
+            }
+        };
+        self.push(close.user_data(Op::Close.of(token)));
+    }
+
+    fn shut(&mut self, socket: Socket, how: Shutdown) {
+        if let Sockets::Ordinary(open) = &self.sockets {
+            debug_assert!(open.contains(&socket.0));
+            // What was queued before comes before.
+            self.queue.flush();
+            // SAFETY: open until `close` is called for it, which removes it from `open`.
+            let _ = rustix::net::shutdown(unsafe { borrow(socket.0 as i32) }, how);
+            return;
+        }
+        self.closing.shutdown(socket);
+        if self.op_shutdown {
+            return self.push_shutdown(socket, how);
+        }
+        let install = opcode::FixedFdInstall::new(Fixed(socket.0), 0).build();
+        let how = if matches!(how, Shutdown::Both) { 1 } else { 0 };
+        self.push(install.user_data(Op::ShutdownInstall.pair(how, socket.0)));
+    }
+
+    pub(super) fn push_shutdown(&mut self, socket: Socket, how: Shutdown) {
+        let how = if matches!(how, Shutdown::Both) { libc::SHUT_RDWR } else { libc::SHUT_WR };
+        let shutdown = opcode::Shutdown::new(Fixed(socket.0), how).build();
+        self.push(shutdown.user_data(Op::Shutdown.pair(0, socket.0)));
+    }
+
+    /// Arms receives again that found no buffer, as many as there are buffers now: the others
+    /// would only fail again. Says how long to wait at most.
+    fn revive(&mut self, timeout: Option<Duration>) -> Option<Duration> {
+        let starved = self.receives.starved();
+        if starved == 0 {
+            return timeout;
+        }
+        let supplied = usize::from(self.held.buf_ring.supplied());
+        for _ in 0..starved.min(supplied) {
+            let Some((socket, token)) = self.receives.revive() else { break };
+            self.queue.stats.rearms += 1;
+            self.push_receive(socket, token);
+        }
+        match self.receives.starved() {
+            0 => timeout,
+            _ if supplied > 0 => Some(Duration::ZERO),
+            _ => Some(timeout.map_or(STARVED_WAIT, |timeout| timeout.min(STARVED_WAIT))),
+        }
+    }
+}
+
+impl Kernel for Uring {
+    fn now(&self) -> Tick {
+        self.now
+    }
+
+    fn accept(&mut self, listener: usize) {
+        let direct = matches!(self.sockets, Sockets::Direct);
+        let Some(fd) = self.listeners.arm(listener) else { return };
+        // A direct descriptor is never inherited, and the kernel refuses the flag for it.
+        let flags = if direct { 0 } else { libc::SOCK_CLOEXEC };
+        let accept = opcode::AcceptMulti::new(Fd(fd.as_raw_fd()));
+        let accept = accept.allocate_file_index(direct).flags(flags).build();
+        self.push(accept.user_data(Op::Accept.pair(0, listener as u32)));
+    }
+
+    fn cancel_accept(&mut self, listener: usize) {
+        if self.listeners.is_armed(listener) {
+            self.cancel(Op::Accept.pair(0, listener as u32));
+        }
+    }
+
+    fn close_listener(&mut self, listener: usize) {
+        self.listeners.close(listener);
+    }
+
+    fn receive(&mut self, socket: Socket, token: Token) {
+        self.receives.arm(socket, token);
+        self.push_receive(socket, token);
+    }
+
+    fn cancel_receive(&mut self, token: Token) {
+        match self.receives.cancel(token) {
+            Cancel::Kernel => self.cancel(Op::Receive.of(token)),
+            Cancel::Finish => self.ready.push(Completion::Received {
+                token,
+                result: Err(Errno::CANCELED),
+                more: false,
+            }),
+            Cancel::Nothing => {}
+        }
+    }
+
+    fn send(&mut self, socket: Socket, token: Token, batch: Batch) {
+        // WAITALL: the kernel goes on by itself when the socket takes only a part.
+        const FLAGS: i32 = libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
+        let (index, source) = self.held.sends.launch(token, batch);
+        let fd = socket.0 as i32;
+        let entry = match (source, &self.sockets) {
+            (Source::Bytes(at, len), Sockets::Direct) => {
+                opcode::Send::new(Fixed(socket.0), at, len).flags(FLAGS).build()
+            }
+            (Source::Bytes(at, len), Sockets::Ordinary(_)) => {
+                opcode::Send::new(Fd(fd), at, len).flags(FLAGS).build()
+            }
+            (Source::Message(message), Sockets::Direct) => {
+                opcode::SendMsg::new(Fixed(socket.0), message).flags(FLAGS as u32).build()
+            }
+            (Source::Message(message), Sockets::Ordinary(_)) => {
+                opcode::SendMsg::new(Fd(fd), message).flags(FLAGS as u32).build()
+            }
+        };
+        // SAFETY: `Sends` keeps the batch and the message until the completion lands.
+        unsafe { self.queue.push(entry.user_data(Op::Send.pair(0, index))) };
+    }
+
+    fn shutdown_send(&mut self, socket: Socket) {
+        self.shut(socket, Shutdown::Write);
+    }
+
+    fn shutdown(&mut self, socket: Socket) {
+        self.shut(socket, Shutdown::Both);
+    }
+
+    fn close(&mut self, socket: Socket, token: Token) {
+        if self.closing.may_close(socket, token) {
+            self.push_close(socket, token);
+        }
+    }
+
+    fn wake(&mut self, reactor: usize) {
+        if reactor == self.index {
+            return self.ready.push(Completion::Woken);
+        }
+        let Some(waker) = self.wakers.get(reactor) else { return };
+        match waker.ring().filter(|_| self.has.msg_ring) {
+            Some(ring) => {
+                let ring = Fd(ring.as_raw_fd());
+                let message = opcode::MsgRingData::new(ring, 0, Op::Woken.word(0), None).build();
+                self.push(message.user_data(Op::Wake.pair(0, reactor as u32)));
+            }
+            None => waker.wake(),
+        }
+    }
+
+    fn buffers_exhausted(&self) -> u64 {
+        self.queue.stats.buffers_exhausted
+    }
+
+    fn bytes<'k>(&'k mut self, lease: &'k mut Lease) -> &'k mut [u8] {
+        self.held.buf_ring.buffers().bytes(lease)
+    }
+
+    fn release(&mut self, lease: Lease) {
+        self.held.buf_ring.release(lease);
+    }
+
+    fn forget(&mut self, lease: Lease) {
+        // A lease counts as a holder of its buffer, so the two ends of a lease are the same.
+        self.held.buf_ring.release(lease);
+    }
+
+    fn buffers(&self) -> Arc<Buffers> {
+        Arc::clone(self.held.buf_ring.buffers())
+    }
+
+    fn wait(
+        &mut self,
+        timeout: Option<Duration>,
+        completions: &mut Vec<Completion>,
+    ) -> Result<(), KernelError> {
+        self.held.buf_ring.replenish();
+        let mut timeout = self.revive(timeout);
+        if !self.ready.is_empty() {
+            completions.append(&mut self.ready);
+            timeout = Some(Duration::ZERO);
+        }
+        let before = completions.len();
+        let mut entries = std::mem::take(&mut self.scratch);
+        loop {
+            let waited = self.queue.wait(timeout, &mut entries);
+            self.tell_time();
+            let asked = self.process(&entries, completions);
+            entries.clear();
+            // Only questions came of it: their answers are there as soon as they are submitted.
+            if !asked || completions.len() > before || waited.is_err() {
+                self.scratch = entries;
+                return waited;
+            }
+            timeout = Some(Duration::ZERO);
+        }
+    }
+}
