@@ -14,6 +14,8 @@ pub mod limits;
 mod opening;
 mod outbound;
 mod state;
+#[cfg(test)]
+mod tests;
 
 use crate::buffer::Pool;
 use crate::proto::handshake::Request;

@@ -1,0 +1,130 @@
+//! Messages however they are cut: lent when whole, assembled when not.
+
+use super::*;
+
+fn fragments() -> Vec<u8> {
+    [
+        frame(0x01, "caf\u{e9} ".as_bytes().split_last().unwrap().1),
+        frame(0x00, ""),
+        frame(0x89, "between"),
+        frame(0x80, " and tea"),
+        frame(0x82, [0, 255, 128]),
+    ]
+    .concat()
+}
+
+#[test]
+fn whole_messages_are_lent_and_nothing_is_copied() {
+    let mut bench = Bench::open(Limits::default());
+    let bytes = [frame(0x81, "one"), frame(0x82, ""), frame(0x81, "d\u{f6}t")].concat();
+    let expected =
+        [lent(Opcode::Text, "one"), lent(Opcode::Binary, ""), lent(Opcode::Text, "d\u{f6}t")];
+    assert_eq!(bench.feed(&bytes), (expected.to_vec(), None));
+    assert_eq!((bench.copied, bench.conn.heap_bytes()), (0, 0));
+}
+
+#[test]
+fn split_messages_are_assembled_at_every_cut() {
+    let bytes = frame(0x81, "na\u{ef}ve caf\u{e9}");
+    let payload_at = bytes.len() - "na\u{ef}ve caf\u{e9}".len();
+    for cut in 1..bytes.len() {
+        let mut bench = Bench::open(Limits::default());
+        assert_eq!(bench.feed(&bytes[..cut]), (vec![], None));
+        let (got, _) = bench.feed(&bytes[cut..]);
+        // Cut in its header, the message is still whole in one buffer.
+        let expected = if cut <= payload_at { lent } else { owned };
+        assert_eq!(got, [expected(Opcode::Text, "na\u{ef}ve caf\u{e9}")], "cut at {cut}");
+        let copied = if cut <= payload_at { 0 } else { bytes.len() - payload_at };
+        assert_eq!(bench.copied, copied as u64);
+        assert_eq!(bench.conn.heap_bytes(), 0);
+    }
+}
+
+#[test]
+fn fragments_with_a_ping_between_at_every_cut() {
+    let text = "caf\u{e9} and tea";
+    for cut in 0..fragments().len() {
+        let mut bench = Bench::open(Limits::default());
+        let (mut got, failure) = bench.feed(&fragments()[..cut]);
+        assert_eq!(failure, None);
+        got.extend(bench.feed(&fragments()[cut..]).0);
+        let [Got::Message { data, opcode: Opcode::Text, .. }, Got::Message { data: last, .. }] =
+            &got[..]
+        else {
+            panic!("{got:?}")
+        };
+        assert_eq!((data.as_slice(), last.as_slice()), (text.as_bytes(), &[0, 255, 128][..]));
+        assert_eq!(bench.sent(), b"\x8a\x07between");
+        assert_eq!(bench.conn.heap_bytes(), 0);
+    }
+}
+
+#[test]
+fn empty_fragments_do_not_cost_the_loan() {
+    let mut bench = Bench::open(Limits::default());
+    let bytes = [frame(0x01, ""), frame(0x00, ""), frame(0x80, "whole")].concat();
+    assert_eq!(bench.feed(&bytes), (vec![lent(Opcode::Text, "whole")], None));
+    let bytes = [frame(0x02, ""), frame(0x80, "")].concat();
+    assert_eq!(bench.feed(&bytes), (vec![lent(Opcode::Binary, "")], None));
+}
+
+#[test]
+fn a_pong_is_reported_even_when_split_inside_a_split_message() {
+    let mut bench = Bench::open(Limits::default());
+    let (data, pong) = (frame(0x02, "first "), frame(0x8A, "alive"));
+    for byte in data.iter().chain(&pong[..pong.len() - 1]) {
+        assert_eq!(bench.feed(&[*byte]), (vec![], None));
+    }
+    let (got, _) = bench.feed(&pong[pong.len() - 1..]);
+    assert_eq!(got, [Got::Pong(b"alive".to_vec())]);
+    let (got, _) = bench.feed(&frame(0x80, "second"));
+    assert_eq!(got, [owned(Opcode::Binary, "first second")]);
+}
+
+/// What stream mode delivers: the parts joined per message, each with its flags checked.
+fn joined(got: &[Got]) -> Vec<Vec<u8>> {
+    let mut all: Vec<Vec<u8>> = Vec::new();
+    let mut open = false;
+    for part in got {
+        let Got::Message { data, first, last, copied, .. } = part else { panic!("{part:?}") };
+        assert!(!copied, "parts are lent");
+        assert_eq!(*first, !open);
+        assert!(!data.is_empty() || *last, "an empty part that means nothing");
+        if *first {
+            all.push(Vec::new());
+        }
+        all.last_mut().unwrap().extend(data);
+        open = !last;
+    }
+    assert!(!open);
+    all
+}
+
+#[test]
+fn stream_mode_delivers_as_it_comes() {
+    let limits = Limits { stream: true, ..Limits::default() };
+    let bytes = [fragments(), frame(0x82, ""), frame(0x81, "x")].concat();
+    let expected: [&[u8]; 4] = ["caf\u{e9} and tea".as_bytes(), &[0, 255, 128], b"", b"x"];
+    for size in [1, 2, 3, 7, 1000] {
+        let mut bench = Bench::open(limits);
+        let mut got = Vec::new();
+        for chunk in bytes.chunks(size) {
+            let (more, failure) = bench.feed(chunk);
+            assert_eq!(failure, None);
+            got.extend(more);
+        }
+        assert_eq!(joined(&got), expected, "chunks of {size}");
+        // Only the Ping had to be collected.
+        assert!(bench.copied <= "between".len() as u64);
+    }
+}
+
+#[test]
+fn stream_mode_checks_text_as_it_comes() {
+    let limits = Limits { stream: true, ..Limits::default() };
+    let mut bench = Bench::open(limits);
+    assert_eq!(bench.feed(&frame(0x01, b"ok \xE2\x82")).0.len(), 1);
+    let failure = Some(Failure::Violation(Violation::InvalidUtf8));
+    assert_eq!(bench.feed(&frame(0x80, "x")), (vec![], failure));
+    assert_eq!(bench.sent(), b"\x88\x02\x03\xef");
+}

@@ -1,0 +1,208 @@
+//! The send queue: order, checks, Full and drain, Pongs to a peer that does not read.
+
+use super::*;
+
+fn small_queue() -> Bench {
+    Bench::open(Limits { send_queue_max: 1000, ..Limits::default() })
+}
+
+/// Sends at most `bytes` of the next batch: those bytes, and whether the queue drained.
+fn send_some(bench: &mut Bench, bytes: usize) -> (Vec<u8>, bool) {
+    let batch = bench.conn.transmit().expect("something to send");
+    let mut out = [IoSlice::new(&[]); 64];
+    let written = batch.slices(&mut out);
+    let sent = out[..written].iter().flat_map(|s| s.iter().copied()).take(bytes).collect();
+    let drained = bench.with(|conn, env| conn.transmitted(batch, bytes, env));
+    (sent, drained)
+}
+
+#[test]
+fn headers_are_minimal_and_unmasked() {
+    for (len, header) in [
+        (0, &[0x82, 0][..]),
+        (125, &[0x82, 125]),
+        (126, &[0x82, 126, 0, 126]),
+        (65_535, &[0x82, 126, 0xFF, 0xFF]),
+        (65_536, &[0x82, 127, 0, 0, 0, 0, 0, 1, 0, 0]),
+    ] {
+        let payload = vec![5; len];
+        let mut bench = Bench::open(Limits::default());
+        assert_eq!(bench.send(Opcode::Binary, &payload), Ok(Queued::Ok));
+        assert_eq!(bench.conn.buffered(), header.len() + len);
+        assert_eq!(bench.sent(), [header, &payload].concat());
+        let message = Outgoing::new(Opcode::Binary, Bytes::from(payload.clone()));
+        assert_eq!(bench.with(|conn, env| conn.send_message(&message, env)), Ok(Queued::Ok));
+        assert_eq!(bench.sent(), [header, &payload].concat());
+    }
+}
+
+#[test]
+fn one_batch_is_out_at_a_time_and_order_is_kept() {
+    let mut bench = Bench::open(Limits::default());
+    bench.send(Opcode::Text, b"a").unwrap();
+    bench.send(Opcode::Text, b"b").unwrap();
+    let batch = bench.conn.transmit().unwrap();
+    assert_eq!(contents(&batch), b"\x81\x01a\x81\x01b", "one batch for both");
+    bench.send(Opcode::Text, b"c").unwrap();
+    assert!(bench.conn.transmit().is_none(), "one is out");
+    assert_eq!(bench.conn.buffered(), 9);
+    // A short send: the rest goes first.
+    bench.with(|conn, env| conn.transmitted(batch, 4, env));
+    assert_eq!(bench.conn.buffered(), 5);
+    bench.send(Opcode::Text, b"d").unwrap();
+    assert_eq!(bench.sent(), b"\x01b\x81\x01c\x81\x01d");
+    assert_eq!(bench.conn.heap_bytes(), 0);
+}
+
+#[test]
+fn short_sends_of_every_size_lose_nothing() {
+    let shared = Outgoing::new(Opcode::Binary, Bytes::from(vec![3; 5000]));
+    for step in [1, 2, 3, 1000, 4097, 20_000] {
+        let mut bench = Bench::open(Limits::default());
+        let mut all = Vec::new();
+        let mut expected = Vec::new();
+        for i in 0..6_u8 {
+            bench.send(Opcode::Binary, &[i]).unwrap();
+            bench.with(|conn, env| conn.send_message(&shared, env)).unwrap();
+            expected.extend([0x82, 1, i]);
+            expected.extend(shared.header().iter().chain(shared.payload()));
+            all.extend(send_some(&mut bench, step).0);
+        }
+        while bench.conn.buffered() > 0 {
+            all.extend(send_some(&mut bench, step).0);
+        }
+        assert!(all == expected, "step {step}");
+        assert_eq!(bench.conn.heap_bytes(), 0);
+    }
+}
+
+#[test]
+fn large_messages_are_shared_and_small_ones_copied() {
+    for (len, shared) in [(100, false), (4095, false), (4096, true)] {
+        let mut bench = Bench::open(Limits::default());
+        let payload = Bytes::from(vec![1; len]);
+        let message = Outgoing::new(Opcode::Binary, payload.clone());
+        bench.with(|conn, env| conn.send_message(&message, env)).unwrap();
+        drop(message);
+        assert_eq!(!payload.is_unique(), shared, "{len}");
+        bench.sent();
+        assert!(payload.is_unique(), "released when sent");
+    }
+}
+
+#[test]
+fn full_once_refused_after_and_drained_once() {
+    let mut bench = small_queue();
+    assert_eq!(bench.send(Opcode::Binary, &[0; 900]), Ok(Queued::Ok));
+    assert_eq!(bench.send(Opcode::Binary, &[0; 900]), Ok(Queued::Full));
+    assert_eq!(bench.send(Opcode::Binary, &[0; 1]), Err(SendError::Full));
+    let message = Outgoing::new(Opcode::Binary, Bytes::from_static(b"x"));
+    assert_eq!(bench.with(|c, env| c.send_message(&message, env)), Err(SendError::Full));
+    assert_eq!(bench.send(Opcode::Ping, b"exempt"), Ok(Queued::Full));
+    let total = 2 * 904 + 8;
+    assert_eq!(bench.conn.buffered(), total);
+    assert!(!send_some(&mut bench, total - 500).1, "500 is not below half");
+    assert!(send_some(&mut bench, 1).1, "499 is");
+    assert!(!send_some(&mut bench, 400).1, "told once");
+    assert_eq!(bench.send(Opcode::Binary, &[0; 2000]), Ok(Queued::Full));
+    bench.with(|conn, env| {
+        let batch = conn.transmit().unwrap();
+        let len = batch.len();
+        assert!(conn.transmitted(batch, len, env), "told again for the next time");
+    });
+}
+
+#[test]
+fn a_refusal_alone_is_followed_by_a_drain() {
+    let mut bench = small_queue();
+    // Answers to Pings fill the queue without the application being told.
+    for _ in 0..20 {
+        bench.feed(&frame(0x89, [0; 100]));
+    }
+    assert_eq!(bench.send(Opcode::Text, b"x"), Err(SendError::Full));
+    assert!(send_some(&mut bench, 5000).1);
+}
+
+#[test]
+fn a_tiny_limit_drains_too() {
+    let mut bench = Bench::open(Limits { send_queue_max: 1, ..Limits::default() });
+    assert_eq!(bench.send(Opcode::Text, b"x"), Ok(Queued::Full));
+    assert!(send_some(&mut bench, 3).1);
+}
+
+#[test]
+fn pings_of_the_application_end_somewhere() {
+    let mut bench = small_queue();
+    let taken = (0..10_000).take_while(|_| bench.send(Opcode::Ping, &[0; 125]).is_ok()).count();
+    assert!((500..600).contains(&taken), "{taken}");
+}
+
+#[test]
+fn every_ping_is_answered_in_order() {
+    let mut bench = Bench::open(Limits::default());
+    let pings: Vec<u8> = (0..10).flat_map(|i| frame(0x89, [i])).collect();
+    bench.feed(&pings);
+    let pongs: Vec<u8> = (0..10).flat_map(|i| [0x8A, 1, i]).collect();
+    assert_eq!(bench.sent(), pongs);
+}
+
+#[test]
+fn over_the_limit_only_the_latest_pong_is_kept() {
+    let mut bench = small_queue();
+    bench.send(Opcode::Binary, &[0; 2000]).unwrap();
+    let queued = bench.conn.buffered();
+    let held = bench.conn.heap_bytes();
+    for i in 0..100_000_u32 {
+        bench.feed(&frame(0x89, i.to_be_bytes()));
+    }
+    assert_eq!(bench.conn.buffered(), queued);
+    assert!(bench.conn.heap_bytes() < held + 300);
+    let (_, drained) = send_some(&mut bench, 100);
+    assert!(!drained && bench.conn.buffered() == queued - 100, "still over the limit");
+    send_some(&mut bench, 1500);
+    let rest = bench.sent();
+    assert!(rest.ends_with(&[&b"\x8a\x04"[..], &99_999_u32.to_be_bytes()].concat()));
+    assert_eq!(bench.conn.heap_bytes(), 0);
+}
+
+#[test]
+fn a_pong_held_back_is_dropped_when_the_peer_closes() {
+    let mut bench = small_queue();
+    bench.send(Opcode::Binary, &[0; 2000]).unwrap();
+    bench.feed(&[frame(0x89, "held"), frame(0x88, "")].concat());
+    let sent = bench.sent();
+    assert!(sent.ends_with(b"\0\x88\x00"));
+    assert_eq!(sent.len(), 2004 + 2);
+}
+
+#[test]
+fn fragments_are_checked() {
+    let mut bench = Bench::open(Limits::default());
+    assert_eq!(bench.send(Opcode::Continuation, b""), Err(SendError::Sequence));
+    assert_eq!(bench.send_more(Opcode::Text, b"caf\xc3"), Ok(Queued::Ok));
+    assert_eq!(bench.send(Opcode::Text, b"new"), Err(SendError::Sequence));
+    assert_eq!(bench.send(Opcode::Binary, b"new"), Err(SendError::Sequence));
+    let whole = Outgoing::new(Opcode::Text, Bytes::from_static(b"new"));
+    assert_eq!(bench.with(|c, env| c.send_message(&whole, env)), Err(SendError::Sequence));
+    assert_eq!(bench.send(Opcode::Ping, b"may"), Ok(Queued::Ok));
+    assert_eq!(bench.send_more(Opcode::Continuation, b"x"), Err(SendError::Utf8));
+    assert_eq!(bench.send(Opcode::Continuation, b""), Err(SendError::Utf8), "ends in a character");
+    // What was refused has left no trace.
+    let more = Outgoing::with_fin(Opcode::Continuation, Bytes::from_static(b"\xa9 "), false);
+    assert_eq!(bench.with(|c, env| c.send_message(&more, env)), Ok(Queued::Ok));
+    assert_eq!(bench.send(Opcode::Continuation, b"end"), Ok(Queued::Ok));
+    assert_eq!(bench.send(Opcode::Text, b"next"), Ok(Queued::Ok));
+    let expected = b"\x01\x04caf\xc3\x89\x03may\x00\x02\xa9 \x80\x03end\x81\x04next";
+    assert_eq!(bench.sent(), expected);
+}
+
+#[test]
+fn what_send_does_not_take() {
+    let mut bench = Bench::open(Limits::default());
+    assert_eq!(bench.send(Opcode::Close, b""), Err(SendError::Sequence));
+    assert_eq!(bench.send_more(Opcode::Ping, b""), Err(SendError::Sequence));
+    assert_eq!(bench.send(Opcode::Ping, &[0; 126]), Err(SendError::TooBig));
+    assert_eq!(bench.send(Opcode::Text, b"\xff"), Err(SendError::Utf8));
+    assert_eq!(bench.send(Opcode::Pong, &[0; 125]), Ok(Queued::Ok), "a heartbeat");
+    assert_eq!(bench.sent().len(), 127);
+}
