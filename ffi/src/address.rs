@@ -1,15 +1,9 @@
 //! `rws_address`: where a peer is.
 
+use crate::constants::{RWS_FAMILY_IPV4, RWS_FAMILY_IPV6, RWS_FAMILY_NONE};
 use crate::guard::guard;
 use std::ffi::c_char;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
-
-/// rws_address.family: no address, as on a Unix socket
-pub const RWS_FAMILY_NONE: u8 = 0;
-/// rws_address.family
-pub const RWS_FAMILY_IPV4: u8 = 4;
-/// rws_address.family
-pub const RWS_FAMILY_IPV6: u8 = 6;
 
 /// where a peer is
 #[repr(C)]
@@ -21,7 +15,7 @@ pub struct rws_address {
     pub scope: u32,
     /// host order
     pub port: u16,
-    /// RWS_FAMILY_*; IPv4 that came over IPv6 is IPv4
+    /// RWS_FAMILY_*; IPv4 over an IPv6 socket is IPv4
     pub family: u8,
     /// 0
     pub reserved: u8,

@@ -16,9 +16,9 @@ use std::sync::Arc;
 pub struct rws_config {
     /// RWS_INIT
     pub size: u32,
-    /// threads; default: one per CPU we may run on, at most 255
+    /// threads, at most 255; default: a CPU each
     pub reactors: u32,
-    /// per reactor; reserved early; default 65 536
+    /// per reactor; default 65 536
     pub connections_max: u32,
     /// per reactor, a power of two; default 1 024
     pub recv_buffers: u32,
@@ -28,11 +28,11 @@ pub struct rws_config {
     pub flags: u32,
     /// first on each reactor's thread
     pub on_start: Option<unsafe extern "C" fn(r: *mut rws_reactor, user: *mut c_void)>,
-    /// last; timers that have not run by then never will
+    /// last; timers left never run
     pub on_stop: Option<unsafe extern "C" fn(r: *mut rws_reactor, user: *mut c_void)>,
-    /// RWS_LOG_* and a line; any thread; NULL: silent
+    /// any thread; level: RWS_LOG_*
     pub on_log: Option<unsafe extern "C" fn(level: c_int, line: rws_bytes, user: *mut c_void)>,
-    /// handed to the three above; rws_reactor_user starts with it
+    /// theirs, and rws_reactor_user's at first
     pub user: *mut c_void,
 }
 

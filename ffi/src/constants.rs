@@ -2,7 +2,7 @@
 
 use ringws_engine::proto::{CloseCode, Opcode};
 
-/// RFC 6455 section 5.2
+/// RWS_CONTINUATION ... RWS_PONG; others are refused
 pub type rws_opcode = u8;
 /// continues a message that was begun with RWS_MORE
 pub const RWS_CONTINUATION: u8 = 0x0;
@@ -42,25 +42,39 @@ pub const RWS_CLOSE_TRY_AGAIN: u16 = 1013;
 /// a gateway's upstream answered badly
 pub const RWS_CLOSE_BAD_GATEWAY: u16 = 1014;
 
-/// send: a fragment, FIN = 0; continue with RWS_CONTINUATION
+/// a fragment, FIN = 0; continue with RWS_CONTINUATION
 pub const RWS_MORE: u32 = 1 << 0;
-/// message: starts a message (always, unless RWS_OPT_STREAM)
+/// starts a message (always, unless RWS_OPT_STREAM)
 pub const RWS_FIRST: u32 = 1 << 0;
-/// message: ends a message (always, unless RWS_OPT_STREAM)
+/// ends a message (always, unless RWS_OPT_STREAM)
 pub const RWS_LAST: u32 = 1 << 1;
-/// options: deliver data as it comes; do not assemble messages
+/// deliver data as it comes; do not assemble messages
 pub const RWS_OPT_STREAM: u32 = 1 << 1;
-/// config: pin reactor i to the i-th CPU of the process's affinity mask
+/// pin reactor i to the i-th CPU of the process's mask
 pub const RWS_CFG_PIN: u32 = 1 << 0;
-/// config: IORING_SETUP_SQPOLL
+/// IORING_SETUP_SQPOLL: a kernel thread submits
 pub const RWS_CFG_SQPOLL: u32 = 1 << 1;
 
-/// on_log: cannot do what it was asked
+/// cannot do what it was asked
 pub const RWS_LOG_ERROR: i32 = 1;
-/// on_log: worse than it could be
+/// worse than it could be
 pub const RWS_LOG_WARN: i32 = 2;
-/// on_log: what was chosen
+/// what was chosen
 pub const RWS_LOG_INFO: i32 = 3;
+
+/// no address, as on a Unix socket
+pub const RWS_FAMILY_NONE: u8 = 0;
+/// ip[0..4]
+pub const RWS_FAMILY_IPV4: u8 = 4;
+/// ip[0..16]
+pub const RWS_FAMILY_IPV6: u8 = 6;
+
+/// nothing works without it
+pub const RWS_FEATURE_REQUIRED: u32 = 1 << 0;
+/// this kernel has it, and lets this process use it
+pub const RWS_FEATURE_PRESENT: u32 = 1 << 1;
+/// the engine uses it here, if configured to
+pub const RWS_FEATURE_USED: u32 = 1 << 2;
 
 const _: () = {
     assert!(RWS_CONTINUATION == Opcode::Continuation as u8);

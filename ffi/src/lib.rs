@@ -15,6 +15,7 @@ pub mod conn;
 pub mod constants;
 pub mod endpoint;
 pub mod engine;
+pub mod features;
 
 mod guard;
 pub mod handle;

@@ -7,7 +7,7 @@ use ringws_engine::reactor::CallError;
 use ringws_engine::ring::Errno;
 use std::ffi::{CStr, c_char, c_int};
 
-/// What a call answers. Negative is failure.
+/// what a call answers; negative is failure
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum rws_status {
@@ -17,7 +17,7 @@ pub enum rws_status {
     RWS_OK = 0,
     /// bad argument
     RWS_E_INVALID = -1,
-    /// a struct field or flag that this version of the library does not know
+    /// a field or flag that this version does not know
     RWS_E_UNSUPPORTED = -2,
     /// out of memory
     RWS_E_NOMEM = -3,
@@ -41,7 +41,7 @@ pub enum rws_status {
     RWS_E_PANIC = -12,
 }
 
-/// Why a call failed.
+/// why a call failed
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct rws_error {

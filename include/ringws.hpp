@@ -1,0 +1,390 @@
+// ringws.hpp - header-only RAII over ringws.h.  C++17.  No allocation, no virtual call, no state.
+//
+// A handler is any class with one or more of these members; they may be static, const, or take
+// less qualified arguments, and return nothing but on_upgrade's answer:
+//
+//   int  on_upgrade(rws::reactor, rws::upgrade);               101 accepts, 400..599 refuses
+//   void on_open   (rws::reactor, rws_conn);
+//   void on_message(rws::reactor, rws_conn, const rws_message &);
+//   void on_pong   (rws::reactor, rws_conn, std::string_view);
+//   void on_drain  (rws::reactor, rws_conn);
+//   void on_close  (rws::reactor, rws_conn, const rws_close_info &);
+//
+// A member of such a name that cannot be called so does not compile.  An exception that leaves one
+// ends the program: it must not cross the engine.  Every reactor's thread calls the one handler
+// given to listen: keep it stateless, or per connection (reactor::set_handler), or locked.
+//
+// With exceptions off (-fno-exceptions) only the functions that begin with try_ are there.
+#ifndef RINGWS_HPP
+#define RINGWS_HPP
+
+#include <ringws.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#if defined(__cpp_exceptions)
+# include <stdexcept>
+#endif
+
+namespace rws {
+
+// Views: borrowed bytes, gone when what they came from is.
+
+inline std::string_view view(const rws_message &m) noexcept {
+  return {reinterpret_cast<const char *>(m.data), m.len};
+}
+inline std::string_view view(rws_bytes b) noexcept {
+  return {reinterpret_cast<const char *>(b.data), b.len};
+}
+inline rws_bytes bytes(std::string_view s) noexcept {
+  return {reinterpret_cast<const std::uint8_t *>(s.data()), s.size()};
+}
+inline bool operator==(rws_conn a, rws_conn b) noexcept { return a.id == b.id; }
+inline bool operator!=(rws_conn a, rws_conn b) noexcept { return a.id != b.id; }
+
+// The C functions that the engine calls: noexcept is part of their type.
+using job = void (*)(rws_reactor *, void *) noexcept;
+using release_fn = void (*)(void *) noexcept;
+
+// An outgoing message: copies share it.  Empty when it could not be made: see rws_buf_new.
+class buf {
+  rws_buf *b_ = nullptr;
+
+ public:
+  buf() noexcept = default;
+  explicit buf(rws_buf *owned) noexcept : b_(owned) {}
+  buf(rws_opcode op, std::string_view data, std::uint32_t flags = 0) noexcept
+      : b_(rws_buf_new(op, data.data(), data.size(), flags)) {}
+  // Without a copy: data stays until release(arg), on any thread, exactly once; if the buf is
+  // empty, release is not called.
+  static buf wrap(rws_opcode op, std::string_view data, release_fn release, void *arg,
+                  std::uint32_t flags = 0) noexcept {
+    return buf(rws_buf_wrap(op, data.data(), data.size(), flags, release, arg));
+  }
+  buf(const buf &other) noexcept : b_(rws_buf_retain(other.b_)) {}
+  buf(buf &&other) noexcept : b_(std::exchange(other.b_, nullptr)) {}
+  buf &operator=(buf other) noexcept {
+    std::swap(b_, other.b_);
+    return *this;
+  }
+  ~buf() { rws_buf_release(b_); }
+  explicit operator bool() const noexcept { return b_ != nullptr; }
+  rws_buf *get() const noexcept { return b_; }
+  rws_buf *release() noexcept { return std::exchange(b_, nullptr); }
+};
+
+namespace detail {
+// C functions over members: T::f(reactor), or a free function or lambda f(reactor, T &).
+template <auto F, class T> void call(rws_reactor *r, void *arg) noexcept;
+}  // namespace detail
+
+// The engine as any thread may use it: a pointer with methods, valid until the engine is freed.
+class handle {
+ protected:
+  rws_engine *e_ = nullptr;
+
+ public:
+  handle() noexcept = default;
+  explicit handle(rws_engine *e) noexcept : e_(e) {}
+  rws_engine *get() const noexcept { return e_; }
+
+  rws_status send(rws_conn c, rws_opcode op, std::string_view data,
+                  std::uint32_t flags = 0) const noexcept {
+    return rws_engine_send(e_, c, op, data.data(), data.size(), flags);
+  }
+  rws_status send(rws_conn c, const buf &b) const noexcept {
+    return rws_engine_send_buf(e_, c, b.get());
+  }
+  rws_status close(rws_conn c, std::uint16_t code = RWS_CLOSE_NORMAL,
+                   std::string_view reason = {}) const noexcept {
+    return rws_engine_close(e_, c, code, bytes(reason));
+  }
+  rws_status abort(rws_conn c) const noexcept { return rws_engine_abort(e_, c); }
+  rws_status post(std::uint32_t reactor, job fn, void *arg) const noexcept {
+    return rws_engine_post(e_, reactor, fn, arg);
+  }
+  // post<&T::member>(0, object): object must live until the call.
+  template <auto F, class T> rws_status post(std::uint32_t reactor, T &object) const noexcept {
+    return rws_engine_post(e_, reactor, detail::call<F, T>, &object);
+  }
+  // reactor: + 1; 0: the sum of all.
+  rws_status stats(rws_stats &out, std::uint32_t reactor = 0) const noexcept {
+    out.size = static_cast<std::uint32_t>(sizeof out);
+    return rws_engine_stats(e_, reactor, &out);
+  }
+  void stop(std::uint32_t grace_ms = 5000) const noexcept { rws_engine_stop(e_, grace_ms); }
+};
+
+// The reactor of the thread you are called on: a lent pointer with methods; never store one.
+class reactor {
+  rws_reactor *r_;
+
+ public:
+  explicit reactor(rws_reactor *r) noexcept : r_(r) {}
+  rws_reactor *get() const noexcept { return r_; }
+
+  rws_status send(rws_conn c, rws_opcode op, std::string_view data,
+                  std::uint32_t flags = 0) const noexcept {
+    return rws_send(r_, c, op, data.data(), data.size(), flags);
+  }
+  rws_status send(rws_conn c, const buf &b) const noexcept {
+    return rws_send_buf(r_, c, b.get());
+  }
+  rws_status close(rws_conn c, std::uint16_t code = RWS_CLOSE_NORMAL,
+                   std::string_view reason = {}) const noexcept {
+    return rws_close(r_, c, code, bytes(reason));
+  }
+  rws_status abort(rws_conn c) const noexcept { return rws_abort(r_, c); }
+  void pause(rws_conn c) const noexcept { (void)rws_pause(r_, c); }
+  void resume(rws_conn c) const noexcept { (void)rws_resume(r_, c); }
+  std::size_t buffered(rws_conn c) const noexcept { return rws_buffered(r_, c); }
+  rws_status peer(rws_conn c, rws_address &out) const noexcept { return rws_peer(r_, c, &out); }
+  buf retain(const rws_message &m) const noexcept { return buf(rws_message_retain(r_, &m)); }
+
+  // The handler of one connection from now on: of the class that was given to listen, and alive
+  // until its on_close.
+  template <class H> rws_status set_handler(rws_conn c, H &handler) const noexcept {
+    return rws_set_user(r_, c, &handler);
+  }
+  template <class H> H *get_handler(rws_conn c) const noexcept {
+    return static_cast<H *>(rws_get_user(r_, c));
+  }
+
+  rws_status start_timer(std::uint32_t ms, job fn, void *arg,
+                         rws_timer *out = nullptr) const noexcept {
+    return rws_timer_start(r_, ms, fn, arg, out);
+  }
+  // start_timer<&T::member>(ms, object): object must live until the call, or the cancel.
+  template <auto F, class T>
+  rws_status start_timer(std::uint32_t ms, T &object, rws_timer *out = nullptr) const noexcept {
+    return rws_timer_start(r_, ms, detail::call<F, T>, &object, out);
+  }
+  rws_status cancel_timer(rws_timer t) const noexcept { return rws_timer_cancel(r_, t); }
+
+  handle engine() const noexcept { return handle(rws_reactor_engine(r_)); }
+  std::uint32_t index() const noexcept { return rws_reactor_index(r_); }
+  void *user() const noexcept { return rws_reactor_user(r_); }
+  void set_user(void *user) const noexcept { rws_reactor_set_user(r_, user); }
+};
+
+// An HTTP upgrade in progress; never store one.
+class upgrade {
+  rws_upgrade *up_;
+
+ public:
+  explicit upgrade(rws_upgrade *up) noexcept : up_(up) {}
+  rws_upgrade *get() const noexcept { return up_; }
+
+  std::string_view path() const noexcept { return view(rws_upgrade_path(up_)); }
+  // An absent header has data() == nullptr.
+  std::string_view header(const char *name) const noexcept {
+    return view(rws_upgrade_header(up_, name));
+  }
+  rws_status peer(rws_address &out) const noexcept { return rws_upgrade_peer(up_, &out); }
+  rws_status protocol(const char *name) const noexcept { return rws_upgrade_protocol(up_, name); }
+  rws_status add_header(const char *name, std::string_view value) const noexcept {
+    return rws_upgrade_add_header(up_, name, bytes(value));
+  }
+  // The handler of this connection: as reactor::set_handler.
+  template <class H> void set_handler(H &handler) const noexcept {
+    rws_upgrade_set_user(up_, &handler);
+  }
+};
+
+namespace detail {
+
+template <auto F, class T> void call(rws_reactor *r, void *arg) noexcept {
+  T &object = *static_cast<T *>(arg);
+  if constexpr (std::is_member_function_pointer_v<decltype(F)>)
+    (object.*F)(reactor{r});
+  else
+    F(reactor{r}, object);
+}
+
+struct nothing {};
+template <class H> using base = std::conditional_t<std::is_final_v<H>, nothing, H>;
+
+// For each callback NAME: calls_NAME<H>, whether H's member can be called as it will be, and
+// named_NAME<H>, whether H has a member of that name at all: then it is ambiguous in both_NAME.
+#define RWS_DETAIL_CALLBACK(NAME, ...)                                                       \
+  template <class H, class = void> struct calls_##NAME : std::false_type {};                 \
+  template <class H>                                                                         \
+  struct calls_##NAME<H, std::void_t<decltype(std::declval<H &>().NAME(__VA_ARGS__))>>       \
+      : std::true_type {};                                                                   \
+  struct fallback_##NAME { int NAME; };                                                      \
+  template <class H> struct both_##NAME : base<H>, fallback_##NAME {};                       \
+  template <class H, class = void> struct named_##NAME : std::true_type {};                  \
+  template <class H>                                                                         \
+  struct named_##NAME<H, std::void_t<decltype(&both_##NAME<H>::NAME)>> : std::false_type {}; \
+  template <class H> constexpr bool has_##NAME() {                                           \
+    static_assert(calls_##NAME<H>::value || !named_##NAME<H>::value,                         \
+                  #NAME " is there but cannot be called: see the list in ringws.hpp");       \
+    return calls_##NAME<H>::value;                                                           \
+  }
+RWS_DETAIL_CALLBACK(on_upgrade, std::declval<reactor>(), std::declval<upgrade>())
+RWS_DETAIL_CALLBACK(on_open, std::declval<reactor>(), std::declval<rws_conn>())
+RWS_DETAIL_CALLBACK(on_message, std::declval<reactor>(), std::declval<rws_conn>(),
+                    std::declval<const rws_message &>())
+RWS_DETAIL_CALLBACK(on_pong, std::declval<reactor>(), std::declval<rws_conn>(),
+                    std::declval<std::string_view>())
+RWS_DETAIL_CALLBACK(on_drain, std::declval<reactor>(), std::declval<rws_conn>())
+RWS_DETAIL_CALLBACK(on_close, std::declval<reactor>(), std::declval<rws_conn>(),
+                    std::declval<const rws_close_info &>())
+RWS_DETAIL_CALLBACK(on_start, std::declval<reactor>())
+RWS_DETAIL_CALLBACK(on_stop, std::declval<reactor>())
+RWS_DETAIL_CALLBACK(on_log, 0, std::declval<std::string_view>())
+#undef RWS_DETAIL_CALLBACK
+
+}  // namespace detail
+
+// One noexcept function per member that H has; the user pointer is an H *.
+template <class H> rws_callbacks callbacks() noexcept {
+  rws_callbacks cb = RWS_INIT(rws_callbacks);
+  constexpr bool any = detail::has_on_upgrade<H>() || detail::has_on_open<H>() ||
+                       detail::has_on_message<H>() || detail::has_on_pong<H>() ||
+                       detail::has_on_drain<H>() || detail::has_on_close<H>();
+  static_assert(any, "no member of the handler is a callback: see the list in ringws.hpp");
+  if constexpr (detail::has_on_upgrade<H>())
+    cb.on_upgrade = [](rws_reactor *r, rws_upgrade *up, void *u) noexcept -> int {
+      return static_cast<H *>(u)->on_upgrade(reactor{r}, upgrade{up});
+    };
+  if constexpr (detail::has_on_open<H>())
+    cb.on_open = [](rws_reactor *r, rws_conn c, void *u) noexcept {
+      static_cast<H *>(u)->on_open(reactor{r}, c);
+    };
+  if constexpr (detail::has_on_message<H>())
+    cb.on_message = [](rws_reactor *r, rws_conn c, const rws_message *m, void *u) noexcept {
+      static_cast<H *>(u)->on_message(reactor{r}, c, *m);
+    };
+  if constexpr (detail::has_on_pong<H>())
+    cb.on_pong = [](rws_reactor *r, rws_conn c, rws_bytes payload, void *u) noexcept {
+      static_cast<H *>(u)->on_pong(reactor{r}, c, view(payload));
+    };
+  if constexpr (detail::has_on_drain<H>())
+    cb.on_drain = [](rws_reactor *r, rws_conn c, void *u) noexcept {
+      static_cast<H *>(u)->on_drain(reactor{r}, c);
+    };
+  if constexpr (detail::has_on_close<H>())
+    cb.on_close = [](rws_reactor *r, rws_conn c, const rws_close_info *info, void *u) noexcept {
+      static_cast<H *>(u)->on_close(reactor{r}, c, *info);
+    };
+  return cb;
+}
+
+// Puts those of on_start(rws::reactor), on_stop(rws::reactor) and on_log(int, std::string_view)
+// that H has into a configuration.  hooks must live as long as the engine.
+template <class H> void set_hooks(rws_config &config, H &hooks) noexcept {
+  constexpr bool any =
+      detail::has_on_start<H>() || detail::has_on_stop<H>() || detail::has_on_log<H>();
+  static_assert(any, "no member is on_start, on_stop or on_log");
+  config.user = &hooks;
+  if constexpr (detail::has_on_start<H>())
+    config.on_start = [](rws_reactor *r, void *u) noexcept {
+      static_cast<H *>(u)->on_start(reactor{r});
+    };
+  if constexpr (detail::has_on_stop<H>())
+    config.on_stop = [](rws_reactor *r, void *u) noexcept {
+      static_cast<H *>(u)->on_stop(reactor{r});
+    };
+  if constexpr (detail::has_on_log<H>())
+    config.on_log = [](int level, rws_bytes line, void *u) noexcept {
+      static_cast<H *>(u)->on_log(level, view(line));
+    };
+}
+
+#if defined(__cpp_exceptions)
+struct error : std::runtime_error {
+  rws_error raw;
+  explicit error(const rws_error &e) : std::runtime_error(e.text), raw(e) {}
+};
+#endif
+
+// An engine: its threads end with it.  The handlers given to listen must live as long.
+class engine : public handle {
+ public:
+  // None yet: call try_new.
+  explicit engine(std::nullptr_t) noexcept {}
+  engine(engine &&other) noexcept : handle(std::exchange(other.e_, nullptr)) {}
+  engine &operator=(engine &&other) noexcept {
+    if (this != &other) {
+      rws_engine_free(e_);
+      e_ = std::exchange(other.e_, nullptr);
+    }
+    return *this;
+  }
+  engine(const engine &) = delete;
+  engine &operator=(const engine &) = delete;
+  ~engine() { rws_engine_free(e_); }
+
+  RWS_MUST_USE rws_status try_new(const rws_config &config, rws_error *err = nullptr) noexcept {
+    rws_engine *made = nullptr;
+    const rws_status status = rws_engine_new(&config, &made, err);
+    if (status == RWS_OK) *this = engine(made);
+    return status;
+  }
+  // at.callbacks and at.user are filled in.
+  template <class H>
+  RWS_MUST_USE rws_status try_listen(rws_endpoint at, H &handler, std::uint16_t *port = nullptr,
+                                     rws_error *err = nullptr) noexcept {
+    const rws_callbacks cb = callbacks<H>();
+    at.callbacks = &cb;
+    at.user = &handler;
+    return rws_engine_listen(e_, &at, port, err);
+  }
+  RWS_MUST_USE rws_status try_start(rws_error *err = nullptr) noexcept {
+    return rws_engine_start(e_, err);
+  }
+  rws_status try_wait() noexcept { return rws_engine_wait(e_); }
+
+#if defined(__cpp_exceptions)
+  explicit engine(const rws_config &config = RWS_INIT(rws_config)) {
+    rws_error err;
+    check(try_new(config, &err), err);
+  }
+  // The port: the system's choice for 0.
+  template <class H> std::uint16_t listen(const rws_endpoint &at, H &handler) {
+    std::uint16_t port = 0;
+    rws_error err;
+    check(try_listen(at, handler, &port, &err), err);
+    return port;
+  }
+  template <class H> std::uint16_t listen(std::uint16_t port, H &handler) {
+    rws_endpoint at = RWS_INIT(rws_endpoint);
+    at.port = port;
+    return listen(at, handler);
+  }
+  template <class H>
+  std::uint16_t listen(std::uint16_t port, H &handler, const rws_options &options) {
+    rws_endpoint at = RWS_INIT(rws_endpoint);
+    at.port = port;
+    at.options = &options;
+    return listen(at, handler);
+  }
+  void start() {
+    rws_error err;
+    check(try_start(&err), err);
+  }
+  void wait() {
+    rws_error err{};
+    err.status = try_wait();
+    const std::string_view text = rws_strerror(err.status);
+    text.copy(err.text, sizeof err.text - 1);
+    check(err.status, err);
+  }
+#endif
+
+ private:
+  explicit engine(rws_engine *made) noexcept : handle(made) {}
+#if defined(__cpp_exceptions)
+  static void check(rws_status status, const rws_error &err) {
+    if (status < 0) throw error(err);
+  }
+#endif
+};
+
+}  // namespace rws
+#endif  // RINGWS_HPP
