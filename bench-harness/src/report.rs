@@ -1,0 +1,132 @@
+//! Figures of one run.
+
+use crate::scenario::Scenario;
+use hdrhistogram::Histogram;
+use serde::Serialize;
+use std::fmt;
+use std::time::Duration;
+
+/// From this utilisation on, a side counts as busy all the time.
+const BUSY: f64 = 0.95;
+
+/// What a closed loop measured.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// What was run.
+    pub scenario: Scenario,
+    /// Messages that came back while the clock ran.
+    pub messages: u64,
+    /// How long the clock ran.
+    pub seconds: f64,
+    /// Messages that came back in a second.
+    pub messages_per_second: f64,
+    /// Share of the time in which the load generator's thread was running.
+    pub load_cpu: f64,
+    /// From the turn a message was handed to the kernel to the turn its echo was taken.
+    pub latency: Latency,
+    /// What the server used, if its process is known.
+    pub server: Option<ServerUse>,
+    /// Which side had nothing left to give.
+    pub bottleneck: Bottleneck,
+}
+
+/// Percentiles in microseconds.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[allow(missing_docs)]
+pub struct Latency {
+    pub p50: f64,
+    pub p90: f64,
+    pub p99: f64,
+    pub p999: f64,
+    pub max: f64,
+}
+
+/// What the server's process used while the clock ran.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct ServerUse {
+    /// CPU time over wall time; more than 1 with several threads.
+    pub cpu: f64,
+    /// CPU time per message, in microseconds.
+    pub cpu_us_per_message: f64,
+    /// Resident memory at the end, in bytes.
+    pub resident: u64,
+    /// Context switches per second.
+    pub context_switches_per_second: f64,
+}
+
+/// Which side was busy all the time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Bottleneck {
+    /// The throughput is the server's.
+    Server,
+    /// The throughput is the load generator's: only the server's cost per message says something.
+    Load,
+    /// Both.
+    Both,
+    /// Each waits for the other, or something else holds both.
+    Neither,
+    /// The server's process is not known.
+    Unknown,
+}
+
+impl Bottleneck {
+    /// Judges by the utilisation of both sides.
+    pub fn judge(server: Option<f64>, load: f64) -> Self {
+        match (server.map(|server| server >= BUSY), load >= BUSY) {
+            (None, _) => Self::Unknown,
+            (Some(true), false) => Self::Server,
+            (Some(false), true) => Self::Load,
+            (Some(true), true) => Self::Both,
+            (Some(false), false) => Self::Neither,
+        }
+    }
+}
+
+impl Latency {
+    /// From a histogram of nanoseconds.
+    pub fn new(histogram: &Histogram<u64>) -> Self {
+        let us = |ns: u64| Duration::from_nanos(ns).as_secs_f64() * 1e6;
+        let at = |quantile| us(histogram.value_at_quantile(quantile));
+        Self {
+            p50: at(0.5),
+            p90: at(0.9),
+            p99: at(0.99),
+            p999: at(0.999),
+            max: us(histogram.max()),
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Scenario { connections, size, depth, kind } = self.scenario;
+        writeln!(f, "{connections} connections x {size} B x depth {depth}, {kind:?}")?;
+        writeln!(
+            f,
+            "messages      {} in {:.2} s, all checked: {:.0} /s",
+            self.messages, self.seconds, self.messages_per_second
+        )?;
+        let Latency { p50, p90, p99, p999, max } = self.latency;
+        writeln!(
+            f,
+            "latency, us   p50 {p50:.0}  p90 {p90:.0}  p99 {p99:.0}  p99.9 {p999:.0}  max {max:.0}"
+        )?;
+        if let Some(server) = self.server {
+            writeln!(
+                f,
+                "server        {:.3} us CPU/message, busy {:.0} %, {:.0} context switches/s, \
+                 {:.1} MiB resident",
+                server.cpu_us_per_message,
+                server.cpu * 100.0,
+                server.context_switches_per_second,
+                server.resident as f64 / 1048576.0
+            )?;
+        }
+        write!(f, "load          busy {:.0} %", self.load_cpu * 100.0)?;
+        match self.bottleneck {
+            Bottleneck::Unknown => Ok(()),
+            side => write!(f, "; bottleneck: {}", format!("{side:?}").to_lowercase()),
+        }
+    }
+}
