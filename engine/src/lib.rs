@@ -15,6 +15,8 @@ pub mod reactor;
 #[cfg(feature = "uring")]
 #[allow(unsafe_code)]
 pub mod ring;
+#[cfg(feature = "sim")]
+pub mod sim;
 #[allow(unsafe_code)]
 pub mod simd;
 pub mod tick;

@@ -5,6 +5,8 @@
 //! a call that the application makes.
 
 mod accept;
+#[cfg(feature = "sim")]
+pub(crate) mod census;
 pub mod ctx;
 mod deliver;
 pub mod handle;

@@ -1,0 +1,339 @@
+//! An application that does everything an application may do, and some things it may not.
+
+use super::ledger::{Ledger, Shared, Whole};
+use crate::conn::{SendError, SendFlags};
+use crate::proto::handshake::Refusal;
+use crate::proto::{CloseCode, Opcode};
+use crate::reactor::{CallError, Closed, Conn, Context, Handler, Message, Upgrade};
+use std::time::Duration;
+
+/// Pings of the application say this, so that its pongs can be told.
+pub(super) const PING: &[u8] = b"application";
+
+/// The handler of a simulated run.
+pub(super) struct Chaos(pub(super) Shared);
+
+impl Handler for Chaos {
+    fn on_upgrade(&self, _: &mut Context, upgrade: &mut Upgrade<'_>) -> Result<(), Refusal> {
+        let mut ledger = self.0.lock();
+        let client = upgrade.request().target().trim_start_matches("/client/").parse();
+        let client: usize = client.expect("a target of a simulated client");
+        if !ledger.calm && ledger.choices.chance(30) {
+            ledger.records[client].refused = true;
+            return Err(Refusal::new(403));
+        }
+        upgrade.set_user(client);
+        Ok(())
+    }
+
+    fn on_open(&self, ctx: &mut Context, conn: Conn) {
+        let mut ledger = self.0.lock();
+        let client = ctx.user(conn).expect("an open connection");
+        ledger.opened(client, conn);
+        self.meddle(ctx, &mut ledger, conn, client, None);
+    }
+
+    fn on_message(&self, ctx: &mut Context, conn: Conn, message: Message<'_>) {
+        let mut ledger = self.0.lock();
+        let client = ctx.user(conn).expect("an open connection");
+        let Some(whole) = ledger.delivered(client, conn, &message) else { return };
+        if ledger.calm {
+            ledger.records[client].owed.push_back(whole);
+            return pay(ctx, &mut ledger, conn, client);
+        }
+        if message.first && message.last && ledger.choices.chance(300) {
+            self.retain(ctx, &mut ledger, conn, client, &message);
+        }
+        for _ in 0..ledger.choices.below(3) {
+            self.meddle(ctx, &mut ledger, conn, client, Some(&whole));
+        }
+    }
+
+    fn on_pong(&self, ctx: &mut Context, conn: Conn, payload: &[u8]) {
+        let mut ledger = self.0.lock();
+        let client = ctx.user(conn).expect("an open connection");
+        ledger.called(client, conn);
+        assert!(payload == PING || payload.is_empty(), "client {client}: a pong to no ping");
+    }
+
+    fn on_drain(&self, ctx: &mut Context, conn: Conn) {
+        let mut ledger = self.0.lock();
+        let client = ctx.user(conn).expect("an open connection");
+        ledger.called(client, conn);
+        pay(ctx, &mut ledger, conn, client);
+        self.meddle(ctx, &mut ledger, conn, client, None);
+    }
+
+    fn on_close(&self, ctx: &mut Context, conn: Conn, closed: &Closed<'_>) {
+        let mut ledger = self.0.lock();
+        let client = ctx.user(conn).expect("user() answers inside on_close");
+        ledger.closed(client, conn, closed);
+        let sent = ctx.send(conn, Opcode::Text, b"", SendFlags::default());
+        assert_eq!(sent, Err(CallError::Gone), "client {client}: a send inside on_close");
+        if !ledger.calm {
+            self.elsewhere(ctx, &mut ledger);
+        }
+    }
+}
+
+/// Sends what is owed, until the queue is full or nothing is owed.
+pub(super) fn pay(ctx: &mut Context, ledger: &mut Ledger, conn: Conn, client: usize) {
+    if ledger.records[client].building.is_some() && ledger.calm {
+        let end = (Opcode::Continuation, b" end".to_vec());
+        if !send(ctx, ledger, conn, client, &end, false) {
+            return;
+        }
+    }
+    while let Some(whole) = ledger.records[client].owed.front().cloned() {
+        if !send(ctx, ledger, conn, client, &whole, false) {
+            return;
+        }
+        ledger.records[client].owed.pop_front();
+    }
+}
+
+/// Sends and writes down what was taken. Whether it was.
+fn send(
+    ctx: &mut Context,
+    ledger: &mut Ledger,
+    conn: Conn,
+    client: usize,
+    (opcode, payload): &Whole,
+    more: bool,
+) -> bool {
+    let sent = ctx.send(conn, *opcode, payload, SendFlags { more });
+    settle(ledger, client, (*opcode, payload), more, sent.map(|_| ()))
+}
+
+/// Writes down what was taken, or checks why it was not.
+fn settle(
+    ledger: &mut Ledger,
+    client: usize,
+    (opcode, payload): (Opcode, &[u8]),
+    more: bool,
+    sent: Result<(), CallError>,
+) -> bool {
+    let now = ledger.now;
+    let record = &mut ledger.records[client];
+    let fragment = more || opcode == Opcode::Continuation;
+    match sent {
+        Ok(()) => {
+            assert!(!record.closed, "client {client}: a stale handle was served");
+            assert!(record.app_close.is_none(), "client {client}: data after close");
+            assert!(fragment || record.building.is_none(), "client {client}: a message inside one");
+            if fragment {
+                let building = record.building.get_or_insert((opcode, Vec::new()));
+                building.1.extend_from_slice(payload);
+            } else {
+                record.expected.push_back((opcode, payload.to_vec()));
+            }
+            if fragment && !more {
+                record.expected.extend(record.building.take());
+            }
+        }
+        Err(CallError::Gone) => {}
+        Err(CallError::Send(SendError::Full | SendError::Closing)) => {}
+        Err(CallError::Send(SendError::Sequence)) => {
+            let inside = record.building.is_some();
+            assert_eq!(inside, opcode != Opcode::Continuation, "client {client}: out of sequence");
+        }
+        Err(error) => panic!("client {client} at {now}: send refused with {error:?}"),
+    }
+    sent.is_ok()
+}
+
+impl Chaos {
+    /// One random call on a connection.
+    fn meddle(
+        &self,
+        ctx: &mut Context,
+        ledger: &mut Ledger,
+        conn: Conn,
+        client: usize,
+        echo: Option<&Whole>,
+    ) {
+        if ledger.calm {
+            return;
+        }
+        match ledger.choices.below(100) {
+            0..30 => {
+                let drawn = ledger.payload(false);
+                send(ctx, ledger, conn, client, echo.unwrap_or(&drawn), false);
+            }
+            30..45 => self.fragment(ctx, ledger, conn, client),
+            45..55 => self.pause(ctx, ledger, conn),
+            55..60 => {
+                // Only a pong that is still due may come later; none is promised.
+                let _ = ctx.send(conn, Opcode::Ping, PING, SendFlags::default());
+            }
+            60..70 => misuse(ctx, conn),
+            70..97 => self.elsewhere(ctx, ledger),
+            97..99 => self.close(ctx, ledger, conn, client),
+            _ => {
+                ledger.note(|| format!("client {client}: abort"));
+                if ctx.abort(conn).is_ok() {
+                    ledger.records[client].app_abort = true;
+                }
+            }
+        }
+    }
+
+    fn close(&self, ctx: &mut Context, ledger: &mut Ledger, conn: Conn, client: usize) {
+        let code = CloseCode(*ledger.choices.pick(&[1000, 1011, 3000, 4999]));
+        ledger.note(|| format!("client {client}: close with {code:?}"));
+        let first = ledger.records[client].app_close.is_none();
+        match ctx.close(conn, code, "enough") {
+            Ok(()) => {
+                assert!(first, "client {client}: closed twice");
+                ledger.records[client].app_close = Some(code);
+            }
+            Err(CallError::Gone | CallError::Send(SendError::Closing)) => {}
+            Err(error) => panic!("client {client}: close refused with {error:?}"),
+        }
+    }
+
+    fn fragment(&self, ctx: &mut Context, ledger: &mut Ledger, conn: Conn, client: usize) {
+        let (opcode, payload) = ledger.payload(false);
+        let more = ledger.choices.chance(500);
+        let inside = ledger.records[client].building.is_some();
+        // Fragments of text must be text together: each of these is by itself.
+        let text = ledger.records[client].building.as_ref().map(|(opcode, _)| *opcode);
+        let payload =
+            if text.unwrap_or(opcode) == Opcode::Text { b"part".to_vec() } else { payload };
+        let opcode = if inside { Opcode::Continuation } else { opcode };
+        send(ctx, ledger, conn, client, &(opcode, payload), more);
+    }
+
+    fn retain(
+        &self,
+        ctx: &mut Context,
+        ledger: &mut Ledger,
+        conn: Conn,
+        client: usize,
+        message: &Message<'_>,
+    ) {
+        let outgoing = ctx.retain(message);
+        let sent = ctx.send_message(conn, &outgoing).map(|_| ());
+        settle(ledger, client, (message.opcode, message.payload), false, sent);
+        if ledger.choices.chance(500) {
+            ledger.kept.push((outgoing, message.payload.to_vec()));
+        }
+        if ledger.choices.chance(200) {
+            let at = ledger.choices.below(ledger.kept.len());
+            release(ledger, at);
+        }
+    }
+
+    fn pause(&self, ctx: &mut Context, ledger: &mut Ledger, conn: Conn) {
+        // Already gone, perhaps: then there is nothing to pause.
+        let _ = ctx.pause(conn);
+        let delay = Duration::from_millis(ledger.choices.below(60) as u64);
+        self.timer(ctx, ledger, delay, move |ctx, _| {
+            let _ = ctx.resume(conn);
+        });
+    }
+
+    fn timer(
+        &self,
+        ctx: &mut Context,
+        ledger: &mut Ledger,
+        delay: Duration,
+        job: impl FnOnce(&mut Context, &mut Ledger) + Send + 'static,
+    ) {
+        let shared = self.0.clone();
+        let due = ledger.now + delay.as_millis() as u64;
+        ledger.timers_armed += 1;
+        let fired = move |ctx: &mut Context| {
+            let mut ledger = shared.lock();
+            assert!(ledger.now >= due, "a timer fired early");
+            ledger.timers_armed -= 1;
+            job(ctx, &mut ledger);
+        };
+        let timer = ctx.timer_start(delay, Box::new(fired));
+        ledger.timers.push(timer);
+    }
+
+    /// A random call that is not on the connection at hand.
+    fn elsewhere(&self, ctx: &mut Context, ledger: &mut Ledger) {
+        let Some((conn, client)) = ledger.any_conn() else { return };
+        match ledger.choices.below(5) {
+            0 => {
+                let whole = ledger.payload(false);
+                send(ctx, ledger, conn, client, &whole, false);
+            }
+            1 => {
+                let delay = Duration::from_millis(ledger.choices.below(200) as u64);
+                let chaos = Self(self.0.clone());
+                self.timer(ctx, ledger, delay, move |ctx, ledger| {
+                    chaos.meddle(ctx, ledger, conn, client, None);
+                });
+            }
+            2 => {
+                let at = ledger.choices.below(ledger.timers.len());
+                if let Some(&timer) = ledger.timers.get(at) {
+                    // A cancelled pause ends with the chaos.
+                    let cancelled = ctx.timer_cancel(timer);
+                    ledger.timers_armed -= usize::from(cancelled);
+                }
+            }
+            3 => mail(ctx.engine(), ledger, conn, client),
+            _ => {
+                let chaos = Self(self.0.clone());
+                post(ctx.engine(), ledger, &self.0, move |ctx, ledger| {
+                    chaos.meddle(ctx, ledger, conn, client, None);
+                });
+            }
+        }
+    }
+}
+
+/// Sends by way of the mailbox, as another thread would.
+pub(super) fn mail(
+    engine: &crate::reactor::Handle,
+    ledger: &mut Ledger,
+    conn: Conn,
+    client: usize,
+) {
+    let (opcode, payload) = ledger.payload(true);
+    if engine.send(conn, opcode, &payload, SendFlags::default()).is_ok() {
+        ledger.records[client].mailed.push_back((opcode, payload));
+    }
+}
+
+/// Posts a job that must run exactly once if it is taken.
+pub(super) fn post(
+    engine: &crate::reactor::Handle,
+    ledger: &mut Ledger,
+    shared: &Shared,
+    job: impl FnOnce(&mut Context, &mut Ledger) + Send + 'static,
+) {
+    let shared = shared.clone();
+    let posted = engine.post(
+        0,
+        Box::new(move |ctx| {
+            let mut ledger = shared.lock();
+            ledger.jobs_run += 1;
+            job(ctx, &mut ledger);
+        }),
+    );
+    ledger.jobs_taken += usize::from(posted.is_ok());
+}
+
+/// Gives a retained message back: it must still say what it said.
+pub(super) fn release(ledger: &mut Ledger, at: usize) {
+    if at < ledger.kept.len() {
+        let (outgoing, payload) = ledger.kept.swap_remove(at);
+        assert!(outgoing.payload()[..] == payload[..], "a retained message has changed");
+    }
+}
+
+/// Calls that must be refused, whatever the state of the connection.
+fn misuse(ctx: &mut Context, conn: Conn) {
+    let plain = SendFlags::default();
+    assert!(ctx.send(conn, Opcode::Close, b"", plain).is_err());
+    assert!(ctx.send(conn, Opcode::Ping, &[0; 126], plain).is_err());
+    assert!(ctx.close(conn, CloseCode::NO_STATUS, "").is_err());
+    assert!(ctx.close(conn, CloseCode::NORMAL, &"x".repeat(124)).is_err());
+    assert!(ctx.send(Conn::from_bits(0), Opcode::Text, b"", plain).is_err());
+    assert_eq!(ctx.abort(Conn::from_bits(u64::MAX)), Err(CallError::Gone));
+}

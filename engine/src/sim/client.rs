@@ -1,0 +1,388 @@
+//! A scripted client: what it sends, what it expects, and how it may misbehave.
+
+use super::chaos::PING;
+use super::frame::{Frame, Frames, encode};
+use super::ledger::{Ledger, Whole, draw_message};
+use crate::proto::{CloseCode, Opcode};
+use crate::ring::sim::{Choices, Net, Peer, Seen};
+use crate::tick::Tick;
+use std::collections::VecDeque;
+
+/// What a client says in the end to see whether the engine still serves it.
+const PROBE: &[u8] = b"are you still there?";
+
+/// How a client behaves. All but the first are within the rights of a peer on the open internet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// Keeps to RFC 6455.
+    Healthy,
+    /// Sends something that must fail the connection with this code.
+    Violates(Violation),
+    /// Stops reading and writing for good.
+    Vanishes,
+    /// Resets the connection.
+    Resets,
+    /// Ends its direction without a Close frame and reads on.
+    HalfCloses,
+    /// Never completes its request.
+    NeverAsks,
+    /// Sends a request that is not an upgrade.
+    AsksBadly,
+}
+
+/// What a violating client sends, and the code it must be answered with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Violation {
+    bytes: &'static [u8],
+    code: CloseCode,
+}
+
+impl Violation {
+    const fn new(code: CloseCode, bytes: &'static [u8]) -> Self {
+        Self { bytes, code }
+    }
+
+    /// Frames that no connection survives, masked with zeros unless that is their fault.
+    pub(super) const ALL: [Self; 9] = [
+        Self::new(CloseCode::PROTOCOL, b"\x81\x05hello"),
+        Self::new(CloseCode::PROTOCOL, b"\x83\x80\0\0\0\0"),
+        Self::new(CloseCode::PROTOCOL, b"\xC1\x80\0\0\0\0"),
+        Self::new(CloseCode::PROTOCOL, b"\x82\xFE\0\x05\0\0\0\0"),
+        Self::new(CloseCode::PROTOCOL, b"\x89\xFE\0\x7E\0\0\0\0"),
+        Self::new(CloseCode::PROTOCOL, b"\x80\x80\0\0\0\0"),
+        Self::new(CloseCode::PROTOCOL, b"\x88\x82\0\0\0\0\x03\xED"),
+        Self::new(CloseCode::INVALID_DATA, b"\x81\x82\0\0\0\0\xC3\x28"),
+        Self::new(CloseCode::TOO_BIG, b"\x82\xFF\x7F\xFF\xFF\xFF\xFF\xFF\xFF\xFF\0\0\0\0"),
+    ];
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Not connected yet.
+    Waiting,
+    Handshake,
+    Open,
+    /// Our Close was sent, with this code.
+    Closing(CloseCode),
+    /// Both Close frames have passed, or no more is to be said: reads until the end.
+    Ending,
+    Done,
+}
+
+/// One client.
+pub(super) struct Client {
+    id: usize,
+    choices: Choices,
+    manner: Manner,
+    state: State,
+    peer: Option<Peer>,
+    starts: Tick,
+    /// Messages that it still wants to send.
+    plan: usize,
+    message_max: usize,
+    /// Bytes it reads at most at once.
+    appetite: usize,
+    out: VecDeque<u8>,
+    frames: Frames,
+    /// The message under assembly.
+    partial: Option<Whole>,
+    /// Pings that may still be answered, in order.
+    pings: VecDeque<Vec<u8>>,
+    misbehaved: bool,
+    probed: bool,
+    /// The code of the server's Close frame.
+    closed_with: Option<CloseCode>,
+}
+
+impl Client {
+    pub(super) fn new(id: usize, mut choices: Choices, message_max: usize) -> Self {
+        let violation = *choices.pick(&Violation::ALL);
+        let manners = [
+            Manner::Healthy,
+            Manner::Violates(violation),
+            Manner::Vanishes,
+            Manner::Resets,
+            Manner::HalfCloses,
+            Manner::NeverAsks,
+            Manner::AsksBadly,
+        ];
+        let manner = if choices.chance(300) { *choices.pick(&manners) } else { Manner::Healthy };
+        Self {
+            id,
+            manner,
+            state: State::Waiting,
+            peer: None,
+            starts: choices.below(200) as Tick,
+            plan: choices.below(30),
+            message_max,
+            appetite: *choices.pick(&[70_000, 1000, 100]),
+            out: VecDeque::new(),
+            frames: Frames::default(),
+            partial: None,
+            pings: VecDeque::new(),
+            misbehaved: false,
+            probed: false,
+            closed_with: None,
+            choices,
+        }
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.state == State::Done
+    }
+
+    pub(super) fn describe(&self) -> String {
+        let Self { id, manner, state, out, probed, closed_with, .. } = self;
+        let out = out.len();
+        format!("client {id}: {manner:?} {state:?} unsent {out} probed {probed} {closed_with:?}")
+    }
+
+    /// Acts; returns when it wants to act again by itself.
+    pub(super) fn step(&mut self, net: &mut Net, ledger: &mut Ledger) -> Option<Tick> {
+        let now = net.now();
+        let Some(peer) = self.peer else { return self.connect(net, ledger) };
+        if self.state == State::Done {
+            return None;
+        }
+        if self.misbehaved && self.manner == Manner::Vanishes {
+            if net.was_closed(peer) {
+                self.state = State::Done;
+            }
+            return None;
+        }
+        self.read(net, ledger, peer);
+        if self.state == State::Done {
+            return None;
+        }
+        self.say(net, ledger, peer);
+        self.write(net, peer);
+        let busy = !self.out.is_empty() || net.readable(peer) > 0 || self.has_more_to_say(ledger);
+        busy.then(|| now + 1 + self.choices.below(4) as Tick)
+    }
+
+    fn connect(&mut self, net: &mut Net, ledger: &mut Ledger) -> Option<Tick> {
+        if net.now() < self.starts {
+            return Some(self.starts);
+        }
+        self.peer = net.connect(0);
+        if self.peer.is_none() {
+            self.state = State::Done;
+            return None;
+        }
+        ledger.note(|| format!("client {}: connects, {:?}", self.id, self.manner));
+        self.state = State::Handshake;
+        let upgrade = if self.manner == Manner::AsksBadly { "h2c" } else { "websocket" };
+        let end = if self.manner == Manner::NeverAsks { "" } else { "\r\n" };
+        let head = format!(
+            "GET /client/{} HTTP/1.1\r\nHost: sim\r\nUpgrade: {upgrade}\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{end}",
+            self.id
+        );
+        self.out.extend(head.as_bytes());
+        Some(net.now())
+    }
+
+    fn read(&mut self, net: &mut Net, ledger: &mut Ledger, peer: Peer) {
+        let appetite =
+            if ledger.calm { usize::MAX } else { self.choices.between(1, self.appetite) };
+        let bytes = net.read(peer, appetite);
+        self.frames.push(&bytes);
+        if self.state == State::Handshake {
+            match self.frames.head() {
+                Some(head) => self.answered(&head, ledger),
+                None => return self.look_for_the_end(net, ledger, peer),
+            }
+        }
+        while matches!(self.state, State::Open | State::Closing(_)) {
+            let Some(frame) = self.frames.next() else { break };
+            self.frame(frame, ledger);
+        }
+        self.look_for_the_end(net, ledger, peer);
+    }
+
+    fn answered(&mut self, head: &str, ledger: &Ledger) {
+        let accepted = head.starts_with("HTTP/1.1 101 ");
+        let refused = ledger.records[self.id].refused && head.starts_with("HTTP/1.1 403 ");
+        let stopped = ledger.stopping && head.starts_with("HTTP/1.1 503 ");
+        match self.manner {
+            Manner::NeverAsks => panic!("client {}: answered without a request", self.id),
+            Manner::AsksBadly => assert!(head.starts_with("HTTP/1.1 4") || stopped, "{head}"),
+            _ => assert!(accepted || refused || stopped, "client {}: {head}", self.id),
+        }
+        if accepted {
+            // The key's answer from RFC 6455 §1.3.
+            assert!(head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{head}");
+        }
+        self.state = if accepted { State::Open } else { State::Ending };
+    }
+
+    fn frame(&mut self, frame: Frame, ledger: &mut Ledger) {
+        let Frame { fin, opcode, payload } = frame;
+        match opcode {
+            Opcode::Ping => self.send(true, Opcode::Pong, &payload),
+            Opcode::Pong => {
+                let at = self.pings.iter().position(|ping| *ping == payload);
+                let at = at.unwrap_or_else(|| panic!("client {}: a pong to no ping", self.id));
+                self.pings.drain(..=at);
+            }
+            Opcode::Close => self.close_came(&payload, ledger),
+            Opcode::Text | Opcode::Binary => {
+                assert!(self.partial.is_none(), "client {}: a message inside one", self.id);
+                self.partial = Some((opcode, payload));
+            }
+            Opcode::Continuation => {
+                let partial = self.partial.as_mut();
+                partial.expect("a message to continue").1.extend_from_slice(&payload);
+            }
+        }
+        if !opcode.is_control() && fin {
+            let whole = self.partial.take().expect("a message");
+            ledger.received(self.id, &whole);
+            if whole.1 == PROBE {
+                self.close(CloseCode::NORMAL);
+            }
+        }
+    }
+
+    fn close_came(&mut self, payload: &[u8], ledger: &mut Ledger) {
+        let code = payload.first_chunk().map(|code| CloseCode(u16::from_be_bytes(*code)));
+        let code = code.unwrap_or(CloseCode::NO_STATUS);
+        ledger.note(|| format!("client {}: close frame {code:?}", self.id));
+        self.closed_with = Some(code);
+        let record = &ledger.records[self.id];
+        let echoed = self.state == State::Closing(code);
+        let asked = record.app_close == Some(code);
+        if echoed || asked || code == CloseCode::GOING_AWAY && ledger.stopping {
+            let lost = record.expected.len();
+            assert_eq!(lost, 0, "client {}: messages taken before the close were lost", self.id);
+        } else {
+            let Manner::Violates(violation) = self.manner else {
+                panic!("{} was failed with {code:?}", self.describe());
+            };
+            assert!(self.misbehaved, "{} was failed too early", self.describe());
+            assert_eq!(code, violation.code, "client {}: {violation:?}", self.id);
+        }
+        if !matches!(self.state, State::Closing(_)) {
+            self.send(true, Opcode::Close, payload);
+        }
+        self.state = State::Ending;
+    }
+
+    /// What is to be done once the server has ended its direction, or the connection is reset.
+    fn look_for_the_end(&mut self, net: &mut Net, ledger: &mut Ledger, peer: Peer) {
+        let seen = net.seen(peer);
+        if seen == Seen::Open {
+            return;
+        }
+        ledger.note(|| format!("client {}: sees {seen:?}", self.id));
+        self.check_end(net, ledger, peer);
+        net.end(peer);
+        self.state = State::Done;
+    }
+
+    /// The end must have a reason.
+    fn check_end(&self, net: &Net, ledger: &Ledger, peer: Peer) {
+        let record = &ledger.records[self.id];
+        let excused = net.was_broken(peer)
+            || record.app_abort
+            || record.app_abort_mailed
+            || record.refused
+            || ledger.crowded && self.state == State::Handshake
+            || ledger.stopping
+            || self.misbehaved
+            || matches!(self.manner, Manner::NeverAsks | Manner::AsksBadly);
+        let in_order = self.state == State::Ending && self.closed_with.is_some();
+        assert!(excused || in_order, "{} ended for no reason", self.describe());
+    }
+
+    fn has_more_to_say(&self, ledger: &Ledger) -> bool {
+        self.state == State::Open && (self.plan > 0 || ledger.calm && !self.probed)
+    }
+
+    fn say(&mut self, net: &mut Net, ledger: &mut Ledger, peer: Peer) {
+        if self.state != State::Open || self.out.len() > 20_000 {
+            return;
+        }
+        if ledger.calm || self.plan == 0 {
+            self.plan = 0;
+            if self.manner != Manner::Healthy && !self.misbehaved {
+                self.misbehave(net, ledger, peer);
+            } else if ledger.calm && !self.probed && !self.misbehaved {
+                self.probed = true;
+                self.message((Opcode::Text, PROBE.to_vec()), ledger);
+            }
+            return;
+        }
+        match self.choices.below(20) {
+            0..12 => {
+                self.plan -= 1;
+                let whole = draw_message(&mut self.choices, self.message_max, "");
+                self.message(whole, ledger);
+            }
+            12 => {
+                let ping = vec![b'p'; self.choices.below(126)];
+                self.send(true, Opcode::Ping, &ping);
+                self.pings.push_back(ping);
+            }
+            13 => self.send(true, Opcode::Pong, PING),
+            14 if self.manner == Manner::Healthy && self.choices.chance(100) => {
+                let code = *self.choices.pick(&[CloseCode::NORMAL, CloseCode(3000)]);
+                self.close(code);
+            }
+            _ => {}
+        }
+    }
+
+    fn misbehave(&mut self, net: &mut Net, ledger: &mut Ledger, peer: Peer) {
+        ledger.note(|| format!("client {}: misbehaves, {:?}", self.id, self.manner));
+        self.misbehaved = true;
+        match self.manner {
+            Manner::Violates(violation) => self.out.extend(violation.bytes),
+            Manner::Resets => {
+                net.reset(peer);
+                self.state = State::Done;
+            }
+            Manner::HalfCloses => {
+                // Only what was written is sent: the rest of a message is cut off.
+                self.out.clear();
+                net.end(peer);
+                self.state = State::Ending;
+            }
+            _ => {}
+        }
+    }
+
+    fn close(&mut self, code: CloseCode) {
+        self.send(true, Opcode::Close, &code.0.to_be_bytes());
+        self.state = State::Closing(code);
+        self.plan = 0;
+    }
+
+    /// Sends a message in one frame or several, pings among them.
+    fn message(&mut self, whole: Whole, ledger: &mut Ledger) {
+        let (mut opcode, payload) = (whole.0, whole.1.clone());
+        ledger.records[self.id].sent.push_back(whole);
+        let mut rest = &payload[..];
+        while self.choices.chance(250) {
+            let (part, after) = rest.split_at(self.choices.below(rest.len() + 1));
+            self.send(false, opcode, part);
+            (opcode, rest) = (Opcode::Continuation, after);
+            if self.choices.chance(100) {
+                self.send(true, Opcode::Pong, b"");
+            }
+        }
+        self.send(true, opcode, rest);
+    }
+
+    fn send(&mut self, fin: bool, opcode: Opcode, payload: &[u8]) {
+        let key = (self.choices.below(1 << 16) as u32 * 0x9E37).to_be_bytes();
+        self.out.extend(encode(fin, opcode, payload, key));
+    }
+
+    fn write(&mut self, net: &mut Net, peer: Peer) {
+        let most = self.choices.between(1, self.out.len().max(1)).min(self.out.len());
+        let chunk: Vec<u8> = self.out.iter().copied().take(most).collect();
+        let written = net.write(peer, &chunk);
+        self.out.drain(..written);
+    }
+}

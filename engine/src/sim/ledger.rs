@@ -1,0 +1,222 @@
+//! What everyone has promised everyone: the record against which a run is checked.
+
+use crate::buffer::Outgoing;
+use crate::proto::{CloseCode, Opcode};
+use crate::reactor::{Closed, Conn, Message, Timer};
+use crate::ring::sim::Choices;
+use crate::tick::Tick;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// A whole message.
+pub(super) type Whole = (Opcode, Vec<u8>);
+/// Where a trace goes.
+pub type Trace = Box<dyn FnMut(&str) + Send>;
+
+/// What is known of one client and its connection.
+#[derive(Debug, Default)]
+pub(super) struct Record {
+    pub(super) conn: Option<Conn>,
+    pub(super) opened: bool,
+    pub(super) closed: bool,
+    /// The application refused the upgrade.
+    pub(super) refused: bool,
+    /// Sent by the client and not yet delivered, in order.
+    pub(super) sent: VecDeque<Whole>,
+    /// Parts of the message under delivery, in stream mode.
+    partial: Option<Whole>,
+    /// Accepted from the application and not yet received by the client, in order.
+    pub(super) expected: VecDeque<Whole>,
+    /// The same of what came by mail, which may be dropped on the way.
+    pub(super) mailed: VecDeque<Whole>,
+    /// A message that the application sends in fragments.
+    pub(super) building: Option<Whole>,
+    /// Echoes that found the queue full.
+    pub(super) owed: VecDeque<Whole>,
+    /// With which code the application began to close.
+    pub(super) app_close: Option<CloseCode>,
+    pub(super) app_abort: bool,
+    /// Another thread has asked for the abort.
+    pub(super) app_abort_mailed: bool,
+}
+
+/// The record of a whole run.
+pub(super) struct Ledger {
+    pub(super) now: Tick,
+    /// The application's decisions.
+    pub(super) choices: Choices,
+    /// The application behaves from here on: it echoes.
+    pub(super) calm: bool,
+    pub(super) stopping: bool,
+    pub(super) clients_done: bool,
+    pub(super) stream: bool,
+    /// There are more clients than slots: one that comes at the wrong moment is turned away.
+    pub(super) crowded: bool,
+    pub(super) message_max: usize,
+    pub(super) records: Vec<Record>,
+    /// Every connection there was, and whose it was.
+    pub(super) conns: Vec<(Conn, usize)>,
+    /// Retained messages and what they must still say.
+    pub(super) kept: Vec<(Outgoing, Vec<u8>)>,
+    pub(super) timers: Vec<Timer>,
+    /// Timers that are still to fire.
+    pub(super) timers_armed: usize,
+    pub(super) jobs_taken: usize,
+    pub(super) jobs_run: usize,
+    pub(super) delivered: u64,
+    pub(super) trace: Option<Trace>,
+}
+
+/// The ledger as handler, clients and the run itself share it.
+#[derive(Clone)]
+pub(super) struct Shared(Arc<Mutex<Ledger>>);
+
+impl Shared {
+    pub(super) fn new(ledger: Ledger) -> Self {
+        Self(Arc::new(Mutex::new(ledger)))
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Ledger> {
+        self.0.lock().expect("a run that has failed goes no further")
+    }
+}
+
+impl Ledger {
+    pub(super) fn new(choices: Choices, clients: usize, trace: Option<Trace>) -> Self {
+        Self {
+            now: 0,
+            choices,
+            calm: false,
+            stopping: false,
+            clients_done: false,
+            stream: false,
+            crowded: false,
+            message_max: 0,
+            records: (0..clients).map(|_| Record::default()).collect(),
+            conns: Vec::new(),
+            kept: Vec::new(),
+            timers: Vec::new(),
+            timers_armed: 0,
+            jobs_taken: 0,
+            jobs_run: 0,
+            delivered: 0,
+            trace,
+        }
+    }
+
+    /// Adds a line to the trace, if there is one.
+    pub(super) fn note(&mut self, line: impl FnOnce() -> String) {
+        if let Some(trace) = &mut self.trace {
+            trace(&format!("{:>7} {}", self.now, line()));
+        }
+    }
+
+    pub(super) fn opened(&mut self, client: usize, conn: Conn) {
+        self.note(|| format!("client {client}: open"));
+        let record = &mut self.records[client];
+        assert!(!record.opened, "client {client}: opened twice");
+        record.opened = true;
+        record.conn = Some(conn);
+        self.conns.push((conn, client));
+    }
+
+    /// The record of a connection for which a callback came.
+    pub(super) fn called(&mut self, client: usize, conn: Conn) -> &mut Record {
+        let record = &mut self.records[client];
+        assert!(record.opened, "client {client}: a callback before on_open");
+        assert!(!record.closed, "client {client}: a callback after on_close");
+        assert_eq!(record.conn, Some(conn), "client {client}: another handle");
+        record
+    }
+
+    /// Checks a delivery against what the client has sent; the whole message at its end.
+    pub(super) fn delivered(
+        &mut self,
+        client: usize,
+        conn: Conn,
+        message: &Message<'_>,
+    ) -> Option<Whole> {
+        let stream = self.stream;
+        let record = self.called(client, conn);
+        assert!(!record.app_abort, "client {client}: a message after the abort");
+        assert!(stream || message.first && message.last, "client {client}: a part of a message");
+        assert_eq!(record.partial.is_none(), message.first, "client {client}: parts in disorder");
+        let (opcode, payload) = record.partial.get_or_insert((message.opcode, Vec::new()));
+        assert_eq!(*opcode, message.opcode, "client {client}: the opcode changed");
+        payload.extend_from_slice(message.payload);
+        if !message.last {
+            return None;
+        }
+        let whole = record.partial.take();
+        let sent = record.sent.pop_front();
+        assert!(sent == whole, "client {client}: delivered {}, sent {}", show(&whole), show(&sent));
+        self.delivered += 1;
+        self.note(|| format!("client {client}: delivered {}", show(&whole)));
+        whole
+    }
+
+    pub(super) fn closed(&mut self, client: usize, conn: Conn, closed: &Closed<'_>) {
+        let Closed { info, errno } = *closed;
+        self.note(|| format!("client {client}: close {info:?} errno {errno}"));
+        let record = self.called(client, conn);
+        record.closed = true;
+        if info.code != CloseCode::ABNORMAL {
+            // The peer's Close was processed, so all that came before it was.
+            assert!(record.sent.is_empty(), "client {client}: messages before its Close were lost");
+        }
+    }
+
+    /// What a client has received: the oldest that it was promised, or something from the mail.
+    pub(super) fn received(&mut self, client: usize, whole: &Whole) {
+        self.note(|| format!("client {client}: received {}", show(&Some(whole.clone()))));
+        let record = &mut self.records[client];
+        if record.expected.front() == Some(whole) {
+            record.expected.pop_front();
+            return;
+        }
+        let Some(at) = record.mailed.iter().position(|mailed| mailed == whole) else {
+            let promised = show(&record.expected.front().cloned());
+            let received = show(&Some(whole.clone()));
+            panic!("client {client}: received {received}, promised {promised}");
+        };
+        // Those before it were refused by the connection, or it came out of order.
+        record.mailed.drain(..=at);
+    }
+
+    /// A connection at random, perhaps one that is long gone.
+    pub(super) fn any_conn(&mut self) -> Option<(Conn, usize)> {
+        let at = self.choices.below(self.conns.len());
+        self.conns.get(at).copied()
+    }
+
+    /// A message to send. What is mailed is marked, so that it cannot be taken for anything else.
+    pub(super) fn payload(&mut self, mailed: bool) -> Whole {
+        draw_message(&mut self.choices, self.message_max, if mailed { "mail " } else { "" })
+    }
+}
+
+/// A message of a random kind and size that begins with `mark`.
+pub(super) fn draw_message(choices: &mut Choices, most: usize, mark: &str) -> Whole {
+    let classes = [40, 0, 125, 126, 1000, 1, 5000, most];
+    let class = *choices.pick(&classes);
+    let len = choices.between(class / 2, class).min(most);
+    let mut payload = mark.as_bytes().to_vec();
+    if choices.chance(500) {
+        let start = choices.below(256) as u8;
+        payload.extend((0..len).map(|i| start.wrapping_add(i as u8)));
+        payload.truncate(most);
+        return (Opcode::Binary, payload);
+    }
+    let letters = ["a", "b", "é", "€", "𝄞"];
+    while payload.len() < len {
+        payload.extend_from_slice(choices.pick(&letters).as_bytes());
+    }
+    let fits = payload.len() <= most;
+    (Opcode::Text, if fits { payload } else { mark.as_bytes().to_vec() })
+}
+
+fn show(whole: &Option<Whole>) -> String {
+    let Some((opcode, payload)) = whole else { return "nothing".into() };
+    let start: Vec<u8> = payload.iter().copied().take(12).collect();
+    format!("{opcode:?} of {} bytes {:?}", payload.len(), String::from_utf8_lossy(&start))
+}

@@ -1,0 +1,187 @@
+//! Whole connections on a simulated kernel: a real reactor, an application that does everything it
+//! may, clients of every manner, and a record of who promised what.
+//!
+//! [`run`] plays one seed. What it checks (a run that breaks one of these panics):
+//! - every message that a connection took was delivered once and in order, or the connection ended
+//!   with a reason;
+//! - `on_open` and `on_close` pair, and no callback comes outside of them;
+//! - sockets, slots, buffers, timers and jobs are all accounted for at the end;
+//! - queues keep their limits;
+//! - once the faults have stopped, every healthy client is served within a bounded time;
+//! - a stop ends in time, whatever the moment.
+
+mod chaos;
+mod client;
+mod frame;
+mod ledger;
+mod scenario;
+mod world;
+
+use crate::reactor::{CallError, Handle, Reactor, Served, Setup, Stats};
+use crate::ring::Waker;
+use crate::ring::sim::{Sim, SimConfig};
+use chaos::Chaos;
+use client::Client;
+use ledger::{Ledger, Shared};
+use scenario::Scenario;
+use std::sync::Arc;
+use std::time::Duration;
+use world::Outside;
+
+pub use crate::ring::sim::Choices;
+pub use ledger::Trace;
+
+/// What a run came to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Report {
+    /// Milliseconds of virtual time.
+    pub ticks: u64,
+    /// Messages delivered whole.
+    pub delivered: u64,
+    /// The reactor's counters at the end.
+    pub stats: Stats,
+    /// The kernel failed, as it was told to.
+    pub died: bool,
+}
+
+/// Plays one run to its end.
+///
+/// # Panics
+/// When the engine breaks a promise: the message says which.
+pub fn run(mut choices: Choices, trace: Option<Trace>) -> Report {
+    let scenario = Scenario::draw(&mut choices);
+    let mut ledger = Ledger::new(choices.fork(), scenario.clients, trace);
+    ledger.stream = scenario.limits.stream;
+    ledger.crowded = scenario.clients > scenario.connections_max as usize;
+    ledger.message_max = scenario.limits.message_max as usize;
+    ledger.note(|| format!("{scenario:?}"));
+    let mut run = Run::new(scenario, Shared::new(ledger), choices);
+    run.play();
+    run.report()
+}
+
+struct Run {
+    reactor: Reactor<Sim>,
+    shared: Shared,
+    handle: Handle,
+    scenario: Scenario,
+    died: bool,
+}
+
+impl Run {
+    fn new(scenario: Scenario, shared: Shared, mut choices: Choices) -> Self {
+        let wakers: Arc<[Waker]> = [Waker::new().expect("an eventfd")].into();
+        let handle = Handle::new(Arc::clone(&wakers));
+        let message_max = scenario.limits.message_max as usize;
+        let clients = (0..scenario.clients)
+            .map(|id| Client::new(id, choices.fork(), message_max.min(20_000)))
+            .collect();
+        let world = Outside {
+            shared: shared.clone(),
+            handle: handle.clone(),
+            choices: choices.fork(),
+            clients,
+            scenario: scenario.clone(),
+            meddles: 0,
+        };
+        let kernel = Sim::new(SimConfig {
+            choices,
+            faults: scenario.faults,
+            listeners: 1,
+            sockets_max: scenario.sockets_max,
+            buffers: scenario.buffers,
+            buffer_size: scenario.buffer_size,
+            index: 0,
+            wakers,
+            world: Box::new(world),
+        });
+        let handler = Arc::new(Chaos(shared.clone()));
+        let setup = Setup {
+            index: 0,
+            connections_max: scenario.connections_max,
+            endpoints: vec![Served { handler, limits: scenario.limits, user: usize::MAX }],
+            listeners: vec![0],
+            handle: handle.clone(),
+            user: 0,
+        };
+        Self { reactor: Reactor::new(kernel, setup), shared, handle, scenario, died: false }
+    }
+
+    /// Until the clients are done and the engine has been stopped.
+    fn play(&mut self) {
+        loop {
+            match self.reactor.turn() {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(_) => {
+                    self.died = true;
+                    return;
+                }
+            }
+            assert!(!self.reactor.kernel().is_stuck(), "the reactor sleeps for ever");
+            self.check_bounds();
+            let ledger = self.shared.lock();
+            let over = ledger.clients_done && ledger.calm && !ledger.stopping;
+            drop(ledger);
+            if over && self.reactor.kernel().open_sockets() == 0 {
+                self.check_rest();
+                self.shared.lock().stopping = true;
+                self.handle.stop(Duration::from_millis(50));
+            }
+        }
+    }
+
+    /// What is queued for a connection stays within its limit, give or take the last message.
+    fn check_bounds(&mut self) {
+        let ledger = self.shared.lock();
+        let limits = &self.scenario.limits;
+        // The message that went over the limit, an echo of whatever size came; pongs and a Close.
+        let most = limits.send_queue_max as usize + (limits.message_max as usize).max(5000) + 4096;
+        for (conn, client) in &ledger.conns {
+            let buffered = self.reactor.context().buffered(*conn);
+            assert!(buffered <= most, "client {client}: {buffered} bytes queued, at most {most}");
+        }
+    }
+
+    /// Nothing is left of the connections when all of them have gone.
+    fn check_rest(&mut self) {
+        let armed = self.shared.lock().timers_armed;
+        let census = self.reactor.census();
+        assert_eq!(census.slots, 0, "slots of connections that have gone");
+        assert!(census.deadlines <= armed + 1, "{census:?}, timers of the application: {armed}");
+        self.check_buffers();
+    }
+
+    fn check_buffers(&mut self) {
+        let kernel = self.reactor.kernel();
+        assert_eq!(kernel.leases_out(), 0, "leases that were not given back");
+        assert_eq!(kernel.free_buffers(), usize::from(self.scenario.buffers), "buffers lost");
+        assert_eq!(kernel.open_sockets(), 0, "sockets that were not given back");
+    }
+
+    fn report(mut self) -> Report {
+        {
+            let mut ledger = self.shared.lock();
+            for at in (0..ledger.kept.len()).rev() {
+                chaos::release(&mut ledger, at);
+            }
+        }
+        if !self.died {
+            self.check_buffers();
+        }
+        let stats = self.handle.stats(None).expect("one reactor");
+        let ledger = self.shared.lock();
+        for (client, record) in ledger.records.iter().enumerate() {
+            assert_eq!(record.opened, record.closed, "client {client}: open without close");
+        }
+        let opened = ledger.records.iter().filter(|record| record.opened).count();
+        assert_eq!(stats.upgraded, opened as u64);
+        assert_eq!(ledger.jobs_run, ledger.jobs_taken, "jobs lost or run twice");
+        let refused = self.handle.post(0, Box::new(|_| {}));
+        assert_eq!(refused, Err(CallError::Stopped), "mail for a reactor that has ended");
+        if !self.died {
+            assert_eq!(stats.connections, 0);
+        }
+        Report { ticks: ledger.now, delivered: ledger.delivered, stats, died: self.died }
+    }
+}

@@ -1,0 +1,82 @@
+//! What a run is made of: sizes, limits and fault rates, drawn from its choices.
+
+use crate::conn::Limits;
+use crate::ring::sim::{Choices, Faults};
+use crate::tick::Tick;
+use std::time::Duration;
+
+/// How long everything that is not a timeout may take once the faults have stopped.
+const SLACK_MS: Tick = 20_000;
+
+/// The parameters of a run.
+#[derive(Clone, Debug)]
+pub(super) struct Scenario {
+    pub(super) limits: Limits,
+    pub(super) clients: usize,
+    pub(super) connections_max: u32,
+    pub(super) sockets_max: usize,
+    pub(super) buffers: u16,
+    pub(super) buffer_size: u32,
+    pub(super) faults: Faults,
+    /// When the chaos ends.
+    pub(super) calm_at: Tick,
+    /// When the engine is stopped in the middle, and with which grace.
+    pub(super) stop: Option<(Tick, Duration)>,
+}
+
+impl Scenario {
+    pub(super) fn draw(choices: &mut Choices) -> Self {
+        let calm_at = choices.between(200, 1500) as Tick;
+        let limits = Limits {
+            message_max: *choices.pick(&[8192, 1 << 16, 256]),
+            send_queue_max: *choices.pick(&[1 << 16, 1 << 20, 2048]),
+            fragments_max: 1000,
+            head_max: 4096,
+            handshake_timeout_ms: *choices.pick(&[10_000, 5_000]),
+            idle_timeout_ms: *choices.pick(&[60_000, 20_000]),
+            close_timeout_ms: *choices.pick(&[5_000, 10_000]),
+            stream: choices.chance(200),
+        };
+        let clients = choices.between(1, 12);
+        let stop_at = choices.between(1, calm_at as usize) as Tick;
+        let grace = Duration::from_millis(*choices.pick(&[1000, 0, 50, 10_000]));
+        Self {
+            limits,
+            clients,
+            connections_max: *choices.pick(&[64, 3, 1]),
+            sockets_max: *choices.pick(&[64, 2, 5]),
+            buffers: *choices.pick(&[16, 2, 4, 64]),
+            buffer_size: *choices.pick(&[4096, 64, 200, 16_384]),
+            faults: Self::faults(choices),
+            calm_at,
+            stop: choices.chance(250).then_some((stop_at, grace)),
+        }
+    }
+
+    fn faults(choices: &mut Choices) -> Faults {
+        let mut rate = |most: u16| *choices.pick(&[most / 4, 0, most / 20, most]);
+        Faults {
+            delay: rate(600),
+            short: rate(900),
+            disarm: rate(300),
+            receive_error: rate(2),
+            send_error: rate(4),
+            accept_error: rate(200),
+            hold: rate(600),
+            spurious: rate(100),
+            // Rare: a run that ends so has little time to show anything else.
+            death: if rate(1000) == 1000 && rate(1000) == 1000 { 3 } else { 0 },
+        }
+    }
+
+    /// By when everything must have come to its end.
+    pub(super) fn deadline(&self) -> Tick {
+        let limits = &self.limits;
+        let timeouts =
+            limits.handshake_timeout_ms + limits.idle_timeout_ms + limits.close_timeout_ms;
+        let grace = self.stop.map_or(0, |(_, grace)| grace.as_millis() as Tick);
+        // Those who wait for a free slot go through all the timeouts of those before them.
+        let turns = self.clients.div_ceil(self.sockets_max.min(self.connections_max as usize));
+        self.calm_at + grace + SLACK_MS + turns as Tick * Tick::from(timeouts)
+    }
+}

@@ -1,0 +1,115 @@
+//! Everything outside the reactor: the clients, other threads, and the end of the chaos.
+
+use super::chaos::{mail, pay, post, release};
+use super::client::Client;
+use super::ledger::{Ledger, Shared};
+use super::scenario::Scenario;
+use crate::reactor::Handle;
+use crate::ring::sim::{Choices, Faults, Net, World};
+use crate::tick::Tick;
+use std::time::Duration;
+
+/// The world of a simulated run.
+pub(super) struct Outside {
+    pub(super) shared: Shared,
+    pub(super) handle: Handle,
+    pub(super) choices: Choices,
+    pub(super) clients: Vec<Client>,
+    pub(super) scenario: Scenario,
+    /// When another thread does something next.
+    pub(super) meddles: Tick,
+}
+
+impl World for Outside {
+    fn step(&mut self, net: &mut Net) -> Option<Tick> {
+        let shared = self.shared.clone();
+        let mut ledger = shared.lock();
+        let now = net.now();
+        ledger.now = now;
+        let mut next = self.scenario.deadline();
+        assert!(now <= next, "no progress by {now}:\n{}", self.describe());
+        if let Some((at, grace)) = self.scenario.stop
+            && !ledger.stopping
+        {
+            if now >= at {
+                self.stop(&mut ledger, grace);
+            }
+            next = next.min(at);
+        }
+        if !ledger.calm {
+            if now >= self.scenario.calm_at {
+                self.calm(net, &mut ledger);
+            } else {
+                self.meddle(&mut ledger);
+                next = next.min(self.meddles).min(self.scenario.calm_at);
+            }
+        }
+        for client in &mut self.clients {
+            if let Some(at) = client.step(net, &mut ledger) {
+                next = next.min(at);
+            }
+        }
+        ledger.clients_done = self.clients.iter().all(Client::is_done);
+        Some(next.max(now + 1))
+    }
+}
+
+impl Outside {
+    fn describe(&self) -> String {
+        self.clients.iter().map(|client| client.describe() + "\n").collect()
+    }
+
+    fn stop(&self, ledger: &mut Ledger, grace: Duration) {
+        ledger.note(|| format!("stop with a grace of {grace:?}"));
+        ledger.stopping = true;
+        self.handle.stop(grace);
+    }
+
+    /// Another thread does something, now and then.
+    fn meddle(&mut self, ledger: &mut Ledger) {
+        if ledger.now < self.meddles {
+            return;
+        }
+        self.meddles = ledger.now + 1 + self.choices.below(30) as Tick;
+        let Some((conn, client)) = ledger.any_conn() else { return };
+        match self.choices.below(20) {
+            0..8 => mail(&self.handle, ledger, conn, client),
+            8..14 => {
+                let posted = ledger.now;
+                post(&self.handle, ledger, &self.shared, move |_, ledger| {
+                    let late = ledger.now - posted;
+                    assert!(late <= 1 || ledger.stopping, "a job ran {late} ms after its post");
+                });
+            }
+            14..18 => {
+                let at = self.choices.below(ledger.kept.len());
+                release(ledger, at);
+            }
+            18 => {
+                if self.handle.abort(conn).is_ok() {
+                    ledger.records[client].app_abort_mailed = true;
+                }
+            }
+            _ => self.handle.stats(None).map_or((), |stats| {
+                assert!(stats.connections <= stats.accepted);
+            }),
+        }
+    }
+
+    /// The faults stop, and so does the application: from here on everyone must get on.
+    fn calm(&self, net: &mut Net, ledger: &mut Ledger) {
+        ledger.note(|| "calm".into());
+        ledger.calm = true;
+        net.faults = Faults::NONE;
+        for at in (0..ledger.kept.len()).rev() {
+            release(ledger, at);
+        }
+        post(&self.handle, ledger, &self.shared, |ctx, ledger| {
+            for (conn, client) in ledger.conns.clone() {
+                if ctx.resume(conn).is_ok() {
+                    pay(ctx, ledger, conn, client);
+                }
+            }
+        });
+    }
+}
