@@ -65,7 +65,7 @@ impl FrameReader {
     #[inline]
     pub fn next<'b>(&mut self, input: &mut Input<'b>) -> Result<Option<Piece<'b>>, Violation> {
         if self.left != 0 {
-            return Ok((!input.is_empty()).then(|| self.piece(input, false)));
+            return Ok((!input.is_empty()).then(|| self.resume(input)));
         }
         if self.spilled == 0
             && let Decoded::Complete(header, n) =
@@ -101,23 +101,26 @@ impl FrameReader {
         }
     }
 
-    #[inline]
+    /// The first piece of a frame. What the reader keeps of it is only for the pieces that follow:
+    /// most frames are whole, and theirs is the fast path.
+    #[inline(always)]
     fn begin<'b>(&mut self, header: Header, input: &mut Input<'b>) -> Piece<'b> {
-        self.header = header;
-        self.left = header.len;
-        self.piece(input, true)
+        let data = input.take(usize::try_from(header.len).unwrap_or(usize::MAX));
+        let last = data.len() as u64 == header.len;
+        if !last {
+            self.header = header;
+            self.left = header.len - data.len() as u64;
+        }
+        Piece { header, data, key: header.mask.unwrap_or_default(), first: true, last }
     }
 
-    /// Takes what has come of the payload.
-    #[inline]
-    fn piece<'b>(&mut self, input: &mut Input<'b>, first: bool) -> Piece<'b> {
-        let key = match self.header.mask {
-            // The low bits are enough: a key has four bytes.
-            Some(key) => mask::rotate(key, (self.header.len - self.left) as usize),
-            None => [0; 4],
-        };
+    /// A piece that is not the first one of its frame.
+    fn resume<'b>(&mut self, input: &mut Input<'b>) -> Piece<'b> {
+        // The low bits are enough: a key has four bytes.
+        let phase = (self.header.len - self.left) as usize;
+        let key = self.header.mask.map_or([0; 4], |key| mask::rotate(key, phase));
         let data = input.take(usize::try_from(self.left).unwrap_or(usize::MAX));
         self.left -= data.len() as u64;
-        Piece { header: self.header, data, key, first, last: self.left == 0 }
+        Piece { header: self.header, data, key, first: false, last: self.left == 0 }
     }
 }

@@ -54,6 +54,20 @@ impl Sequence {
         if header.opcode.is_control() {
             return Ok(Place { opcode: header.opcode, first: true, last: true });
         }
+        let whole = header.fin && header.opcode != Opcode::Continuation && self.opcode.is_none();
+        if whole && header.len <= message_max && fragments_max > 0 {
+            // Most messages are one frame: nothing is to be remembered of them.
+            return Ok(Place { opcode: header.opcode, first: true, last: true });
+        }
+        self.take_fragment(header, message_max, fragments_max)
+    }
+
+    fn take_fragment(
+        &mut self,
+        header: &Header,
+        message_max: u64,
+        fragments_max: u32,
+    ) -> Result<Place, Violation> {
         let (opcode, first) = match (self.opcode, header.opcode) {
             (Some(opcode), Opcode::Continuation) => (opcode, false),
             (None, Opcode::Continuation) => return Err(Violation::UnexpectedContinuation),
