@@ -260,10 +260,14 @@ impl Outbox {
         let fields = Header { len: payload.len() as u64, mask: None, opcode, fin, rsv1: false };
         let mut header = [0; HEADER_MAX];
         let header_len = header::encode(&fields, &mut header);
-        let header = header.get(..header_len).unwrap_or_default();
-        let len = header.len() + payload.len();
+        let len = header_len + payload.len();
         self.open(len, pool);
-        self.queue.copy(header);
+        // Known lengths are stores, not calls.
+        match header_len {
+            2 => self.queue.copy(&[header[0], header[1]]),
+            4 => self.queue.copy(&[header[0], header[1], header[2], header[3]]),
+            _ => self.queue.copy(header.get(..header_len).unwrap_or_default()),
+        }
         self.queue.copy(payload);
         self.buffered += len;
     }

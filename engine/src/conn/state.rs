@@ -1,7 +1,7 @@
 //! A connection from its first byte to its last: which calls mean something when.
 
 use super::deadline::Clock;
-use super::inbound::{Found, Inbound};
+use super::inbound::{Found, Inbound, unmask_and_check};
 use super::outbound::Outbox;
 use super::{Data, Disposition, Env, Event, Failure, Queued, SendError, SendFlags};
 use crate::buffer::{Batch, Outgoing, Pool};
@@ -82,6 +82,25 @@ impl Connection {
         if self.phase != Phase::Open {
             return self.receive_unopened(input, env);
         }
+        match self.inbound.next_small(input, env.limits) {
+            Some((opcode, data, key)) => match unmask_and_check(opcode, data, key) {
+                Ok(()) => {
+                    let data = Data::Lent(data);
+                    Ok(Some(Event::Message { opcode, data, first: true, last: true }))
+                }
+                Err(violation) => Err(self.violate(violation, input, env)),
+            },
+            None => self.receive_frames(input, env),
+        }
+    }
+
+    /// Any frames. Apart, so that the way of small messages needs few registers.
+    #[inline(never)]
+    fn receive_frames<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+        env: &mut Env<'_>,
+    ) -> Result<Option<Event<'b>>, Failure> {
         loop {
             match self.inbound.next(input, env) {
                 Ok(Some(Found::Message { opcode, data, first, last })) => {
