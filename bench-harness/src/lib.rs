@@ -6,16 +6,22 @@
 //! by a command line, whatever they are written in.
 //!
 //! ```text
-//! load, ceiling-tcp .................... the programs (src/bin)
+//! compare, demo, load, ceiling-tcp ..... the programs (src/bin)
+//! compare | demo ....................... servers in turn, tables | what an echo server answers
 //! scenario, report ..................... rows as data | figures
 //! load | ceiling ....................... the closed loop | the bare echo
-//! stream, frame, handshake ............. bytes prepared and checked, RFC 6455 as a client
-//! ring | process, machine .............. io_uring (the only unsafe code) | /proc, children, CPUs
+//! stream, frame, handshake, client ..... bytes prepared and checked, RFC 6455 as a client
+//! server, example ...................... children | building the C example
+//! ring | process, machine .............. io_uring (the only unsafe code) | /proc, CPUs, limits
 //! ```
 #![deny(unsafe_code)]
 
 pub mod ceiling;
+pub mod client;
+pub mod compare;
+pub mod demo;
 pub mod error;
+pub mod example;
 pub mod frame;
 pub mod handshake;
 pub mod load;
@@ -25,6 +31,7 @@ pub mod report;
 #[allow(unsafe_code)]
 pub mod ring;
 pub mod scenario;
+pub mod server;
 pub mod stream;
 
 pub use error::{Error, Result};

@@ -1,0 +1,132 @@
+//! `compare`: servers in turn, against the ceiling.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program talks to its user")]
+
+use clap::{Args, Parser, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
+use ringws_bench::compare::{self, Contender, Cpus, idle};
+use ringws_bench::example::Workspace;
+use ringws_bench::scenario::Suite;
+use ringws_bench::server::Launch;
+use ringws_bench::{Error, Result};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Measures echo servers in turn, each in a process on one CPU, the load on another.
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    mode: Option<Mode>,
+    #[command(flatten)]
+    common: Common,
+    /// The rows.
+    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/first.toml"))]
+    scenarios: PathBuf,
+    /// Only rows whose name contains this.
+    #[arg(long)]
+    row: Option<String>,
+    /// How often each server is measured, instead of what the rows say.
+    #[arg(long)]
+    pairs: Option<usize>,
+    /// Measured seconds, instead of what the rows say.
+    #[arg(long)]
+    seconds: Option<f64>,
+}
+
+#[derive(Subcommand)]
+enum Mode {
+    /// Resident memory per idle connection.
+    Idle {
+        /// Connections to open.
+        #[arg(long, default_value_t = 10_000)]
+        connections: usize,
+    },
+}
+
+#[derive(Args)]
+struct Common {
+    /// A WebSocket echo server: `name=command {port}`, split at blanks. Several are possible;
+    /// without any, the C example is built and measured.
+    #[arg(long, global = true)]
+    server: Vec<String>,
+    /// CPU of the servers.
+    #[arg(long, default_value_t = 0, global = true)]
+    server_cpu: usize,
+    /// CPU of the load generator.
+    #[arg(long, default_value_t = 1, global = true)]
+    load_cpu: usize,
+    /// Write all measurements to this file.
+    #[arg(long, global = true)]
+    json: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("compare: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<()> {
+    let cpus = Cpus { server: arguments.common.server_cpu, load: arguments.common.load_cpu };
+    let mut contenders = vec![Contender::ceiling()?];
+    contenders.extend(websocket_servers(&arguments.common)?);
+    if let Some(Mode::Idle { connections }) = arguments.mode {
+        return idle_memory(&arguments.common, &contenders, connections, cpus);
+    }
+    let mut suite = Suite::read(&arguments.scenarios)?;
+    suite.pairs = arguments.pairs.unwrap_or(suite.pairs);
+    suite.seconds = arguments.seconds.unwrap_or(suite.seconds);
+    if let Some(part) = &arguments.row {
+        suite.row.retain(|row| row.name.contains(part));
+    }
+    let steps = suite.row.len() * suite.pairs * contenders.len();
+    let bar = ProgressBar::new(steps as u64);
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {eta} {msg}") {
+        bar.set_style(style);
+    }
+    let comparison = compare::run(&suite, &contenders, cpus, |what| {
+        bar.set_message(what.to_owned());
+        bar.inc(1);
+    })?;
+    bar.finish_and_clear();
+    print!("{}", compare::table(&comparison));
+    write_json(arguments.common.json.as_deref(), &comparison)
+}
+
+fn websocket_servers(common: &Common) -> Result<Vec<Contender>> {
+    if !common.server.is_empty() {
+        return common.server.iter().map(|text| Contender::parse(text)).collect();
+    }
+    eprintln!("building the C example");
+    let program = Workspace::find()?.echo()?.to_string_lossy().into_owned();
+    let launch = Launch { command: vec![program, "{port}".into()], announces: true, cpu: None };
+    Ok(vec![Contender { name: "ringws".into(), launch, raw: false }])
+}
+
+fn idle_memory(
+    common: &Common,
+    contenders: &[Contender],
+    connections: usize,
+    cpus: Cpus,
+) -> Result<()> {
+    let mut all = Vec::new();
+    for contender in contenders {
+        let memory = idle::measure(contender, connections, cpus)?;
+        println!("{memory}");
+        all.push(memory);
+    }
+    write_json(common.json.as_deref(), &all)
+}
+
+fn write_json(path: Option<&Path>, value: &impl serde::Serialize) -> Result<()> {
+    let Some(path) = path else { return Ok(()) };
+    let text =
+        serde_json::to_string_pretty(value).map_err(|error| Error::Usage(error.to_string()))?;
+    std::fs::write(path, text + "\n").map_err(Error::io(format!("writing {}", path.display())))
+}

@@ -1,0 +1,159 @@
+//! Servers against each other and against the ceiling, in one run.
+//!
+//! Absolute figures drift from minute to minute. So the servers take turns, each started anew for
+//! each turn; what is judged is the ratio to the ceiling within the same round, as the median of
+//! all rounds.
+
+pub mod idle;
+mod summary;
+mod table;
+
+pub use summary::{Spread, Summary};
+pub use table::table;
+
+use crate::error::{Error, Result};
+use crate::load::closed::{self, Plan};
+use crate::machine;
+use crate::report::Report;
+use crate::scenario::{Row, Suite};
+use crate::server::{Launch, Server};
+use serde::Serialize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The name of the ceiling among the servers.
+pub const CEILING: &str = "ceiling-tcp";
+
+/// A server that takes part.
+#[derive(Clone, Debug)]
+pub struct Contender {
+    /// As printed.
+    pub name: String,
+    /// How to start it.
+    pub launch: Launch,
+    /// Whether it only sends back bytes, without WebSocket.
+    pub raw: bool,
+}
+
+impl Contender {
+    /// The ceiling, from the program next to the running one.
+    pub fn ceiling() -> Result<Self> {
+        let own = std::env::current_exe().map_err(Error::io("finding the own program"))?;
+        let program: PathBuf = own.with_file_name(CEILING);
+        if !program.exists() {
+            let text = "is not built: cargo build --release -p ringws-bench";
+            return Err(Error::Usage(format!("{} {text}", program.display())));
+        }
+        let command = vec![program.to_string_lossy().into_owned()];
+        let launch = Launch { command, announces: true, cpu: None };
+        Ok(Self { name: CEILING.into(), launch, raw: true })
+    }
+
+    /// From `name=command line` with `{port}` in it.
+    pub fn parse(text: &str) -> Result<Self> {
+        match text.split_once('=') {
+            Some((name, line)) if !name.is_empty() && line.contains("{port}") => {
+                Ok(Self { name: name.into(), launch: Launch::parse(line), raw: false })
+            }
+            _ => Err(Error::Usage(format!("`{text}` is not of the form name=command {{port}}"))),
+        }
+    }
+
+    /// How to start it for a row.
+    fn launch(&self, row: &Row, cpu: usize) -> Launch {
+        let mut launch = self.launch.clone();
+        launch.cpu = Some(cpu);
+        if self.name == CEILING {
+            launch.command.extend(row.ceiling.iter().cloned());
+        }
+        launch
+    }
+}
+
+/// Which CPU does what.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Cpus {
+    /// The server's.
+    pub server: usize,
+    /// The load generator's.
+    pub load: usize,
+}
+
+/// All that a comparison found.
+#[derive(Clone, Debug, Serialize)]
+pub struct Comparison {
+    /// Where it ran.
+    pub machine: machine::Description,
+    /// Which CPU did what.
+    pub cpus: Cpus,
+    /// The summaries, by row, then by server.
+    pub summaries: Vec<Summary>,
+    /// Every single measurement, in the order they were taken.
+    pub measurements: Vec<Measurement>,
+}
+
+/// One server in one round of one row.
+#[derive(Clone, Debug, Serialize)]
+pub struct Measurement {
+    /// Name of the row.
+    pub row: String,
+    /// Name of the server.
+    pub server: String,
+    /// From 0.
+    pub round: usize,
+    /// What was measured.
+    pub report: Report,
+}
+
+/// Runs every row of the suite. `progress` is called before each measurement.
+pub fn run(
+    suite: &Suite,
+    contenders: &[Contender],
+    cpus: Cpus,
+    mut progress: impl FnMut(&str),
+) -> Result<Comparison> {
+    machine::pin(cpus.load)?;
+    let mut measurements = Vec::new();
+    for row in &suite.row {
+        for round in 0..suite.pairs {
+            for contender in contenders {
+                progress(&format!("{}: {}, round {}", row.name, contender.name, round + 1));
+                let report = measure(suite, row, contender, cpus)
+                    .map_err(|error| Error::Server(format!("{}: {error}", contender.name)))?;
+                let (row, server) = (row.name.clone(), contender.name.clone());
+                measurements.push(Measurement { row, server, round, report });
+            }
+        }
+    }
+    let summaries = summary::summarize(suite, contenders, &measurements);
+    let machine = machine::Description::read();
+    Ok(Comparison { machine, cpus, summaries, measurements })
+}
+
+fn measure(suite: &Suite, row: &Row, contender: &Contender, cpus: Cpus) -> Result<Report> {
+    let server = Server::start(&contender.launch(row, cpus.server))?;
+    let report = closed::run(&Plan {
+        server: server.address,
+        scenario: row.scenario(contender.raw),
+        warmup: Duration::from_secs_f64(suite.warmup),
+        timed: Duration::from_secs_f64(suite.seconds),
+        pid: Some(server.pid()),
+    })?;
+    server.interrupt()?;
+    Ok(report)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_contender_needs_a_name_and_a_port() {
+        let contender = Contender::parse("peer=/opt/echo --port={port} a=b").expect("legal");
+        assert_eq!(contender.name, "peer");
+        assert_eq!(contender.launch.command, ["/opt/echo", "--port={port}", "a=b"]);
+        for bad in ["peer", "peer=/opt/echo", "=/opt/echo {port}"] {
+            assert!(Contender::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

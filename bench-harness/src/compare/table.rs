@@ -1,0 +1,48 @@
+//! The comparison as people read it.
+
+use super::{Comparison, Spread, Summary};
+use std::fmt::Write;
+
+/// Medians, with the range behind them.
+pub fn table(comparison: &Comparison) -> String {
+    let mut out = String::new();
+    let machine = &comparison.machine;
+    let _ = writeln!(
+        out,
+        "{}; Linux {}; server on CPU {}, load on CPU {}\n\
+         medians (range); ratios are taken within a round: 1.00 is at the ceiling",
+        machine.cpu, machine.kernel, comparison.cpus.server, comparison.cpus.load
+    );
+    let mut row = "";
+    for summary in &comparison.summaries {
+        if summary.row != row {
+            row = &summary.row;
+            let _ = writeln!(
+                out,
+                "\n{row}\n  {:<16} {:>31}  {:>25}  {:>18}  {:>18}  busy: server, load",
+                "", "messages/s", "server CPU us/message", "throughput", "efficiency"
+            );
+        }
+        line(&mut out, summary);
+    }
+    out
+}
+
+fn line(out: &mut String, summary: &Summary) {
+    let ratio = |spread: Option<Spread>| spread.map_or("-".into(), |spread| text(spread, 2));
+    let _ = writeln!(
+        out,
+        "  {:<16} {:>31}  {:>25}  {:>18}  {:>18}  {:.0} %, {:.0} %",
+        summary.server,
+        text(summary.messages_per_second, 0),
+        text(summary.cpu_us_per_message, 3),
+        ratio(summary.throughput_of_ceiling),
+        ratio(summary.efficiency_of_ceiling),
+        summary.server_cpu.median * 100.0,
+        summary.load_cpu.median * 100.0,
+    );
+}
+
+fn text(Spread { median, min, max }: Spread, digits: usize) -> String {
+    format!("{median:.digits$} ({min:.digits$}-{max:.digits$})")
+}

@@ -1,0 +1,104 @@
+//! Building the C example: the library, then `ffi/examples/echo.c` against it, as a user would.
+
+use crate::error::{Error, Result};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What a static Rust library needs from the system.
+const SYSTEM_LIBRARIES: [&str; 6] = ["-lpthread", "-ldl", "-lm", "-lgcc_s", "-lutil", "-lrt"];
+
+/// Where the sources are and where what is built goes.
+#[derive(Clone, Debug)]
+pub struct Workspace {
+    /// The directory of the workspace's `Cargo.toml`.
+    pub root: PathBuf,
+    /// Cargo's target directory: `CARGO_TARGET_DIR` or what its configuration says.
+    pub target: PathBuf,
+}
+
+impl Workspace {
+    /// Asks cargo.
+    pub fn find() -> Result<Self> {
+        let mut command = cargo();
+        command.args(["metadata", "--no-deps", "--offline", "--format-version", "1"]);
+        let output = run(&mut command, "cargo is needed: https://rustup.rs")?;
+        let metadata: serde_json::Value = serde_json::from_slice(&output)
+            .map_err(|error| Error::Usage(format!("cargo metadata: {error}")))?;
+        let path = |key: &str| {
+            let path = metadata.get(key).and_then(serde_json::Value::as_str);
+            path.map(PathBuf::from)
+                .ok_or_else(|| Error::Usage(format!("cargo metadata names no {key}")))
+        };
+        Ok(Self { root: path("workspace_root")?, target: path("target_directory")? })
+    }
+
+    /// The static library, built now if it is not up to date.
+    pub fn library(&self) -> Result<PathBuf> {
+        let mut command = cargo();
+        command.args(["build", "--release", "--quiet", "-p", "ringws-ffi", "--target-dir"]);
+        command.arg(&self.target);
+        run(&mut command, "cargo is needed: https://rustup.rs")?;
+        Ok(self.target.join("release/libringws.a"))
+    }
+
+    /// The C echo server, compiled now.
+    pub fn echo(&self) -> Result<PathBuf> {
+        let library = self.library()?;
+        let directory = self.target.join("demo");
+        std::fs::create_dir_all(&directory)
+            .map_err(Error::io(format!("creating {}", directory.display())))?;
+        let program = directory.join("echo");
+        run(&mut self.compile(&library, &program), "set CC, or install a C compiler (gcc, clang)")?;
+        Ok(program)
+    }
+
+    fn compile(&self, library: &Path, program: &Path) -> Command {
+        let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".into());
+        let mut words = compiler.split_whitespace();
+        let mut command = Command::new(words.next().unwrap_or("cc"));
+        command.args(words).args(["-std=c11", "-O2", "-Iinclude"]);
+        command.arg("ffi/examples/echo.c").arg(library).args(SYSTEM_LIBRARIES);
+        command.arg("-o").arg(program).current_dir(&self.root);
+        command
+    }
+}
+
+fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    command
+}
+
+/// Runs to the end and returns the output; an error says what the program said.
+fn run(command: &mut Command, remedy: &str) -> Result<Vec<u8>> {
+    let line = format!("{command:?}").replace('"', "");
+    let output = command
+        .output()
+        .map_err(|error| Error::Usage(format!("cannot run `{line}`: {error}; {remedy}")))?;
+    if output.status.success() {
+        return Ok(output.stdout);
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(Error::Usage(format!("`{line}` failed, {}:\n{}", output.status, said.trim_end())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_workspace_is_found() {
+        let workspace = Workspace::find().expect("cargo runs this test");
+        assert!(workspace.root.join("bench-harness/Cargo.toml").exists());
+        assert!(workspace.target.is_absolute());
+    }
+
+    #[test]
+    fn a_missing_program_comes_with_its_remedy() {
+        let error = run(&mut Command::new("/does/not/exist"), "install it").expect_err("missing");
+        assert!(error.to_string().contains("install it"), "{error}");
+        let error =
+            run(Command::new("sh").args(["-c", "echo why >&2; exit 2"]), "").expect_err("2");
+        assert!(error.to_string().contains("why"), "{error}");
+    }
+}
