@@ -53,19 +53,21 @@ impl HeadReader {
         input: &mut Input<'b>,
         head_max: usize,
     ) -> Result<Option<Head<'b>>, Refusal> {
-        let room = head_max.saturating_sub(self.collected.len());
+        let old = self.collected.len();
+        let room = head_max.saturating_sub(old);
         let come = input.peek();
         let come = come.get(..room).unwrap_or(come);
-        if self.collected.is_empty()
-            && let Some(end) = find_end(come, 0)?
-        {
-            return Ok(Some(Head(Bytes::Borrowed(input.take(end)))));
-        }
-        let old = self.collected.len();
-        self.collected.extend_from_slice(come);
         let all = come.len();
-        // What did not come with earlier input was scanned above; so was all of it, if it is new.
-        let end = if old == 0 { None } else { find_end(&self.collected, old)? };
+        let end = if old == 0 {
+            if let Some(end) = find_end(come, 0)? {
+                return Ok(Some(Head(Bytes::Borrowed(input.take(end)))));
+            }
+            self.collected.extend_from_slice(come);
+            None
+        } else {
+            self.collected.extend_from_slice(come);
+            find_end(&self.collected, old)?
+        };
         match end {
             Some(end) => {
                 input.take(end - old);

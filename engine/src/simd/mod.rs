@@ -10,4 +10,4 @@ mod vector;
 mod x86_64;
 mod xor;
 
-pub use xor::{implementation, xor};
+pub use xor::{implementation, rotate, xor};

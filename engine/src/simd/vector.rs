@@ -1,5 +1,7 @@
 //! The algorithm, once for all vectors.
 
+use super::xor::rotate;
+
 /// A vector register.
 ///
 /// # Safety
@@ -84,10 +86,4 @@ unsafe fn middle<V: Vector>(start: *mut u8, mut at: usize, len: usize, key: V, m
         }
     }
     seen
-}
-
-/// The key for data that begins `offset` bytes later.
-#[inline(always)]
-fn rotate(key: [u8; 4], offset: usize) -> [u8; 4] {
-    u32::from_le_bytes(key).rotate_right((offset % 4) as u32 * 8).to_le_bytes()
 }

@@ -30,6 +30,13 @@ pub fn xor(data: &mut [u8], key: [u8; 4]) -> bool {
     unsafe { (chosen().xor)(data, key) }
 }
 
+/// The key for data that begins `offset` bytes behind the byte that `key[0]` belongs to.
+#[inline]
+pub const fn rotate(key: [u8; 4], offset: usize) -> [u8; 4] {
+    // As a little-endian number key[0] is the low byte, whatever the machine is.
+    u32::from_le_bytes(key).rotate_right((offset % 4) as u32 * 8).to_le_bytes()
+}
+
 /// The implementation in use: `avx512`, `avx2`, `sse2`, `neon` or `scalar`.
 pub fn implementation() -> &'static str {
     chosen().name
