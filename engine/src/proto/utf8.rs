@@ -12,9 +12,9 @@ const TINY: usize = 24;
 /// Unmasking and checking walk memory together, in blocks that stay in the first-level cache.
 ///
 /// Unmasking tells ASCII from other text, and ASCII needs no check. Against one walk that unmasks
-/// and another that checks, ASCII takes 0.55 of the time at 64 KiB and at 1 MiB. Other text takes as
-/// long as before (the check alone is five sixths of it) while it fits a cache; the blocks are for
-/// what does not.
+/// and another that checks, ASCII takes 0.55 of the time at 64 KiB and at 1 MiB. Other text takes
+/// as long as before (the check alone is five sixths of it) while it fits a cache; the blocks are
+/// for what does not.
 const BLOCK: usize = 8 << 10;
 
 /// Checks text that comes in parts, cut anywhere.
