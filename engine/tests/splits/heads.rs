@@ -1,5 +1,6 @@
 //! HTTP heads cut anywhere.
 
+use crate::random::Random;
 use ringws_engine::proto::Input;
 use ringws_engine::proto::handshake::Request;
 use ringws_engine::proto::head::HeadReader;
@@ -29,9 +30,11 @@ fn run(parts: &[&[u8]], max: usize) -> Option<Outcome> {
         let mut rest = input.peek().to_vec();
         parts[i + 1..].iter().for_each(|part| rest.extend_from_slice(part));
         let fields = |r: Request<'_>| {
-            assert_eq!(r.target(), "/chat");
-            assert_eq!(r.protocols().collect::<Vec<_>>(), ["x", "y"]);
-            r.headers().map(|(name, value)| (name.to_owned(), value.to_vec())).collect()
+            let target = ("target".to_owned(), r.target().as_bytes().to_vec());
+            let protocols = r.protocols().map(|p| ("protocol".to_owned(), p.as_bytes().to_vec()));
+            let all = [target].into_iter().chain(protocols);
+            let headers = r.headers().map(|(name, value)| (name.to_owned(), value.to_vec()));
+            all.chain(headers).collect()
         };
         return Some((Request::parse(head).map(fields).map_err(|r| r.status), rest));
     }
@@ -43,7 +46,12 @@ fn the_same_wherever_it_is_cut() {
     let frames = b"\x81\x85\x01\x02\x03\x04pipelined\r\n\r\n";
     let stream = [HEAD.as_bytes(), frames].concat();
     let expected = run(&[&stream], 16 << 10).unwrap();
-    assert_eq!(expected.0.as_ref().unwrap().len(), 6);
+    let fields = expected.0.as_ref().unwrap();
+    let named = |i: usize| (fields[i].0.as_str(), fields[i].1.as_slice());
+    assert_eq!(fields.len(), 1 + 2 + 6);
+    assert_eq!(named(0), ("target", &b"/chat"[..]));
+    assert_eq!([named(1), named(2)], [("protocol", &b"x"[..]), ("protocol", b"y")]);
+    assert_eq!(named(8), ("Sec-WebSocket-Protocol", &b"x, y"[..]));
     assert_eq!(expected.1, frames);
     for a in 0..=stream.len() {
         for b in a..=stream.len() {
@@ -89,6 +97,42 @@ fn not_complete() {
         let bytes: Vec<&[u8]> = HEAD.as_bytes()[..cut].chunks(7).collect();
         assert_eq!(run(&bytes, 1 << 10), None);
     }
+}
+
+/// Heads with some bytes changed, left out or doubled: the same wherever they are cut, and whatever
+/// is accepted has one Host and is what it was before or harmless.
+#[test]
+fn damaged() {
+    let mut accepted = 0;
+    for seed in 0..6_000 {
+        let mut r = Random::new(seed);
+        let mut text = HEAD.as_bytes().to_vec();
+        for _ in 0..1 + r.below(3) {
+            let at = r.below(text.len());
+            match r.below(4) {
+                0 => text[at] = r.next() as u8,
+                1 => text[at] = b"\r\n\0 ,:/#\t"[r.below(9)],
+                2 => _ = text.remove(at),
+                _ => text.insert(at, text[at]),
+            }
+        }
+        let expected = run(&[&text], 1 << 10);
+        let mut cuts = r.cuts(text.len());
+        cuts.push(text.len());
+        let mut from = 0;
+        let part = |to: &usize| &text[std::mem::replace(&mut from, *to)..*to];
+        let parts: Vec<&[u8]> = cuts.iter().map(part).collect();
+        assert_eq!(run(&parts, 1 << 10), expected, "seed {seed} {cuts:?}");
+        if let Some((Ok(fields), _)) = expected {
+            accepted += 1;
+            let hosts = fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case("host"));
+            assert_eq!(hosts.count(), 1, "seed {seed}");
+            let lines = fields.iter().any(|(_, value)| value.iter().any(|b| b"\r\n\0".contains(b)));
+            assert!(!lines, "seed {seed}");
+        }
+    }
+    // Most bytes matter, some do not.
+    assert!((200..3_000).contains(&accepted), "{accepted}");
 }
 
 /// 4 MB of one head, byte by byte. Scanning it again for each byte would take hours.

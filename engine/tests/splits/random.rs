@@ -6,21 +6,21 @@ use ringws_engine::proto::utf8::Utf8;
 use ringws_engine::proto::{Header, Opcode, Role, mask};
 
 /// xorshift64*: the same numbers from the same seed, for ever.
-struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
 
-    fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 16
     }
 
-    fn below(&mut self, n: usize) -> usize {
+    pub(crate) fn below(&mut self, n: usize) -> usize {
         (self.next() % n as u64) as usize
     }
 
@@ -28,7 +28,7 @@ impl Random {
         (0..n).map(|_| self.next() as u8).collect()
     }
 
-    fn cuts(&mut self, len: usize) -> Vec<usize> {
+    pub(crate) fn cuts(&mut self, len: usize) -> Vec<usize> {
         let n = self.below(8);
         let mut cuts: Vec<usize> = (0..n).map(|_| self.below(len + 1)).collect();
         cuts.sort_unstable();
