@@ -1,6 +1,6 @@
 //! What a reactor holds, counted for the simulator.
 
-use super::Reactor;
+use super::{Conn, Reactor};
 use crate::ring::Kernel;
 
 /// A reactor's holdings at one instant.
@@ -15,5 +15,11 @@ pub(crate) struct Census {
 impl<K: Kernel> Reactor<K> {
     pub(crate) fn census(&self) -> Census {
         Census { slots: self.ctx.slab.len(), deadlines: self.ctx.wheel.len() }
+    }
+
+    /// Whether a receive is armed for a connection that is live and can still send.
+    pub(crate) fn is_receiving(&mut self, conn: Conn) -> bool {
+        let slot = self.ctx.slab.live(conn);
+        slot.is_some_and(|slot| slot.receiving && !slot.end_of_stream)
     }
 }

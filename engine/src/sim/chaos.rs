@@ -161,7 +161,7 @@ impl Chaos {
                 send(ctx, ledger, conn, client, echo.unwrap_or(&drawn), false);
             }
             30..45 => self.fragment(ctx, ledger, conn, client),
-            45..55 => self.pause(ctx, ledger, conn),
+            45..55 => self.pause(ctx, ledger, conn, client),
             55..60 => {
                 // Only a pong that is still due may come later; none is promised.
                 let _ = ctx.send(conn, Opcode::Ping, PING, SendFlags::default());
@@ -224,12 +224,17 @@ impl Chaos {
         }
     }
 
-    fn pause(&self, ctx: &mut Context, ledger: &mut Ledger, conn: Conn) {
-        // Already gone, perhaps: then there is nothing to pause.
-        let _ = ctx.pause(conn);
-        let delay = Duration::from_millis(ledger.choices.below(60) as u64);
-        self.timer(ctx, ledger, delay, move |ctx, _| {
-            let _ = ctx.resume(conn);
+    fn pause(&self, ctx: &mut Context, ledger: &mut Ledger, conn: Conn, client: usize) {
+        if ctx.pause(conn).is_err() {
+            return;
+        }
+        let now = ledger.now;
+        ledger.records[client].paused.get_or_insert(now);
+        let delay = Duration::from_millis(*ledger.choices.pick(&[30, 1, 400]));
+        self.timer(ctx, ledger, delay, move |ctx, ledger| {
+            if ctx.resume(conn).is_ok() {
+                ledger.records[client].paused = None;
+            }
         });
     }
 

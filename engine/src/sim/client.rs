@@ -2,7 +2,7 @@
 
 use super::chaos::PING;
 use super::frame::{Frame, Frames, encode};
-use super::ledger::{Ledger, Whole, draw_message};
+use super::ledger::{Ledger, PROMPT_MS, Whole, draw_message};
 use crate::proto::{CloseCode, Opcode};
 use crate::ring::sim::{Choices, Net, Peer, Seen};
 use crate::tick::Tick;
@@ -90,6 +90,7 @@ pub(super) struct Client {
     pings: VecDeque<Vec<u8>>,
     misbehaved: bool,
     probed: bool,
+    ending_since: Tick,
     /// The code of the server's Close frame.
     closed_with: Option<CloseCode>,
 }
@@ -122,6 +123,7 @@ impl Client {
             pings: VecDeque::new(),
             misbehaved: false,
             probed: false,
+            ending_since: 0,
             closed_with: None,
             choices,
         }
@@ -249,6 +251,7 @@ impl Client {
         let code = code.unwrap_or(CloseCode::NO_STATUS);
         ledger.note(|| format!("client {}: close frame {code:?}", self.id));
         self.closed_with = Some(code);
+        self.ending_since = ledger.now;
         let record = &ledger.records[self.id];
         let echoed = self.state == State::Closing(code);
         let asked = record.app_close == Some(code);
@@ -293,6 +296,10 @@ impl Client {
             || matches!(self.manner, Manner::NeverAsks | Manner::AsksBadly);
         let in_order = self.state == State::Ending && self.closed_with.is_some();
         assert!(excused || in_order, "{} ended for no reason", self.describe());
+        // The server ends first (RFC 6455 §7.1.1), at once when it has our Close.
+        let waited = net.now() - self.ending_since.max(ledger.calm_since);
+        let late = in_order && ledger.calm && !self.misbehaved && waited > PROMPT_MS;
+        assert!(!late, "{} waited {waited} ms for the end", self.describe());
     }
 
     fn has_more_to_say(&self, ledger: &Ledger) -> bool {

@@ -7,6 +7,11 @@ use crate::ring::sim::Choices;
 use crate::tick::Tick;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+/// What needs no timeout to happen happens within this time, whatever the faults: none of them
+/// lasts, and each delays by a few milliseconds.
+pub(super) const PROMPT_MS: Tick = 3_000;
 
 /// A whole message.
 pub(super) type Whole = (Opcode, Vec<u8>);
@@ -33,6 +38,8 @@ pub(super) struct Record {
     pub(super) building: Option<Whole>,
     /// Echoes that found the queue full.
     pub(super) owed: VecDeque<Whole>,
+    /// Since when the application has paused it.
+    pub(super) paused: Option<Tick>,
     /// With which code the application began to close.
     pub(super) app_close: Option<CloseCode>,
     pub(super) app_abort: bool,
@@ -48,6 +55,9 @@ pub(super) struct Ledger {
     /// The application behaves from here on: it echoes.
     pub(super) calm: bool,
     pub(super) stopping: bool,
+    /// By when the engine must have ended, once it was stopped.
+    pub(super) stop_by: Tick,
+    pub(super) calm_since: Tick,
     pub(super) clients_done: bool,
     pub(super) stream: bool,
     /// There are more clients than slots: one that comes at the wrong moment is turned away.
@@ -88,6 +98,8 @@ impl Ledger {
             choices,
             calm: false,
             stopping: false,
+            stop_by: 0,
+            calm_since: 0,
             clients_done: false,
             stream: false,
             crowded: false,
@@ -109,6 +121,13 @@ impl Ledger {
         if let Some(trace) = &mut self.trace {
             trace(&format!("{:>7} {}", self.now, line()));
         }
+    }
+
+    /// The engine is told to stop.
+    pub(super) fn stop(&mut self, grace: Duration) {
+        self.note(|| format!("stop with a grace of {grace:?}"));
+        self.stopping = true;
+        self.stop_by = self.now + grace.as_millis() as Tick + PROMPT_MS;
     }
 
     pub(super) fn opened(&mut self, client: usize, conn: Conn) {
@@ -139,6 +158,7 @@ impl Ledger {
         let stream = self.stream;
         let record = self.called(client, conn);
         assert!(!record.app_abort, "client {client}: a message after the abort");
+        assert!(record.paused.is_none(), "client {client}: a message while paused");
         assert!(stream || message.first && message.last, "client {client}: a part of a message");
         assert_eq!(record.partial.is_none(), message.first, "client {client}: parts in disorder");
         let (opcode, payload) = record.partial.get_or_insert((message.opcode, Vec::new()));

@@ -31,6 +31,9 @@ use world::Outside;
 pub use crate::ring::sim::Choices;
 pub use ledger::Trace;
 
+/// Turns within one millisecond of virtual time: more than any run has work for.
+const SPIN_MAX: u32 = 20_000;
+
 /// What a run came to.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Report {
@@ -109,7 +112,12 @@ impl Run {
 
     /// Until the clients are done and the engine has been stopped.
     fn play(&mut self) {
+        let (mut instant, mut turns) = (0, 0);
         loop {
+            let now = self.shared.lock().now;
+            turns = if now == instant { turns + 1 } else { 0 };
+            instant = now;
+            assert!(turns < SPIN_MAX, "{turns} turns and no time passes: the reactor spins");
             match self.reactor.turn() {
                 Ok(true) => {}
                 Ok(false) => return,
@@ -123,23 +131,32 @@ impl Run {
             let ledger = self.shared.lock();
             let over = ledger.clients_done && ledger.calm && !ledger.stopping;
             drop(ledger);
-            if over && self.reactor.kernel().open_sockets() == 0 {
+            if over && self.reactor.census().slots == 0 {
                 self.check_rest();
-                self.shared.lock().stopping = true;
-                self.handle.stop(Duration::from_millis(50));
+                let grace = Duration::from_millis(50);
+                self.shared.lock().stop(grace);
+                self.handle.stop(grace);
             }
         }
     }
 
-    /// What is queued for a connection stays within its limit, give or take the last message.
+    /// What is queued for a connection stays within its limit, give or take the last message, and
+    /// nothing is received for one that is paused.
     fn check_bounds(&mut self) {
         let ledger = self.shared.lock();
+        let late = ledger.stopping && ledger.now > ledger.stop_by;
+        assert!(!late, "{} ms: the engine should have stopped by {}", ledger.now, ledger.stop_by);
         let limits = &self.scenario.limits;
         // The message that went over the limit, an echo of whatever size came; pongs and a Close.
         let most = limits.send_queue_max as usize + (limits.message_max as usize).max(5000) + 4096;
         for (conn, client) in &ledger.conns {
             let buffered = self.reactor.context().buffered(*conn);
             assert!(buffered <= most, "client {client}: {buffered} bytes queued, at most {most}");
+            let paused = ledger.records[*client].paused;
+            if paused.is_some_and(|since| ledger.now > since + 100) {
+                let receiving = self.reactor.is_receiving(*conn);
+                assert!(!receiving, "client {client}: receives although paused since {paused:?}");
+            }
         }
     }
 
@@ -147,7 +164,6 @@ impl Run {
     fn check_rest(&mut self) {
         let armed = self.shared.lock().timers_armed;
         let census = self.reactor.census();
-        assert_eq!(census.slots, 0, "slots of connections that have gone");
         assert!(census.deadlines <= armed + 1, "{census:?}, timers of the application: {armed}");
         self.check_buffers();
     }

@@ -7,7 +7,6 @@ use super::scenario::Scenario;
 use crate::reactor::Handle;
 use crate::ring::sim::{Choices, Faults, Net, World};
 use crate::tick::Tick;
-use std::time::Duration;
 
 /// The world of a simulated run.
 pub(super) struct Outside {
@@ -32,7 +31,8 @@ impl World for Outside {
             && !ledger.stopping
         {
             if now >= at {
-                self.stop(&mut ledger, grace);
+                ledger.stop(grace);
+                self.handle.stop(grace);
             }
             next = next.min(at);
         }
@@ -57,12 +57,6 @@ impl World for Outside {
 impl Outside {
     fn describe(&self) -> String {
         self.clients.iter().map(|client| client.describe() + "\n").collect()
-    }
-
-    fn stop(&self, ledger: &mut Ledger, grace: Duration) {
-        ledger.note(|| format!("stop with a grace of {grace:?}"));
-        ledger.stopping = true;
-        self.handle.stop(grace);
     }
 
     /// Another thread does something, now and then.
@@ -100,6 +94,7 @@ impl Outside {
     fn calm(&self, net: &mut Net, ledger: &mut Ledger) {
         ledger.note(|| "calm".into());
         ledger.calm = true;
+        ledger.calm_since = ledger.now;
         net.faults = Faults::NONE;
         for at in (0..ledger.kept.len()).rev() {
             release(ledger, at);
@@ -107,6 +102,7 @@ impl Outside {
         post(&self.handle, ledger, &self.shared, |ctx, ledger| {
             for (conn, client) in ledger.conns.clone() {
                 if ctx.resume(conn).is_ok() {
+                    ledger.records[client].paused = None;
                     pay(ctx, ledger, conn, client);
                 }
             }

@@ -51,7 +51,7 @@ impl Sim {
     ) -> (Result<Option<Accepted>, Errno>, bool) {
         let faults = self.net.faults;
         let more = !cancelled && !self.choices.chance(faults.disarm);
-        if self.open_sockets() >= self.sockets_max {
+        if self.sockets.iter().flatten().count() >= self.sockets_max {
             return (Err(Errno::NFILE), false);
         }
         if self.choices.chance(faults.accept_error) {
