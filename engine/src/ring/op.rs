@@ -110,18 +110,19 @@ pub(super) enum Source {
     Message(*const libc::msghdr),
 }
 
+/// One send in flight, or room for one.
+#[derive(Default)]
 struct Flight {
-    token: Token,
-    batch: Batch,
+    cargo: Option<(Token, Batch)>,
+    /// Made when a send first needs it, and kept for the next that does.
     message: Option<Box<Message>>,
 }
 
 /// The sends in flight. Nothing is allocated once it has grown to the number of them.
 #[derive(Default)]
 pub(super) struct Sends {
-    flights: Vec<Option<Flight>>,
+    flights: Vec<Flight>,
     vacant: Vec<u32>,
-    messages: Vec<Box<Message>>,
 }
 
 impl Sends {
@@ -130,17 +131,17 @@ impl Sends {
     /// message is boxed.
     pub(super) fn launch(&mut self, token: Token, batch: Batch) -> (u32, Source) {
         let index = self.vacant.pop().unwrap_or_else(|| {
-            self.flights.push(None);
+            self.flights.push(Flight::default());
             (self.flights.len() - 1) as u32
         });
-        let flight = self.flights[index as usize].insert(Flight { token, batch, message: None });
-        let source = match flight.batch.contiguous() {
+        let flight = &mut self.flights[index as usize];
+        let (_, batch) = flight.cargo.insert((token, batch));
+        let source = match batch.contiguous() {
             // Longer than a length can be: the rest goes with the next send.
             Some(bytes) => Source::Bytes(bytes.as_ptr(), bytes.len().min(i32::MAX as usize) as u32),
             None => {
-                let message = self.messages.pop().unwrap_or_else(Message::boxed);
-                let message = flight.message.insert(message);
-                message.point_at(&flight.batch);
+                let message = flight.message.get_or_insert_with(Message::boxed);
+                message.point_at(batch);
                 Source::Message(&raw const message.header)
             }
         };
@@ -149,10 +150,9 @@ impl Sends {
 
     /// Gives a batch back when the kernel is done with it.
     pub(super) fn land(&mut self, index: u32) -> Option<(Token, Batch)> {
-        let flight = self.flights.get_mut(index as usize)?.take()?;
+        let cargo = self.flights.get_mut(index as usize)?.cargo.take()?;
         self.vacant.push(index);
-        self.messages.extend(flight.message);
-        Some((flight.token, flight.batch))
+        Some(cargo)
     }
 }
 
@@ -201,6 +201,6 @@ mod tests {
             assert_eq!((index, lengths), (0, vec![4, 6]));
             assert!(sends.land(index).is_some());
         }
-        assert_eq!((sends.flights.len(), sends.messages.len()), (1, 1));
+        assert_eq!(sends.flights.len(), 1);
     }
 }

@@ -1,0 +1,16 @@
+//! The ring on the real kernel, over loopback, with nothing of WebSocket above it.
+
+#[path = "ring/echo.rs"]
+mod echo;
+#[path = "ring/ending.rs"]
+mod ending;
+#[path = "ring/harness.rs"]
+mod harness;
+#[path = "ring/pressure.rs"]
+mod pressure;
+#[path = "ring/races.rs"]
+mod races;
+#[path = "ring/refusal.rs"]
+mod refusal;
+#[path = "ring/waking.rs"]
+mod waking;

@@ -1,0 +1,73 @@
+//! The end of a ring, with everything still in flight.
+
+use crate::harness::{Echo, batch, config, kinds, listener};
+use ringws_engine::ring::{Kernel, Tuning};
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+fn descriptors() -> usize {
+    std::fs::read_dir("/proc/self/fd").expect("listed").count()
+}
+
+/// Armed accepts, armed and starved receives, sends to peers that do not read, shutdowns, wakes:
+/// dropped between a push and its submission, and after it.
+#[test]
+fn drop_with_everything_in_flight() {
+    for (name, sqpoll, tuning) in kinds() {
+        for submit in [false, true] {
+            let (fd, address) = listener();
+            let mut config = config(vec![fd]);
+            (config.sqpoll, config.recv_buffers, config.recv_buffer_size) = (sqpoll, 16, 64);
+            let mut echo = Echo::new(config, &tuning);
+            echo.mute = true;
+            let mut clients = echo.connect(address, 30);
+            echo.run(|echo| echo.accepted == 30);
+            for index in 0..30 {
+                let (socket, token) = (echo.slots[index].socket.expect("open"), echo.token(index));
+                echo.slots[index].sending = true;
+                let pieces = if index % 2 == 0 { 0 } else { 100_000 };
+                echo.kernel.send(socket, token, batch(vec![5; 8 << 20], pieces));
+                clients[index].write_all(&[6; 3_000]).expect("written");
+                if index % 3 == 0 {
+                    echo.kernel.shutdown_send(socket);
+                }
+            }
+            if submit {
+                echo.turn(Some(Duration::ZERO));
+            }
+            let start = Instant::now();
+            drop(echo);
+            assert!(start.elapsed() < Duration::from_secs(2), "{name}: {:?}", start.elapsed());
+            // Nothing of it lives on: the peers see the end.
+            for client in &mut clients {
+                client.set_read_timeout(Some(Duration::from_secs(5))).expect("set");
+                let mut rest = Vec::new();
+                if let Err(error) = client.read_to_end(&mut rest) {
+                    assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{name}");
+                }
+                assert!(rest.iter().all(|&byte| byte == 5), "{name}");
+            }
+            assert!(TcpStream::connect(address).is_err(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn rings_come_and_go_without_leaving_descriptors() {
+    let once = |tuning: &Tuning| {
+        let (fd, address) = listener();
+        let mut echo = Echo::new(config(vec![fd]), tuning);
+        let clients = echo.connect(address, 5);
+        echo.run(|echo| echo.accepted == 5);
+        drop((echo, clients));
+    };
+    for (_, _, tuning) in kinds() {
+        once(&tuning);
+        let before = descriptors();
+        (0..40).for_each(|_| once(&tuning));
+        let after = descriptors();
+        // Other tests of this process open and close theirs meanwhile.
+        assert!(after < before + 30, "{before} {after}");
+    }
+}

@@ -1,0 +1,315 @@
+//! An echo server of a hundred lines on `Uring`, which checks the contract of `Kernel` as it goes:
+//! one final completion per operation, and none that belongs to nobody.
+
+use ringws_engine::buffer::Batch;
+use ringws_engine::ring::{
+    Accepted, Completion, Errno, Kernel, Lease, Socket, Token, Tuning, Uring, UringConfig, Waker,
+};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Longer than any test takes.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A listener on a port that the system picks.
+pub(crate) fn listener() -> (OwnedFd, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    (listener.into(), address)
+}
+
+/// Wakers for `count` rings.
+pub(crate) fn wakers(count: usize) -> Arc<[Waker]> {
+    (0..count).map(|_| Waker::new().expect("an eventfd")).collect()
+}
+
+/// A modest ring: 64 buffers of 4 KiB, 2,000 sockets.
+pub(crate) fn config(listeners: Vec<OwnedFd>) -> UringConfig {
+    UringConfig {
+        index: 0,
+        sockets_max: 2_000,
+        recv_buffers: 64,
+        recv_buffer_size: 4_096,
+        sqpoll: false,
+        listeners,
+        wakers: wakers(1),
+        start: Instant::now(),
+    }
+}
+
+/// The ways in which a ring can be made, all of which must behave alike.
+pub(crate) fn kinds() -> Vec<(&'static str, bool, Tuning)> {
+    let plain = Tuning::default();
+    vec![
+        ("direct", false, plain.clone()),
+        ("ordinary", false, Tuning { ordinary: true, ..plain.clone() }),
+        ("sqpoll", true, plain.clone()),
+        ("tiny queues", false, Tuning { sq_entries: Some(2), cq_entries: Some(4), ..plain }),
+    ]
+}
+
+/// A connection of the echo server.
+#[derive(Debug, Default)]
+pub(crate) struct Slot {
+    generation: u32,
+    pub(crate) socket: Option<Socket>,
+    pub(crate) receiving: bool,
+    pub(crate) sending: bool,
+    pub(crate) cancelling: bool,
+    /// Not sent yet.
+    pub(crate) out: Vec<u8>,
+    pub(crate) ended: bool,
+    closing: bool,
+    pub(crate) received: u64,
+}
+
+/// The server.
+pub(crate) struct Echo {
+    pub(crate) kernel: Uring,
+    pub(crate) slots: Vec<Slot>,
+    vacant: Vec<u32>,
+    /// Send each batch in pieces of this many bytes, if not zero.
+    pub(crate) pieces: usize,
+    /// Receive again after a cancel instead of closing.
+    pub(crate) rearm: bool,
+    /// Shut down right before closing, in the same turn.
+    pub(crate) shut: bool,
+    pub(crate) accepting: bool,
+    pub(crate) peers: Vec<Option<SocketAddr>>,
+    pub(crate) accepted: usize,
+    pub(crate) closed: usize,
+    pub(crate) woken: usize,
+    pub(crate) accept_errors: Vec<Errno>,
+    pub(crate) errors: Vec<Errno>,
+    /// Do not echo: only count.
+    pub(crate) mute: bool,
+    completions: Vec<Completion>,
+}
+
+impl Echo {
+    pub(crate) fn new(config: UringConfig, tuning: &Tuning) -> Self {
+        let mut kernel = Uring::tuned(config, tuning).expect("io_uring");
+        kernel.accept(0);
+        Self {
+            kernel,
+            slots: Vec::new(),
+            vacant: Vec::new(),
+            pieces: 0,
+            rearm: false,
+            shut: false,
+            accepting: true,
+            peers: Vec::new(),
+            accepted: 0,
+            closed: 0,
+            woken: 0,
+            accept_errors: Vec::new(),
+            errors: Vec::new(),
+            mute: false,
+            completions: Vec::new(),
+        }
+    }
+
+    pub(crate) fn token(&self, slot: usize) -> Token {
+        Token { slot: slot as u32, generation: self.slots[slot].generation }
+    }
+
+    /// Connects `count` clients, within the listener's backlog.
+    pub(crate) fn connect(&mut self, address: SocketAddr, count: usize) -> Vec<TcpStream> {
+        let mut all = Vec::new();
+        while all.len() < count {
+            let some = (count - all.len()).min(50);
+            all.extend((0..some).map(|_| TcpStream::connect(address).expect("connected")));
+            self.turn(Some(Duration::from_millis(1)));
+            self.turn(Some(Duration::ZERO));
+        }
+        all
+    }
+
+    /// Turns until `done`, or fails.
+    pub(crate) fn run(&mut self, mut done: impl FnMut(&mut Self) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !done(self) {
+            if Instant::now() > deadline {
+                let (stats, table) = (self.kernel.stats(), &self.slots);
+                panic!(
+                    "took too long: {} accepted, {} closed, {stats:?}, {table:?}",
+                    self.accepted, self.closed
+                );
+            }
+            self.turn(Some(Duration::from_millis(20)));
+        }
+    }
+
+    /// One wait, and all that came of it.
+    pub(crate) fn turn(&mut self, timeout: Option<Duration>) {
+        let mut completions = std::mem::take(&mut self.completions);
+        self.kernel.wait(timeout, &mut completions).expect("the ring works");
+        for completion in completions.drain(..) {
+            self.handle(completion);
+        }
+        self.completions = completions;
+    }
+
+    fn handle(&mut self, completion: Completion) {
+        match completion {
+            Completion::Accepted { listener, result, more } => {
+                assert_eq!(listener, 0);
+                assert!(self.accepting, "an accept that has ended");
+                self.accepting = more || result.is_ok();
+                if !more && result.is_ok() {
+                    // Ended by the kernel's needs, not by ours.
+                    self.kernel.accept(0);
+                }
+                match result {
+                    Ok(accepted) => self.open(accepted.expect("a connection")),
+                    Err(errno) => self.accept_errors.push(errno),
+                }
+            }
+            Completion::Received { token, result, more } => self.received(token, result, more),
+            Completion::Sent { token, batch, result } => self.sent(token, batch, result),
+            Completion::Closed { token } => {
+                let slot = self.slot(token);
+                assert!(slot.closing, "closed unasked");
+                slot.closing = false;
+                slot.socket = None;
+                self.vacant.push(token.slot);
+                self.closed += 1;
+            }
+            Completion::Woken => self.woken += 1,
+        }
+    }
+
+    fn slot(&mut self, token: Token) -> &mut Slot {
+        let slot = &mut self.slots[token.slot as usize];
+        assert_eq!(slot.generation, token.generation, "a completion of a former tenant");
+        assert!(slot.socket.is_some(), "a completion of nobody");
+        slot
+    }
+
+    fn open(&mut self, Accepted { socket, peer, .. }: Accepted) {
+        self.accepted += 1;
+        self.peers.push(peer);
+        let index = self.vacant.pop().unwrap_or_else(|| {
+            self.slots.push(Slot::default());
+            (self.slots.len() - 1) as u32
+        });
+        let slot = &mut self.slots[index as usize];
+        let generation = slot.generation + 1;
+        *slot = Slot { generation, socket: Some(socket), receiving: true, ..Slot::default() };
+        self.kernel.receive(socket, Token { slot: index, generation });
+    }
+
+    fn received(&mut self, token: Token, result: Result<Option<Lease>, Errno>, more: bool) {
+        let (mute, rearm) = (self.mute, self.rearm);
+        let slot = self.slot(token);
+        assert!(slot.receiving, "a second final completion");
+        slot.receiving = more;
+        let again = match result {
+            Ok(Some(mut lease)) => {
+                assert!(!lease.is_empty());
+                let bytes = self.kernel.bytes(&mut lease);
+                let slot = &mut self.slots[token.slot as usize];
+                slot.received += bytes.len() as u64;
+                if !mute {
+                    slot.out.extend_from_slice(bytes);
+                }
+                self.kernel.release(lease);
+                !more && (rearm || !slot.cancelling)
+            }
+            Ok(None) => {
+                assert!(!more, "nothing comes after the end");
+                slot.ended = true;
+                false
+            }
+            Err(Errno::CANCELED) if rearm && slot.cancelling => true,
+            Err(errno) => {
+                assert!(!more, "nothing comes after an error");
+                slot.ended = true;
+                self.errors.push(errno);
+                false
+            }
+        };
+        if again {
+            let slot = &mut self.slots[token.slot as usize];
+            (slot.receiving, slot.cancelling) = (true, false);
+            self.kernel.receive(slot.socket.expect("open"), token);
+        }
+        self.advance(token);
+    }
+
+    fn sent(&mut self, token: Token, mut batch: Batch, result: Result<usize, Errno>) {
+        let slot = self.slot(token);
+        assert!(slot.sending, "a second completion of a send");
+        slot.sending = false;
+        match result {
+            Ok(bytes) => {
+                batch.advance(bytes);
+                if !batch.is_empty() {
+                    slot.sending = true;
+                    let socket = slot.socket.expect("open");
+                    return self.kernel.send(socket, token, batch);
+                }
+            }
+            Err(errno) => {
+                slot.ended = true;
+                slot.out.clear();
+                self.errors.push(errno);
+            }
+        }
+        self.advance(token);
+    }
+
+    /// Sends what is queued; closes when all is done.
+    pub(crate) fn advance(&mut self, token: Token) {
+        let pieces = self.pieces;
+        let slot = self.slot(token);
+        let socket = slot.socket.expect("open");
+        if !slot.sending && !slot.out.is_empty() {
+            slot.sending = true;
+            let out = std::mem::take(&mut slot.out);
+            self.kernel.send(socket, token, batch(out, pieces));
+        } else if slot.ended && !slot.sending && !slot.closing {
+            if slot.receiving {
+                // A send has failed: the receive has to be joined.
+                if !slot.cancelling {
+                    slot.cancelling = true;
+                    self.kernel.cancel_receive(token);
+                }
+                return;
+            }
+            slot.closing = true;
+            if self.shut {
+                self.kernel.shutdown(socket);
+            }
+            self.kernel.close(socket, token);
+        }
+    }
+}
+
+/// A batch in one piece, or in copied and shared ones by turns.
+pub(crate) fn batch(bytes: Vec<u8>, pieces: usize) -> Batch {
+    if pieces == 0 {
+        return Batch::new(bytes);
+    }
+    let mut batch = Batch::new(Vec::new());
+    let whole = bytes::Bytes::from(bytes);
+    for (index, at) in (0..whole.len()).step_by(pieces).enumerate() {
+        let piece = whole.slice(at..(at + pieces).min(whole.len()));
+        if index % 2 == 0 { batch.share(piece) } else { batch.copy(&piece) }
+    }
+    batch
+}
+
+/// Bytes that look random and can be told from any shift of themselves.
+pub(crate) fn pattern(seed: u64, len: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state as u8
+    };
+    (0..len).map(|_| next()).collect()
+}

@@ -1,0 +1,145 @@
+//! Too few buffers, too small queues, too slow readers: nothing is lost.
+
+use crate::harness::{Echo, config, listener, pattern};
+use ringws_engine::ring::{Errno, Kernel, Tuning};
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::thread;
+use std::time::Duration;
+
+#[test]
+fn two_hundred_senders_on_sixteen_buffers_lose_no_byte() {
+    let (fd, address) = listener();
+    let mut config = config(vec![fd]);
+    (config.recv_buffers, config.recv_buffer_size) = (16, 64);
+    let mut echo = Echo::new(config, &Tuning::default());
+    let clients = thread::spawn(move || {
+        let mut all: Vec<_> =
+            (0..200).map(|_| TcpStream::connect(address).expect("connected")).collect();
+        let bytes: Vec<_> = (0..200).map(|seed| pattern(seed, 5_000)).collect();
+        for (stream, bytes) in all.iter_mut().zip(&bytes) {
+            stream.write_all(bytes).expect("written");
+        }
+        for (stream, bytes) in all.iter_mut().zip(&bytes) {
+            let mut back = vec![0; bytes.len()];
+            stream.read_exact(&mut back).expect("read");
+            assert!(back == *bytes, "not what was sent");
+        }
+    });
+    echo.run(|echo| echo.closed == 200);
+    clients.join().expect("echoed");
+    let stats = echo.kernel.stats();
+    assert!(stats.buffers_exhausted > 0 && stats.rearms > 0, "{stats:?}");
+    assert_eq!(echo.errors, []);
+}
+
+#[test]
+fn the_window_follows_the_need() {
+    let (fd, address) = listener();
+    let mut config = config(vec![fd]);
+    config.recv_buffers = 1_024;
+    let mut echo = Echo::new(config, &Tuning::default());
+    assert_eq!(echo.kernel.stats().window, 64);
+    let mut all = echo.connect(address, 400);
+    echo.run(|echo| echo.accepted == 400);
+    for _ in 0..4 {
+        all.iter_mut().for_each(|stream| stream.write_all(b"all at once").expect("written"));
+        echo.run(|echo| echo.slots.iter().all(|slot| slot.received % 11 == 0 && !slot.sending));
+    }
+    let grown = echo.kernel.stats().window;
+    assert!(grown > 64, "{grown}");
+    for _ in 0..10_000 {
+        echo.turn(Some(Duration::ZERO));
+    }
+    let shrunk = echo.kernel.stats().window;
+    assert!((16..64).contains(&shrunk), "{shrunk}");
+    all.iter_mut().for_each(|stream| stream.write_all(b"and again").expect("written"));
+    echo.run(|echo| echo.slots.iter().all(|slot| slot.received == 4 * 11 + 9 && !slot.sending));
+    assert_eq!(echo.errors, []);
+}
+
+/// Eight mebibytes to a reader that takes its time, in one piece and in many.
+#[test]
+fn a_slow_reader_gets_every_byte_in_order() {
+    const LEN: usize = 8 << 20;
+    for (pieces, ordinary) in [(0, false), (100_000, false), (0, true)] {
+        let (fd, address) = listener();
+        let tuning = Tuning { ordinary, ..Tuning::default() };
+        let mut echo = Echo::new(config(vec![fd]), &tuning);
+        echo.pieces = pieces;
+        let bytes = pattern(7, LEN);
+        let wanted = bytes.clone();
+        let reader = thread::spawn(move || {
+            let mut stream = TcpStream::connect(address).expect("connected");
+            stream.write_all(b"!").expect("written");
+            let mut back = Vec::with_capacity(LEN + 1);
+            let mut chunk = vec![0; 300_000];
+            while back.len() < LEN + 1 {
+                let len = stream.read(&mut chunk).expect("read");
+                assert!(len > 0, "ended early");
+                back.extend_from_slice(&chunk[..len]);
+                thread::sleep(Duration::from_millis(1));
+            }
+            assert!(back[0] == b'!' && back[1..] == wanted, "not what was sent");
+        });
+        echo.run(|echo| echo.slots.first().is_some_and(|slot| slot.received == 1));
+        echo.slots[0].out.extend_from_slice(&bytes);
+        let token = echo.token(0);
+        echo.advance(token);
+        echo.run(|echo| echo.closed == 1);
+        reader.join().expect("read all");
+        assert_eq!(echo.errors, []);
+    }
+}
+
+#[test]
+fn completions_without_room_are_neither_lost_nor_late() {
+    let (fd, address) = listener();
+    let tuning = Tuning { sq_entries: Some(2), cq_entries: Some(4), ..Tuning::default() };
+    let mut echo = Echo::new(config(vec![fd]), &tuning);
+    let mut all = echo.connect(address, 300);
+    echo.run(|echo| echo.accepted == 300);
+    for round in 0..20u64 {
+        let bytes = pattern(round, 500);
+        all.iter_mut().for_each(|stream| stream.write_all(&bytes).expect("written"));
+        let want = 500 * (round + 1);
+        echo.run(|echo| {
+            echo.slots.iter().all(|slot| slot.received == want && slot.out.is_empty())
+                && echo.slots.iter().all(|slot| !slot.sending)
+        });
+        for stream in &mut all {
+            let mut back = [0; 500];
+            stream.read_exact(&mut back).expect("read");
+            assert_eq!(back[..], bytes);
+        }
+    }
+    let stats = echo.kernel.stats();
+    assert!(stats.cq_overflow > 0 && stats.flushes > 0, "{stats:?}");
+    assert_eq!(echo.errors, []);
+}
+
+#[test]
+fn a_full_table_says_so_and_goes_on() {
+    let (fd, address) = listener();
+    let mut config = config(vec![fd]);
+    // The table has a reserve of 256 slots beyond these.
+    config.sockets_max = 4;
+    let mut echo = Echo::new(config, &Tuning::default());
+    assert_eq!(echo.kernel.sockets_max(), 4);
+    let mut all = echo.connect(address, 262);
+    echo.run(|echo| echo.accept_errors.contains(&Errno::NFILE));
+    assert_eq!(echo.accepted, 260);
+    all[0].write_all(b"still here").expect("written");
+    echo.run(|echo| echo.slots.iter().any(|slot| slot.received == 10));
+    let mut back = [0; 10];
+    all[0].read_exact(&mut back).expect("echoed");
+    all.truncate(100);
+    echo.run(|echo| echo.closed == 160);
+    if !echo.accepting {
+        echo.accepting = true;
+        echo.kernel.accept(0);
+    }
+    let late = TcpStream::connect(address).expect("connected");
+    echo.run(|echo| echo.accepted >= 261);
+    late.shutdown(Shutdown::Both).expect("shut down");
+}

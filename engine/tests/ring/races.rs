@@ -1,0 +1,223 @@
+//! Cancels, resets, shutdowns and closes against data in flight.
+
+use crate::harness::{Echo, config, kinds, listener};
+use ringws_engine::ring::{Errno, Kernel, Tuning};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// Makes the close of a socket a reset.
+fn reset_on_close(stream: &TcpStream) {
+    let linger = libc::linger { l_onoff: 1, l_linger: 0 };
+    // SAFETY: an option of a live socket, from memory of the right size.
+    let set = unsafe {
+        libc::setsockopt(
+            stream.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_LINGER,
+            std::ptr::from_ref(&linger).cast(),
+            size_of::<libc::linger>() as u32,
+        )
+    };
+    assert_eq!(set, 0);
+}
+
+/// A client that writes without end until `stop`.
+fn flood(address: SocketAddr, stop: &Arc<AtomicBool>) -> JoinHandle<u64> {
+    let stop = Arc::clone(stop);
+    thread::spawn(move || {
+        let mut stream = TcpStream::connect(address).expect("connected");
+        stream.set_write_timeout(Some(Duration::from_millis(50))).expect("set");
+        let mut sent = 0;
+        while !stop.load(Ordering::Relaxed) {
+            sent += stream.write(&[7; 1_000]).unwrap_or(0) as u64;
+        }
+        sent
+    })
+}
+
+/// Cancels and arms again, thousands of times, while data flows and buffers run out: each receive
+/// ends exactly once (the harness checks), and every byte arrives.
+#[test]
+fn cancel_races_with_data_and_with_starvation() {
+    for (buffers, ordinary) in [(64, false), (16, false), (16, true)] {
+        let (fd, address) = listener();
+        let mut config = config(vec![fd]);
+        (config.recv_buffers, config.recv_buffer_size) = (buffers, 64);
+        let mut echo = Echo::new(config, &Tuning { ordinary, ..Tuning::default() });
+        (echo.mute, echo.rearm) = (true, true);
+        let stop = Arc::new(AtomicBool::new(false));
+        let clients: Vec<_> = (0..3).map(|_| flood(address, &stop)).collect();
+        echo.run(|echo| echo.accepted == 3);
+        let mut cancels = 0;
+        for turn in 0..3_000 {
+            for index in 0..3 {
+                let token = echo.token(index);
+                let slot = &mut echo.slots[index];
+                if slot.receiving && !slot.cancelling && (turn + index) % 2 == 0 {
+                    slot.cancelling = true;
+                    cancels += 1;
+                    echo.kernel.cancel_receive(token);
+                }
+            }
+            echo.turn(Some(Duration::ZERO));
+        }
+        stop.store(true, Ordering::Relaxed);
+        echo.run(|echo| echo.closed == 3);
+        let sent: u64 = clients.into_iter().map(|client| client.join().expect("flooded")).sum();
+        let received: u64 = echo.slots.iter().map(|slot| slot.received).sum();
+        assert_eq!(received, sent);
+        assert!(cancels > 500, "{cancels}");
+        assert!(buffers > 16 || echo.kernel.stats().buffers_exhausted > 0);
+        assert_eq!(echo.errors, []);
+    }
+}
+
+#[test]
+fn resets_in_flight_end_both_directions() {
+    for (name, sqpoll, tuning) in kinds() {
+        let (fd, address) = listener();
+        let mut config = config(vec![fd]);
+        config.sqpoll = sqpoll;
+        let mut echo = Echo::new(config, &tuning);
+        let clients = thread::spawn(move || {
+            for round in 0..300 {
+                let mut stream = TcpStream::connect(address).expect("connected");
+                reset_on_close(&stream);
+                stream.write_all(&[1; 40_000]).expect("written");
+                if round % 3 == 0 {
+                    let _ = stream.read(&mut [0; 1_000]);
+                }
+            }
+        });
+        echo.run(|echo| echo.closed == 300);
+        clients.join().expect(name);
+        let usual = [Errno::CONNRESET, Errno::PIPE, Errno::CANCELED];
+        assert!(echo.errors.iter().all(|errno| usual.contains(errno)), "{name} {:?}", echo.errors);
+        assert!(!echo.errors.is_empty(), "{name}");
+    }
+}
+
+/// Shuts each socket down and closes it in the same turn while new connections take the slots that
+/// come free: a shutdown that ran late would hit one of those.
+#[test]
+fn a_shutdown_never_hits_the_next_tenant_of_a_slot() {
+    for op_shutdown in [false, true] {
+        let (fd, address) = listener();
+        let tuning = Tuning { op_shutdown, ..Tuning::default() };
+        let mut echo = Echo::new(config(vec![fd]), &tuning);
+        echo.shut = true;
+        let clients: Vec<_> = (0..4u8)
+            .map(|kind| {
+                thread::spawn(move || {
+                    for _ in 0..500 {
+                        let mut stream = TcpStream::connect(address).expect("connected");
+                        stream.write_all(&[kind]).expect("written");
+                        let mut back = [9];
+                        stream.read_exact(&mut back).expect("not shut down for another");
+                        assert_eq!(back, [kind]);
+                    }
+                })
+            })
+            .collect();
+        echo.run(|echo| echo.closed == 2_000);
+        clients.into_iter().for_each(|client| client.join().expect("echoed"));
+        assert!(echo.slots.len() < 100, "slots are used again");
+        assert_eq!(echo.errors, []);
+    }
+}
+
+#[test]
+fn shutdown_ends_a_send_to_a_peer_that_does_not_read() {
+    for (name, sqpoll, tuning) in kinds() {
+        let (fd, address) = listener();
+        let mut config = config(vec![fd]);
+        config.sqpoll = sqpoll;
+        let mut echo = Echo::new(config, &tuning);
+        let stream = TcpStream::connect(address).expect("connected");
+        echo.run(|echo| echo.accepted == 1);
+        let token = echo.token(0);
+        echo.slots[0].out = vec![1; 16 << 20];
+        echo.advance(token);
+        for _ in 0..5 {
+            echo.turn(Some(Duration::from_millis(5)));
+        }
+        assert!(echo.slots[0].sending && echo.slots[0].receiving, "{name}");
+        let socket = echo.slots[0].socket.expect("open");
+        echo.kernel.shutdown(socket);
+        // The send ends with what it has sent, is tried again by the harness, and fails.
+        echo.run(|echo| echo.closed == 1);
+        assert_eq!(echo.errors, [Errno::PIPE], "{name}");
+        drop(stream);
+    }
+}
+
+#[test]
+fn shutdown_send_ends_one_direction_after_what_was_sent() {
+    for (name, sqpoll, tuning) in kinds() {
+        let (fd, address) = listener();
+        let mut config = config(vec![fd]);
+        config.sqpoll = sqpoll;
+        let mut echo = Echo::new(config, &tuning);
+        let mut stream = TcpStream::connect(address).expect("connected");
+        stream.write_all(b"one").expect("written");
+        echo.run(|echo| echo.slots.first().is_some_and(|slot| slot.received == 3));
+        echo.run(|echo| !echo.slots[0].sending);
+        let socket = echo.slots[0].socket.expect("open");
+        echo.kernel.shutdown_send(socket);
+        echo.turn(Some(Duration::from_millis(1)));
+        let reader = thread::spawn(move || {
+            let mut back = Vec::new();
+            stream.read_to_end(&mut back).expect("the end");
+            assert_eq!(back, b"one");
+            stream.write_all(b"two").expect("the other direction is open");
+        });
+        echo.mute = true;
+        echo.run(|echo| echo.closed == 1);
+        reader.join().expect(name);
+        assert_eq!(echo.slots[0].received, 6, "{name}");
+    }
+}
+
+/// An accept that is cancelled while connections come in: none is lost without a trace, and the
+/// end comes last and once.
+#[test]
+fn cancelling_an_accept_races_with_connections() {
+    for (name, sqpoll, tuning) in kinds() {
+        let (fd, address) = listener();
+        let mut config = config(vec![fd]);
+        config.sqpoll = sqpoll;
+        let mut echo = Echo::new(config, &tuning);
+        let clients = thread::spawn(move || {
+            for _ in 0..500 {
+                let mut stream = TcpStream::connect(address).expect("connected");
+                stream.write_all(b"x").expect("written");
+                assert_eq!(stream.read(&mut [0]).expect("echoed"), 1);
+            }
+        });
+        let mut cancelled = 0;
+        echo.run(|echo| {
+            if echo.accepting && cancelled < 300 {
+                cancelled += 1;
+                echo.kernel.cancel_accept(0);
+            } else if !echo.accepting {
+                echo.accepting = true;
+                echo.kernel.accept(0);
+            }
+            echo.closed == 500
+        });
+        clients.join().expect(name);
+        assert!(echo.accept_errors.iter().all(|&errno| errno == Errno::CANCELED), "{name}");
+        assert!(!echo.accept_errors.is_empty(), "{name}");
+        while echo.accepting {
+            echo.kernel.cancel_accept(0);
+            echo.turn(Some(Duration::from_millis(1)));
+        }
+        echo.kernel.close_listener(0);
+        assert!(TcpStream::connect(address).is_err(), "{name}");
+    }
+}
