@@ -89,7 +89,7 @@ impl Handler for rws_callbacks {
 
     fn on_message(&self, ctx: &mut Context, conn: Conn, message: Message<'_>) {
         let Some(call) = self.on_message else { return };
-        let user = user_of(ctx, conn);
+        let user = User::from_word(message.user);
         let message = rws_message::from(&message);
         // SAFETY: see above.
         unsafe { call(lend(ctx), conn.into(), &message, user) }

@@ -85,6 +85,6 @@ pub unsafe extern "C" fn rws_message_retain(
             Some(opcode @ (Opcode::Text | Opcode::Binary)) => opcode,
             _ => return std::ptr::null_mut(),
         };
-        own::share(ctx.retain(&Message { opcode, payload, first, last }))
+        own::share(ctx.retain(&Message { opcode, payload, first, last, user: 0 }))
     })
 }

@@ -2,7 +2,7 @@
 
 use super::Served;
 use super::ctx::{Conn, Context};
-use super::handler::{Message, Upgrade, payload_of};
+use super::handler::{Handler, Message, Upgrade};
 use super::slab::Phase;
 use crate::conn::{Connection, Data, Env, Event};
 use crate::proto::Input;
@@ -33,6 +33,8 @@ pub(super) fn with_env<T>(
 /// Feeds bytes to a connection until they are used up or the application stops it, and hands what
 /// happened to the handler. What a pause leaves over is parked.
 pub(super) fn deliver(ctx: &mut Context, endpoints: &[Served], index: u32, bytes: &mut [u8]) {
+    let handler = &*endpoints[ctx.slab.at(index).endpoint as usize].handler;
+    let conn = handle_of(ctx, index);
     let mut input = Input::new(bytes);
     loop {
         let slot = ctx.slab.at(index);
@@ -41,13 +43,17 @@ pub(super) fn deliver(ctx: &mut Context, endpoints: &[Served], index: u32, bytes
         }
         if slot.paused {
             park(ctx, index, input.peek());
-            return;
+            break;
         }
         match with_env(ctx, index, |conn, env| conn.receive(&mut input, env)) {
-            Ok(Some(event)) => act(ctx, endpoints, index, event),
-            Ok(None) => return,
+            Ok(Some(event)) => act(ctx, handler, conn, event),
+            Ok(None) => break,
             Err(_) => return ctx.mark_dirty(index),
         }
+    }
+    // A control frame may have queued an answer without the application's doing.
+    if ctx.slab.at(index).conn.buffered() > 0 {
+        ctx.mark_dirty(index);
     }
 }
 
@@ -71,12 +77,12 @@ pub(super) fn unpark(ctx: &mut Context, endpoints: &[Served], index: u32) {
     }
 }
 
-fn act(ctx: &mut Context, endpoints: &[Served], index: u32, event: Event<'_>) {
-    let handler = &*endpoints[ctx.slab.at(index).endpoint as usize].handler;
-    let conn = handle_of(ctx, index);
+#[inline]
+fn act(ctx: &mut Context, handler: &dyn Handler, conn: Conn, event: Event<'_>) {
     match event {
         Event::Message { opcode, data, first, last } => {
-            let message = Message::new(opcode, &data, first, last);
+            let user = ctx.slab.at(conn.slot()).user;
+            let message = Message { opcode, payload: payload_of(&data), first, last, user };
             ctx.counters.messages_in.add(1);
             ctx.counters.bytes_in.add(message.payload.len() as u64);
             handler.on_message(ctx, conn, message);
@@ -90,18 +96,14 @@ fn act(ctx: &mut Context, endpoints: &[Served], index: u32, event: Event<'_>) {
                 ctx.pool.put(bytes);
             }
         }
-        Event::Close => ctx.mark_dirty(index),
-        Event::Upgrade(request) => upgrade(ctx, endpoints, index, &request),
-    }
-    // A control frame may have queued an answer without the application's doing.
-    if ctx.slab.at(index).conn.buffered() > 0 {
-        ctx.mark_dirty(index);
+        Event::Close => ctx.mark_dirty(conn.slot()),
+        Event::Upgrade(request) => upgrade(ctx, handler, conn, &request),
     }
 }
 
-fn upgrade(ctx: &mut Context, endpoints: &[Served], index: u32, request: &Request<'_>) {
-    let handler = &*endpoints[ctx.slab.at(index).endpoint as usize].handler;
-    let conn = handle_of(ctx, index);
+#[cold]
+fn upgrade(ctx: &mut Context, handler: &dyn Handler, conn: Conn, request: &Request<'_>) {
+    let index = conn.slot();
     let slot = ctx.slab.at(index);
     let (peer, mut user) = (slot.peer, slot.user);
     let mut response = Response::default();
@@ -122,5 +124,14 @@ fn upgrade(ctx: &mut Context, endpoints: &[Served], index: u32, request: &Reques
             handler.on_open(ctx, conn);
         }
         Err(refusal) => with_env(ctx, index, |conn, env| conn.refuse(&refusal, env)),
+    }
+}
+
+/// The bytes of a received payload, wherever they lie.
+#[inline]
+fn payload_of<'a>(data: &'a Data<'_>) -> &'a [u8] {
+    match data {
+        Data::Lent(bytes) => bytes,
+        Data::Owned(bytes) => bytes,
     }
 }

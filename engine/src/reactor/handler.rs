@@ -2,7 +2,7 @@
 //! same handler at once. They must not block. No call re-enters another.
 
 use super::ctx::{Conn, Context};
-use crate::conn::{CloseInfo, Data};
+use crate::conn::CloseInfo;
 use crate::proto::Opcode;
 use crate::proto::handshake::{InvalidHeader, Refusal, Request, Response};
 use std::net::SocketAddr;
@@ -74,6 +74,8 @@ pub struct Message<'a> {
     pub first: bool,
     /// Ends a message: always, unless `Limits::stream`.
     pub last: bool,
+    /// The connection's user word, as it was when the message came.
+    pub user: usize,
 }
 
 /// How a connection ended.
@@ -83,18 +85,4 @@ pub struct Closed<'a> {
     pub info: CloseInfo<'a>,
     /// The `errno` that ended the transport; 0 if it ended in order.
     pub errno: i32,
-}
-
-impl<'a> Message<'a> {
-    pub(super) fn new(opcode: Opcode, data: &'a Data<'_>, first: bool, last: bool) -> Self {
-        Self { opcode, payload: payload_of(data), first, last }
-    }
-}
-
-/// The bytes of a received payload, wherever they lie.
-pub(super) fn payload_of<'a>(data: &'a Data<'_>) -> &'a [u8] {
-    match data {
-        Data::Lent(bytes) => bytes,
-        Data::Owned(bytes) => bytes,
-    }
 }
