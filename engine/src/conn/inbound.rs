@@ -27,6 +27,7 @@ pub(super) struct Inbound {
     /// What had to be copied of the message in progress, and behind it of a control frame in
     /// progress: while a control frame is incomplete, no data can come.
     bytes: Vec<u8>,
+    /// Of the text message in progress; at its start between messages.
     utf8: Utf8,
     /// Of the message in progress.
     opcode: Opcode,
@@ -114,7 +115,6 @@ impl Inbound {
                     return whole(place.opcode, piece.data, piece.key).map(Some);
                 }
                 self.opcode = place.opcode;
-                self.utf8.reset();
                 self.begun = false;
             }
         }

@@ -159,8 +159,6 @@ impl Outbox {
         };
         if batch.is_empty() {
             batch = std::mem::take(&mut self.queue);
-        } else {
-            self.settle_stalled();
         }
         self.out = !batch.is_empty();
         self.out.then_some(batch)

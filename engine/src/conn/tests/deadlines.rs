@@ -153,6 +153,17 @@ fn paused_a_send_must_make_progress() {
 }
 
 #[test]
+fn paused_in_the_upgrade_its_answer_has_its_time() {
+    let mut bench = Bench::new(limits());
+    bench.now = 1090;
+    bench.conn.set_paused(true, bench.now);
+    bench.feed(REQUEST);
+    assert_eq!(bench.conn.deadline(&bench.limits), Some(2090));
+    bench.run_until(2090);
+    assert!(timed_out(&bench), "the answer was never sent");
+}
+
+#[test]
 fn paused_or_not_the_closing_handshake_has_its_time() {
     let mut bench = Bench::open(limits());
     bench.conn.set_paused(true, bench.now);
@@ -193,4 +204,7 @@ fn the_shortest_idle_timeout_still_pings_before_it_ends() {
     assert_eq!(bench.sent(), b"\x89\x00");
     bench.run_until(1002);
     assert!(timed_out(&bench));
+    let mut bench = Bench::open(Limits { idle_timeout_ms: 1, ..limits() });
+    bench.run_until(1001);
+    assert!(timed_out(&bench), "no time for a Ping");
 }

@@ -101,10 +101,11 @@ fn the_limit_itself_is_allowed() {
     let limits = Limits { message_max: 100, ..Limits::default() };
     let whole = frame(0x82, [1; 100]);
     assert_eq!(Bench::open(limits).feed(&whole), (vec![lent(Opcode::Binary, [1; 100])], None));
+    let failure = Some(Failure::Violation(Violation::MessageTooBig));
+    assert_eq!(Bench::open(limits).feed(&frame(0x82, [1; 101])), (vec![], failure));
     let split = [frame(0x02, [1; 60]), frame(0x80, [1; 40])].concat();
     assert_eq!(Bench::open(limits).feed(&split), (vec![owned(Opcode::Binary, [1; 100])], None));
     let over = [frame(0x02, [1; 60]), header(0x80, 41)].concat();
-    let failure = Some(Failure::Violation(Violation::MessageTooBig));
     assert_eq!(Bench::open(limits).feed(&over), (vec![], failure));
 }
 

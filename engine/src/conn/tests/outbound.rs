@@ -93,8 +93,8 @@ fn large_messages_are_shared_and_small_ones_copied() {
 #[test]
 fn full_once_refused_after_and_drained_once() {
     let mut bench = small_queue();
-    assert_eq!(bench.send(Opcode::Binary, &[0; 900]), Ok(Queued::Ok));
-    assert_eq!(bench.send(Opcode::Binary, &[0; 900]), Ok(Queued::Full));
+    assert_eq!(bench.send(Opcode::Binary, &[0; 996]), Ok(Queued::Ok), "1000 with its header");
+    assert_eq!(bench.send(Opcode::Binary, &[0; 804]), Ok(Queued::Full));
     assert_eq!(bench.send(Opcode::Binary, &[0; 1]), Err(SendError::Full));
     let message = Outgoing::new(Opcode::Binary, Bytes::from_static(b"x"));
     assert_eq!(bench.with(|c, env| c.send_message(&message, env)), Err(SendError::Full));
