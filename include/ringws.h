@@ -24,7 +24,8 @@
 #define RWS_VERSION_MINOR 1
 #define RWS_VERSION_PATCH 0
 #ifdef __cplusplus
-# define RWS_INIT(type) ([] { type t{}; t.size = static_cast<uint32_t>(sizeof t); return t; }())
+# define RWS_INIT(type) \
+    ([] { type rws_{}; rws_.size = static_cast<uint32_t>(sizeof rws_); return rws_; }())
 #else
 # define RWS_INIT(type) { .size = (uint32_t)sizeof(type) }
 #endif

@@ -22,13 +22,20 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
+#include <functional>
 #include <string_view>
 #include <type_traits>
 #include <utility>
 #if defined(__cpp_exceptions)
 # include <stdexcept>
 #endif
+
+// Handles as keys, where the language looks for them: beside their types.
+inline bool operator==(rws_conn a, rws_conn b) noexcept { return a.id == b.id; }
+inline bool operator!=(rws_conn a, rws_conn b) noexcept { return a.id != b.id; }
+template <> struct std::hash<rws_conn> {
+  std::size_t operator()(rws_conn c) const noexcept { return std::hash<std::uint64_t>{}(c.id); }
+};
 
 namespace rws {
 
@@ -43,8 +50,6 @@ inline std::string_view view(rws_bytes b) noexcept {
 inline rws_bytes bytes(std::string_view s) noexcept {
   return {reinterpret_cast<const std::uint8_t *>(s.data()), s.size()};
 }
-inline bool operator==(rws_conn a, rws_conn b) noexcept { return a.id == b.id; }
-inline bool operator!=(rws_conn a, rws_conn b) noexcept { return a.id != b.id; }
 
 // The C functions that the engine calls: noexcept is part of their type.
 using job = void (*)(rws_reactor *, void *) noexcept;

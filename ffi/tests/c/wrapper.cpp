@@ -1,0 +1,211 @@
+// What the C++ wrapper does at run time: ownership, exceptions, handlers, members as callbacks.
+#include "client.h"
+#include <atomic>
+#include <map>
+#include <ringws.hpp>
+#include <string>
+#include <unordered_map>
+
+static_assert(!std::is_copy_constructible_v<rws::engine>);
+static_assert(std::is_nothrow_move_constructible_v<rws::engine>);
+static_assert(std::is_nothrow_move_assignable_v<rws::engine>);
+static_assert(std::is_nothrow_copy_constructible_v<rws::buf>);
+static_assert(sizeof(rws::engine) == sizeof(void *) && sizeof(rws::buf) == sizeof(void *));
+
+static std::atomic<int> releases{0};
+
+static rws::buf wrapped() {
+  static const char text[] = "wrapped";
+  return rws::buf::wrap(RWS_TEXT, text, [](void *) noexcept { releases++; }, nullptr);
+}
+
+static void buffers() {
+  {
+    rws::buf a = wrapped();
+    CHECK(a);
+    rws::buf b = a;
+    CHECK(b.get() == a.get());
+    rws::buf c = std::move(a);
+    CHECK(!a && c.get() == b.get());
+    b = rws::buf();
+    rws::buf &alias = c;
+    c = alias;
+    CHECK(c && releases == 0);
+    rws_buf_release(c.release());
+    CHECK(!c && releases == 1);
+  }
+  CHECK(releases == 1);
+  CHECK(!rws::buf(RWS_TEXT, "\xff"));
+  CHECK(!rws::buf::wrap(RWS_TEXT, "\xff", [](void *) noexcept { releases++; }, nullptr));
+  CHECK(releases == 1);
+}
+
+static void failures() {
+  rws_config config = RWS_INIT(rws_config);
+  config.recv_buffers = 3;
+  try {
+    rws::engine engine(config);
+    CHECK(!"made");
+  } catch (const rws::error &e) {
+    CHECK(e.raw.status == RWS_E_INVALID);
+    CHECK(std::string(e.what()).find("recv_buffers") != std::string::npos);
+  }
+  rws::engine engine;
+  struct { void on_open(rws::reactor, rws_conn) {} } handler;
+  rws_endpoint at = RWS_INIT(rws_endpoint);
+  at.address = "nowhere";
+  try {
+    engine.listen(at, handler);
+    CHECK(!"listens");
+  } catch (const rws::error &e) {
+    CHECK(e.raw.status == RWS_E_INVALID);
+  }
+  engine.start();
+  try {
+    engine.start();
+    CHECK(!"started twice");
+  } catch (const rws::error &e) {
+    CHECK(e.raw.status == RWS_E_STATE);
+  }
+  engine = rws::engine(nullptr);  // frees the one that runs
+  CHECK(engine.get() == nullptr);
+}
+
+static std::atomic<int> opens{0}, closes{0}, ticks{0}, tocks{0}, posts{0}, starts{0}, stops{0};
+static std::atomic<std::uint64_t> last{0};
+
+// One for the endpoint, and one of its own for each connection.
+struct Session {
+  std::string name = "endpoint";
+  rws_timer never{};
+
+  int on_upgrade(rws::reactor r, rws::upgrade up) {
+    rws_address peer{};
+    CHECK(name == "endpoint" && r.engine().get() != nullptr);
+    CHECK(up.path() == "/" && up.header("Absent").data() == nullptr);
+    CHECK(up.peer(peer) == RWS_OK && peer.family == RWS_FAMILY_IPV4);
+    CHECK(up.add_header("X-Served-By", "ringws") == RWS_OK);
+    CHECK(up.protocol("chat") == RWS_E_INVALID);
+    return 101;
+  }
+  void on_open(rws::reactor r, rws_conn c) {
+    CHECK(r.get_handler<Session>(c) == this);
+    auto *own = new Session;
+    own->name = "connection";
+    CHECK(r.set_handler(c, *own) == RWS_OK);
+    CHECK(r.start_timer<&Session::tick>(1, *own) == RWS_OK);
+    CHECK(r.start_timer<tock>(1, *own) == RWS_OK);
+    CHECK(r.start_timer(3600000, [](rws_reactor *, void *) noexcept {}, nullptr, &own->never) ==
+          RWS_OK);
+    last = c.id;
+    opens++;
+  }
+  void tick(rws::reactor r) {
+    CHECK(name == "connection");
+    CHECK(r.cancel_timer(never) == RWS_OK);
+    ticks++;
+  }
+  static void tock(rws::reactor, Session &session) {
+    CHECK(session.name == "connection");
+    tocks++;
+  }
+  void on_message(rws::reactor r, rws_conn c, const rws_message &m) {
+    CHECK(name == "connection");
+    if (rws::view(m) == "wrapped, please") {
+      CHECK(r.send(c, wrapped()) == RWS_OK);
+      return;
+    }
+    const rws::buf kept = r.retain(m);
+    CHECK(r.send(c, kept) == RWS_OK);
+    CHECK(r.buffered(c) == m.len + 2);
+    r.pause(c);
+    r.resume(c);
+  }
+  void on_pong(rws::reactor r, rws_conn c, std::string_view payload) {
+    CHECK(r.close(c, RWS_CLOSE_POLICY, payload) == RWS_OK);
+  }
+  void on_close(rws::reactor, rws_conn, const rws_close_info &info) {
+    CHECK(info.sent_code == RWS_CLOSE_POLICY && rws::view(info.reason) == "bye");
+    closes++;
+    delete this;
+  }
+  void post(rws::reactor r) {
+    CHECK(name == "endpoint" && r.index() == 1);
+    posts++;
+  }
+};
+
+struct Hooks {
+  void on_start(rws::reactor r) {
+    CHECK(r.user() == this);
+    r.set_user(nullptr);
+    starts++;
+  }
+  static void on_stop(rws::reactor r) {
+    CHECK(r.user() == nullptr);
+    stops++;
+  }
+};
+
+static void expect(int s, unsigned char first, std::string_view payload) {
+  unsigned char got, data[256];
+  CHECK(client_receive(s, &got, data, sizeof data) == static_cast<long>(payload.size()));
+  CHECK(got == first && memcmp(data, payload.data(), payload.size()) == 0);
+}
+
+static void serve() {
+  Session endpoint;
+  Hooks hooks;
+  rws_config config = RWS_INIT(rws_config);
+  config.reactors = 2;
+  rws::set_hooks(config, hooks);
+  rws::engine engine(config);
+  const std::uint16_t port = engine.listen(0, endpoint);
+  engine.start();
+  CHECK(engine.post<&Session::post>(1, endpoint) == RWS_OK);
+
+  const int s = client_open(port);
+  CHECK(s >= 0);
+  CHECK(client_send(s, RWS_TEXT, "hello", 5) == 0);
+  expect(s, 0x81, "hello");
+  CHECK(client_send(s, RWS_TEXT, "wrapped, please", 15) == 0);
+  expect(s, 0x81, "wrapped");
+  const rws_conn c{last};
+  const rws::handle handle = engine;
+  CHECK(handle.send(c, RWS_BINARY, "from outside") == RWS_OK);
+  expect(s, 0x82, "from outside");
+  CHECK(handle.send(c, wrapped()) == RWS_OK);
+  expect(s, 0x81, "wrapped");
+  while (ticks == 0 || tocks == 0) usleep(1000);
+  CHECK(client_send(s, RWS_PONG, "bye", 3) == 0);
+  expect(s, 0x88, "\x03\xf0" "bye");
+  CHECK(client_send(s, 8, "\x03\xe8", 2) == 0);
+  char end;
+  CHECK(client_read(s, &end, 1) < 0);
+  close(s);
+  rws_stats stats;
+  do {
+    usleep(1000);
+    CHECK(engine.stats(stats) == RWS_OK && stats.reactors == 2);
+  } while (stats.connections != 0);
+  CHECK(stats.upgraded == 1 && stats.messages_in == 2);
+  rws::engine moved = std::move(engine);
+  moved.stop();
+  moved.wait();
+}
+
+static void keys() {
+  const rws_conn a{1}, b{2};
+  std::unordered_map<rws_conn, int> map{{a, 10}, {b, 20}};
+  CHECK(a != b && a == rws_conn{1} && map[b] == 20);
+}
+
+int main() {
+  buffers();
+  failures();
+  keys();
+  serve();
+  CHECK(opens == 1 && closes == 1 && ticks == 1 && tocks == 1 && posts == 1);
+  CHECK(starts == 2 && stops == 2 && releases == 3);
+  std::puts("ok");
+}

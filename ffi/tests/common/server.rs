@@ -1,0 +1,66 @@
+//! A server program under test.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// Killed when dropped.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) port: u16,
+}
+
+impl Server {
+    /// Starts it; its first line must be `listening on <port>`.
+    pub(crate) fn start(program: &Path, args: &[&str]) -> Self {
+        let mut child = Command::new(program)
+            .args(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        match line.trim_end().strip_prefix("listening on ").and_then(|port| port.parse().ok()) {
+            Some(port) => Self { child, port },
+            None => {
+                // It may still run: without its end there is no end of its errors.
+                let _ = child.kill();
+                let mut said = String::new();
+                child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+                panic!("{program:?} said {line:?} and {said:?}");
+            }
+        }
+    }
+
+    /// Sends a signal, by name.
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        super::succeed(Command::new("kill").args(["-s", name, &pid]));
+    }
+
+    /// Waits for its end; panics if that takes longer, or if it said anything on standard error.
+    pub(crate) fn wait(mut self, longest: Duration) -> ExitStatus {
+        let start = Instant::now();
+        let status = loop {
+            match self.child.try_wait().unwrap() {
+                Some(status) => break status,
+                None => assert!(start.elapsed() < longest, "did not end within {longest:?}"),
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        let mut said = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        assert_eq!(said, "", "on standard error, with {status}");
+        status
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Ended already when all went well.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,171 @@
+//! Sizes, offsets and values as a C compiler sees them in ringws.h and as Rust has them.
+
+mod common;
+
+use common::{compilers, here, scratch, stdout_of, succeed};
+use ringws::address::rws_address;
+use ringws::callbacks::rws_callbacks;
+use ringws::config::rws_config;
+use ringws::constants::*;
+use ringws::endpoint::{rws_endpoint, rws_options};
+use ringws::features::rws_feature;
+use ringws::message::{rws_close_info, rws_message};
+use ringws::stats::rws_stats;
+use ringws::status::{rws_error, rws_status};
+use ringws::types::{rws_bytes, rws_conn, rws_timer};
+use std::collections::BTreeMap;
+use std::mem::{align_of, offset_of, size_of};
+use std::process::Command;
+
+/// C expressions and the values that Rust gives them.
+type Facts = BTreeMap<String, i64>;
+
+macro_rules! structs {
+    ($($name:ident { $($field:ident),* $(,)? })*) => {
+        fn structs(facts: &mut Facts) {
+            $(
+                // Does not compile unless all fields are named.
+                let _ = |value: $name| { let $name { $($field: _),* } = value; };
+                facts.insert(concat!("sizeof(", stringify!($name), ")").into(),
+                    size_of::<$name>() as i64);
+                facts.insert(concat!("_Alignof(", stringify!($name), ")").into(),
+                    align_of::<$name>() as i64);
+                $(facts.insert(
+                    concat!("offsetof(", stringify!($name), ", ", stringify!($field), ")").into(),
+                    offset_of!($name, $field) as i64,
+                );)*
+            )*
+        }
+    };
+}
+
+structs! {
+    rws_address { ip, scope, port, family, reserved }
+    rws_bytes { data, len }
+    rws_callbacks { size, on_upgrade, on_open, on_message, on_pong, on_drain, on_close }
+    rws_close_info { code, sent_code, sys_errno, reason }
+    rws_config {
+        size, reactors, connections_max, recv_buffers, recv_buffer_size, flags, on_start, on_stop,
+        on_log, user,
+    }
+    rws_conn { id }
+    rws_endpoint { size, port, address, callbacks, user, options }
+    rws_error { status, sys_errno, text }
+    rws_feature { name, kernel, flags, reserved }
+    rws_message { data, len, opcode, flags }
+    rws_options {
+        size, flags, message_max, fragments_max, send_queue_max, head_max, handshake_timeout_ms,
+        idle_timeout_ms, close_timeout_ms,
+    }
+    rws_stats {
+        size, reactors, connections, accepted, upgraded, refused, violations, timeouts,
+        messages_in, bytes_in, messages_out, bytes_out, bytes_copied, retained, retain_copied,
+        forward_dropped, accept_paused, buffers_exhausted, turns,
+    }
+    rws_timer { id }
+}
+
+macro_rules! values {
+    ($($name:expr),* $(,)?) => {
+        fn values(facts: &mut Facts) {
+            $(facts.insert(
+                stringify!($name).trim_start_matches("rws_status::").into(),
+                $name as i64,
+            );)*
+        }
+    };
+}
+
+values! {
+    RWS_CONTINUATION, RWS_TEXT, RWS_BINARY, RWS_PING, RWS_PONG,
+    RWS_CLOSE_NORMAL, RWS_CLOSE_GOING_AWAY, RWS_CLOSE_PROTOCOL, RWS_CLOSE_UNSUPPORTED,
+    RWS_CLOSE_NO_STATUS, RWS_CLOSE_ABNORMAL, RWS_CLOSE_INVALID_DATA, RWS_CLOSE_POLICY,
+    RWS_CLOSE_TOO_BIG, RWS_CLOSE_INTERNAL, RWS_CLOSE_RESTART, RWS_CLOSE_TRY_AGAIN,
+    RWS_CLOSE_BAD_GATEWAY,
+    RWS_MORE, RWS_FIRST, RWS_LAST, RWS_OPT_STREAM, RWS_CFG_PIN, RWS_CFG_SQPOLL,
+    RWS_LOG_ERROR, RWS_LOG_WARN, RWS_LOG_INFO,
+    RWS_FAMILY_NONE, RWS_FAMILY_IPV4, RWS_FAMILY_IPV6,
+    RWS_FEATURE_REQUIRED, RWS_FEATURE_PRESENT, RWS_FEATURE_USED,
+    rws_status::RWS_FULL, rws_status::RWS_OK, rws_status::RWS_E_INVALID,
+    rws_status::RWS_E_UNSUPPORTED, rws_status::RWS_E_NOMEM, rws_status::RWS_E_SYSTEM,
+    rws_status::RWS_E_KERNEL, rws_status::RWS_E_GONE, rws_status::RWS_E_CLOSING,
+    rws_status::RWS_E_FULL, rws_status::RWS_E_TOO_BIG, rws_status::RWS_E_UTF8,
+    rws_status::RWS_E_STATE, rws_status::RWS_E_PANIC,
+}
+
+fn facts() -> Facts {
+    let mut facts = Facts::new();
+    structs(&mut facts);
+    values(&mut facts);
+    let part = |text: &str| text.parse::<i64>().unwrap();
+    for (name, value) in [
+        ("RWS_VERSION_MAJOR", env!("CARGO_PKG_VERSION_MAJOR")),
+        ("RWS_VERSION_MINOR", env!("CARGO_PKG_VERSION_MINOR")),
+        ("RWS_VERSION_PATCH", env!("CARGO_PKG_VERSION_PATCH")),
+    ] {
+        facts.insert(name.into(), part(value));
+    }
+    for (name, size) in [
+        ("rws_config", size_of::<rws_config>()),
+        ("rws_callbacks", size_of::<rws_callbacks>()),
+        ("rws_endpoint", size_of::<rws_endpoint>()),
+        ("rws_options", size_of::<rws_options>()),
+        ("rws_stats", size_of::<rws_stats>()),
+    ] {
+        facts.insert(format!("((const {name})RWS_INIT({name})).size"), size as i64);
+    }
+    facts.insert("sizeof(rws_opcode)".into(), size_of::<rws_opcode>() as i64);
+    facts.insert("sizeof(rws_status)".into(), size_of::<rws_status>() as i64);
+    facts
+}
+
+#[test]
+fn c_sees_what_rust_has() {
+    let facts = facts();
+    let lines: String = facts
+        .keys()
+        .map(|fact| format!("  printf(\"%lld\\t%s\\n\", (long long)({fact}), \"{fact}\");\n"))
+        .collect();
+    let text = format!(
+        "#include <ringws.h>\n#include <stdio.h>\nint main(void) {{\n{lines}  return 0;\n}}\n"
+    );
+    for compiler in compilers() {
+        let program = scratch("layout").join(format!("layout-{}", compiler.c));
+        let source = program.with_extension("c");
+        std::fs::write(&source, &text).unwrap();
+        succeed(compiler.command("c11").arg(&source).arg("-o").arg(&program));
+        let seen: Facts = stdout_of(&mut Command::new(&program))
+            .lines()
+            .filter_map(|line| line.split_once('\t'))
+            .map(|(value, fact)| (fact.to_owned(), value.parse().unwrap()))
+            .collect();
+        assert_eq!(seen, facts, "{}", compiler.c);
+    }
+}
+
+/// Names of the header that no fact speaks of would be unchecked.
+#[test]
+fn every_name_of_the_header_is_compared() {
+    let header = std::fs::read_to_string(here().join("../include/ringws.h")).unwrap();
+    let facts = facts();
+    let mut count = 0;
+    for line in header.lines() {
+        let constant = line.strip_prefix("#define ").filter(|rest| !rest.contains(['\\', '(']));
+        let shifted = line.strip_prefix("#define ").filter(|rest| rest.contains("(1u << "));
+        let variant = line.strip_prefix("  RWS_").filter(|rest| rest.contains(" = "));
+        let name = match (constant.or(shifted), variant) {
+            (Some(rest), _) => rest.split(' ').next().unwrap().to_owned(),
+            (_, Some(rest)) => format!("RWS_{}", rest.split(' ').next().unwrap()),
+            _ => match line.strip_prefix("} ").and_then(|rest| rest.strip_suffix(';')) {
+                Some(name) => format!("sizeof({name})"),
+                None => continue,
+            },
+        };
+        if name == "RWS_MUST_USE" || name == "RINGWS_H" {
+            continue;
+        }
+        assert!(facts.contains_key(&name), "{name} is not compared");
+        count += 1;
+    }
+    assert!(count > 60, "only {count} names found");
+}

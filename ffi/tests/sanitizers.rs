@@ -1,0 +1,72 @@
+//! The C and C++ programs under AddressSanitizer, UndefinedBehaviorSanitizer and LeakSanitizer.
+//! The library itself is not instrumented: what is watched are the programs, the allocator that
+//! they share with it, and the memory that crosses the boundary.
+
+mod common;
+
+use common::server::Server;
+use common::websocket::converse;
+use common::{Linkage, compilers, here, scratch, stdout_of};
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+const OPTIONS: [&str; 5] =
+    ["-D_GNU_SOURCE", "-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
+
+/// Compiles a source with the first compiler, instrumented.
+fn instrumented(standard: &str, source: &str) -> PathBuf {
+    let source = here().join(source);
+    let program = scratch("sanitizers").join(source.file_name().unwrap()).with_extension("exe");
+    let program = program
+        .with_file_name(format!("{standard}-{}", source.file_stem().unwrap().to_str().unwrap()));
+    compilers()[0].program(standard, &source, Linkage::Static, &OPTIONS, &program);
+    let symbols = stdout_of(Command::new("nm").arg(&program));
+    assert!(symbols.contains("__asan_init"), "not instrumented");
+    program
+}
+
+fn runs(standard: &str, source: &str, arguments: &[&str]) {
+    let program = instrumented(standard, source);
+    let mut command = Command::new(program);
+    command.args(arguments).env("ASAN_OPTIONS", "detect_leaks=1:detect_stack_use_after_return=1");
+    let said = stdout_of(&mut command);
+    assert!(said.ends_with("ok\n"), "{said}");
+}
+
+#[test]
+fn arguments() {
+    runs("c11", "tests/c/api.c", &[]);
+}
+
+#[test]
+fn wrapper() {
+    runs("c++17", "tests/c/wrapper.cpp", &[]);
+}
+
+#[test]
+fn torture() {
+    runs("c11", "tests/c/torture.c", &["8"]);
+}
+
+#[test]
+fn echo() {
+    for (standard, source) in [("c11", "examples/echo.c"), ("c++20", "examples/echo.cpp")] {
+        let server = Server::start(&instrumented(standard, source), &["0", "200000"]);
+        converse(server, 200_000, "TERM", Duration::from_secs(20));
+    }
+}
+
+/// The sanitizers would have said something: a program that leaks one buffer must fail.
+#[test]
+fn leaks_are_seen() {
+    let source = scratch("sanitizers").join("leak.c");
+    let text = "#include <ringws.h>\nint main(void) {\n  rws_buf *b = rws_buf_new(RWS_TEXT, \"x\", 1, 0);\n  \
+        (void)rws_buf_retain(b);\n  rws_buf_release(b);\n  b = NULL;\n  return 0;\n}\n";
+    std::fs::write(&source, text).unwrap();
+    let program = source.with_extension("exe");
+    compilers()[0].program("c11", &source, Linkage::Static, &OPTIONS, &program);
+    let output = Command::new(program).env("ASAN_OPTIONS", "detect_leaks=1").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("LeakSanitizer"), "{said}");
+}
