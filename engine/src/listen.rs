@@ -66,7 +66,7 @@ fn bind_tcp(at: SocketAddr, dual_stack: bool) -> Result<OwnedFd, Errno> {
     if at.is_ipv6() {
         sockopt::set_ipv6_v6only(&socket, !dual_stack)?;
     }
-    // Accepted sockets inherit it: a turn's output leaves in one send, there is nothing to wait for.
+    // Accepted sockets inherit it. A turn's output leaves in one send: waiting gains nothing.
     sockopt::set_tcp_nodelay(&socket, true)?;
     net::bind(&socket, &at)?;
     net::listen(&socket, BACKLOG)?;
