@@ -82,7 +82,7 @@ impl Connection {
         if self.phase != Phase::Open {
             return self.receive_unopened(input, env);
         }
-        match self.inbound.next_small(input, env.limits) {
+        match self.inbound.next_whole(input, env.limits) {
             Some((opcode, data, key)) => match unmask_and_check(opcode, data, key) {
                 Ok(()) => {
                     let data = Data::Lent(data);
@@ -94,7 +94,7 @@ impl Connection {
         }
     }
 
-    /// Any frames. Apart, so that the way of small messages needs few registers.
+    /// Any frames. Apart, so that the way of whole messages needs few registers.
     #[inline(never)]
     fn receive_frames<'b>(
         &mut self,
