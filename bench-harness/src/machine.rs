@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use rustix::thread::{CpuSet, sched_setaffinity};
 use serde::Serialize;
 
 /// What figures were measured on.
@@ -10,7 +10,7 @@ use serde::Serialize;
 pub struct Description {
     /// The processor, as it calls itself.
     pub cpu: String,
-    /// CPUs this process may use.
+    /// CPUs that are online.
     pub cpus: usize,
     /// Release of the kernel.
     pub kernel: String,
@@ -27,25 +27,21 @@ impl Description {
             "" => "unknown".to_owned(),
             release => release.to_owned(),
         };
-        Self { cpu, cpus: std::thread::available_parallelism().map_or(1, usize::from), kernel }
+        let cpus = info.lines().filter(|line| line.starts_with("processor")).count();
+        Self { cpu, cpus, kernel }
     }
 }
 
 /// Binds the calling thread, and what it starts from now on, to one CPU.
 pub fn pin(cpu: usize) -> Result<()> {
-    let allowed = sched_getaffinity(None).map_err(Error::io("sched_getaffinity"))?;
-    if cpu >= CpuSet::MAX_CPU || !allowed.is_set(cpu) {
-        return Err(Error::Usage(format!("CPU {cpu} does not exist, or is not for this process")));
-    }
     let mut set = CpuSet::new();
-    set.set(cpu);
-    sched_setaffinity(None, &set).map_err(Error::io(format!("binding to CPU {cpu}")))
-}
-
-/// The CPUs this process may run on.
-pub fn cpus() -> Result<Vec<usize>> {
-    let allowed = sched_getaffinity(None).map_err(Error::io("sched_getaffinity"))?;
-    Ok((0..CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu)).collect())
+    if cpu < CpuSet::MAX_CPU {
+        set.set(cpu);
+    }
+    // EINVAL: none of the set exists or is within the process's cpuset.
+    sched_setaffinity(None, &set).map_err(|errno| {
+        Error::Usage(format!("CPU {cpu} does not exist, or is not for this process: {errno}"))
+    })
 }
 
 /// Raises the soft limit of file descriptors so that `count` are possible; children inherit it.
@@ -68,13 +64,20 @@ pub fn allow_descriptors(count: u64) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::thread::sched_getaffinity;
 
     #[test]
-    fn a_thread_can_be_bound_to_each_cpu_it_has() {
-        for cpu in cpus().expect("readable") {
-            let bound = std::thread::spawn(move || pin(cpu).and_then(|()| cpus())).join();
-            assert_eq!(bound.expect("no panic").expect("allowed"), [cpu]);
-        }
+    fn a_thread_can_be_bound_to_a_cpu_and_to_another_one() {
+        let allowed = sched_getaffinity(None).expect("readable");
+        let cpus: Vec<_> = (0..CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu)).collect();
+        let bound = std::thread::spawn(move || {
+            for cpu in cpus {
+                pin(cpu).expect("it is allowed");
+                let set = sched_getaffinity(None).expect("readable");
+                assert!(set.is_set(cpu) && set.count() == 1);
+            }
+        });
+        bound.join().expect("all were allowed");
         assert!(pin(CpuSet::MAX_CPU).is_err());
     }
 

@@ -12,15 +12,30 @@ pub struct Usage {
     pub cpu: Duration,
     /// Context switches of its living threads, by waiting or by being preempted.
     pub context_switches: u64,
+    /// Time its living threads were ready to run while something else had the CPU.
+    pub kept_waiting: Duration,
 }
 
 /// Reads the usage of a process.
 pub fn usage(pid: u32) -> Result<Usage> {
     let stat = read(pid, "stat")?;
-    Ok(Usage {
-        cpu: cpu(&stat).ok_or_else(|| Error::Server(format!("/proc/{pid}/stat: {stat}")))?,
-        context_switches: context_switches(pid)?,
-    })
+    let cpu = cpu(&stat).ok_or_else(|| Error::Server(format!("/proc/{pid}/stat: {stat}")))?;
+    let mut usage = Usage { cpu, context_switches: 0, kept_waiting: Duration::ZERO };
+    let path = format!("/proc/{pid}/task");
+    for task in fs::read_dir(&path).map_err(Error::io(path.as_str()))?.flatten() {
+        // A thread may end between the listing and the reading.
+        let Ok(status) = fs::read_to_string(task.path().join("status")) else { continue };
+        let Ok(schedstat) = fs::read_to_string(task.path().join("schedstat")) else { continue };
+        usage.context_switches += field(&status, "voluntary_ctxt_switches").unwrap_or(0);
+        usage.context_switches += field(&status, "nonvoluntary_ctxt_switches").unwrap_or(0);
+        usage.kept_waiting += waited(&schedstat);
+    }
+    Ok(usage)
+}
+
+/// Time the calling thread was ready to run while something else had the CPU.
+pub fn thread_kept_waiting() -> Duration {
+    waited(&fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default())
 }
 
 /// Resident memory (`VmRSS`) of a process, in bytes.
@@ -51,16 +66,10 @@ fn cpu(stat: &str) -> Option<Duration> {
     Some(Duration::from_nanos(ticks * 1_000_000_000 / per_second))
 }
 
-fn context_switches(pid: u32) -> Result<u64> {
-    let path = format!("/proc/{pid}/task");
-    let mut sum = 0;
-    for task in fs::read_dir(&path).map_err(Error::io(path.as_str()))?.flatten() {
-        // A thread may end between the listing and the reading.
-        let Ok(status) = fs::read_to_string(task.path().join("status")) else { continue };
-        sum += field(&status, "voluntary_ctxt_switches").unwrap_or(0);
-        sum += field(&status, "nonvoluntary_ctxt_switches").unwrap_or(0);
-    }
-    Ok(sum)
+/// The second field of `schedstat`, in nanoseconds (the kernel's sched-stats.rst).
+fn waited(schedstat: &str) -> Duration {
+    let field = schedstat.split_ascii_whitespace().nth(1);
+    Duration::from_nanos(field.and_then(|field| field.parse().ok()).unwrap_or(0))
 }
 
 /// The number of a line `name: number unit`.
@@ -93,6 +102,8 @@ mod tests {
         let after = usage(pid).expect("readable");
         assert!(after.cpu - before.cpu >= Duration::from_millis(30), "{before:?} {after:?}");
         assert!(after.context_switches > 0);
+        assert_eq!(waited("5 7000 9\n"), Duration::from_micros(7));
+        assert!(after.kept_waiting >= before.kept_waiting);
         let block = std::hint::black_box(vec![1u8; 64 << 20]);
         assert!(resident(pid).expect("readable") >= block.len() as u64);
     }

@@ -28,7 +28,13 @@ pub struct Report {
     pub server: Option<ServerUse>,
     /// Which side had nothing left to give.
     pub bottleneck: Bottleneck,
+    /// Share of the time in which the load or the server was ready to run and something else had
+    /// its CPU: the worse of the two. More than a few hundredths, and the figures are doubtful.
+    pub disturbed: f64,
 }
+
+/// From this share of disturbed time on, a measurement is doubtful.
+pub const DISTURBED: f64 = 0.05;
 
 /// Percentiles in microseconds.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -124,9 +130,12 @@ impl fmt::Display for Report {
             )?;
         }
         write!(f, "load          busy {:.0} %", self.load_cpu * 100.0)?;
-        match self.bottleneck {
-            Bottleneck::Unknown => Ok(()),
-            side => write!(f, "; bottleneck: {}", format!("{side:?}").to_lowercase()),
+        if self.bottleneck != Bottleneck::Unknown {
+            write!(f, "; bottleneck: {}", format!("{:?}", self.bottleneck).to_lowercase())?;
         }
+        if self.disturbed >= DISTURBED {
+            write!(f, "\ndisturbed     {:.0} % of the time by other work", self.disturbed * 100.0)?;
+        }
+        Ok(())
     }
 }

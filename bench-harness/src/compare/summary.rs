@@ -34,6 +34,8 @@ pub struct Summary {
     pub server_cpu: Spread,
     /// Busy share of the load generator's CPU.
     pub load_cpu: Spread,
+    /// Share of the time in which other work had one of the two CPUs.
+    pub disturbed: Spread,
     /// Which side was the limit in the median.
     pub bottleneck: Bottleneck,
 }
@@ -79,6 +81,7 @@ fn summary(row: &str, server: &str, measurements: &[Measurement]) -> Option<Summ
             pairs().map(|(own, top)| own.messages_per_second / top.messages_per_second),
         ),
         efficiency_of_ceiling: Spread::of(pairs().map(|(own, top)| cost(top) / cost(own))),
+        disturbed: spread(|report| report.disturbed)?,
         bottleneck: Bottleneck::judge(Some(server_cpu.median), load_cpu.median),
         server_cpu,
         load_cpu,

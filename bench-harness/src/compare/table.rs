@@ -1,6 +1,7 @@
 //! The comparison as people read it.
 
 use super::{Comparison, Spread, Summary};
+use crate::report::DISTURBED;
 use std::fmt::Write;
 
 /// Medians, with the range behind them.
@@ -24,6 +25,15 @@ pub fn table(comparison: &Comparison) -> String {
             );
         }
         line(&mut out, summary);
+    }
+    let disturbed = comparison.summaries.iter().map(|summary| summary.disturbed.max);
+    let disturbed = disturbed.fold(0.0, f64::max);
+    if disturbed >= DISTURBED {
+        let _ = writeln!(
+            out,
+            "\nOther work had a CPU for up to {:.0} % of a measurement: repeat on a quiet machine.",
+            disturbed * 100.0
+        );
     }
     out
 }

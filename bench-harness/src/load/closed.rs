@@ -59,22 +59,27 @@ struct Reading {
     at: Instant,
     messages: u64,
     load: Duration,
+    kept_waiting: Duration,
     server: Option<Usage>,
 }
 
 impl Reading {
     fn take(pid: Option<u32>, messages: u64) -> Result<Self> {
         let server = pid.map(process::usage).transpose()?;
-        Ok(Self { at: Instant::now(), messages, load: process::thread_cpu(), server })
+        let kept_waiting = process::thread_kept_waiting();
+        let load = process::thread_cpu();
+        Ok(Self { at: Instant::now(), messages, load, kept_waiting, server })
     }
 }
 
 fn report(plan: &Plan, before: &Reading, after: &Reading, latency: Latency) -> Result<Report> {
     let seconds = (after.at - before.at).as_secs_f64();
     let messages = after.messages - before.messages;
+    let mut kept_waiting = after.kept_waiting.saturating_sub(before.kept_waiting);
     let server = match (plan.pid, before.server, after.server) {
         (Some(pid), Some(before), Some(after)) => {
             let cpu = after.cpu.saturating_sub(before.cpu).as_secs_f64();
+            kept_waiting = kept_waiting.max(after.kept_waiting.saturating_sub(before.kept_waiting));
             let switches = after.context_switches.saturating_sub(before.context_switches);
             Some(ServerUse {
                 cpu: cpu / seconds,
@@ -95,6 +100,7 @@ fn report(plan: &Plan, before: &Reading, after: &Reading, latency: Latency) -> R
         latency,
         bottleneck: Bottleneck::judge(server.map(|server| server.cpu), load_cpu),
         server,
+        disturbed: kept_waiting.as_secs_f64() / seconds,
     })
 }
 
