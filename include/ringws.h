@@ -171,7 +171,7 @@ typedef struct { /* what you are called for; NULL: not called */
   void (*on_pong)(rws_reactor *r, rws_conn c, rws_bytes payload, void *user);
   /* the queue was full and fell below half its limit */
   void (*on_drain)(rws_reactor *r, rws_conn c, void *user);
-  /* gone; inside this call the handle still answers rws_get_user */
+  /* gone; in this call rws_get_user and rws_peer still answer */
   void (*on_close)(rws_reactor *r, rws_conn c, const rws_close_info *info, void *user);
 } rws_callbacks;
 
@@ -319,7 +319,7 @@ rws_bytes rws_upgrade_header(const rws_upgrade *up, const char *name);
 rws_status rws_upgrade_peer(const rws_upgrade *up, rws_address *out); /* The peer's address. */
 /* Chooses one that was offered. Without this call none is chosen. */
 rws_status rws_upgrade_protocol(rws_upgrade *up, const char *name);
-/* Adds a header to the 101. RWS_E_INVALID: control bytes, or a header of the handshake's own. */
+/* Adds a header to the answer. RWS_E_INVALID: control bytes, or a header of the handshake's own. */
 rws_status rws_upgrade_add_header(rws_upgrade *up, const char *name, rws_bytes value);
 /* Handed to each callback of this connection. */
 void rws_upgrade_set_user(rws_upgrade *up, void *user);

@@ -6,7 +6,7 @@ use crate::own;
 use crate::types::{User, rws_buf, slice};
 use bytes::Bytes;
 use ringws_engine::buffer::Outgoing;
-use ringws_engine::proto::Opcode;
+use ringws_engine::proto::{Opcode, utf8};
 use std::ffi::c_void;
 
 /// The application's memory, and what to do when nobody needs it any more.
@@ -34,7 +34,7 @@ impl Drop for Wrapped {
 /// The opcode, if such a message can be sent: RFC 6455 §5.5 for control frames, §8.1 for text.
 fn sendable(op: rws_opcode, payload: &[u8], flags: u32) -> Option<Opcode> {
     let opcode = match Opcode::from_wire(op)? {
-        Opcode::Text => std::str::from_utf8(payload).ok().map(|_| Opcode::Text)?,
+        Opcode::Text => utf8::check(payload).ok().map(|()| Opcode::Text)?,
         Opcode::Continuation | Opcode::Close => return None,
         opcode => opcode,
     };

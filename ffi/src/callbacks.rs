@@ -3,6 +3,7 @@
 use crate::message::{rws_close_info, rws_message};
 use crate::sized::Sized;
 use crate::types::{User, rws_bytes, rws_conn, rws_reactor, rws_upgrade};
+use crate::upgrade::Asked;
 use ringws_engine::proto::handshake::Refusal;
 use ringws_engine::reactor::{Closed, Conn, Context, Handler, Message, Upgrade};
 use std::ffi::{c_int, c_void};
@@ -40,7 +41,7 @@ pub struct rws_callbacks {
     >,
     /// the queue was full and fell below half its limit
     pub on_drain: Option<unsafe extern "C" fn(r: *mut rws_reactor, c: rws_conn, user: *mut c_void)>,
-    /// gone; inside this call the handle still answers rws_get_user
+    /// gone; in this call rws_get_user and rws_peer still answer
     pub on_close: Option<
         unsafe extern "C" fn(
             r: *mut rws_reactor,
@@ -71,12 +72,13 @@ impl Handler for rws_callbacks {
     fn on_upgrade(&self, ctx: &mut Context, upgrade: &mut Upgrade<'_>) -> Result<(), Refusal> {
         let Some(call) = self.on_upgrade else { return Ok(()) };
         let user = User::from_word(upgrade.user());
+        let mut asked = Asked::new(upgrade);
         // SAFETY: see above.
-        match unsafe { call(lend(ctx), std::ptr::from_mut(upgrade).cast(), user) } {
+        match unsafe { call(lend(ctx), (&raw mut asked).cast(), user) } {
             101 => Ok(()),
-            status @ 400..=599 => Err(Refusal::new(status as u16)),
+            status @ 400..=599 => Err(asked.refuse(status as u16)),
             // Not an answer: the fault is the application's, not the peer's.
-            _ => Err(Refusal::new(500)),
+            _ => Err(asked.refuse(500)),
         }
     }
 

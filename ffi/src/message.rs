@@ -4,7 +4,7 @@ use crate::constants::{RWS_FIRST, RWS_LAST, rws_opcode};
 use crate::guard::guard;
 use crate::own;
 use crate::types::{rws_buf, rws_bytes, rws_reactor, slice};
-use ringws_engine::proto::Opcode;
+use ringws_engine::proto::{Opcode, utf8};
 use ringws_engine::reactor::{Closed, Message};
 use std::ffi::c_int;
 
@@ -79,7 +79,7 @@ pub unsafe extern "C" fn rws_message_retain(
         let (first, last) = (m.flags & RWS_FIRST != 0, m.flags & RWS_LAST != 0);
         let opcode = match Opcode::from_wire(m.opcode) {
             // A part may end inside a character; it would be sent as a whole message.
-            Some(Opcode::Text) if !(first && last) && std::str::from_utf8(payload).is_err() => {
+            Some(Opcode::Text) if !(first && last) && utf8::check(payload).is_err() => {
                 return std::ptr::null_mut();
             }
             Some(opcode @ (Opcode::Text | Opcode::Binary)) => opcode,

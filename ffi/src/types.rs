@@ -2,9 +2,10 @@
 
 use crate::own::{Boxed, Lent, Opaque, Shared};
 use crate::status::rws_status;
+use crate::upgrade::Asked;
 use ringws_engine::buffer::Outgoing;
 use ringws_engine::engine::Engine;
-use ringws_engine::reactor::{Conn, Context, Timer, Upgrade};
+use ringws_engine::reactor::{Conn, Context, Timer};
 use std::ffi::{CStr, c_char, c_void};
 
 macro_rules! opaque {
@@ -32,8 +33,8 @@ opaque!(rws_reactor, Context, Lent);
 pub struct rws_upgrade {
     _private: [u8; 0],
 }
-// Its true lifetime is that of the callback, as the lender's contract says.
-opaque!(rws_upgrade, Upgrade<'static>, Lent);
+// Their true lifetimes are that of the callback, as the lender's contract says.
+opaque!(rws_upgrade, Asked<'static, 'static>, Lent);
 
 /// an immutable outgoing message, framed once; refcounted
 pub struct rws_buf {

@@ -5,15 +5,41 @@ use crate::guard::{guard, status};
 use crate::own;
 use crate::status::rws_status;
 use crate::types::{User, rws_bytes, rws_upgrade, string};
+use ringws_engine::proto::handshake::Refusal;
+use ringws_engine::reactor::Upgrade;
 use std::ffi::{c_char, c_void};
+
+/// What is lent to on_upgrade.
+pub(crate) struct Asked<'a, 'b> {
+    upgrade: &'a mut Upgrade<'b>,
+    /// Those added, should the answer turn out to be another than 101.
+    headers: Vec<(String, Vec<u8>)>,
+}
+
+impl<'a, 'b> Asked<'a, 'b> {
+    /// Nothing decided yet.
+    pub(crate) fn new(upgrade: &'a mut Upgrade<'b>) -> Self {
+        Self { upgrade, headers: Vec::new() }
+    }
+
+    /// An answer other than 101, with the headers that were added.
+    pub(crate) fn refuse(self, status: u16) -> Refusal {
+        let mut refusal = Refusal::new(status);
+        for (name, value) in self.headers {
+            // The rules are those of a 101, which has taken it.
+            let _ = refusal.add_header(&name, &value);
+        }
+        refusal
+    }
+}
 
 /// The request target as sent: path and query.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_upgrade_path(up: *const rws_upgrade) -> rws_bytes {
     guard(|| {
         // SAFETY: the lent upgrade or null.
-        let upgrade = unsafe { own::borrow(up) };
-        upgrade.map_or(rws_bytes::ABSENT, |up| up.request().target().as_bytes().into())
+        let asked = unsafe { own::borrow(up) };
+        asked.map_or(rws_bytes::ABSENT, |up| up.upgrade.request().target().as_bytes().into())
     })
 }
 
@@ -25,12 +51,11 @@ pub unsafe extern "C" fn rws_upgrade_header(
 ) -> rws_bytes {
     guard(|| {
         // SAFETY: the lent upgrade and a C string, or null.
-        let Ok((upgrade, name)) =
-            (unsafe { own::borrow(up).and_then(|up| Ok((up, string(name)?))) })
+        let Ok((asked, name)) = (unsafe { own::borrow(up).and_then(|up| Ok((up, string(name)?))) })
         else {
             return rws_bytes::ABSENT;
         };
-        upgrade.request().header(name).map_or(rws_bytes::ABSENT, rws_bytes::from)
+        asked.upgrade.request().header(name).map_or(rws_bytes::ABSENT, rws_bytes::from)
     })
 }
 
@@ -42,12 +67,12 @@ pub unsafe extern "C" fn rws_upgrade_peer(
 ) -> rws_status {
     status(|| {
         // SAFETY: the lent upgrade or null.
-        let upgrade = unsafe { own::borrow(up) }?;
+        let asked = unsafe { own::borrow(up) }?;
         if out.is_null() {
             return Err(rws_status::RWS_E_INVALID);
         }
         // SAFETY: not null.
-        unsafe { own::write(out, upgrade.peer().into()) };
+        unsafe { own::write(out, asked.upgrade.peer().into()) };
         Ok(rws_status::RWS_OK)
     })
 }
@@ -60,13 +85,13 @@ pub unsafe extern "C" fn rws_upgrade_protocol(
 ) -> rws_status {
     status(|| {
         // SAFETY: the lent upgrade and a C string, or null.
-        let (upgrade, name) = unsafe { (own::lent(up)?, string(name)?) };
-        upgrade.set_protocol(name).map_err(|_| rws_status::RWS_E_INVALID)?;
+        let (asked, name) = unsafe { (own::lent(up)?, string(name)?) };
+        asked.upgrade.set_protocol(name).map_err(|_| rws_status::RWS_E_INVALID)?;
         Ok(rws_status::RWS_OK)
     })
 }
 
-/// Adds a header to the 101. RWS_E_INVALID: control bytes, or a header of the handshake's own.
+/// Adds a header to the answer. RWS_E_INVALID: control bytes, or a header of the handshake's own.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_upgrade_add_header(
     up: *mut rws_upgrade,
@@ -75,8 +100,9 @@ pub unsafe extern "C" fn rws_upgrade_add_header(
 ) -> rws_status {
     status(|| {
         // SAFETY: the lent upgrade, a C string and the caller's bytes, or null.
-        let (upgrade, name, value) = unsafe { (own::lent(up)?, string(name)?, value.as_slice()?) };
-        upgrade.add_header(name, value).map_err(|_| rws_status::RWS_E_INVALID)?;
+        let (asked, name, value) = unsafe { (own::lent(up)?, string(name)?, value.as_slice()?) };
+        asked.upgrade.add_header(name, value).map_err(|_| rws_status::RWS_E_INVALID)?;
+        asked.headers.push((name.into(), value.into()));
         Ok(rws_status::RWS_OK)
     })
 }
@@ -86,8 +112,8 @@ pub unsafe extern "C" fn rws_upgrade_add_header(
 pub unsafe extern "C" fn rws_upgrade_set_user(up: *mut rws_upgrade, user: *mut c_void) {
     guard(|| {
         // SAFETY: the lent upgrade or null.
-        if let Ok(upgrade) = unsafe { own::lent(up) } {
-            upgrade.set_user(User(user).to_word());
+        if let Ok(asked) = unsafe { own::lent(up) } {
+            asked.upgrade.set_user(User(user).to_word());
         }
     });
 }

@@ -40,6 +40,11 @@ fn arguments() {
 }
 
 #[test]
+fn modes() {
+    runs("c11", "tests/c/modes.c", &[]);
+}
+
+#[test]
 fn wrapper() {
     runs("c++17", "tests/c/wrapper.cpp", &[]);
 }

@@ -314,7 +314,10 @@ static int on_upgrade(rws_reactor *r, rws_upgrade *up, void *user) {
   (void)r;
   CHECK(user == &opened);
   rws_bytes path = rws_upgrade_path(up);
-  if (path.len == 7 && memcmp(path.data, "/refuse", 7) == 0) return 403;
+  if (path.len == 7 && memcmp(path.data, "/refuse", 7) == 0) {
+    CHECK(rws_upgrade_add_header(up, "WWW-Authenticate", bytes("Basic")) == RWS_OK);
+    return 401;
+  }
   if (path.len == 6 && memcmp(path.data, "/wrong", 6) == 0) return 200;
   CHECK(path.len == 6 && memcmp(path.data, "/a?b=c", 6) == 0);
   CHECK(rws_upgrade_path(NULL).data == NULL);
@@ -417,7 +420,8 @@ static void expect(int s, unsigned char first, const char *payload, size_t len) 
 static void talk(void) {
   char head[1024];
   int s = client_connect(port);
-  CHECK(client_upgrade(s, "/refuse", "", head, sizeof head) == 403);
+  CHECK(client_upgrade(s, "/refuse", "", head, sizeof head) == 401);
+  CHECK(strstr(head, "WWW-Authenticate: Basic\r\n") != NULL);
   close(s);
   s = client_connect(port);
   CHECK(client_upgrade(s, "/wrong", "", head, sizeof head) == 500);

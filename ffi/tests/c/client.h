@@ -19,20 +19,25 @@
   } while (0)
 
 /* A connected socket, or -1. */
-static inline int client_connect(uint16_t port) {
-  int s = socket(AF_INET, SOCK_STREAM, 0);
+static inline int client_connect_to(const void *address, socklen_t len) {
+  const struct sockaddr *to = (const struct sockaddr *)address;
+  const int s = socket(to->sa_family, SOCK_STREAM, 0);
   CHECK(s >= 0);
   const struct timeval patience = {10, 0};
   CHECK(setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0);
   CHECK(setsockopt(s, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) == 0);
+  if (connect(s, to, len) == 0) return s;
+  close(s);
+  return -1;
+}
+
+static inline int client_connect(uint16_t port) {
   struct sockaddr_in to;
   memset(&to, 0, sizeof to);
   to.sin_family = AF_INET;
   to.sin_port = htons(port);
   to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (connect(s, (struct sockaddr *)&to, sizeof to) == 0) return s;
-  close(s);
-  return -1;
+  return client_connect_to(&to, sizeof to);
 }
 
 static inline int client_write(int s, const void *data, size_t len) {
@@ -88,12 +93,12 @@ static inline int client_open(uint16_t port) {
   return -1;
 }
 
-/* One masked frame with FIN. */
-static inline int client_send(int s, unsigned opcode, const void *data, size_t len) {
+/* One masked frame; its first byte has FIN and the opcode. */
+static inline int client_frame(int s, unsigned first, const void *data, size_t len) {
   unsigned char *frame = (unsigned char *)malloc(len + 14);
   CHECK(frame != NULL);
   size_t at = 0;
-  frame[at++] = (unsigned char)(0x80u | opcode);
+  frame[at++] = (unsigned char)first;
   if (len < 126) {
     frame[at++] = (unsigned char)(0x80u | len);
   } else if (len < 65536) {
@@ -112,6 +117,10 @@ static inline int client_send(int s, unsigned opcode, const void *data, size_t l
   const int done = client_write(s, frame, at + len);
   free(frame);
   return done;
+}
+
+static inline int client_send(int s, unsigned opcode, const void *data, size_t len) {
+  return client_frame(s, 0x80u | opcode, data, len);
 }
 
 /* One frame: its length, with its first byte in *first and its payload in data; -1 at the end. */

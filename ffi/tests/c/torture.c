@@ -4,6 +4,7 @@
 #include "client.h"
 #include <pthread.h>
 #include <ringws.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <time.h>
 
@@ -314,6 +315,36 @@ static void short_lives(void) {
   rws_engine_free(e);
 }
 
+static rws_engine *alarmed;
+static void on_alarm(int sig) { (void)sig; rws_engine_stop(alarmed, 60000); }
+
+/* rws_engine_stop in a signal handler, on top of a thread that is anywhere in the library or in
+ * malloc: a lock taken there would never be released. */
+static void signals(void) {
+  for (int round = 0; round < 20; round++) {
+    struct site site;
+    open_site(&site);
+    alarmed = site.engine;
+    const struct itimerval often = {{0, 500}, {0, 1000 + round * 100}};
+    CHECK(signal(SIGALRM, on_alarm) != SIG_ERR);
+    CHECK(setitimer(ITIMER_REAL, &often, NULL) == 0);
+    rws_status s;
+    do {
+      rws_buf *b = rws_buf_retain(site.shared);
+      s = rws_engine_send_buf(site.engine, (rws_conn){1}, b);
+      rws_buf_release(b);
+      (void)rws_engine_send(site.engine, (rws_conn){UINT64_C(1) << 56}, RWS_BINARY, "x", 1, 0);
+      free(malloc(100));
+    } while (s != RWS_E_STATE); /* stopped */
+    CHECK(rws_engine_wait(site.engine) == RWS_OK);
+    const struct itimerval never = {{0, 0}, {0, 0}};
+    CHECK(setitimer(ITIMER_REAL, &never, NULL) == 0);
+    CHECK(signal(SIGALRM, SIG_IGN) != SIG_ERR);
+    rws_engine_free(site.engine);
+    rws_buf_release(site.shared);
+  }
+}
+
 static void balanced(const char *what, long a, long b) {
   printf("%-9s %8ld %8ld\n", what, a, b);
   CHECK(a == b);
@@ -323,6 +354,7 @@ int main(int argc, char **argv) {
   const unsigned seconds = argc > 1 ? (unsigned)atoi(argv[1]) : 4;
   for (unsigned i = 0; i < 8; i++) round_of(i, seconds * 125);
   short_lives();
+  signals();
   printf("%ld messages, %ld retained\n", count.messages, count.retains);
   CHECK(count.messages > 100 && count.retains > 10 && count.timers_run > 0);
   balanced("starts", count.starts, count.stops);

@@ -125,7 +125,7 @@ struct Session {
     CHECK(r.close(c, RWS_CLOSE_POLICY, payload) == RWS_OK);
   }
   void on_close(rws::reactor, rws_conn, const rws_close_info &info) {
-    CHECK(info.sent_code == RWS_CLOSE_POLICY && rws::view(info.reason) == "bye");
+    CHECK(info.sent_code == RWS_CLOSE_POLICY && rws::view(info.reason) == "and bye");
     closes++;
     delete this;
   }
@@ -179,7 +179,7 @@ static void serve() {
   while (ticks == 0 || tocks == 0) usleep(1000);
   CHECK(client_send(s, RWS_PONG, "bye", 3) == 0);
   expect(s, 0x88, "\x03\xf0" "bye");
-  CHECK(client_send(s, 8, "\x03\xe8", 2) == 0);
+  CHECK(client_send(s, 8, "\x03\xe8" "and bye", 9) == 0);
   char end;
   CHECK(client_read(s, &end, 1) < 0);
   close(s);

@@ -1,0 +1,189 @@
+/* The ways to listen and to deliver: IPv4, IPv6, a Unix socket, streaming, a full queue; and what
+ * the log says. */
+#include "client.h"
+#include <ringws.h>
+#include <stdatomic.h>
+#include <sys/un.h>
+
+static rws_engine *engine;
+static rws_error err;
+static atomic_int lines, drains, closes;
+static _Atomic(const char *) expected_peer;
+
+static uint16_t listen_on(const char *address, const rws_callbacks *cb, const rws_options *options) {
+  rws_endpoint at = RWS_INIT(rws_endpoint);
+  at.address = address;
+  at.callbacks = cb;
+  at.options = options;
+  uint16_t port = 77;
+  if (rws_engine_listen(engine, &at, &port, &err) != RWS_OK) {
+    fprintf(stderr, "%s: %s\n", address, err.text);
+    abort();
+  }
+  return port;
+}
+
+static void on_log(int level, rws_bytes line, void *user) {
+  CHECK(user == &lines && level >= RWS_LOG_ERROR && level <= RWS_LOG_INFO && line.len > 0);
+  atomic_fetch_add(&lines, 1);
+}
+
+static void check_address(const rws_address *peer) {
+  char text[64];
+  const char *prefix = atomic_load(&expected_peer);
+  CHECK(rws_address_text(peer, text, sizeof text) >= strlen(prefix));
+  CHECK(strncmp(text, prefix, strlen(prefix)) == 0);
+}
+
+static int peer_upgrade(rws_reactor *r, rws_upgrade *up, void *user) {
+  (void)r; (void)user;
+  rws_address peer;
+  CHECK(rws_upgrade_peer(up, &peer) == RWS_OK);
+  check_address(&peer);
+  return 101;
+}
+static void peer_close(rws_reactor *r, rws_conn c, const rws_close_info *info, void *user) {
+  (void)user;
+  rws_address peer;
+  CHECK(rws_peer(r, c, &peer) == RWS_OK);
+  check_address(&peer);
+  CHECK(info->code == RWS_CLOSE_ABNORMAL && info->sent_code == 0 && info->reason.len == 0);
+  atomic_fetch_add(&closes, 1);
+}
+
+/* Connects, upgrades and goes away; waits until that was noticed. */
+static void visit(const void *address, socklen_t len, const char *peer) {
+  char head[1024];
+  const int before = atomic_load(&closes);
+  atomic_store(&expected_peer, peer);
+  const int s = client_connect_to(address, len);
+  CHECK(s >= 0 && client_upgrade(s, "/", "", head, sizeof head) == 101);
+  close(s);
+  for (int i = 0; i < 2000 && atomic_load(&closes) == before; i++) usleep(5000);
+  CHECK(atomic_load(&closes) == before + 1);
+}
+
+static void visit_all(uint16_t port, const char *path) {
+  struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
+  v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  visit(&v4, sizeof v4, "127.0.0.1:");
+  struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+  v6.sin6_addr = in6addr_loopback;
+  const int probe = client_connect_to(&v6, sizeof v6);
+  if (probe >= 0) { /* not where IPv6 is off */
+    close(probe);
+    visit(&v6, sizeof v6, "[::1]:");
+  }
+  struct sockaddr_un local = {.sun_family = AF_UNIX};
+  strcpy(local.sun_path, path);
+  visit(&local, sizeof local, "none");
+}
+
+/* Parts come as they were received; together they are the message. */
+static struct { char text[64]; size_t len; int parts, firsts, lasts, cut; } stream;
+
+static void stream_message(rws_reactor *r, rws_conn c, const rws_message *m, void *user) {
+  (void)user;
+  CHECK(m->opcode == RWS_TEXT && stream.len + m->len <= sizeof stream.text);
+  memcpy(stream.text + stream.len, m->data, m->len);
+  stream.len += m->len;
+  stream.parts++;
+  stream.firsts += m->flags & RWS_FIRST ? 1 : 0;
+  stream.lasts += m->flags & RWS_LAST ? 1 : 0;
+  CHECK((stream.parts == 1) == ((m->flags & RWS_FIRST) != 0));
+  rws_buf *b = rws_message_retain(r, m);
+  if (b == NULL) stream.cut++; /* ends inside a character: no message of its own */
+  rws_buf_release(b);
+  if (m->flags & RWS_LAST) CHECK(rws_send(r, c, RWS_TEXT, stream.text, stream.len, 0) == RWS_OK);
+}
+
+static void talk_in_parts(uint16_t port) {
+  const int s = client_open(port);
+  CHECK(client_frame(s, 0x01, "gr\xc3", 3) == 0);
+  usleep(20000);
+  CHECK(client_frame(s, 0x00, "\xbc\xc3\x9f", 3) == 0);
+  usleep(20000);
+  CHECK(client_frame(s, 0x80, "e!", 2) == 0);
+  unsigned char first, data[64];
+  CHECK(client_receive(s, &first, data, sizeof data) == 8 && first == 0x81);
+  CHECK(memcmp(data, "gr\xc3\xbc\xc3\x9f" "e!", 8) == 0);
+  CHECK(stream.parts >= 2 && stream.firsts == 1 && stream.lasts == 1);
+  close(s);
+}
+
+enum { CHUNK = 100000 };
+static char chunk[CHUNK];
+
+static void full_message(rws_reactor *r, rws_conn c, const rws_message *m, void *user) {
+  (void)m; (void)user;
+  CHECK(rws_send(r, c, RWS_BINARY, chunk, CHUNK, 0) == RWS_FULL); /* queued all the same */
+  CHECK(rws_send(r, c, RWS_BINARY, chunk, CHUNK, 0) == RWS_E_FULL);
+  CHECK(rws_buffered(r, c) >= CHUNK);
+  CHECK(rws_pause(r, c) == RWS_OK);
+}
+static void full_drain(rws_reactor *r, rws_conn c, void *user) {
+  (void)user;
+  CHECK(rws_buffered(r, c) < 4096 / 2);
+  CHECK(rws_resume(r, c) == RWS_OK);
+  CHECK(rws_send(r, c, RWS_TEXT, "drained", 7, 0) == RWS_OK);
+  atomic_fetch_add(&drains, 1);
+}
+
+static void fill_a_queue(uint16_t port) {
+  const int s = client_open(port);
+  for (int round = 1; round <= 3; round++) {
+    unsigned char first;
+    static char data[CHUNK];
+    CHECK(client_send(s, RWS_TEXT, "go", 2) == 0);
+    CHECK(client_receive(s, &first, data, sizeof data) == CHUNK && first == 0x82);
+    CHECK(client_receive(s, &first, data, sizeof data) == 7 && first == 0x81);
+    CHECK(atomic_load(&drains) == round);
+  }
+  close(s);
+}
+
+int main(void) {
+  char path[] = "/tmp/ringws-XXXXXX", address[64];
+  const int holder = mkstemp(path);
+  CHECK(holder >= 0 && unlink(path) == 0);
+  close(holder);
+  snprintf(address, sizeof address, "unix:%s", path);
+
+  rws_config config = RWS_INIT(rws_config);
+  config.reactors = 2;
+  config.flags = RWS_CFG_PIN;
+  config.connections_max = 1000;
+  config.on_log = on_log;
+  config.user = &lines;
+  CHECK(rws_engine_new(&config, &engine, &err) == RWS_OK);
+
+  rws_callbacks peers = RWS_INIT(rws_callbacks);
+  peers.on_upgrade = peer_upgrade;
+  peers.on_close = peer_close;
+  CHECK(listen_on(address, &peers, NULL) == 0);
+  const uint16_t any = listen_on(NULL, &peers, NULL);
+
+  rws_callbacks parts = RWS_INIT(rws_callbacks);
+  parts.on_message = stream_message;
+  rws_options options = RWS_INIT(rws_options);
+  options.flags = RWS_OPT_STREAM;
+  const uint16_t streaming = listen_on("127.0.0.1", &parts, &options);
+
+  rws_callbacks full = RWS_INIT(rws_callbacks);
+  full.on_message = full_message;
+  full.on_drain = full_drain;
+  options = (rws_options)RWS_INIT(rws_options);
+  options.send_queue_max = 4096;
+  const uint16_t narrow = listen_on("127.0.0.1", &full, &options);
+
+  CHECK(rws_engine_start(engine, &err) == RWS_OK);
+  visit_all(any, path);
+  talk_in_parts(streaming);
+  fill_a_queue(narrow);
+  rws_engine_stop(engine, 100);
+  CHECK(rws_engine_wait(engine) == RWS_OK);
+  rws_engine_free(engine);
+  CHECK(access(path, F_OK) != 0); /* the socket is removed */
+  puts("ok");
+  return 0;
+}
