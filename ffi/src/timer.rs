@@ -9,11 +9,14 @@ use ringws_engine::reactor::{Context, Timer};
 use std::ffi::c_void;
 use std::time::Duration;
 
+/// What the engine calls.
+type Job = Box<dyn FnOnce(&mut Context) + Send>;
+
 /// A C function and its argument as the engine takes them.
 pub(crate) fn job(
     call: Option<unsafe extern "C" fn(*mut rws_reactor, *mut c_void)>,
     arg: *mut c_void,
-) -> Result<Box<dyn FnOnce(&mut Context) + Send>, rws_status> {
+) -> Result<Job, rws_status> {
     let (call, arg) = (call.ok_or(rws_status::RWS_E_INVALID)?, User(arg));
     Ok(Box::new(move |ctx| {
         let arg = arg;

@@ -80,7 +80,8 @@ fn mistakes_do_not_compile() {
         ),
         ("void on_open(rws::reactor, rws_conn) {} int on_drain;", LISTEN),
         (
-            "void on_open(rws::reactor, rws_conn) {} private: void on_drain(rws::reactor, rws_conn) {}",
+            "void on_open(rws::reactor, rws_conn) {} \
+             private: void on_drain(rws::reactor, rws_conn) {}",
             LISTEN,
         ),
         ("void on_upgrade(rws::reactor, rws::upgrade) {}", LISTEN),

@@ -17,9 +17,8 @@ const OPTIONS: [&str; 5] =
 /// Compiles a source with the first compiler, instrumented.
 fn instrumented(standard: &str, source: &str) -> PathBuf {
     let source = here().join(source);
-    let program = scratch("sanitizers").join(source.file_name().unwrap()).with_extension("exe");
-    let program = program
-        .with_file_name(format!("{standard}-{}", source.file_stem().unwrap().to_str().unwrap()));
+    let name = source.file_stem().unwrap().to_str().unwrap();
+    let program = scratch("sanitizers").join(format!("{name}-{standard}"));
     compilers()[0].program(standard, &source, Linkage::Static, &OPTIONS, &program);
     let symbols = stdout_of(Command::new("nm").arg(&program));
     assert!(symbols.contains("__asan_init"), "not instrumented");
@@ -28,8 +27,10 @@ fn instrumented(standard: &str, source: &str) -> PathBuf {
 
 fn runs(standard: &str, source: &str, arguments: &[&str]) {
     let program = instrumented(standard, source);
-    let mut command = Command::new(program);
-    command.args(arguments).env("ASAN_OPTIONS", "detect_leaks=1:detect_stack_use_after_return=1");
+    // A program that hangs fails.
+    let mut command = Command::new("timeout");
+    command.arg("120").arg(program).args(arguments);
+    command.env("ASAN_OPTIONS", "detect_leaks=1:detect_stack_use_after_return=1");
     let said = stdout_of(&mut command);
     assert!(said.ends_with("ok\n"), "{said}");
 }
@@ -65,12 +66,7 @@ fn echo() {
 /// The sanitizers would have said something: a program that leaks one buffer must fail.
 #[test]
 fn leaks_are_seen() {
-    let source = scratch("sanitizers").join("leak.c");
-    let text = "#include <ringws.h>\nint main(void) {\n  rws_buf *b = rws_buf_new(RWS_TEXT, \"x\", 1, 0);\n  \
-        (void)rws_buf_retain(b);\n  rws_buf_release(b);\n  b = NULL;\n  return 0;\n}\n";
-    std::fs::write(&source, text).unwrap();
-    let program = source.with_extension("exe");
-    compilers()[0].program("c11", &source, Linkage::Static, &OPTIONS, &program);
+    let program = instrumented("c11", "tests/c/leak.c");
     let output = Command::new(program).env("ASAN_OPTIONS", "detect_leaks=1").output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && said.contains("LeakSanitizer"), "{said}");

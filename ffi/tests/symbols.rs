@@ -68,30 +68,16 @@ fn the_static_library_takes_no_name_that_a_program_could_want() {
     assert!(taken.is_empty(), "{taken:#?}");
 }
 
-/// A program that also holds another Rust static library, and one that also loads the shared one.
+/// A program with another Rust static library, ours being static or shared.
 #[test]
 fn links_beside_another_rust_library() {
     let dir = scratch("symbols");
-    let second = dir.join("second.rs");
-    std::fs::write(
-        &second,
-        "#[unsafe(no_mangle)]\npub extern \"C\" fn second() -> i32 {\n    \
-         std::thread::spawn(|| std::panic::catch_unwind(|| panic!()).is_err() as i32).join().unwrap()\n}\n",
-    )
-    .unwrap();
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let archive = dir.join("libsecond.a");
     let mut command = Command::new(rustc);
     command.args(["--edition", "2024", "--crate-type", "staticlib", "-O", "-o"]);
-    succeed(command.arg(&archive).arg(&second));
-    let source = dir.join("both.c");
-    std::fs::write(
-        &source,
-        "#include <ringws.h>\nextern int second(void);\nint main(void) {\n  rws_engine *e;\n  \
-         if (rws_engine_new(NULL, &e, NULL) != RWS_OK || rws_engine_start(e, NULL) != RWS_OK) return 2;\n  \
-         rws_engine_free(e);\n  return second() == 1 ? 0 : 1;\n}\n",
-    )
-    .unwrap();
+    succeed(command.arg(&archive).arg(here().join("tests/c/second.rs")));
+    let source = here().join("tests/c/both.c");
     for compiler in compilers() {
         for linkage in [Linkage::Static, Linkage::Shared] {
             let program = dir.join(format!("both-{}-{linkage:?}", compiler.c));
