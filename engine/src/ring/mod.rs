@@ -24,6 +24,8 @@ pub mod sim;
 mod stats;
 mod sys;
 mod table;
+#[cfg(test)]
+mod tests;
 pub mod token;
 mod uring;
 mod wake;

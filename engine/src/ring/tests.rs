@@ -1,0 +1,139 @@
+//! What needs the inside of the crate: leases that outlive their ring.
+
+use super::{Completion, Kernel, Lease, Socket, Token, Uring, UringConfig, Waker};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+const TOKEN: Token = Token { slot: 0, generation: 1 };
+
+/// A ring of 16 small buffers with one connection, armed.
+fn connected() -> (Uring, Socket, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let mut kernel = Uring::new(UringConfig {
+        index: 0,
+        sockets_max: 10,
+        recv_buffers: 16,
+        recv_buffer_size: 64,
+        sqpoll: false,
+        listeners: vec![listener.into()],
+        wakers: [Waker::new().expect("an eventfd")].into(),
+        start: Instant::now(),
+    })
+    .expect("io_uring");
+    kernel.accept(0);
+    let stream = TcpStream::connect(address).expect("connected");
+    let accepted = next(&mut kernel, |completion| match completion {
+        Completion::Accepted { result, .. } => result.expect("accepted"),
+        _ => None,
+    });
+    kernel.receive(accepted.socket, TOKEN);
+    (kernel, accepted.socket, stream)
+}
+
+/// The first completion that `pick` takes; the test has no use for others.
+fn next<T>(kernel: &mut Uring, mut pick: impl FnMut(Completion) -> Option<T>) -> T {
+    let start = Instant::now();
+    let mut completions = Vec::new();
+    while start.elapsed() < Duration::from_secs(10) {
+        kernel.wait(Some(Duration::from_millis(20)), &mut completions).expect("works");
+        if let Some(found) = completions.drain(..).find_map(&mut pick) {
+            return found;
+        }
+    }
+    panic!("nothing came");
+}
+
+fn lease(completion: Completion) -> Option<Lease> {
+    match completion {
+        Completion::Received { result, .. } => result.expect("received"),
+        _ => None,
+    }
+}
+
+#[test]
+fn retained_bytes_outlive_the_ring() {
+    let (mut kernel, _, mut stream) = connected();
+    stream.write_all(b"kept for long").expect("written");
+    let mut lease = next(&mut kernel, lease);
+    let buffers = kernel.buffers();
+    let retained = buffers.retain(lease.id()).expect("below the limit");
+    let bytes = retained.share(&kernel.bytes(&mut lease)[5..]);
+    kernel.forget(lease);
+    drop((retained, kernel, buffers));
+    let thread = std::thread::spawn(move || assert_eq!(bytes, b"for long"[..]));
+    thread.join().expect("unchanged");
+}
+
+/// All buffers leased or retained: receives starve, yet go on when another thread gives back.
+#[test]
+fn starved_by_leases_and_revived_from_another_thread() {
+    let (mut kernel, _, mut stream) = connected();
+    let buffers = kernel.buffers();
+    let (mut retained, mut leases, mut total) = (Vec::new(), Vec::new(), 0);
+    while retained.len() + leases.len() < 16 {
+        stream.write_all(&[1; 128]).expect("written");
+        let mut lease = next(&mut kernel, lease);
+        total += kernel.bytes(&mut lease).len();
+        match buffers.retain(lease.id()) {
+            Some(kept) => {
+                retained.push(kept);
+                kernel.forget(lease);
+            }
+            None => leases.push(lease),
+        }
+    }
+    assert_eq!((retained.len(), leases.len()), (8, 8));
+    stream.write_all(&[1; 128]).expect("written");
+    let before = kernel.buffers_exhausted();
+    let mut completions = Vec::new();
+    let start = Instant::now();
+    while kernel.buffers_exhausted() == before {
+        kernel.wait(Some(Duration::from_millis(5)), &mut completions).expect("works");
+        assert!(start.elapsed() < Duration::from_secs(5));
+    }
+    assert!(completions.is_empty(), "starvation is not reported: {completions:?}");
+    let enters = kernel.stats().enters;
+    let giver = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(50));
+        drop(retained);
+    });
+    while total < 17 * 128 {
+        let mut lease = next(&mut kernel, lease);
+        total += kernel.bytes(&mut lease).len();
+        leases.push(lease);
+    }
+    giver.join().expect("gave back");
+    let enters = kernel.stats().enters - enters;
+    assert!(enters < 500, "waited without spinning: {enters}");
+    leases.into_iter().for_each(|lease| kernel.release(lease));
+}
+
+#[test]
+fn a_starved_receive_is_cancelled_with_one_report() {
+    let (mut kernel, socket, mut stream) = connected();
+    let mut leases = Vec::new();
+    stream.write_all(&[1; 128 * 17]).expect("written");
+    while kernel.buffers_exhausted() == 0 {
+        let mut completions = Vec::new();
+        kernel.wait(Some(Duration::from_millis(5)), &mut completions).expect("works");
+        leases.extend(completions.into_iter().filter_map(lease));
+    }
+    kernel.cancel_receive(TOKEN);
+    kernel.cancel_receive(TOKEN);
+    let mut completions = Vec::new();
+    for _ in 0..3 {
+        kernel.wait(Some(Duration::from_millis(2)), &mut completions).expect("works");
+    }
+    let [Completion::Received { token: TOKEN, result: Err(super::Errno::CANCELED), more: false }] =
+        completions[..]
+    else {
+        panic!("one final report: {completions:?}");
+    };
+    leases.into_iter().for_each(|lease| kernel.release(lease));
+    kernel.close(socket, TOKEN);
+    next(&mut kernel, |completion| matches!(completion, Completion::Closed { .. }).then_some(()));
+    let end = stream.read(&mut [0]);
+    assert!(end.is_err() || end.is_ok_and(|len| len == 0));
+}

@@ -1,0 +1,92 @@
+//! Descriptors that run out. A limit is the whole process's, so each case is a process.
+
+use crate::harness::{Echo, config, listener};
+use ringws_engine::ring::{Kernel, Tuning, Uring};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::io::{Read, Write};
+use std::process::Command;
+use std::time::Duration;
+
+const CHILD: &str = "RINGWS_TEST_LIMITS";
+
+fn is_child() -> bool {
+    std::env::var_os(CHILD).is_some()
+}
+
+fn in_a_child(name: &str) {
+    let output = Command::new(std::env::current_exe().expect("this test"))
+        .args(["--exact", name, "--nocapture", "--test-threads=1"])
+        .env(CHILD, "1")
+        .output()
+        .expect("a process");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("1 passed"), "{text} {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// No new descriptor from here on but those that are free below `limit`.
+fn limit(limit: u64) {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: Some(limit), maximum }).expect("lowered");
+}
+
+#[test]
+fn child_without_descriptors() {
+    if !is_child() {
+        return;
+    }
+    let (fd, address) = listener();
+    let mut echo = Echo::new(config(vec![fd]), &Tuning::default());
+    let mut clients = echo.connect(address, 20);
+    limit(3);
+    echo.shut = true;
+    echo.run(|echo| echo.accepted == 20);
+    assert!(echo.peers.iter().all(Option::is_none), "no descriptor to ask for the peer by");
+    assert_eq!(echo.kernel.stats().peers_unknown, 20);
+    for (index, client) in clients.iter_mut().enumerate() {
+        client.write_all(&[index as u8; 100]).expect("written");
+    }
+    echo.run(|echo| echo.slots.iter().all(|slot| slot.received == 100 && !slot.sending));
+    for (index, client) in clients.iter_mut().enumerate() {
+        let mut back = [0; 100];
+        client.read_exact(&mut back).expect("echoed");
+        assert_eq!(back, [index as u8; 100]);
+    }
+    // One direction, by the operation that needs no descriptor; then all, by the harness.
+    let socket = echo.slots[0].socket.expect("open");
+    echo.kernel.shutdown_send(socket);
+    echo.turn(Some(Duration::from_millis(10)));
+    drop(clients);
+    echo.run(|echo| echo.closed == 20);
+    assert_eq!(echo.errors, []);
+}
+
+#[test]
+fn without_descriptors_connections_are_served_all_the_same() {
+    if !is_child() {
+        in_a_child("limits::child_without_descriptors");
+    }
+}
+
+#[test]
+fn child_with_a_low_limit() {
+    if !is_child() {
+        return;
+    }
+    limit(64);
+    let (fd, address) = listener();
+    let mut echo = Echo::new(config(vec![fd]), &Tuning::default());
+    assert_eq!(echo.kernel.sockets_max(), 48, "three quarters of the table");
+    let clients = echo.connect(address, 20);
+    echo.run(|echo| echo.accepted == 20);
+    drop((echo, clients));
+    let ordinary = Tuning { ordinary: true, ..Tuning::default() };
+    let kernel = Uring::tuned(config(Vec::new()), &ordinary).expect("io_uring");
+    assert_eq!(kernel.sockets_max(), 1);
+}
+
+#[test]
+fn the_capacity_that_the_limit_leaves_is_reported() {
+    if !is_child() {
+        in_a_child("limits::child_with_a_low_limit");
+    }
+}
