@@ -81,7 +81,7 @@ impl Inbound {
     ) -> Option<(&'b mut [u8], [u8; 4])> {
         let key = *input.peek().first_chunk::<HEADER>()?.last_chunk()?;
         let between = self.reader.at_boundary() && self.sequence.message().is_none();
-        // 0 may mean something else: not decided here.
+        // A limit of 0 may mean none: not decided here. Only clients mask.
         let allowed = len as u64 <= u64::from(limits.message_max) && limits.fragments_max > 0;
         if len > input.len() - HEADER || !between || !allowed || self.role != Role::Server {
             return None;
