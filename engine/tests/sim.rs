@@ -4,7 +4,9 @@
 //! happened in it.
 
 use ringws_engine::sim::{Choices, Report, Trace, run};
+use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const SEEDS: u64 = 2_000;
@@ -13,41 +15,50 @@ fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().expect("a number"))
 }
 
-fn play(seed: u64, trace: Option<Trace>) -> Report {
-    let played = catch_unwind(AssertUnwindSafe(|| run(Choices::from_seed(seed), trace)));
-    played.unwrap_or_else(|_| {
-        panic!(
-            "seed {seed} failed; replay it with\n  RINGWS_SEED={seed} cargo test -p ringws-engine \
-             --features sim --test sim -- --nocapture seeds"
-        )
-    })
+fn say(line: &str) {
+    writeln!(std::io::stdout(), "{line}").expect("stdout");
+}
+
+/// Plays a seed; `None` when it failed, with the reason on stderr.
+fn play(seed: u64, trace: Option<Trace>) -> Option<Report> {
+    catch_unwind(AssertUnwindSafe(|| run(Choices::from_seed(seed), trace))).ok()
+}
+
+fn failed(seed: u64) -> ! {
+    panic!(
+        "seed {seed} failed; replay it with\n  RINGWS_SEED={seed} cargo test -p ringws-engine \
+         --features sim --test sim seeds -- --nocapture"
+    )
 }
 
 #[test]
 fn seeds() {
     if let Some(seed) = number("RINGWS_SEED") {
-        let trace: Trace = Box::new(|line| println!("{line}"));
-        println!("{:?}", play(seed, Some(trace)));
-        return;
+        let report = play(seed, Some(Box::new(say))).unwrap_or_else(|| failed(seed));
+        return say(&format!("{report:?}"));
     }
     let seeds = number("RINGWS_SEEDS").unwrap_or(SEEDS);
     let next = AtomicU64::new(0);
+    let first_failed = AtomicU64::new(u64::MAX);
+    let reports = Mutex::new(Vec::new());
     let work = || {
-        let mut reports = Vec::new();
-        loop {
+        while first_failed.load(Ordering::Relaxed) == u64::MAX {
             let seed = next.fetch_add(1, Ordering::Relaxed);
             if seed >= seeds {
-                return reports;
+                return;
             }
-            reports.push(play(seed, None));
+            match play(seed, None) {
+                Some(report) => reports.lock().expect("no panic under it").push(report),
+                None => _ = first_failed.fetch_min(seed, Ordering::Relaxed),
+            }
         }
     };
     let workers = std::thread::available_parallelism().map_or(1, |n| n.get());
-    let reports: Vec<Report> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
-        threads.into_iter().flat_map(|thread| thread.join().expect("every seed holds")).collect()
-    });
-    summarise(&reports);
+    std::thread::scope(|scope| (0..workers).for_each(|_| _ = scope.spawn(work)));
+    match first_failed.into_inner() {
+        u64::MAX => summarise(&reports.into_inner().expect("no panic under it")),
+        seed => failed(seed),
+    }
 }
 
 /// The runs together must have shown what they are for.
@@ -65,7 +76,7 @@ fn summarise(reports: &[Report]) {
         ("buffers_exhausted", sum(|report| report.stats.buffers_exhausted)),
         ("died", sum(|report| u64::from(report.died))),
     ];
-    println!("{} seeds, {} virtual ms: {shown:?}", reports.len(), sum(|report| report.ticks));
+    say(&format!("{} seeds, {} virtual ms: {shown:?}", reports.len(), sum(|report| report.ticks)));
     if reports.len() as u64 >= SEEDS {
         for (what, times) in shown {
             assert!(times > 0, "{what} never happened: the scenarios have become too tame");
@@ -76,7 +87,7 @@ fn summarise(reports: &[Report]) {
 #[test]
 fn a_seed_repeats_itself() {
     for seed in 0..20 {
-        let [first, second] = [play(seed, None), play(seed, None)];
+        let [first, second] = [(); 2].map(|()| play(seed, None).unwrap_or_else(|| failed(seed)));
         assert_eq!(first.stats, second.stats, "seed {seed}");
         assert_eq!((first.ticks, first.delivered), (second.ticks, second.delivered));
     }

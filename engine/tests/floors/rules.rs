@@ -3,14 +3,14 @@
 use super::source::{blank, functions, is_word, line_of, matching_brace, occurrences};
 
 /// One file of the repository.
-pub struct File {
+pub(crate) struct File {
     /// From the root of the repository, with `/`.
-    pub path: String,
-    pub text: String,
+    pub(crate) path: String,
+    pub(crate) text: String,
 }
 
 /// What is wrong, as `path:line: rule`.
-pub type Findings = Vec<String>;
+pub(crate) type Findings = Vec<String>;
 
 const FILE_LINES_MAX: usize = 400;
 const FUNCTION_LINES_MAX: usize = 70;
@@ -57,7 +57,7 @@ const IMPURE: [&str; 15] = [
 ];
 
 /// All rules on one file.
-pub fn check(file: &File) -> Findings {
+pub(crate) fn check(file: &File) -> Findings {
     let code = blank(&file.text);
     let rules = [sizes, unsafe_places, unfinished, layering, purity];
     rules.iter().flat_map(|rule| rule(file, &code)).collect()

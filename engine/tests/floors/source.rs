@@ -2,7 +2,7 @@
 
 /// The same text with the insides of comments, strings and characters blanked. Lines and columns
 /// stay where they were, so that a finding can name its line.
-pub fn blank(text: &str) -> String {
+pub(crate) fn blank(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let chars: Vec<char> = text.chars().collect();
     let mut at = 0;
@@ -78,12 +78,12 @@ fn raw_string_end(chars: &[char], at: usize) -> Option<usize> {
     Some(close.map_or(chars.len(), |i| i + 1 + hashes))
 }
 
-pub fn is_word(c: char) -> bool {
+pub(crate) fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
 /// The byte offsets at which `word` stands as a whole word (or path of words).
-pub fn occurrences<'t>(text: &'t str, word: &'t str) -> impl Iterator<Item = usize> + 't {
+pub(crate) fn occurrences<'t>(text: &'t str, word: &'t str) -> impl Iterator<Item = usize> + 't {
     text.match_indices(word).map(|(at, _)| at).filter(move |&at| {
         let before = text[..at].chars().next_back();
         let after = text[at + word.len()..].chars().next();
@@ -93,12 +93,12 @@ pub fn occurrences<'t>(text: &'t str, word: &'t str) -> impl Iterator<Item = usi
 }
 
 /// The line of a byte offset, from 1.
-pub fn line_of(text: &str, at: usize) -> usize {
+pub(crate) fn line_of(text: &str, at: usize) -> usize {
     text[..at].matches('\n').count() + 1
 }
 
 /// The functions of a blanked text: name, first and last line.
-pub fn functions(code: &str) -> Vec<(String, usize, usize)> {
+pub(crate) fn functions(code: &str) -> Vec<(String, usize, usize)> {
     let mut found = Vec::new();
     for at in occurrences(code, "fn") {
         let rest = &code[at + 2..];
@@ -130,7 +130,7 @@ fn body_start(signature: &str) -> Option<usize> {
 }
 
 /// Where the brace that opens at `open` closes.
-pub fn matching_brace(code: &str, open: usize) -> Option<usize> {
+pub(crate) fn matching_brace(code: &str, open: usize) -> Option<usize> {
     let mut depth = 0;
     code.bytes().enumerate().skip(open).find_map(|(i, byte)| {
         match byte {

@@ -1,0 +1,253 @@
+//! Inputs that are after the server's memory or its time: both must stay in proportion to what the
+//! peer has really sent.
+
+use super::row::parse;
+use super::service::Service;
+use super::wire;
+use ringws_engine::conn::Limits;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// One test at a time: they measure the process.
+pub(crate) fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Resident memory of the process in bytes.
+fn resident() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").expect("procfs");
+    let pages: usize = statm.split(' ').nth(1).expect("a field").parse().expect("a number");
+    pages * rustix::param::page_size()
+}
+
+/// CPU time of the process.
+fn cpu() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").expect("procfs");
+    // Behind the name, which may have spaces: utime and stime are fields 14 and 15 of the line.
+    let fields: Vec<&str> = stat.rsplit_once(") ").expect("a name").1.split(' ').collect();
+    let ticks = |at: usize| fields[at].parse::<u64>().expect("a number");
+    let per_second = rustix::param::clock_ticks_per_second();
+    Duration::from_millis((ticks(11) + ticks(12)) * 1000 / per_second)
+}
+
+/// What `work` adds to the resident memory, at most.
+fn growth(work: impl FnOnce(&mut dyn FnMut())) -> usize {
+    let before = resident();
+    let mut most = before;
+    work(&mut || most = most.max(resident()));
+    most.max(resident()) - before
+}
+
+const MIB: usize = 1 << 20;
+
+/// An open connection to `/path`.
+fn open(port: u16, path: &str) -> TcpStream {
+    let mut stream = wire::connect(port);
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).expect("the request");
+    let mut head = Vec::new();
+    wire::read_head(&mut stream, &mut head);
+    assert!(head.starts_with(b"HTTP/1.1 101 "), "{}", head.escape_ascii());
+    stream
+}
+
+/// Closes with 1000 and reads to the answer, which is the last frame.
+fn close(mut stream: TcpStream) {
+    stream.write_all(&parse("88 82 m 03 e8")).expect("a Close frame");
+    let mut rest = Vec::new();
+    wire::read_to_end(&mut stream, &mut rest);
+    assert!(rest.ends_with(&[0x88, 2, 0x03, 0xE8]), "{} bytes", rest.len());
+}
+
+/// Waits until the server has taken what was written before.
+fn echoed(stream: &mut TcpStream) {
+    stream.write_all(&parse("82 82 m 'ok'")).expect("a message");
+    let mut echo = [0; 4];
+    stream.read_exact(&mut echo).expect("its echo");
+    assert_eq!(&echo, b"\x82\x02ok");
+}
+
+/// CVE-2022-35922: nothing is allocated on the strength of a length field.
+#[test]
+fn thousands_of_lying_lengths() {
+    let _turn = turn();
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).expect("RLIMIT_NOFILE");
+    // Our ends and the listening sockets need descriptors; the server's ends are direct ones.
+    let room = limit.maximum.map_or(10_000, |most| most.saturating_sub(500).min(10_000));
+    let service = Service::new(Limits { message_max: 64 << 20, ..Limits::default() });
+    let mut liars: Vec<TcpStream> = (0..room).map(|_| open(service.port, "/")).collect();
+    let lie = parse("82 ff 00 00 00 00 03 f0 00 00 m 'x'");
+    let grown = growth(|_| {
+        liars.iter_mut().for_each(|liar| liar.write_all(&lie).expect("a lie"));
+        // The last one has been read when another connection is answered behind it.
+        echoed(&mut open(service.port, "/"));
+    });
+    // The byte that did come must be kept: in a page, whatever was declared.
+    let each = grown / liars.len();
+    assert!(each < 5 << 10, "{each} bytes for each of {} lies of 63 MiB", liars.len());
+    drop(liars);
+    service.quiesce();
+}
+
+/// Time for `n` tiny frames sent as fast as they are taken.
+fn tiny_frames(port: u16, unit: &[u8], n: usize) -> Duration {
+    let mut stream = open(port, "/sink");
+    let block = unit.repeat(4096);
+    let before = cpu();
+    for _ in 0..n / 4096 {
+        stream.write_all(&block).expect("frames");
+    }
+    close(stream);
+    cpu() - before
+}
+
+fn is_linear(what: &str, mut time: impl FnMut(usize) -> Duration, small: usize) {
+    let (one, four) = (time(small), time(4 * small));
+    // Four times the work may take four times the time, and the grain of the clock.
+    let most = one * 8 + Duration::from_millis(100);
+    assert!(four <= most, "{what}: {small} took {one:?}, four times as many {four:?}");
+}
+
+#[test]
+fn a_million_tiny_frames_take_linear_time() {
+    let _turn = turn();
+    let service = Service::new(Limits::default());
+    let port = service.port;
+    is_linear("empty messages", |n| tiny_frames(port, &parse("82 80 m"), n), 1 << 18);
+    is_linear("pings", |n| tiny_frames(port, &parse("89 80 m"), n), 1 << 18);
+    service.quiesce();
+}
+
+#[test]
+fn fragments_with_controls_among_them_take_linear_time_and_little_memory() {
+    let _turn = turn();
+    let limits = Limits {
+        fragments_max: 1 << 24,
+        message_max: 16 << 20,
+        stream: false,
+        ..Limits::default()
+    };
+    let service = Service::new(limits);
+    let port = service.port;
+    // Text by single bytes, never finished: sockudo-ws validates all of it again at each.
+    let fragments = |n: usize| {
+        let mut stream = open(port, "/sink");
+        let unit = parse("00 81 m 'x' | 89 80 m");
+        let before = cpu();
+        stream.write_all(&parse("01 80 m")).expect("a first fragment");
+        for _ in 0..n / 4096 {
+            stream.write_all(&unit.repeat(4096)).expect("fragments");
+        }
+        close(stream);
+        cpu() - before
+    };
+    is_linear("fragments", fragments, 1 << 18);
+    let grown = growth(|_| {
+        fragments(1 << 20);
+    });
+    assert!(grown < 8 * MIB, "{grown} bytes for a message of 1 MiB");
+    service.quiesce();
+}
+
+/// CVE-2023-43669: a head that is looked at again with each read costs its square.
+#[test]
+fn a_dripped_head_takes_linear_time() {
+    let _turn = turn();
+    let service = Service::new(Limits { head_max: 1 << 20, ..Limits::default() });
+    let port = service.port;
+    let drip = |len: usize| {
+        let mut stream = wire::connect(port);
+        let before = cpu();
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nX: ").expect("a head");
+        wire::write(&mut stream, &vec![b'x'; len], 100, Duration::ZERO);
+        stream.write_all(b"\r\n\r\n").expect("its end");
+        let mut answer = Vec::new();
+        wire::read_to_end(&mut stream, &mut answer);
+        assert!(answer.starts_with(b"HTTP/1.1 426 "), "{}", answer.escape_ascii());
+        cpu() - before
+    };
+    is_linear("a head in drips of 100 bytes", drip, MIB / 5);
+    service.quiesce();
+
+    let capped = Service::new(Limits::default());
+    let grown = growth(|_| {
+        let mut stream = wire::connect(capped.port);
+        wire::write(&mut stream, b"GET / HTTP/1.1\r\nX: ", 100, Duration::ZERO);
+        wire::write(&mut stream, &vec![b'x'; 4 * MIB], 100, Duration::ZERO);
+        let mut answer = Vec::new();
+        wire::read_to_end(&mut stream, &mut answer);
+        assert!(answer.starts_with(b"HTTP/1.1 431 "), "{}", answer.escape_ascii());
+    });
+    assert!(grown < 6 * MIB, "{grown} bytes for a head over its limit");
+    capped.quiesce();
+}
+
+/// RFC 6455 §5.5.3: of several pings only the last need be answered, so a peer that does not read
+/// its pongs costs one of them.
+#[test]
+fn a_ping_flood_that_reads_nothing_queues_no_pongs() {
+    let _turn = turn();
+    let service = Service::new(Limits::default());
+    let mut stream = open(service.port, "/");
+    let grown = growth(|sample| {
+        let block = parse("89 fd m 78x125").repeat(1000);
+        for _ in 0..300 {
+            stream.write_all(&block).expect("pings are read, whatever becomes of the pongs");
+            sample();
+        }
+    });
+    assert!(grown < 4 * MIB, "{grown} bytes for 300,000 pings");
+    stream.write_all(&parse("89 81 m 'z' | 88 82 m 03 e8")).expect("the last ping");
+    let mut rest = Vec::new();
+    wire::read_to_end(&mut stream, &mut rest);
+    let mut last = None;
+    let mut left = &rest[..];
+    while let Some((opcode, payload, behind)) = wire::frame(left) {
+        if opcode == 10 {
+            last = Some(payload);
+        }
+        left = behind;
+    }
+    assert_eq!(last, Some(&b"z"[..]), "the last ping is answered");
+    assert!(rest.ends_with(&[0x88, 2, 0x03, 0xE8]));
+    service.quiesce();
+}
+
+/// CVE-2020-35896: a peer that never reads is not read from either, once its queue is full.
+#[test]
+fn a_peer_that_never_reads_is_held_back() {
+    let _turn = turn();
+    let service = Service::new(Limits { send_queue_max: 1 << 20, ..Limits::default() });
+    let mut streams: Vec<TcpStream> = (0..8).map(|_| open(service.port, "/")).collect();
+    let message = parse("82 ff 00 00 00 00 00 01 00 00 m 78x65536");
+    let mut taken = 0;
+    let grown = growth(|sample| {
+        for stream in &mut streams {
+            stream.set_write_timeout(Some(Duration::from_millis(300))).expect("a timeout");
+            // Until the server stops reading: the sockets' buffers and its queue are full then.
+            let (since, mut at) = (Instant::now(), 0);
+            loop {
+                match stream.write(&message[at..]) {
+                    Ok(n) => (taken, at) = (taken + n, (at + n) % message.len()),
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                    Err(error) => panic!("write: {error}"),
+                }
+                assert!(since.elapsed() < wire::PATIENCE, "{taken} bytes and no end");
+            }
+            sample();
+        }
+    });
+    // A queue of 1 MiB and what it overshoots by, twice over for the growth of a vector.
+    let each = grown / streams.len();
+    assert!(each < 4 * MIB, "{each} bytes for each peer that does not read ({taken} sent)");
+    drop(streams);
+    service.quiesce();
+}
