@@ -1,8 +1,9 @@
-//! What needs the inside of the crate: leases that outlive their ring.
+//! What needs the inside of the crate: leases that outlive their ring, and signals.
 
 use super::{Completion, Kernel, Lease, Socket, Token, Uring, UringConfig, Waker};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 const TOKEN: Token = Token { slot: 0, generation: 1 };
@@ -136,4 +137,29 @@ fn a_starved_receive_is_cancelled_with_one_report() {
     next(&mut kernel, |completion| matches!(completion, Completion::Closed { .. }).then_some(()));
     let end = stream.read(&mut [0]);
     assert!(end.is_err() || end.is_ok_and(|len| len == 0));
+}
+
+#[test]
+fn a_signal_handler_may_wake() {
+    static WAKER: OnceLock<Arc<[Waker]>> = OnceLock::new();
+    extern "C" fn handler(_: libc::c_int) {
+        if let Some(wakers) = WAKER.get() {
+            wakers[0].wake();
+        }
+    }
+    let (mut kernel, ..) = connected();
+    WAKER.get_or_init(|| Arc::clone(&kernel.wakers));
+    let handler: extern "C" fn(libc::c_int) = handler;
+    // SAFETY: the handler does nothing but a write, and leaves errno as it was.
+    unsafe { libc::signal(libc::SIGUSR2, handler as libc::sighandler_t) };
+    // SAFETY: it has no precondition.
+    let this = unsafe { libc::pthread_self() };
+    let thread = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(30));
+        // SAFETY: `this` is alive: it joins us.
+        unsafe { libc::pthread_kill(this, libc::SIGUSR2) }
+    });
+    // The signal interrupts the wait, which is not an error either.
+    next(&mut kernel, |completion| matches!(completion, Completion::Woken).then_some(()));
+    assert_eq!(thread.join().expect("sent"), 0);
 }

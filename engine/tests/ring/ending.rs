@@ -23,12 +23,12 @@ fn drop_with_everything_in_flight() {
             echo.mute = true;
             let mut clients = echo.connect(address, 30);
             echo.run(|echo| echo.accepted == 30);
-            for index in 0..30 {
+            for (index, client) in clients.iter_mut().enumerate() {
                 let (socket, token) = (echo.slots[index].socket.expect("open"), echo.token(index));
                 echo.slots[index].sending = true;
                 let pieces = if index % 2 == 0 { 0 } else { 100_000 };
                 echo.kernel.send(socket, token, batch(vec![5; 8 << 20], pieces));
-                clients[index].write_all(&[6; 3_000]).expect("written");
+                client.write_all(&[6; 3_000]).expect("written");
                 if index % 3 == 0 {
                     echo.kernel.shutdown_send(socket);
                 }

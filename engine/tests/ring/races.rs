@@ -4,7 +4,6 @@ use crate::harness::{Echo, config, kinds, listener};
 use ringws_engine::ring::{Errno, Kernel, Tuning};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -12,18 +11,7 @@ use std::time::Duration;
 
 /// Makes the close of a socket a reset.
 fn reset_on_close(stream: &TcpStream) {
-    let linger = libc::linger { l_onoff: 1, l_linger: 0 };
-    // SAFETY: an option of a live socket, from memory of the right size.
-    let set = unsafe {
-        libc::setsockopt(
-            stream.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_LINGER,
-            std::ptr::from_ref(&linger).cast(),
-            size_of::<libc::linger>() as u32,
-        )
-    };
-    assert_eq!(set, 0);
+    rustix::net::sockopt::set_socket_linger(stream, Some(Duration::ZERO)).expect("set");
 }
 
 /// A client that writes without end until `stop`.

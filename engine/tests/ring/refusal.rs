@@ -2,9 +2,15 @@
 
 use crate::harness::config;
 use ringws_engine::ring::{Errno, Uring, features};
+use std::io::Write;
 use std::process::Command;
 
 const CHILD: &str = "RINGWS_TEST_REFUSED";
+
+/// A line to the process that started this one.
+fn say(line: &str) {
+    writeln!(std::io::stdout(), "{line}").expect("heard");
+}
 
 /// What the other tests run under strace.
 #[test]
@@ -13,14 +19,14 @@ fn child_reports_the_refusal() {
         return;
     }
     match Uring::new(config(Vec::new())) {
-        Ok(_) => println!("CHILD started"),
+        Ok(_) => say("CHILD started"),
         Err(refused) => {
             let errno = refused.errno.raw_os_error();
-            println!("CHILD {} {errno} {refused}", refused.call);
+            say(&format!("CHILD {} {errno} {refused}", refused.call));
         }
     }
     let present = features::table().iter().filter(|feature| feature.present).count();
-    println!("CHILD present {present}");
+    say(&format!("CHILD present {present}"));
 }
 
 /// Runs the child with a system call failing; `None` where strace is not to be had.

@@ -1,4 +1,4 @@
-//! Waking a reactor: from a thread, from a signal handler, from another ring.
+//! Waking a reactor: from a thread, from another ring.
 
 use crate::harness::{config, wakers};
 use ringws_engine::ring::{Completion, Kernel, Tuning, Uring, UringConfig, Waker};
@@ -59,31 +59,6 @@ fn other_threads_wake_by_the_eventfd_again_and_again() {
     }
     kernel.wake(0);
     assert!(woken(&mut kernel) < Duration::from_millis(100));
-}
-
-#[test]
-fn a_signal_handler_may_wake() {
-    static TARGET: std::sync::OnceLock<Arc<[Waker]>> = std::sync::OnceLock::new();
-    extern "C" fn handler(_: libc::c_int) {
-        if let Some(wakers) = TARGET.get() {
-            wakers[0].wake();
-        }
-    }
-    let wakers = Arc::clone(TARGET.get_or_init(|| wakers(1)));
-    let mut kernel = ring(0, &wakers, &Tuning::default());
-    let action = handler as extern "C" fn(libc::c_int);
-    // SAFETY: the handler does nothing but a write.
-    unsafe { libc::signal(libc::SIGUSR2, action as libc::sighandler_t) };
-    // SAFETY: no pointers.
-    let this = unsafe { libc::pthread_self() };
-    let thread = thread::spawn(move || {
-        thread::sleep(Duration::from_millis(30));
-        // SAFETY: the thread waits for this one below.
-        unsafe { libc::pthread_kill(this, libc::SIGUSR2) }
-    });
-    // The signal also interrupts the wait itself.
-    woken(&mut kernel);
-    assert_eq!(thread.join().expect("sent"), 0);
 }
 
 /// Two rings on two threads play catch.
