@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::frame;
 use crate::handshake;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -92,7 +92,9 @@ impl Client {
                 break message.payload;
             }
         };
-        match self.stream.read(&mut [0; 1]).map_err(Error::io("waiting for the end"))? {
+        match handshake::read(&mut self.stream, &mut [0; 1])
+            .map_err(Error::io("waiting for the end"))?
+        {
             0 => Ok(answer),
             _ => Err(Error::Protocol("bytes after the Close frame".into())),
         }
@@ -111,7 +113,8 @@ impl Client {
                 }
             }
             let mut piece = [0; 16 * 1024];
-            let n = self.stream.read(&mut piece).map_err(Error::io("waiting for an answer"))?;
+            let n = handshake::read(&mut self.stream, &mut piece)
+                .map_err(Error::io("waiting for an answer"))?;
             if n == 0 {
                 return Err(Error::Protocol("the server closed".into()));
             }

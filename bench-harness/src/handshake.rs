@@ -5,7 +5,7 @@
 //! server under test.
 
 use crate::error::{Error, Result};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::net::SocketAddr;
 
 /// The nonce of the example in RFC 6455 §1.3.
@@ -30,7 +30,7 @@ pub fn read_response(stream: &mut impl Read) -> Result<()> {
     let mut head = Vec::with_capacity(256);
     let mut piece = [0; 1024];
     loop {
-        let n = stream.read(&mut piece).map_err(Error::io("reading the handshake response"))?;
+        let n = read(stream, &mut piece).map_err(Error::io("reading the handshake response"))?;
         if n == 0 {
             return Err(Error::Protocol("the server closed during the handshake".into()));
         }
@@ -43,6 +43,17 @@ pub fn read_response(stream: &mut impl Read) -> Result<()> {
         }
         if head.len() > HEAD_MAX {
             return Err(Error::Protocol(format!("a response head of more than {HEAD_MAX} bytes")));
+        }
+    }
+}
+
+/// Reads what there is. With a receive timeout set, the kernel interrupts a waiting read even for
+/// its own work, such as the last of a former io_uring of this thread: that is no error.
+pub(crate) fn read(stream: &mut impl Read, bytes: &mut [u8]) -> std::io::Result<usize> {
+    loop {
+        match stream.read(bytes) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            done => return done,
         }
     }
 }

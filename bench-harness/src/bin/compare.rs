@@ -33,6 +33,9 @@ struct Arguments {
     /// Measured seconds, instead of what the rows say.
     #[arg(long)]
     seconds: Option<f64>,
+    /// How often a measurement is repeated when other work had one of the CPUs.
+    #[arg(long, default_value_t = 3)]
+    retries: usize,
 }
 
 #[derive(Subcommand)]
@@ -90,7 +93,7 @@ fn run(arguments: Arguments) -> Result<()> {
     if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {eta} {msg}") {
         bar.set_style(style);
     }
-    let comparison = compare::run(&suite, &contenders, cpus, |what| {
+    let comparison = compare::run(&suite, &contenders, cpus, arguments.retries, |what| {
         bar.set_message(what.to_owned());
         bar.inc(1);
     })?;

@@ -1,0 +1,82 @@
+//! The programs as they are called: one serves, the other measures it.
+
+use ringws_bench::compare::{self, Contender, Cpus, Spread, idle};
+use ringws_bench::scenario::Suite;
+use ringws_bench::server::{Launch, Server};
+use std::process::Command;
+
+fn ceiling() -> Launch {
+    let program = env!("CARGO_BIN_EXE_ceiling-tcp").to_owned();
+    let command = vec![program, "--connections".into(), "200".into()];
+    Launch { command, announces: true, cpu: Some(0) }
+}
+
+#[test]
+fn load_reports_what_the_server_did_and_used() {
+    let server = Server::start(&ceiling()).expect("it listens");
+    let (address, pid) = (server.address.to_string(), server.pid().to_string());
+    let arguments = ["closed", "--raw", "--json", "--seconds", "0.4", "--warmup", "0.1"];
+    let output = Command::new(env!("CARGO_BIN_EXE_load"))
+        .args(arguments)
+        .args(["--server", &address, "--pid", &pid, "--connections", "8", "--depth", "4"])
+        .output()
+        .expect("it runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let number = |path: &str| report.pointer(path).and_then(serde_json::Value::as_f64);
+    assert!(number("/messages_per_second") > Some(0.0), "{report}");
+    assert!(number("/server/cpu_us_per_message") > Some(0.0), "{report}");
+    assert!(number("/server/resident") > Some(65536.0), "{report}");
+    assert!(number("/server/context_switches_per_second").is_some(), "{report}");
+}
+
+#[test]
+fn load_fails_when_there_is_no_server() {
+    let output = Command::new(env!("CARGO_BIN_EXE_load"))
+        .args(["closed", "--server", "127.0.0.1:1", "--seconds", "0.1"])
+        .output()
+        .expect("it runs");
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("connecting to 127.0.0.1:1"));
+}
+
+/// Two contenders, two rounds, one row: figures of both, ratios to the ceiling, its own being 1.
+#[test]
+fn a_comparison_pairs_the_rounds() {
+    let suite = Suite::parse(
+        "warmup = 0.05\nseconds = 0.2\npairs = 2\n\
+         [[row]]\nname = \"few\"\nconnections = 4\nsize = 20\ndepth = 2\n\
+         ceiling = [\"--buffers\", \"16\"]",
+    )
+    .expect("legal");
+    let one = |name: &str| Contender { name: name.into(), launch: ceiling(), raw: true };
+    let contenders = [one(compare::CEILING), one("other")];
+    let mut steps = 0;
+    let cpus = Cpus { server: 0, load: 0 };
+    let comparison = std::thread::spawn(move || {
+        let done = compare::run(&suite, &contenders, cpus, 0, |_| steps += 1);
+        (done, steps)
+    });
+    let (comparison, steps) = comparison.join().expect("no panic");
+    let comparison = comparison.expect("both serve");
+    assert_eq!((steps, comparison.measurements.len(), comparison.summaries.len()), (4, 4, 2));
+    let order: Vec<_> = comparison.measurements.iter().map(|one| one.server.as_str()).collect();
+    assert_eq!(order, [compare::CEILING, "other", compare::CEILING, "other"]);
+    let exact = Some(Spread { median: 1.0, min: 1.0, max: 1.0 });
+    assert_eq!(comparison.summaries[0].throughput_of_ceiling, exact);
+    assert!(comparison.summaries[1].throughput_of_ceiling.is_some_and(|ratio| ratio.min > 0.0));
+    assert!(compare::table(&comparison).contains("other"));
+}
+
+#[test]
+fn idle_connections_are_opened_measured_and_let_go() {
+    let contender = Contender { name: "ceiling".into(), launch: ceiling(), raw: true };
+    let measured =
+        std::thread::spawn(move || idle::measure(&contender, 100, Cpus { server: 0, load: 0 }));
+    let memory = measured.join().expect("no panic").expect("it serves");
+    assert_eq!(memory.connections, 100);
+    for resident in [memory.started, memory.warm, memory.open, memory.quiet] {
+        assert!(resident > 65536, "{memory:?}");
+    }
+    assert!(memory.per_open() >= 0.0 && memory.per_quiet() >= 0.0);
+}
