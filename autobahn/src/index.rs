@@ -17,7 +17,9 @@ const HEAD: &str = "<!DOCTYPE html>
 body { font: 15px/1.5 sans-serif; margin: 2em; }
 table { border-collapse: collapse; }
 td, th { padding: 0.1em 0.8em; text-align: left; border-bottom: 1px solid #ddd; }
-.Ok { background: #d7f0d7; } .Informational { background: #dde7f7; } .Failed { background: #f7c6c6; }
+.Ok { background: #d7f0d7; }
+.Informational { background: #dde7f7; }
+.Failed { background: #f7c6c6; }
 </style>
 ";
 

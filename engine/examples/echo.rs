@@ -34,6 +34,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     if let Some(arg) = args.next() {
         endpoint.limits.message_max = arg.parse()?;
         endpoint.limits.send_queue_max = endpoint.limits.message_max;
+        // Even if its pieces are small.
+        endpoint.limits.fragments_max = 1 << 17;
     }
     let engine = Engine::new(Config::default())?;
     let port = engine.listen(endpoint)?;

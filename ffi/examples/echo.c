@@ -19,7 +19,10 @@ int main(int argc, char **argv) {
   cb.on_message = on_message;
   cb.on_drain = on_drain;
   rws_options options = RWS_INIT(rws_options);  /* zero: the default */
-  if (argc > 2) options.message_max = options.send_queue_max = (uint32_t)atoi(argv[2]);
+  if (argc > 2) {
+    options.message_max = options.send_queue_max = (uint32_t)atoi(argv[2]);
+    options.fragments_max = 1 << 17;            /* even if its pieces are small */
+  }
   rws_endpoint at = RWS_INIT(rws_endpoint);
   at.port = argc > 1 ? (uint32_t)atoi(argv[1]) : 9001;
   at.callbacks = &cb;

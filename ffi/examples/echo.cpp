@@ -17,7 +17,10 @@ static rws::handle running;
 int main(int argc, char **argv) try {
   const int port = argc > 1 ? std::atoi(argv[1]) : 9001;
   rws_options options = RWS_INIT(rws_options);  // zero: the default
-  if (argc > 2) options.message_max = options.send_queue_max = std::uint32_t(std::atoi(argv[2]));
+  if (argc > 2) {
+    options.message_max = options.send_queue_max = std::uint32_t(std::atoi(argv[2]));
+    options.fragments_max = 1 << 17;           // even if its pieces are small
+  }
 
   Echo echo;
   rws::engine engine;                          // one reactor per CPU
