@@ -62,7 +62,10 @@ pub fn text(judged: &[Judged], spec: &Spec, expected: &Expected, folder: &Path) 
                 "",
                 folder.join(page(&outcome.reportfile)).display(),
             ),
-            None => writeln!(out, "  {:7} left no result", case.id.to_string()),
+            None => {
+                let log = folder.join("shard-*.log");
+                writeln!(out, "  {:7} left no result, see {}", case.id.to_string(), log.display())
+            }
         };
     }
     out
