@@ -118,13 +118,14 @@ pub trait Kernel {
     fn now(&self) -> Tick;
     /// Accepts on a listening socket (an index into those given at creation) until cancelled.
     fn accept(&mut self, listener: usize);
-    /// Stops accepting; a final `Accepted` follows.
+    /// Stops accepting; a final `Accepted` follows, which may be a connection.
     fn cancel_accept(&mut self, listener: usize);
     /// Stops listening for good. Only when accept is down.
     fn close_listener(&mut self, listener: usize);
     /// Receives until the end of the stream, an error, or a cancel. One per socket at a time.
     fn receive(&mut self, socket: Socket, token: Token);
-    /// Stops receiving; a final `Received` follows.
+    /// Stops receiving; a final `Received` follows. What was received before comes before it, or
+    /// with it: the final report of a cancelled operation may be a lease or the end of the stream.
     fn cancel_receive(&mut self, token: Token);
     /// Sends the batch, all of it unless the socket fails. One per socket at a time.
     fn send(&mut self, socket: Socket, token: Token, batch: Batch);
