@@ -127,11 +127,12 @@ typedef struct { /* borrowed bytes; not NUL-terminated */
   size_t len;          /* bytes */
 } rws_bytes;
 
-typedef struct { /* sizes and hooks of an engine; a NULL pointer to it means all defaults */
+typedef struct { /* sizes and hooks of an engine; NULL: all defaults */
   uint32_t size;                                /* RWS_INIT */
   uint32_t reactors;                            /* threads, at most 255; default: a CPU each */
   uint32_t connections_max;                     /* per reactor; default 65 536 */
-  uint32_t recv_buffers;                        /* per reactor, a power of two; default 1 024 */
+  /* per reactor, a power of two from 16; default 1 024 */
+  uint32_t recv_buffers;
   uint32_t recv_buffer_size;                    /* bytes of each; default 16 384 */
   uint32_t flags;                               /* RWS_CFG_* */
   void (*on_start)(rws_reactor *r, void *user); /* first on each reactor's thread */
@@ -175,7 +176,7 @@ typedef struct { /* what you are called for; NULL: not called */
   void (*on_close)(rws_reactor *r, rws_conn c, const rws_close_info *info, void *user);
 } rws_callbacks;
 
-typedef struct { /* limits of one connection; a NULL pointer to it means all defaults */
+typedef struct { /* limits of one connection; NULL: all defaults; a timeout of UINT32_MAX: never */
   uint32_t size;                 /* RWS_INIT */
   uint32_t flags;                /* RWS_OPT_* */
   uint32_t message_max;          /* bytes of one message, then 1009; default 1 MiB */

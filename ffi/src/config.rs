@@ -10,7 +10,7 @@ use std::ffi::{c_int, c_void};
 use std::mem::offset_of;
 use std::sync::Arc;
 
-/// sizes and hooks of an engine; a NULL pointer to it means all defaults
+/// sizes and hooks of an engine; NULL: all defaults
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct rws_config {
@@ -20,7 +20,7 @@ pub struct rws_config {
     pub reactors: u32,
     /// per reactor; default 65 536
     pub connections_max: u32,
-    /// per reactor, a power of two; default 1 024
+    /// per reactor, a power of two from 16; default 1 024
     pub recv_buffers: u32,
     /// bytes of each; default 16 384
     pub recv_buffer_size: u32,

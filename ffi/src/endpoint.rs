@@ -11,7 +11,7 @@ use std::ffi::{c_char, c_void};
 use std::mem::offset_of;
 use std::sync::Arc;
 
-/// limits of one connection; a NULL pointer to it means all defaults
+/// limits of one connection; NULL: all defaults; a timeout of UINT32_MAX: never
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct rws_options {
@@ -136,6 +136,17 @@ fn address(text: &str) -> Result<Address, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What the comments above say.
+    #[test]
+    fn defaults() {
+        // SAFETY: null is allowed.
+        let limits = unsafe { rws_options::read(std::ptr::null()) }.unwrap();
+        assert_eq!((limits.message_max, limits.fragments_max), (1 << 20, 16_384));
+        assert_eq!((limits.send_queue_max, limits.head_max), (1 << 20, 16 << 10));
+        assert_eq!((limits.handshake_timeout_ms, limits.idle_timeout_ms), (10_000, 60_000));
+        assert_eq!((limits.close_timeout_ms, limits.stream), (5_000, false));
+    }
 
     #[test]
     fn addresses() {
