@@ -43,6 +43,13 @@ fn listen_tcp(
 ) -> Result<(Vec<OwnedFd>, u16), Error> {
     let mut at = at;
     let mut sockets = Vec::new();
+    if at.port() != 0 {
+        // SO_REUSEPORT would let a second process of the same user share the port unnoticed: a
+        // socket without it finds out whether someone is there.
+        tcp_socket(at, dual_stack)
+            .and_then(|probe| net::bind(&probe, &at))
+            .map_err(|errno| failed(format!("listening on {at}"), errno))?;
+    }
     for _ in 0..reactors {
         let socket = bind_tcp(at, dual_stack)
             .map_err(|errno| failed(format!("listening on {at}"), errno))?;
@@ -58,18 +65,23 @@ fn listen_tcp(
 }
 
 fn bind_tcp(at: SocketAddr, dual_stack: bool) -> Result<OwnedFd, Errno> {
-    let family = if at.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
-    let socket = net::socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-    sockopt::set_socket_reuseaddr(&socket, true)?;
+    let socket = tcp_socket(at, dual_stack)?;
     // One listener per reactor on the same port: the kernel spreads connections over them.
     sockopt::set_socket_reuseport(&socket, true)?;
-    if at.is_ipv6() {
-        sockopt::set_ipv6_v6only(&socket, !dual_stack)?;
-    }
     // Accepted sockets inherit it. A turn's output leaves in one send: waiting gains nothing.
     sockopt::set_tcp_nodelay(&socket, true)?;
     net::bind(&socket, &at)?;
     net::listen(&socket, BACKLOG)?;
+    Ok(socket)
+}
+
+fn tcp_socket(at: SocketAddr, dual_stack: bool) -> Result<OwnedFd, Errno> {
+    let family = if at.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
+    let socket = net::socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    if at.is_ipv6() {
+        sockopt::set_ipv6_v6only(&socket, !dual_stack)?;
+    }
     Ok(socket)
 }
 

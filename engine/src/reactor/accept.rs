@@ -3,6 +3,7 @@
 use super::{Reactor, key};
 use crate::conn::Connection;
 use crate::ring::{Accepted, Errno, Kernel, Token};
+use std::net::SocketAddr;
 
 /// How long to wait before accepting again when descriptors or memory have run out.
 const RETRY_MS: u64 = 100;
@@ -108,7 +109,8 @@ impl<K: Kernel> Reactor<K> {
             return self.kernel.close(accepted.socket, NO_SLOT);
         };
         slot.user = user;
-        slot.peer = accepted.peer;
+        // On a socket for both families an IPv4 peer comes as ::ffff:a.b.c.d.
+        slot.peer = accepted.peer.map(|at| SocketAddr::new(at.ip().to_canonical(), at.port()));
         self.ctx.counters.accepted.add(1);
         self.ctx.counters.connections.add(1);
         self.ctx.mark_dirty(slot_index);

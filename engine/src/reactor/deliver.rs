@@ -63,16 +63,15 @@ pub(super) fn park(ctx: &mut Context, index: u32, bytes: &[u8]) {
         return;
     }
     ctx.counters.bytes_copied.add(bytes.len() as u64);
-    ctx.slab.at(index).parked.get_or_insert_default().extend_from_slice(bytes);
+    ctx.slab.at(index).parked.extend_from_slice(bytes);
 }
 
 /// Delivers what was parked; what a new pause leaves over is parked again.
 pub(super) fn unpark(ctx: &mut Context, endpoints: &[Served], index: u32) {
-    if let Some(mut parked) = ctx.slab.at(index).parked.take() {
-        deliver(ctx, endpoints, index, &mut parked);
-    }
+    let mut parked = std::mem::take(&mut ctx.slab.at(index).parked);
+    deliver(ctx, endpoints, index, &mut parked);
     let slot = ctx.slab.at(index);
-    if slot.end_of_stream && slot.parked.is_none() {
+    if slot.end_of_stream && slot.parked.is_empty() {
         slot.conn.end_of_stream();
     }
 }

@@ -235,7 +235,7 @@ impl<K: Kernel> Reactor<K> {
             Ok(Some(lease)) => self.kernel.release(lease),
             Ok(None) => {
                 slot.end_of_stream = true;
-                if live && slot.parked.is_none() {
+                if live && slot.parked.is_empty() {
                     slot.conn.end_of_stream();
                 }
             }
@@ -256,7 +256,7 @@ impl<K: Kernel> Reactor<K> {
         let buffer = lease.id();
         let bytes = self.kernel.bytes(&mut lease);
         let slot = self.ctx.slab.at(index);
-        if slot.paused || slot.parked.is_some() {
+        if slot.paused || !slot.parked.is_empty() {
             park(&mut self.ctx, index, bytes);
             return self.kernel.release(lease);
         }

@@ -27,7 +27,7 @@ impl<K: Kernel> Reactor<K> {
 
     fn settle(&mut self, index: u32) {
         let slot = self.ctx.slab.at(index);
-        if !slot.paused && !slot.abort && slot.parked.is_some() {
+        if !slot.paused && !slot.abort && !slot.parked.is_empty() {
             unpark(&mut self.ctx, &self.endpoints, index);
         }
         if self.is_over(index) {
@@ -140,7 +140,7 @@ impl<K: Kernel> Reactor<K> {
             self.report_close(index);
         }
         let slot = self.ctx.slab.at(index);
-        slot.parked = None;
+        slot.parked = Vec::new();
         slot.conn.release(&mut self.ctx.pool);
         let token = token_of(index, slot);
         if slot.receiving && !slot.cancelling {

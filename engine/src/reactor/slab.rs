@@ -30,7 +30,7 @@ pub(super) struct Slot {
     pub(super) peer: Option<SocketAddr>,
     /// Received while paused, or left over when a callback paused. A copy: a lease must not wait
     /// for the application.
-    pub(super) parked: Option<Box<Vec<u8>>>,
+    pub(super) parked: Vec<u8>,
     pub(super) timer: Option<(NodeId, Tick)>,
     /// What ended the transport; 0 while nothing did.
     pub(super) errno: i32,
@@ -94,7 +94,7 @@ impl Slab {
             socket,
             user: 0,
             peer: None,
-            parked: None,
+            parked: Vec::new(),
             timer: None,
             errno: 0,
             endpoint,
