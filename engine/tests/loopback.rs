@@ -282,6 +282,8 @@ fn a_unix_socket_is_served_and_removed() {
         stream.write_all(&frame(0x82, b"local")).unwrap();
         assert_eq!(read_frame(&mut stream), (0x82, b"local".to_vec()));
         assert_eq!(next(&seens), Seen::Message(b"local".to_vec()));
+        drop(stream);
+        assert_eq!(next(&seens), Seen::Close(1006, None, String::new()));
     }
     drop(engine);
     assert!(!path.exists());
