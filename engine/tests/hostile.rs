@@ -144,6 +144,31 @@ macro_rules! files {
 
 files!(header, length, control, close, fragments, utf8, handshake, slow, lifecycle);
 
+/// RFC 6455 §5.5.2: until the server's Close has come, a client must answer its pings, also behind
+/// its own Close. A server that has closed its socket by then answers the Pong with a reset, and
+/// that destroys whatever the client has not read.
+#[test]
+fn a_pong_behind_a_close_costs_nothing() {
+    let _turn = resources::turn();
+    let service = service::Service::new(ringws_engine::conn::Limits::default());
+    let mut stream = resources::open(service.port, "/");
+    let messages = 12;
+    for _ in 0..messages {
+        stream.write_all(&parse("82 ff 00 00 00 00 00 01 00 00 m 78x65536")).expect("a message");
+    }
+    stream.write_all(&parse("88 82 m 03 e8")).expect("a Close frame");
+    // Long enough for the server to have handed everything to its kernel.
+    std::thread::sleep(Duration::from_millis(200));
+    stream.write_all(&parse("8a 80 m")).expect("a Pong");
+    std::thread::sleep(Duration::from_millis(50));
+    let mut bytes = Vec::new();
+    wire::read_to_end(&mut stream, &mut bytes);
+    assert_eq!(bytes.len(), messages * (65_536 + 10) + 4, "echoes and a Close frame");
+    assert!(bytes.ends_with(&[0x88, 2, 0x03, 0xE8]));
+    drop(stream);
+    service.quiesce();
+}
+
 /// The language of the corpus says what it seems to say.
 #[test]
 fn the_corpus_is_read_as_written() {

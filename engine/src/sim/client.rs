@@ -221,7 +221,11 @@ impl Client {
     fn frame(&mut self, frame: Frame, ledger: &mut Ledger) {
         let Frame { fin, opcode, payload } = frame;
         match opcode {
-            Opcode::Ping => self.send(true, Opcode::Pong, &payload),
+            // Also behind our Close, until the server's has come (RFC 6455 §5.5.2).
+            Opcode::Ping => {
+                ledger.note(|| format!("client {}: pinged in {:?}", self.id, self.state));
+                self.send(true, Opcode::Pong, &payload);
+            }
             Opcode::Pong => {
                 let at = self.pings.iter().position(|ping| *ping == payload);
                 let at = at.unwrap_or_else(|| panic!("client {}: a pong to no ping", self.id));

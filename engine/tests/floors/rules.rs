@@ -33,8 +33,8 @@ const FLOORS: [(&str, u8); 13] = [
     ("sim", 4),
 ];
 
-/// Where `unsafe` may stand: the floors that need it, the ceilings of the benchmarks (rings of their
-/// own), and the allocator that counts.
+/// Where `unsafe` may stand: the floors that need it, the ceilings of the benchmarks (rings of
+/// their own), and the allocator that counts.
 const UNSAFE_ALLOWED: [&str; 5] = [
     "engine/src/simd",
     "engine/src/ring",

@@ -45,7 +45,7 @@ fn growth(work: impl FnOnce(&mut dyn FnMut())) -> usize {
 const MIB: usize = 1 << 20;
 
 /// An open connection to `/path`.
-fn open(port: u16, path: &str) -> TcpStream {
+pub(crate) fn open(port: u16, path: &str) -> TcpStream {
     let mut stream = wire::connect(port);
     let request = format!(
         "GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\

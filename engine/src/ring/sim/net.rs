@@ -98,7 +98,7 @@ impl Net {
     /// Writes what there is room for; returns how much that was.
     pub fn write(&mut self, peer: Peer, bytes: &[u8]) -> usize {
         let link = &mut self.links[peer.0];
-        if link.up_ended || link.broken.is_some() || link.reset {
+        if bytes.is_empty() || link.up_ended || link.broken.is_some() || link.reset {
             return 0;
         }
         if link.closed {
