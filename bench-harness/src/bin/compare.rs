@@ -77,11 +77,13 @@ fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> Result<()> {
     let cpus = Cpus { server: arguments.common.server_cpu, load: arguments.common.load_cpu };
-    let mut contenders = vec![Contender::ceiling()?];
-    contenders.extend(websocket_servers(&arguments.common)?);
+    let servers = websocket_servers(&arguments.common)?;
     if let Some(Mode::Idle { connections }) = arguments.mode {
-        return idle_memory(&arguments.common, &contenders, connections, cpus);
+        // Without the ceiling: its table of connections is there from the start.
+        return idle_memory(&arguments.common, &servers, connections, cpus);
     }
+    let mut contenders = vec![Contender::ceiling()?];
+    contenders.extend(servers);
     let mut suite = Suite::read(&arguments.scenarios)?;
     suite.pairs = arguments.pairs.unwrap_or(suite.pairs);
     suite.seconds = arguments.seconds.unwrap_or(suite.seconds);
