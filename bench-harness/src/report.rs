@@ -38,12 +38,16 @@ pub const DISTURBED: f64 = 0.05;
 
 /// Percentiles in microseconds.
 #[derive(Clone, Copy, Debug, Serialize)]
-#[allow(missing_docs)]
 pub struct Latency {
+    /// Half of the messages took no longer.
     pub p50: f64,
+    /// 90 % took no longer.
     pub p90: f64,
+    /// 99 % took no longer.
     pub p99: f64,
+    /// 99.9 % took no longer.
     pub p999: f64,
+    /// The longest.
     pub max: f64,
 }
 

@@ -7,10 +7,12 @@ use serde::Serialize;
 
 /// Median and range.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-#[allow(missing_docs)]
 pub struct Spread {
+    /// The middle one, or the mean of the two in the middle.
     pub median: f64,
+    /// The least.
     pub min: f64,
+    /// The greatest.
     pub max: f64,
 }
 
