@@ -3,6 +3,7 @@
 use super::chaos::PING;
 use super::frame::{Frame, Frames, encode};
 use super::ledger::{Ledger, PROMPT_MS, Whole, draw_message};
+use super::manner::{Manner, Violation};
 use crate::proto::{CloseCode, Opcode};
 use crate::ring::sim::{Choices, Net, Peer, Seen};
 use crate::tick::Tick;
@@ -10,51 +11,6 @@ use std::collections::VecDeque;
 
 /// What a client says in the end to see whether the engine still serves it.
 const PROBE: &[u8] = b"are you still there?";
-
-/// How a client behaves. All but the first are within the rights of a peer on the open internet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Manner {
-    /// Keeps to RFC 6455.
-    Healthy,
-    /// Sends something that must fail the connection with this code.
-    Violates(Violation),
-    /// Stops reading and writing for good.
-    Vanishes,
-    /// Resets the connection.
-    Resets,
-    /// Ends its direction without a Close frame and reads on.
-    HalfCloses,
-    /// Never completes its request.
-    NeverAsks,
-    /// Sends a request that is not an upgrade.
-    AsksBadly,
-}
-
-/// What a violating client sends, and the code it must be answered with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Violation {
-    bytes: &'static [u8],
-    code: CloseCode,
-}
-
-impl Violation {
-    const fn new(code: CloseCode, bytes: &'static [u8]) -> Self {
-        Self { bytes, code }
-    }
-
-    /// Frames that no connection survives, masked with zeros unless that is their fault.
-    pub(super) const ALL: [Self; 9] = [
-        Self::new(CloseCode::PROTOCOL, b"\x81\x05hello"),
-        Self::new(CloseCode::PROTOCOL, b"\x83\x80\0\0\0\0"),
-        Self::new(CloseCode::PROTOCOL, b"\xC1\x80\0\0\0\0"),
-        Self::new(CloseCode::PROTOCOL, b"\x82\xFE\0\x05\0\0\0\0"),
-        Self::new(CloseCode::PROTOCOL, b"\x89\xFE\0\x7E\0\0\0\0"),
-        Self::new(CloseCode::PROTOCOL, b"\x80\x80\0\0\0\0"),
-        Self::new(CloseCode::PROTOCOL, b"\x88\x82\0\0\0\0\x03\xED"),
-        Self::new(CloseCode::INVALID_DATA, b"\x81\x82\0\0\0\0\xC3\x28"),
-        Self::new(CloseCode::TOO_BIG, b"\x82\xFF\x7F\xFF\xFF\xFF\xFF\xFF\xFF\xFF\0\0\0\0"),
-    ];
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -89,6 +45,8 @@ pub(super) struct Client {
     /// Pings that may still be answered, in order.
     pings: VecDeque<Vec<u8>>,
     misbehaved: bool,
+    /// Ends its direction of TCP right behind its Close frame.
+    hasty: bool,
     probed: bool,
     ending_since: Tick,
     /// The code of the server's Close frame.
@@ -122,6 +80,7 @@ impl Client {
             partial: None,
             pings: VecDeque::new(),
             misbehaved: false,
+            hasty: choices.chance(200),
             probed: false,
             ending_since: 0,
             closed_with: None,
@@ -158,6 +117,9 @@ impl Client {
         }
         self.say(net, ledger, peer);
         self.write(net, peer);
+        if self.hasty && self.out.is_empty() && matches!(self.state, State::Closing(_)) {
+            net.end(peer);
+        }
         let busy = !self.out.is_empty() || net.readable(peer) > 0 || self.has_more_to_say(ledger);
         busy.then(|| now + 1 + self.choices.below(4) as Tick)
     }
@@ -245,7 +207,7 @@ impl Client {
             let whole = self.partial.take().expect("a message");
             ledger.received(self.id, &whole);
             if whole.1 == PROBE {
-                self.close(CloseCode::NORMAL);
+                self.close(CloseCode::NORMAL, ledger);
             }
         }
     }
@@ -270,6 +232,7 @@ impl Client {
             assert_eq!(code, violation.code, "client {}: {violation:?}", self.id);
         }
         if !matches!(self.state, State::Closing(_)) {
+            ledger.records[self.id].client_close = Some(code);
             self.send(true, Opcode::Close, payload);
         }
         self.state = State::Ending;
@@ -336,9 +299,10 @@ impl Client {
                 self.pings.push_back(ping);
             }
             13 => self.send(true, Opcode::Pong, PING),
-            14 if self.manner == Manner::Healthy && self.choices.chance(100) => {
-                let code = *self.choices.pick(&[CloseCode::NORMAL, CloseCode(3000)]);
-                self.close(code);
+            14 if self.manner == Manner::Healthy && self.choices.chance(200) => {
+                let codes = [CloseCode::NORMAL, CloseCode(3000), CloseCode::NO_STATUS];
+                let code = *self.choices.pick(&codes);
+                self.close(code, ledger);
             }
             _ => {}
         }
@@ -363,8 +327,11 @@ impl Client {
         }
     }
 
-    fn close(&mut self, code: CloseCode) {
-        self.send(true, Opcode::Close, &code.0.to_be_bytes());
+    fn close(&mut self, code: CloseCode, ledger: &mut Ledger) {
+        let payload = code.0.to_be_bytes();
+        let payload = if code == CloseCode::NO_STATUS { &[] } else { &payload[..] };
+        self.send(true, Opcode::Close, payload);
+        ledger.records[self.id].client_close = Some(code);
         self.state = State::Closing(code);
         self.plan = 0;
     }
@@ -392,8 +359,8 @@ impl Client {
 
     fn write(&mut self, net: &mut Net, peer: Peer) {
         let most = self.choices.between(1, self.out.len().max(1)).min(self.out.len());
-        let chunk: Vec<u8> = self.out.iter().copied().take(most).collect();
-        let written = net.write(peer, &chunk);
+        let (chunk, _) = self.out.as_slices();
+        let written = net.write(peer, &chunk[..most.min(chunk.len())]);
         self.out.drain(..written);
     }
 }

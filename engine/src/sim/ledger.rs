@@ -42,6 +42,8 @@ pub(super) struct Record {
     pub(super) paused: Option<Tick>,
     /// With which code the application began to close.
     pub(super) app_close: Option<CloseCode>,
+    /// With which code the client has closed, its own or the echo of the server's.
+    pub(super) client_close: Option<CloseCode>,
     pub(super) app_abort: bool,
     /// Another thread has asked for the abort.
     pub(super) app_abort_mailed: bool,
@@ -183,6 +185,13 @@ impl Ledger {
         if info.code != CloseCode::ABNORMAL {
             // The peer's Close was processed, so all that came before it was.
             assert!(record.sent.is_empty(), "client {client}: messages before its Close were lost");
+            assert_eq!(Some(info.code), record.client_close, "client {client}: another code");
+        }
+        if let Some(code) = record.app_close
+            && info.sent != Some(code)
+        {
+            // The application was too late: the peer's Close had come before and was answered.
+            panic!("client {client}: the application closed with {code:?}, sent {:?}", info.sent);
         }
     }
 

@@ -14,6 +14,7 @@ mod chaos;
 mod client;
 mod frame;
 mod ledger;
+mod manner;
 mod scenario;
 mod world;
 

@@ -11,6 +11,8 @@ mod faults;
 mod net;
 mod progress;
 mod socket;
+#[cfg(test)]
+mod tests;
 
 pub use choices::Choices;
 pub use faults::Faults;
@@ -89,6 +91,8 @@ pub struct Sim {
     buffers: Arc<Buffers>,
     free: Vec<Free>,
     leased: Vec<bool>,
+    /// How many bytes of each buffer are not poison.
+    filled: Vec<usize>,
     exhausted: u64,
     index: usize,
     wakers: Arc<[Waker]>,
@@ -112,6 +116,7 @@ impl Sim {
             sockets_max: config.sockets_max,
             lanes: BTreeMap::new(),
             leased: vec![false; usize::from(config.buffers)],
+            filled: vec![0; usize::from(config.buffers)],
             buffers,
             free,
             exhausted: 0,
@@ -173,7 +178,8 @@ impl Sim {
     }
 
     fn poison(&self, free: Free) -> Free {
-        let lease = self.buffers.fill(free, &vec![POISON; self.buffers.capacity()]);
+        let filled = self.filled[usize::from(free.id())];
+        let lease = self.buffers.fill(free, &vec![POISON; filled]);
         self.buffers.release(lease).expect("a buffer that nobody retains")
     }
 

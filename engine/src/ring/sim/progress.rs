@@ -152,6 +152,7 @@ impl Sim {
         }
         let bytes: Vec<u8> = self.link_of(socket).up.drain(..most).collect();
         let lease = self.buffers.fill(free, &bytes);
+        self.filled[usize::from(lease.id())] = most;
         let leased = &mut self.leased[usize::from(lease.id())];
         assert!(!*leased, "a buffer was given back that is still leased");
         *leased = true;
