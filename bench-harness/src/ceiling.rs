@@ -49,7 +49,7 @@ const BACKLOG: i32 = 4096;
 
 /// Echoes until `stop` is set; for ever without it.
 pub fn serve(listener: &TcpListener, options: Options, stop: Option<&AtomicBool>) -> Result<()> {
-    // The standard library's 128 overflow when thousands connect at once: a lost SYN costs a second.
+    // The library's 128 overflow when thousands connect at once: a lost SYN costs a second.
     rustix::net::listen(listener, BACKLOG).map_err(Error::io("listen"))?;
     // Accepted sockets inherit it.
     set_tcp_nodelay(listener, true).map_err(Error::io("TCP_NODELAY"))?;
