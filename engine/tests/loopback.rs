@@ -138,6 +138,7 @@ fn a_connection_from_upgrade_to_close() {
     let asked = Instant::now();
     assert_eq!(stream.read(&mut [0]).unwrap(), 0, "the server ends TCP");
     assert!(asked.elapsed() < Duration::from_secs(2), "at once, not after a timeout");
+    drop(stream);
     assert_eq!(next(&seens), Seen::Close(4000, Some(4000), "done".into()));
     let stale = engine.handle().send(conn, Opcode::Text, b"late", SendFlags::default());
     assert_eq!(stale, Ok(()), "handed over");

@@ -28,11 +28,29 @@ impl From<&Message<'_>> for rws_message {
         let last = if message.last { RWS_LAST } else { 0 };
         Self {
             data: message.payload.as_ptr(),
-            len: message.payload.len(),
+            len: alone(message.payload.len()),
             opcode: message.opcode as u8,
             flags: first | last,
         }
     }
+}
+
+/// The same number, in a register of its own. Else pointer and length are read as one vector out of
+/// the two stores that have just written them, and wait until both have left the store buffer: for
+/// small messages that was a tenth of all that is done for them.
+#[inline(always)]
+fn alone(number: usize) -> usize {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let mut number = number;
+        // SAFETY: no instruction at all.
+        unsafe {
+            std::arch::asm!("/* {0} */", inout(reg) number, options(pure, nomem, nostack, preserves_flags));
+        }
+        number
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    number
 }
 
 /// how a connection ended

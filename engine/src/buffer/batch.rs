@@ -74,6 +74,12 @@ impl Batch {
         }
     }
 
+    /// Bytes that can be copied without more memory.
+    #[inline]
+    pub fn room(&self) -> usize {
+        self.copied.capacity() - self.copied.len()
+    }
+
     /// Bytes of memory for copies, used or not; 0 when the batch owns none.
     #[inline]
     pub fn capacity(&self) -> usize {

@@ -101,9 +101,8 @@ impl Connection {
     /// What to do with the transport.
     #[inline]
     pub fn disposition(&self) -> Disposition {
-        // Both directions are done with: there is nothing to wait for. When the closing handshake
-        // is complete it is the server who ends TCP, at once (RFC 6455 §7.1.1).
-        if (self.ended || self.shook_hands()) && self.buffered() == 0 {
+        // Both directions are done with: there is nothing to wait for.
+        if self.ended && self.buffered() == 0 {
             return Disposition::Abort;
         }
         self.disposition
@@ -122,13 +121,6 @@ impl Connection {
         };
         let reason = if self.received == 0 { "" } else { self.inbound.reason() };
         CloseInfo { code, sent: (self.sent != 0).then_some(CloseCode(self.sent)), reason }
-    }
-
-    /// Whether both Close frames are there, and nothing was wrong with either. After a failure the
-    /// peer may still be sending: ending TCP would make it lose our Close frame.
-    #[inline]
-    fn shook_hands(&self) -> bool {
-        self.received != 0 && self.sent != 0 && self.failure.is_none()
     }
 
     /// Whether our Close frame is queued or sent.

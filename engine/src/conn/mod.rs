@@ -142,9 +142,10 @@ pub struct SendFlags {
 pub enum Disposition {
     /// Keep going.
     Open,
-    /// Nothing more will be queued. When the last batch is sent and this is still the answer (the
-    /// peer was failed or refused, and may not have read why), end the sending direction and read
-    /// (and discard, `receive` does it) until the peer ends or [`Connection::expired`].
+    /// Nothing more will be queued: when the last batch is sent, end the sending direction and
+    /// read (and discard, `receive` does it) until the peer ends or [`Connection::expired`]. To
+    /// close with something unread would reset TCP and destroy what the peer has not read
+    /// (RFC 6455 §7.1.1).
     Finish,
     /// End the transport now; nothing more is worth sending.
     Abort,

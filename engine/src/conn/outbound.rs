@@ -255,24 +255,34 @@ impl Outbox {
     /// Writes a frame to the end of the queue.
     #[inline]
     fn frame(&mut self, opcode: Opcode, fin: bool, payload: &[u8], pool: &mut Pool) {
+        if payload.len() <= CONTROL_MAX && fin {
+            // Most messages: a header of two bytes, stored as one.
+            self.open(2 + payload.len(), pool);
+            self.queue.copy(&[header::FIN | opcode as u8, payload.len() as u8]);
+            self.queue.copy(payload);
+            self.buffered += 2 + payload.len();
+            return;
+        }
         let fields = Header { len: payload.len() as u64, mask: None, opcode, fin, rsv1: false };
         let mut header = [0; HEADER_MAX];
         let header_len = header::encode(&fields, &mut header);
-        let len = header_len + payload.len();
-        self.open(len, pool);
-        // Known lengths are stores, not calls.
-        match header_len {
-            2 => self.queue.copy(&[header[0], header[1]]),
-            4 => self.queue.copy(&[header[0], header[1], header[2], header[3]]),
-            _ => self.queue.copy(header.get(..header_len).unwrap_or_default()),
-        }
+        let header = header.get(..header_len).unwrap_or_default();
+        self.open(header.len() + payload.len(), pool);
+        self.queue.copy(header);
         self.queue.copy(payload);
-        self.buffered += len;
+        self.buffered += header.len() + payload.len();
     }
 
     /// Makes room at the end of the queue.
     #[inline]
     fn open(&mut self, len: usize, pool: &mut Pool) {
+        if self.queue.room() < len {
+            self.make_room(len, pool);
+        }
+    }
+
+    #[inline(never)]
+    fn make_room(&mut self, len: usize, pool: &mut Pool) {
         if self.queue.capacity() == 0 {
             self.queue = Batch::new(pool.get());
         }

@@ -8,7 +8,8 @@ pub const HEADER_MAX: usize = 14;
 /// The longest payload of a control frame (RFC 6455 §5.5).
 pub const CONTROL_MAX: usize = 125;
 
-const FIN: u8 = 0x80;
+/// The bit of the first byte that ends a message.
+pub(crate) const FIN: u8 = 0x80;
 const RSV1: u8 = 0x40;
 const RSV: u8 = 0x70;
 const MASK: u8 = 0x80;

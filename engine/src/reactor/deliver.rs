@@ -5,8 +5,8 @@ use super::ctx::{Conn, Context};
 use super::handler::{Handler, Message, Upgrade};
 use super::slab::Phase;
 use crate::conn::{Connection, Data, Env, Event};
-use crate::proto::Input;
 use crate::proto::handshake::{Refusal, Request, Response};
+use crate::proto::{Input, Opcode};
 
 /// The handle of a slot's tenant.
 pub(super) fn handle_of(ctx: &mut Context, index: u32) -> Conn {
@@ -14,6 +14,7 @@ pub(super) fn handle_of(ctx: &mut Context, index: u32) -> Conn {
 }
 
 /// Runs a call on a slot's connection with what it borrows from the reactor.
+#[inline(always)]
 pub(super) fn with_env<T>(
     ctx: &mut Context,
     index: u32,
@@ -44,6 +45,14 @@ pub(super) fn deliver(ctx: &mut Context, endpoints: &[Served], index: u32, bytes
         if slot.paused {
             park(ctx, index, input.peek());
             break;
+        }
+        match with_env(ctx, index, |conn, env| conn.receive_whole(&mut input, env)) {
+            Some(Ok((opcode, payload))) => {
+                message(ctx, handler, conn, opcode, payload, (true, true));
+                continue;
+            }
+            Some(Err(_)) => return ctx.mark_dirty(index),
+            None => {}
         }
         match with_env(ctx, index, |conn, env| conn.receive(&mut input, env)) {
             Ok(Some(event)) => act(ctx, handler, conn, event),
@@ -76,15 +85,26 @@ pub(super) fn unpark(ctx: &mut Context, endpoints: &[Served], index: u32) {
     }
 }
 
-#[inline]
+#[inline(always)]
+fn message(
+    ctx: &mut Context,
+    handler: &dyn Handler,
+    conn: Conn,
+    opcode: Opcode,
+    payload: &[u8],
+    (first, last): (bool, bool),
+) {
+    ctx.counters.messages_in.add(1);
+    ctx.counters.bytes_in.add(payload.len() as u64);
+    let user = ctx.slab.at(conn.slot()).user;
+    handler.on_message(ctx, conn, Message { opcode, payload, first, last, user });
+}
+
+#[inline(never)]
 fn act(ctx: &mut Context, handler: &dyn Handler, conn: Conn, event: Event<'_>) {
     match event {
         Event::Message { opcode, data, first, last } => {
-            let user = ctx.slab.at(conn.slot()).user;
-            let message = Message { opcode, payload: payload_of(&data), first, last, user };
-            ctx.counters.messages_in.add(1);
-            ctx.counters.bytes_in.add(message.payload.len() as u64);
-            handler.on_message(ctx, conn, message);
+            message(ctx, handler, conn, opcode, payload_of(&data), (first, last));
             if let Data::Owned(bytes) = data {
                 ctx.pool.put(bytes);
             }

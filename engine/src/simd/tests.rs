@@ -45,6 +45,31 @@ fn every_alignment_length_and_phase() {
 }
 
 #[test]
+fn short_and_dispatched() {
+    for len in 0..64 {
+        for shift in 0..4 {
+            let mut key = KEY;
+            key.rotate_left(shift);
+            // Some memory before and behind, to see that nothing else is touched.
+            let mut expected = noise(64 + len + 64);
+            let mut got = expected.clone();
+            scalar::bytes(&mut expected[64..64 + len], key);
+            super::xor(&mut got[64..64 + len], key);
+            assert!(got == expected, "{len} {shift}");
+        }
+        let mut ascii = vec![b'a'; len];
+        super::xor(&mut ascii, KEY);
+        assert!(super::xor(&mut ascii, KEY));
+        for at in 0..len {
+            let mut other = vec![b'a'; len];
+            other[at] = 0x80;
+            super::xor(&mut other, KEY);
+            assert!(!super::xor(&mut other, KEY), "{len} {at}");
+        }
+    }
+}
+
+#[test]
 fn long_and_dispatched() {
     for len in [1 << 10, 4095, 65_535, 65_536, 65_537, 1 << 20] {
         for start in [0, 6, 8, 14] {

@@ -36,6 +36,16 @@ fn avx2(data: &mut [u8], key: [u8; 4]) -> bool {
     unsafe { vector::xor::<__m256i>(data, key) }
 }
 
+/// For fewer than 64 bytes. SSE2 is part of every x86-64, so nothing has to be looked up.
+#[inline(always)]
+pub(super) fn short(data: &mut [u8], key: [u8; 4]) -> bool {
+    if data.len() < __m128i::LEN {
+        return super::scalar::words(data, key);
+    }
+    // SAFETY: every x86-64 has SSE2; 16 to 63 bytes.
+    unsafe { vector::short::<__m128i>(data, key) }
+}
+
 fn sse2(data: &mut [u8], key: [u8; 4]) -> bool {
     if data.len() < __m128i::LEN {
         return super::scalar::words(data, key);

@@ -1,6 +1,10 @@
 //! Masking: which implementation, chosen once.
 
 use super::scalar;
+#[cfg(not(target_arch = "x86_64"))]
+use super::scalar::words as short;
+#[cfg(target_arch = "x86_64")]
+use super::x86_64::short;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
@@ -24,7 +28,7 @@ static CHOSEN: AtomicPtr<Implementation> = AtomicPtr::new(ptr::null_mut());
 #[inline]
 pub fn xor(data: &mut [u8], key: [u8; 4]) -> bool {
     if data.len() < SHORT {
-        return scalar::words(data, key);
+        return short(data, key);
     }
     // SAFETY: only what `available` lists is chosen, and it lists only what the CPU can run.
     unsafe { (chosen().xor)(data, key) }

@@ -93,10 +93,11 @@ fn the_peer_has_its_time_to_close() {
 }
 
 #[test]
-fn a_peer_that_does_not_take_our_close_is_given_up() {
+fn after_the_closing_handshake_the_transport_has_its_time_to_end() {
     let mut bench = Bench::open(limits());
     bench.run_until(1400);
     bench.feed(&frame(0x88, close_payload(1000, "")));
+    bench.sent();
     bench.run_until(1449);
     assert_eq!(bench.conn.disposition(), Disposition::Finish);
     bench.run_until(1450);
