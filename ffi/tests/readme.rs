@@ -1,0 +1,46 @@
+//! The README shows what is there: its C program is the example, its commands are those of the
+//! checks.
+
+use std::fs;
+use std::path::Path;
+
+fn read(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The bodies of the code blocks of a language.
+fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
+    let fence = format!("```{language}\n");
+    text.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
+}
+
+#[test]
+fn the_c_program_is_the_example() {
+    let readme = read("README.md");
+    let programs = blocks(&readme, "c");
+    assert_eq!(programs.len(), 1);
+    assert_eq!(programs[0], read("ffi/examples/echo.c"));
+}
+
+#[test]
+fn every_command_is_run_by_the_checks() {
+    let readme = read("README.md");
+    let checks = read(".ci/run");
+    let blocks = blocks(&readme, "sh");
+    let commands: Vec<&str> = blocks.iter().flat_map(|block| block.lines()).collect();
+    assert!(commands.len() >= 5, "{commands:?}");
+    for command in commands {
+        assert!(checks.contains(command), "not in .ci/run: {command}");
+    }
+}
+
+#[test]
+fn every_file_it_links_to_is_there() {
+    let readme = read("README.md");
+    let links = readme.split("](").skip(1).map(|rest| rest.split(')').next().unwrap());
+    for link in links.filter(|link| !link.starts_with("http")) {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(link);
+        assert!(path.exists(), "{link}");
+    }
+}
