@@ -182,7 +182,7 @@ impl Bench {
         let frames = frames.expect("frames that are sound");
         let closes = frames.iter().filter(|(first, _)| first & 15 == 8).count();
         assert!(closes <= 1, "two Close frames");
-        // Behind ours the peer's pings are still answered, until its own has come (RFC 6455 §5.5.2).
+        // Behind ours pings are still answered, until the peer's has come (RFC 6455 §5.5.2).
         let mut behind = frames.iter().skip_while(|(first, _)| first & 15 != 8).skip(1);
         assert!(behind.all(|(first, _)| *first == 0x8A), "frames behind a Close");
         if matches!(self.failed, Some(Failure::Violation(_))) {

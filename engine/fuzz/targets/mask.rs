@@ -19,6 +19,6 @@ fuzz_target!(|data: &[u8]| {
         *byte ^= key[i % 4];
     }
     assert_eq!(unmasked, expected);
-    // The answer saves a check of the text: false for ASCII costs time, true for other text is wrong.
+    // It saves a check of the text: false for ASCII costs time, true for other text is wrong.
     assert!(!ascii || expected[from..].is_ascii());
 });
