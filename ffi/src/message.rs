@@ -45,7 +45,11 @@ fn alone(number: usize) -> usize {
         let mut number = number;
         // SAFETY: no instruction at all.
         unsafe {
-            std::arch::asm!("/* {0} */", inout(reg) number, options(pure, nomem, nostack, preserves_flags));
+            std::arch::asm!(
+                "/* {0} */",
+                inout(reg) number,
+                options(pure, nomem, nostack, preserves_flags)
+            );
         }
         number
     }
