@@ -339,7 +339,7 @@ void rws_buf_release(rws_buf *b);    /* One reference less; NULL is fine. */
  * whole in a receive buffer and few are kept. NULL: no message, or a part that is not UTF-8. */
 rws_buf *rws_message_retain(rws_reactor *r, const rws_message *m);
 
-/* Like snprintf: writes "192.0.2.1:80", "[2001:db8::1]:80" or "none", cut to fit with its NUL,
+/* Like snprintf: writes `192.0.2.1:80`, `[2001:db8::1]:80` or `none`, cut to fit with its NUL,
  * and returns its whole length without it; less than 64. */
 size_t rws_address_text(const rws_address *a, char *out, size_t size);
 

@@ -54,7 +54,7 @@ impl std::fmt::Display for rws_address {
     }
 }
 
-/// Like snprintf: writes "192.0.2.1:80", "[2001:db8::1]:80" or "none", cut to fit with its NUL,
+/// Like snprintf: writes `192.0.2.1:80`, `[2001:db8::1]:80` or `none`, cut to fit with its NUL,
 /// and returns its whole length without it; less than 64.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_address_text(

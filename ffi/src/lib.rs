@@ -1,8 +1,8 @@
 //! Floor 4: the C ABI. `include/ringws.h` is generated from these files; its first comment is the
 //! contract that every function here relies on.
 //!
-//! Each function is guard → convert → call → map: [`guard`] stops panics, [`types`], [`own`] and
-//! [`sized`] turn C's arguments into Rust's, the engine does the work, [`status`] maps the result.
+//! Each function is guard → convert → call → map: `guard` stops panics, `types`, `own` and
+//! `sized` turn C's arguments into Rust's, the engine does the work, `status` maps the result.
 //! One file per C type.
 #![allow(non_camel_case_types, reason = "the names are C's")]
 #![allow(clippy::missing_safety_doc, reason = "the contract stands once, at the top of ringws.h")]

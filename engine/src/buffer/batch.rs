@@ -1,6 +1,7 @@
 //! What one send owns while the kernel holds it.
 
 use super::Pool;
+use crate::simd;
 use bytes::{Buf, Bytes};
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -49,6 +50,12 @@ impl Batch {
     #[inline]
     pub fn copy(&mut self, bytes: &[u8]) {
         self.copied.extend_from_slice(bytes);
+    }
+
+    /// Appends a copy of a short frame, for which there must be [`Batch::room`].
+    #[inline(always)]
+    pub(crate) fn copy_frame(&mut self, header: [u8; 2], payload: &[u8]) {
+        simd::append(&mut self.copied, header, payload);
     }
 
     /// Appends by reference.

@@ -55,7 +55,7 @@ impl Connection {
 
     /// Fails the WebSocket Connection (RFC 6455 §7.1.7).
     #[cold]
-    pub(super) fn violate(
+    pub(crate) fn violate(
         &mut self,
         violation: Violation,
         input: &mut Input<'_>,

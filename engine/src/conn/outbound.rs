@@ -83,6 +83,28 @@ impl Outbox {
         Ok(self.queued(max))
     }
 
+    /// As [`Outbox::send`], for a whole message of at most 125 bytes that has room in the queue, if
+    /// it is Binary or ASCII text. `false`: it is for the long way.
+    #[inline(always)]
+    pub(super) fn send_small(&mut self, opcode: Opcode, payload: &[u8], max: u32) -> bool {
+        let len = 2 + payload.len();
+        // Below the limit with it, so that neither the limit nor its report is due.
+        let fits = payload.len() <= CONTROL_MAX
+            && self.queue.room() >= len
+            && self.buffered + len <= max as usize
+            && self.message.is_none();
+        let plain = match opcode {
+            Opcode::Binary => true,
+            Opcode::Text => utf8::is_ascii_short(payload),
+            _ => false,
+        };
+        if fits && plain {
+            self.queue.copy_frame([header::FIN | opcode as u8, payload.len() as u8], payload);
+            self.buffered += len;
+        }
+        fits && plain
+    }
+
     /// Queues a message framed before. Whoever framed it has checked its text, unless it is a
     /// fragment: that can only be checked here, with those before it.
     pub(super) fn send_message(
@@ -255,14 +277,6 @@ impl Outbox {
     /// Writes a frame to the end of the queue.
     #[inline]
     fn frame(&mut self, opcode: Opcode, fin: bool, payload: &[u8], pool: &mut Pool) {
-        if payload.len() <= CONTROL_MAX && fin {
-            // Most messages: a header of two bytes, stored as one.
-            self.open(2 + payload.len(), pool);
-            self.queue.copy(&[header::FIN | opcode as u8, payload.len() as u8]);
-            self.queue.copy(payload);
-            self.buffered += 2 + payload.len();
-            return;
-        }
         let fields = Header { len: payload.len() as u64, mask: None, opcode, fin, rsv1: false };
         let mut header = [0; HEADER_MAX];
         let header_len = header::encode(&fields, &mut header);

@@ -3,11 +3,11 @@
 use super::deadline::Clock;
 use super::inbound::{Found, Inbound, unmask_and_check};
 use super::outbound::Outbox;
-use super::{Data, Disposition, Env, Event, Failure, Queued, SendError, SendFlags};
+use super::{Data, Disposition, Env, Event, Failure, Limits, Queued, SendError, SendFlags};
 use crate::buffer::{Batch, Outgoing, Pool};
 use crate::proto::close;
 use crate::proto::head::HeadReader;
-use crate::proto::{Input, Opcode, Role};
+use crate::proto::{Input, Opcode, Role, Violation};
 use crate::tick::Tick;
 
 /// What input means.
@@ -75,11 +75,14 @@ impl Connection {
         input: &mut Input<'b>,
         env: &mut Env<'_>,
     ) -> Result<Option<Event<'b>>, Failure> {
-        if let Some(whole) = self.receive_whole(input, env) {
-            return whole.map(|(opcode, data)| {
-                let data = Data::Lent(data);
-                Some(Event::Message { opcode, data, first: true, last: true })
-            });
+        if let Some(whole) = self.receive_whole(input, env.now, env.limits) {
+            return match whole {
+                Ok((opcode, data)) => {
+                    let data = Data::Lent(data);
+                    Ok(Some(Event::Message { opcode, data, first: true, last: true }))
+                }
+                Err(violation) => Err(self.violate(violation, input, env)),
+            };
         }
         if input.is_empty() {
             return self.failure.map_or(Ok(None), Err);
@@ -92,23 +95,22 @@ impl Connection {
     }
 
     /// A message of one frame that lies whole in the input, the way most come: unmasked and checked
-    /// in place. `None` means nothing but that the input is for [`Connection::receive`]. Apart from
-    /// it because an [`Event`] goes through memory, which for 20 bytes is felt.
+    /// in place. `None` means nothing but that the input is for [`Connection::receive`]; a
+    /// violation is for [`Connection::violate`]. Apart from it because an [`Event`] and an [`Env`]
+    /// go through memory, which for 20 bytes is felt.
     #[inline(always)]
     pub(crate) fn receive_whole<'b>(
         &mut self,
         input: &mut Input<'b>,
-        env: &mut Env<'_>,
-    ) -> Option<Result<(Opcode, &'b mut [u8]), Failure>> {
+        now: Tick,
+        limits: &Limits,
+    ) -> Option<Result<(Opcode, &'b mut [u8]), Violation>> {
         if self.phase != Phase::Open {
             return None;
         }
-        let (opcode, data, key) = self.inbound.next_whole(input, env.limits)?;
-        self.clock.heard(env.now);
-        Some(match unmask_and_check(opcode, data, key) {
-            Ok(()) => Ok((opcode, data)),
-            Err(violation) => Err(self.violate(violation, input, env)),
-        })
+        let (opcode, data, key) = self.inbound.next_whole(input, limits)?;
+        self.clock.heard(now);
+        Some(unmask_and_check(opcode, data, key).map(|()| (opcode, data)))
     }
 
     /// Any frames. Apart, so that the way of whole messages needs few registers.
@@ -190,6 +192,16 @@ impl Connection {
     ) -> Result<Queued, SendError> {
         self.begin_send(env)?;
         self.outbox.send(opcode, payload, !flags.more, send_queue_max(env), env.pool)
+    }
+
+    /// Queues a whole message of at most 125 bytes, Binary or ASCII text, behind others that wait
+    /// already: the way most messages of a batch go. `false` means nothing but that it is for
+    /// [`Connection::send`].
+    #[inline(always)]
+    pub(crate) fn send_small(&mut self, opcode: Opcode, payload: &[u8], limits: &Limits) -> bool {
+        self.phase == Phase::Open
+            && !self.close_sent()
+            && self.outbox.send_small(opcode, payload, limits.send_queue_max)
     }
 
     /// Queues a message framed before; copies nothing unless it is small (below 4 KiB). The text

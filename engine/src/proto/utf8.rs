@@ -130,15 +130,14 @@ pub fn unmask_and_check(data: &mut [u8], key: [u8; 4]) -> Result<(), Violation> 
     text.finish()
 }
 
-/// Eight bytes at a time, the last eight once more where they do not fit.
-#[inline]
-fn is_ascii_short(data: &[u8]) -> bool {
-    let Some(last) = data.last_chunk::<8>() else {
-        return data.iter().fold(0, |all, byte| all | byte) < 0x80;
-    };
-    let (words, _) = data.as_chunks::<8>();
-    let last = u64::from_ne_bytes(*last);
-    let seen = words.iter().fold(last, |all, word| all | u64::from_ne_bytes(*word));
+/// In steps of 8, 4 and 1 bytes: what was just unmasked was stored in no smaller ones.
+#[inline(always)]
+pub(crate) fn is_ascii_short(data: &[u8]) -> bool {
+    let (words, rest) = data.as_chunks::<8>();
+    let (halves, rest) = rest.as_chunks::<4>();
+    let mut seen = words.iter().fold(0, |all, word| all | u64::from_ne_bytes(*word));
+    seen = halves.iter().fold(seen, |all, half| all | u64::from(u32::from_ne_bytes(*half)));
+    seen = rest.iter().fold(seen, |all, byte| all | u64::from(*byte));
     seen & 0x8080_8080_8080_8080 == 0
 }
 

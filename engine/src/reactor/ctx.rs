@@ -120,7 +120,31 @@ impl Context {
     /// # Errors
     /// [`CallError::Gone`] for a stale handle, [`CallError::Send`] when the connection refuses,
     /// [`CallError::MailboxFull`] when it cannot be forwarded. Nothing was queued then.
+    #[inline]
     pub fn send(
+        &mut self,
+        conn: Conn,
+        opcode: Opcode,
+        payload: &[u8],
+        flags: SendFlags,
+    ) -> Result<Queued, CallError> {
+        if conn.reactor() == self.index
+            && !flags.more
+            && let Some(slot) = self.slab.live(conn)
+            && slot.conn.send_small(opcode, payload, &self.limits[slot.endpoint as usize])
+        {
+            self.counters.messages_out.add(1);
+            if !slot.dirty {
+                slot.dirty = true;
+                self.dirty.push(conn.slot());
+            }
+            return Ok(Queued::Ok);
+        }
+        self.send_any(conn, opcode, payload, flags)
+    }
+
+    #[inline(never)]
+    fn send_any(
         &mut self,
         conn: Conn,
         opcode: Opcode,

@@ -5,8 +5,8 @@ use super::ctx::{Conn, Context};
 use super::handler::{Handler, Message, Upgrade};
 use super::slab::Phase;
 use crate::conn::{Connection, Data, Env, Event};
+use crate::proto::Input;
 use crate::proto::handshake::{Refusal, Request, Response};
-use crate::proto::{Input, Opcode};
 
 /// The handle of a slot's tenant.
 pub(super) fn handle_of(ctx: &mut Context, index: u32) -> Conn {
@@ -46,12 +46,18 @@ pub(super) fn deliver(ctx: &mut Context, endpoints: &[Served], index: u32, bytes
             park(ctx, index, input.peek());
             break;
         }
-        match with_env(ctx, index, |conn, env| conn.receive_whole(&mut input, env)) {
+        let user = slot.user;
+        let limits = &ctx.limits[slot.endpoint as usize];
+        match slot.conn.receive_whole(&mut input, ctx.now, limits) {
             Some(Ok((opcode, payload))) => {
-                message(ctx, handler, conn, opcode, payload, (true, true));
+                let message = Message { opcode, payload, first: true, last: true, user };
+                deliver_message(ctx, handler, conn, message);
                 continue;
             }
-            Some(Err(_)) => return ctx.mark_dirty(index),
+            Some(Err(violation)) => {
+                with_env(ctx, index, |conn, env| conn.violate(violation, &mut input, env));
+                return ctx.mark_dirty(index);
+            }
             None => {}
         }
         match with_env(ctx, index, |conn, env| conn.receive(&mut input, env)) {
@@ -86,25 +92,19 @@ pub(super) fn unpark(ctx: &mut Context, endpoints: &[Served], index: u32) {
 }
 
 #[inline(always)]
-fn message(
-    ctx: &mut Context,
-    handler: &dyn Handler,
-    conn: Conn,
-    opcode: Opcode,
-    payload: &[u8],
-    (first, last): (bool, bool),
-) {
+fn deliver_message(ctx: &mut Context, handler: &dyn Handler, conn: Conn, message: Message<'_>) {
     ctx.counters.messages_in.add(1);
-    ctx.counters.bytes_in.add(payload.len() as u64);
-    let user = ctx.slab.at(conn.slot()).user;
-    handler.on_message(ctx, conn, Message { opcode, payload, first, last, user });
+    ctx.counters.bytes_in.add(message.payload.len() as u64);
+    handler.on_message(ctx, conn, message);
 }
 
 #[inline(never)]
 fn act(ctx: &mut Context, handler: &dyn Handler, conn: Conn, event: Event<'_>) {
     match event {
         Event::Message { opcode, data, first, last } => {
-            message(ctx, handler, conn, opcode, payload_of(&data), (first, last));
+            let user = ctx.slab.at(conn.slot()).user;
+            let message = Message { opcode, payload: payload_of(&data), first, last, user };
+            deliver_message(ctx, handler, conn, message);
             if let Data::Owned(bytes) = data {
                 ctx.pool.put(bytes);
             }

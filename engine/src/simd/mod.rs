@@ -2,6 +2,7 @@
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
+mod append;
 mod scalar;
 #[cfg(test)]
 mod tests;
@@ -10,4 +11,5 @@ mod vector;
 mod x86_64;
 mod xor;
 
+pub use append::append;
 pub use xor::{implementation, rotate, xor};

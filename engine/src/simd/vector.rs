@@ -57,36 +57,6 @@ pub(super) unsafe fn xor<V: Vector>(data: &mut [u8], key: [u8; 4]) -> bool {
     }
 }
 
-/// As [`xor`], for up to four vectors: without a loop. Whoever copies the result finds it in stores
-/// as wide as its loads; narrower ones would have to leave the store buffer first.
-///
-/// # Safety
-/// The CPU has `V`, and `data` has from `V::LEN` to `4 * V::LEN` bytes.
-#[inline(always)]
-pub(super) unsafe fn short<V: Vector>(data: &mut [u8], key: [u8; 4]) -> bool {
-    debug_assert!((V::LEN..=4 * V::LEN).contains(&data.len()));
-    let (start, len) = (data.as_mut_ptr(), data.len());
-    let last_at = len - V::LEN;
-    // SAFETY: the caller vouches for the CPU. Accesses are of V::LEN bytes at 0 and `last_at`, and
-    // in data longer than two vectors also one vector behind and before those.
-    unsafe {
-        let (key, last_key) = (V::splat(key), V::splat(rotate(key, last_at)));
-        let first = V::load(start).xor(key);
-        let last = V::load(start.add(last_at)).xor(last_key);
-        let mut seen = first.or(last);
-        if len > 2 * V::LEN {
-            let second = V::load(start.add(V::LEN)).xor(key);
-            let third = V::load(start.add(last_at - V::LEN)).xor(last_key);
-            seen = seen.or(second).or(third);
-            second.store(start.add(V::LEN));
-            third.store(start.add(last_at - V::LEN));
-        }
-        first.store(start);
-        last.store(start.add(last_at));
-        seen.is_ascii()
-    }
-}
-
 /// Does all whole vectors from `at` on; returns `seen` and all results, ORed.
 ///
 /// # Safety
