@@ -99,7 +99,7 @@ impl Server {
     pub fn interrupt(mut self) -> Result<ExitStatus> {
         if let Some(pid) = i32::try_from(self.pid()).ok().and_then(Pid::from_raw) {
             // It may have ended already; then there is a status to collect.
-            let _ = kill_process(pid, Signal::INT);
+            let _ = kill_process(pid, Signal::TERM);
         }
         let end = Instant::now() + PATIENCE;
         while Instant::now() < end {
@@ -108,7 +108,7 @@ impl Server {
             }
             std::thread::sleep(Duration::from_millis(2));
         }
-        Err(self.explain(&format!("it does not end within {PATIENCE:?} of SIGINT")))
+        Err(self.explain(&format!("it does not end within {PATIENCE:?} of SIGTERM")))
     }
 
     fn ended(&mut self) -> Option<ExitStatus> {
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn an_announced_port_is_taken_and_the_end_is_reported() {
-        let script = "trap 'exit 3' INT; echo listening on 12345; while :; do sleep 0.05; done";
+        let script = "trap 'exit 3' TERM; echo listening on 12345; while :; do sleep 0.05; done";
         let server = Server::start(&shell(script, true)).expect("it announces");
         assert_eq!(server.address.port(), 12345);
         assert_eq!(server.interrupt().expect("it ends").code(), Some(3));

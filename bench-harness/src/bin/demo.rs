@@ -43,7 +43,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     if arguments.once {
         let status = server.interrupt()?;
         if !status.success() {
-            return Err(Error::Server(format!("the server ended with {status} after SIGINT")));
+            return Err(Error::Server(format!("the server ended with {status} after SIGTERM")));
         }
         println!("\nThe server ended cleanly.");
         return Ok(());
