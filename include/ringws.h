@@ -222,6 +222,8 @@ typedef struct { /* all since the start, except connections */
   uint64_t retain_copied;     /* messages that rws_message_retain had to copy */
   uint64_t forward_dropped;   /* calls from other threads whose connection was gone or refused */
   uint64_t accept_paused;     /* times that accepting paused for lack of descriptors or slots */
+  /* connections closed unheard: accepted before a pause or a stop took effect */
+  uint64_t accept_dropped;
   uint64_t buffers_exhausted; /* times that a receive had to wait for a buffer */
   uint64_t turns;             /* turns of the loop */
 } rws_stats;

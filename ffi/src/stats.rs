@@ -46,6 +46,8 @@ pub struct rws_stats {
     pub forward_dropped: u64,
     /// times that accepting paused for lack of descriptors or slots
     pub accept_paused: u64,
+    /// connections closed unheard: accepted before a pause or a stop took effect
+    pub accept_dropped: u64,
     /// times that a receive had to wait for a buffer
     pub buffers_exhausted: u64,
     /// turns of the loop
@@ -77,6 +79,7 @@ impl rws_stats {
             retain_copied: stats.retain_copied,
             forward_dropped: stats.forward_dropped,
             accept_paused: stats.accept_paused,
+            accept_dropped: stats.accept_dropped,
             buffers_exhausted: stats.buffers_exhausted,
             turns: stats.turns,
         }

@@ -60,7 +60,8 @@ structs! {
     rws_stats {
         size, reactors, connections, accepted, upgraded, refused, violations, timeouts,
         messages_in, bytes_in, messages_out, bytes_out, bytes_copied, retained, retain_copied,
-        forward_dropped, accept_paused, buffers_exhausted, turns,
+        forward_dropped, accept_paused, accept_dropped, buffers_exhausted,
+        turns,
     }
     rws_timer { id }
 }

@@ -106,6 +106,7 @@ impl<K: Kernel> Reactor<K> {
             self.ctx.slab.insert(conn, accepted.socket, endpoint)
         };
         let Some((slot_index, slot)) = tenant else {
+            self.ctx.counters.accept_dropped.add(1);
             return self.kernel.close(accepted.socket, NO_SLOT);
         };
         slot.user = user;
