@@ -135,14 +135,21 @@ impl Engine {
             match reports.recv() {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => outcome = outcome.and(Err(error)),
-                // A hook panicked before it could report; joining tells which.
-                Err(_) => break,
+                // A hook panicked before its reactor could report.
+                Err(_) => {
+                    outcome = outcome.and(Err(Error::State("a reactor ended before it started")));
+                    break;
+                }
             }
         }
         drop(state);
         if outcome.is_err() {
             self.handle.stop(Duration::ZERO);
-            let _ = self.wait();
+            let ended = self.wait();
+            if matches!(outcome, Err(Error::State(_))) {
+                // Joining has told which.
+                outcome = ended.and(outcome);
+            }
         }
         outcome
     }
@@ -221,7 +228,7 @@ impl Engine {
         };
         // The host's signals are for the host's threads: ours inherit a full mask.
         signals::blocked(|| {
-            thread::Builder::new().name(format!("rws-{index}")).spawn(move || thread.run(&report))
+            thread::Builder::new().name(format!("rws-{index}")).spawn(move || thread.run(report))
         })
         .map_err(|error| Error::System {
             what: "making a thread".into(),
@@ -262,7 +269,7 @@ struct Thread {
 }
 
 impl Thread {
-    fn run(self, report: &Sender<Result<(), Error>>) -> Result<(), Error> {
+    fn run(self, report: Sender<Result<(), Error>>) -> Result<(), Error> {
         if self.config.pin {
             self.pin();
         }
@@ -306,6 +313,8 @@ impl Thread {
             on_start(reactor.context());
         }
         let _ = report.send(Ok(()));
+        // Whoever counts the reports must see when no more can come.
+        drop(report);
         let outcome = reactor.run();
         if let Some(on_stop) = &self.config.on_stop {
             on_stop(reactor.context());

@@ -310,6 +310,16 @@ fn connections_beyond_the_limit_wait_in_the_backlog() {
 }
 
 #[test]
+fn a_hook_that_panics_fails_the_start() {
+    let on_start: Arc<dyn Fn(&mut Context) + Send + Sync> =
+        Arc::new(|ctx: &mut Context| assert_ne!(ctx.index(), 1, "on purpose"));
+    let config = Config { reactors: 2, on_start: Some(on_start), ..Config::default() };
+    let engine = Engine::new(config).unwrap();
+    assert!(matches!(engine.start(), Err(Error::Panicked(1))));
+    assert!(matches!(engine.start(), Err(Error::State(_))));
+}
+
+#[test]
 fn misuse_is_refused_with_a_reason() {
     let (witness, _seens) = Witness::new();
     let invalid = |config: Config| matches!(Engine::new(config), Err(Error::Invalid(_)));
