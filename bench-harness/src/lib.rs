@@ -1,4 +1,4 @@
-//! Measuring WebSocket servers: a load generator that checks every byte it gets back, the ceiling
+//! Measuring WebSocket servers: a load generator that checks every byte it gets back, the ceilings
 //! that no server can pass, and the comparison of servers taken in turn.
 //!
 //! Nothing here uses the engine: the load generator speaks WebSocket by its own means, so that a
@@ -9,7 +9,7 @@
 //! compare, demo, load, ceiling-tcp ..... the programs (src/bin)
 //! compare | demo ....................... servers in turn, tables | what an echo server answers
 //! scenario, report ..................... rows as data | figures
-//! load | ceiling ....................... the closed loop | the bare echo
+//! load | ceiling ....................... the closed loop | the bare echo, of bytes or of frames
 //! stream, frame, handshake, client ..... bytes prepared and checked, RFC 6455 as a client
 //! server, example ...................... children | building the C example
 //! ring | process, machine .............. io_uring (the only unsafe code) | /proc, CPUs, limits

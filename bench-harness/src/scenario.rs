@@ -71,7 +71,7 @@ pub struct Row {
     /// What a message is, for the servers that speak WebSocket.
     #[serde(default)]
     pub kind: Kind,
-    /// Arguments of `ceiling-tcp` for this row: the buffers at which it is fastest.
+    /// Arguments of both ceilings for this row: the buffers at which the bare echo is fastest.
     #[serde(default)]
     pub ceiling: Vec<String>,
 }

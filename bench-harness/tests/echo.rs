@@ -15,7 +15,7 @@ use std::time::Duration;
 use support::{Ceiling, echo, listen, websocket};
 
 const WAIT: Duration = Duration::from_millis(10);
-const ROOMY: Options = Options { buffers: 64, buffer_size: 4096, connections: 64 };
+const ROOMY: Options = Options { buffers: 64, buffer_size: 4096, connections: 64, frames: false };
 
 fn load(server: SocketAddr, scenario: Scenario) -> ringws_bench::Result<Report> {
     run(&Plan {
@@ -50,10 +50,26 @@ fn the_ceiling_returns_every_byte() {
 /// Two small buffers for sixteen connections: receives end with `ENOBUFS` all the time.
 #[test]
 fn the_ceiling_survives_the_want_of_buffers() {
-    let ceiling = Ceiling::start(Options { buffers: 2, buffer_size: 512, connections: 64 });
+    let ceiling = Ceiling::start(Options { buffers: 2, buffer_size: 512, ..ROOMY });
     let report = load(ceiling.address, scenario(16, 5000, 2, Kind::Raw)).expect("no byte is lost");
     assert!(report.messages > 0);
     ceiling.end();
+}
+
+/// Frames that are split everywhere, in a buffer or over many, and receives that end with
+/// `ENOBUFS`.
+#[test]
+fn the_ceiling_of_frames_returns_split_frames() {
+    for (buffers, buffer_size) in [(2, 512), (8, 61), (64, 4096)] {
+        let ceiling = Ceiling::start(Options { buffers, buffer_size, frames: true, ..ROOMY });
+        for (size, depth, kind) in
+            [(0, 9, Kind::Text), (20, 64, Kind::Text), (5000, 3, Kind::Binary)]
+        {
+            let report = load(ceiling.address, scenario(8, size, depth, kind));
+            assert!(report.expect("a faithful echo").messages > 0);
+        }
+        ceiling.end();
+    }
 }
 
 /// More connections, one after the other, than there are slots.

@@ -1,14 +1,39 @@
 //! The programs as they are called: one serves, the other measures it.
 
 use ringws_bench::compare::{self, Contender, Cpus, Spread, idle};
-use ringws_bench::scenario::Suite;
+use ringws_bench::load::closed::{self, Plan};
+use ringws_bench::scenario::{Kind, Scenario, Suite};
 use ringws_bench::server::{Launch, Server};
 use std::process::Command;
+use std::time::Duration;
 
 fn ceiling() -> Launch {
     let program = env!("CARGO_BIN_EXE_ceiling-tcp").to_owned();
     let command = vec![program, "--connections".into(), "200".into()];
     Launch { command, announces: true, cpu: Some(0) }
+}
+
+fn ceiling_of_frames() -> Launch {
+    let mut launch = ceiling();
+    launch.command.push("--frames".into());
+    launch
+}
+
+#[test]
+fn the_ceiling_of_frames_echoes_every_byte() {
+    let server = Server::start(&ceiling_of_frames()).expect("it listens");
+    for (size, depth) in [(20, 1), (20, 16), (16384, 1), (16384, 16)] {
+        let report = closed::run(&Plan {
+            server: server.address,
+            scenario: Scenario { connections: 16, size, depth, kind: Kind::Binary },
+            warmup: Duration::from_millis(20),
+            timed: Duration::from_millis(200),
+            pid: None,
+        });
+        let messages = report.expect("a faithful echo").messages;
+        assert!(messages > depth as u64, "{size} {depth}: {messages}");
+    }
+    server.interrupt().expect("it ends");
 }
 
 #[test]
@@ -40,7 +65,8 @@ fn load_fails_when_there_is_no_server() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("connecting to 127.0.0.1:1"));
 }
 
-/// Two contenders, two rounds, one row: figures of both, ratios to the ceiling, its own being 1.
+/// Three contenders, two rounds, one row: figures of all, ratios to both ceilings, that of each to
+/// itself being 1.
 #[test]
 fn a_comparison_pairs_the_rounds() {
     let suite = Suite::parse(
@@ -49,8 +75,12 @@ fn a_comparison_pairs_the_rounds() {
          ceiling = [\"--buffers\", \"16\"]",
     )
     .expect("legal");
-    let one = |name: &str| Contender { name: name.into(), launch: ceiling(), raw: true };
-    let contenders = [one(compare::CEILING), one("other")];
+    let one = |name: &str, launch, raw| Contender { name: name.into(), launch, raw };
+    let contenders = [
+        one(compare::CEILING, ceiling(), true),
+        one(compare::CEILING_OF_FRAMES, ceiling_of_frames(), false),
+        one("other", ceiling(), true),
+    ];
     let mut steps = 0;
     let cpus = Cpus { server: 0, load: 0 };
     let comparison = std::thread::spawn(move || {
@@ -59,13 +89,20 @@ fn a_comparison_pairs_the_rounds() {
     });
     let (comparison, steps) = comparison.join().expect("no panic");
     let comparison = comparison.expect("both serve");
-    assert_eq!((steps, comparison.measurements.len(), comparison.summaries.len()), (4, 4, 2));
+    assert_eq!((steps, comparison.measurements.len(), comparison.summaries.len()), (6, 6, 3));
     let order: Vec<_> = comparison.measurements.iter().map(|one| one.server.as_str()).collect();
-    assert_eq!(order, [compare::CEILING, "other", compare::CEILING, "other"]);
+    let round = [compare::CEILING, compare::CEILING_OF_FRAMES, "other"];
+    assert_eq!(order, [round, round].concat());
     let exact = Some(Spread { median: 1.0, min: 1.0, max: 1.0 });
     assert_eq!(comparison.summaries[0].throughput_of_ceiling, exact);
-    assert!(comparison.summaries[1].throughput_of_ceiling.is_some_and(|ratio| ratio.min > 0.0));
-    assert!(compare::table(&comparison).contains("other"));
+    assert_eq!(comparison.summaries[1].throughput_of_frames, exact);
+    assert_eq!(comparison.summaries[1].efficiency_of_frames, exact);
+    let other = &comparison.summaries[2];
+    for ratio in [other.throughput_of_ceiling, other.throughput_of_frames] {
+        assert!(ratio.is_some_and(|ratio| ratio.min > 0.0));
+    }
+    let table = compare::table(&comparison);
+    assert!(table.contains("other") && table.contains("1.00, 1.00"), "{table}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `ceiling-tcp`: the bare byte echo, as a server of its own.
+//! `ceiling-tcp`: the bare echo of bytes, or of frames (`--frames`), as a server of its own.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program talks to its user")]
 
 use clap::Parser;
@@ -25,6 +25,10 @@ struct Arguments {
     /// Connections at the same time.
     #[arg(long, default_value_t = 12_000)]
     connections: u32,
+    /// Echo WebSocket frames instead: upgrade, unmask, frame again in place. No checks, no limits,
+    /// no callbacks: it separates the cost of touching frames from the cost of an engine.
+    #[arg(long)]
+    frames: bool,
     /// CPU to run on.
     #[arg(long)]
     cpu: Option<usize>,
@@ -48,6 +52,6 @@ fn run(arguments: &Arguments) -> Result<()> {
         .map_err(Error::io(format!("port {}", arguments.port)))?;
     let port = listener.local_addr().map_err(Error::io("getsockname"))?.port();
     println!("listening on {port}");
-    let Arguments { buffers, buffer_size, connections, .. } = *arguments;
-    serve(&listener, Options { buffers, buffer_size, connections }, None)
+    let Arguments { buffers, buffer_size, connections, frames, .. } = *arguments;
+    serve(&listener, Options { buffers, buffer_size, connections, frames }, None)
 }

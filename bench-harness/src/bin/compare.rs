@@ -1,4 +1,4 @@
-//! `compare`: servers in turn, against the ceiling.
+//! `compare`: servers in turn, against the ceilings.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program talks to its user")]
 
 use clap::{Args, Parser, Subcommand};
@@ -14,7 +14,9 @@ use std::process::ExitCode;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Measures echo servers in turn, each in a process on one CPU, the load on another.
+/// Measures echo servers in turn, each in a process on one CPU, the load on another, beside two
+/// bare io_uring echoes: of bytes (`ceiling-tcp`), and of frames without anything else
+/// (`ceiling-frames`).
 #[derive(Parser)]
 struct Arguments {
     #[command(subcommand)]
@@ -79,10 +81,10 @@ fn run(arguments: Arguments) -> Result<()> {
     let cpus = Cpus { server: arguments.common.server_cpu, load: arguments.common.load_cpu };
     let servers = websocket_servers(&arguments.common)?;
     if let Some(Mode::Idle { connections }) = arguments.mode {
-        // Without the ceiling: its table of connections is there from the start.
+        // Without the ceilings: their table of connections is there from the start.
         return idle_memory(&arguments.common, &servers, connections, cpus);
     }
-    let mut contenders = vec![Contender::ceiling()?];
+    let mut contenders = Vec::from(Contender::ceilings()?);
     contenders.extend(servers);
     let mut suite = Suite::read(&arguments.scenarios)?;
     suite.pairs = arguments.pairs.unwrap_or(suite.pairs);

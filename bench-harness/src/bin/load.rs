@@ -63,7 +63,7 @@ struct Common {
     /// Text messages instead of binary ones.
     #[arg(long, conflicts_with = "raw")]
     text: bool,
-    /// Bytes without WebSocket, for `ceiling-tcp`.
+    /// Bytes without WebSocket, for `ceiling-tcp` without `--frames`.
     #[arg(long)]
     raw: bool,
     /// CPU to run on.

@@ -1,8 +1,9 @@
-//! Servers against each other and against the ceiling, in one run.
+//! Servers against each other and against the ceilings, in one run.
 //!
 //! Absolute figures drift from minute to minute. So the servers take turns, each started anew for
-//! each turn; what is judged is the ratio to the ceiling within the same round, as the median of
-//! all rounds.
+//! each turn; what is judged is the ratio to a ceiling within the same round, as the median of all
+//! rounds. The ceiling of bytes bounds every server; that of frames, which speaks WebSocket without
+//! being a server, tells what touching the frames costs from what a server adds.
 
 pub mod idle;
 mod summary;
@@ -21,8 +22,10 @@ use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// The name of the ceiling among the servers.
+/// The name of the ceiling of bytes among the servers, and of the program.
 pub const CEILING: &str = "ceiling-tcp";
+/// The name of the ceiling of frames among the servers.
+pub const CEILING_OF_FRAMES: &str = "ceiling-frames";
 
 /// A server that takes part.
 #[derive(Clone, Debug)]
@@ -36,17 +39,23 @@ pub struct Contender {
 }
 
 impl Contender {
-    /// The ceiling, from the program next to the running one.
-    pub fn ceiling() -> Result<Self> {
+    /// The ceilings of bytes and of frames, from the program next to the running one.
+    pub fn ceilings() -> Result<[Self; 2]> {
         let own = std::env::current_exe().map_err(Error::io("finding the own program"))?;
         let program: PathBuf = own.with_file_name(CEILING);
         if !program.exists() {
             let text = "is not built: cargo build --release -p ringws-bench";
             return Err(Error::Usage(format!("{} {text}", program.display())));
         }
-        let command = vec![program.to_string_lossy().into_owned()];
-        let launch = Launch { command, announces: true, cpu: None };
-        Ok(Self { name: CEILING.into(), launch, raw: true })
+        let program = program.to_string_lossy().into_owned();
+        let one = |name: &str, command, raw| {
+            let launch = Launch { command, announces: true, cpu: None };
+            Self { name: name.into(), launch, raw }
+        };
+        Ok([
+            one(CEILING, vec![program.clone()], true),
+            one(CEILING_OF_FRAMES, vec![program, "--frames".into()], false),
+        ])
     }
 
     /// From `name=command line` with `{port}` in it.
@@ -63,7 +72,7 @@ impl Contender {
     fn launch(&self, row: &Row, cpu: usize) -> Launch {
         let mut launch = self.launch.clone();
         launch.cpu = Some(cpu);
-        if self.name == CEILING {
+        if [CEILING, CEILING_OF_FRAMES].contains(&self.name.as_str()) {
             launch.command.extend(row.ceiling.iter().cloned());
         }
         launch

@@ -1,6 +1,6 @@
 //! Many measurements in few figures.
 
-use super::{CEILING, Contender, Measurement};
+use super::{CEILING, CEILING_OF_FRAMES, Contender, Measurement};
 use crate::report::{Bottleneck, Report};
 use crate::scenario::Suite;
 use serde::Serialize;
@@ -27,11 +27,16 @@ pub struct Summary {
     pub messages_per_second: Spread,
     /// The server's CPU time per message, in microseconds.
     pub cpu_us_per_message: Spread,
-    /// Messages per second over those of the ceiling in the same round: 1 is at the ceiling.
+    /// Messages per second over those of the ceiling of bytes in the same round: 1 is at the
+    /// ceiling.
     pub throughput_of_ceiling: Option<Spread>,
-    /// CPU time per message of the ceiling over the server's, in the same round: 1 is at the
-    /// ceiling, 0.5 is twice its cost.
+    /// CPU time per message of the ceiling of bytes over the server's, in the same round: 1 is at
+    /// the ceiling, 0.5 is twice its cost.
     pub efficiency_of_ceiling: Option<Spread>,
+    /// As `throughput_of_ceiling`, of the ceiling of frames.
+    pub throughput_of_frames: Option<Spread>,
+    /// As `efficiency_of_ceiling`, of the ceiling of frames.
+    pub efficiency_of_frames: Option<Spread>,
     /// Busy share of the server's CPU.
     pub server_cpu: Spread,
     /// Busy share of the load generator's CPU.
@@ -68,10 +73,16 @@ fn summary(row: &str, server: &str, measurements: &[Measurement]) -> Option<Summ
         let right = |one: &&Measurement| one.row == row && one.server == server;
         measurements.iter().filter(right).map(|one| &one.report).collect()
     };
-    let (own, ceiling) = (of(server), of(CEILING));
+    let (own, bytes, frames) = (of(server), of(CEILING), of(CEILING_OF_FRAMES));
     let spread = |figure: fn(&Report) -> f64| Spread::of(own.iter().map(|report| figure(report)));
     // Rounds are paired by their order: every server is measured once in each.
-    let pairs = || own.iter().zip(&ceiling);
+    let throughput = |ceiling: &[&Report]| {
+        let pairs = own.iter().zip(ceiling);
+        Spread::of(pairs.map(|(own, top)| own.messages_per_second / top.messages_per_second))
+    };
+    let efficiency = |ceiling: &[&Report]| {
+        Spread::of(own.iter().zip(ceiling).map(|(own, top)| cost(top) / cost(own)))
+    };
     let server_cpu = spread(busy)?;
     let load_cpu = spread(|report| report.load_cpu)?;
     Some(Summary {
@@ -79,10 +90,10 @@ fn summary(row: &str, server: &str, measurements: &[Measurement]) -> Option<Summ
         server: server.to_owned(),
         messages_per_second: spread(|report| report.messages_per_second)?,
         cpu_us_per_message: spread(cost)?,
-        throughput_of_ceiling: Spread::of(
-            pairs().map(|(own, top)| own.messages_per_second / top.messages_per_second),
-        ),
-        efficiency_of_ceiling: Spread::of(pairs().map(|(own, top)| cost(top) / cost(own))),
+        throughput_of_ceiling: throughput(&bytes),
+        efficiency_of_ceiling: efficiency(&bytes),
+        throughput_of_frames: throughput(&frames),
+        efficiency_of_frames: efficiency(&frames),
         disturbed: spread(|report| report.disturbed)?,
         bottleneck: Bottleneck::judge(Some(server_cpu.median), load_cpu.median),
         server_cpu,

@@ -1,6 +1,6 @@
 //! The comparison as people read it.
 
-use super::{Comparison, Spread, Summary};
+use super::{CEILING, CEILING_OF_FRAMES, Comparison, Spread, Summary};
 use crate::report::DISTURBED;
 use std::fmt::Write;
 
@@ -11,7 +11,8 @@ pub fn table(comparison: &Comparison) -> String {
     let _ = writeln!(
         out,
         "{}; Linux {}; server on CPU {}, load on CPU {}\n\
-         medians (range); ratios are taken within a round: 1.00 is at the ceiling",
+         medians (range); ratios are taken within a round: 1.00 is at {CEILING};\n\
+         the last column has the medians of both ratios to {CEILING_OF_FRAMES}",
         machine.cpu, machine.kernel, comparison.cpus.server, comparison.cpus.load
     );
     let mut row = "";
@@ -20,7 +21,8 @@ pub fn table(comparison: &Comparison) -> String {
             row = &summary.row;
             let _ = writeln!(
                 out,
-                "\n{row}\n  {:<16} {:>31}  {:>25}  {:>18}  {:>18}  busy: server, load",
+                "\n{row}\n  {:<16} {:>31}  {:>25}  {:>18}  {:>18}  busy: server, load  \
+                 of frames",
                 "", "messages/s", "server CPU us/message", "throughput", "efficiency"
             );
         }
@@ -40,16 +42,20 @@ pub fn table(comparison: &Comparison) -> String {
 
 fn line(out: &mut String, summary: &Summary) {
     let ratio = |spread: Option<Spread>| spread.map_or("-".into(), |spread| text(spread, 2));
+    let median = |spread: Option<Spread>| {
+        spread.map_or("-".into(), |spread| format!("{:.2}", spread.median))
+    };
+    let busy = |cpu: Spread| format!("{:.0} %", cpu.median * 100.0);
     let _ = writeln!(
         out,
-        "  {:<16} {:>31}  {:>25}  {:>18}  {:>18}  {:.0} %, {:.0} %",
+        "  {:<16} {:>31}  {:>25}  {:>18}  {:>18}  {:>18}  {:>10}",
         summary.server,
         text(summary.messages_per_second, 0),
         text(summary.cpu_us_per_message, 3),
         ratio(summary.throughput_of_ceiling),
         ratio(summary.efficiency_of_ceiling),
-        summary.server_cpu.median * 100.0,
-        summary.load_cpu.median * 100.0,
+        [busy(summary.server_cpu), busy(summary.load_cpu)].join(", "),
+        [median(summary.throughput_of_frames), median(summary.efficiency_of_frames)].join(", "),
     );
 }
 

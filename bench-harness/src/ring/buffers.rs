@@ -16,7 +16,7 @@ const PAGE: usize = 4096;
 #[derive(Debug)]
 pub struct Buffer {
     pub(super) id: u16,
-    /// Filled bytes.
+    /// Filled bytes; less of them to send less.
     pub len: u32,
 }
 
@@ -92,6 +92,14 @@ impl Buffers {
         // SAFETY: in bounds; the kernel writes to a buffer only between `give_back` and the
         // completion that hands it out again, and a `Buffer` exists only outside of that time.
         unsafe { std::slice::from_raw_parts(self.at(buffer.id), buffer.len as usize) }
+    }
+
+    pub(super) fn bytes_mut<'b>(&'b mut self, buffer: &'b mut Buffer) -> &'b mut [u8] {
+        assert!(buffer.len <= self.size, "a buffer of another ring");
+        let at = self.at(buffer.id).cast_mut();
+        // SAFETY: as for `bytes`, and both are borrowed exclusively: no other slice of this memory
+        // exists. What the kernel reads of it to send is no access of this process.
+        unsafe { std::slice::from_raw_parts_mut(at, buffer.len as usize) }
     }
 
     /// Queues a buffer for the kernel; `publish` makes it visible.

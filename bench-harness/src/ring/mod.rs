@@ -1,8 +1,8 @@
 //! io_uring, as little of it as a closed loop and a bare echo need.
 //!
 //! All unsafe code of the crate is here. The rule that makes the interface safe: memory that the
-//! kernel may touch belongs to the [`Ring`] (the arena to send from, the provided buffers, the
-//! vectors of a gathered send), and the ring cancels what is in flight before it lets go of it.
+//! kernel may touch belongs to the [`Ring`] (the arena to send from, the provided buffers,
+//! the owned bytes and the vectors of a send), and the ring cancels what is in flight before it lets go of it.
 
 mod buffers;
 
@@ -20,6 +20,10 @@ use std::time::Duration;
 
 /// Buffers that one gathered send may carry.
 pub const GATHER_MAX: usize = 64;
+
+/// The low bits of a completion's user data: the operation, and whether owned bytes were sent.
+const TAG_BITS: u32 = 3;
+const OWNED: u64 = 4;
 
 /// Which operation completed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +49,8 @@ pub struct Event {
     pub result: i32,
     /// What was received.
     pub buffer: Option<Buffer>,
+    /// What [`Ring::send_owned`] was given; the result says how much of it went out.
+    pub owned: Option<Vec<u8>>,
     /// Whether a multishot operation is still armed.
     pub more: bool,
 }
@@ -62,6 +68,8 @@ pub struct Ring {
     arena: Arc<[u8]>,
     buffers: Option<Buffers>,
     gathers: Vec<Option<Box<Gather>>>,
+    /// By slot, what `send_owned` has in flight.
+    owned: Vec<Option<Vec<u8>>>,
 }
 
 impl Ring {
@@ -73,7 +81,7 @@ impl Ring {
             .setup_defer_taskrun()
             .setup_cqsize(operations.saturating_mul(4).next_power_of_two().clamp(4096, 65536))
             .build(entries)?;
-        Ok(Self { ring, arena, buffers: None, gathers: Vec::new() })
+        Ok(Self { ring, arena, buffers: None, gathers: Vec::new(), owned: Vec::new() })
     }
 
     /// Provides `count` buffers (a power of two, at most 32,768) of `size` bytes.
@@ -115,41 +123,57 @@ impl Ring {
         self.push(entry, Op::Send, slot);
     }
 
-    /// Sends received buffers from where they are, without the first `skip` bytes of the first,
-    /// at most [`GATHER_MAX`] of them. They must not be given back before the completion, or the
-    /// peer may get other bytes.
+    /// Sends the first `count` received buffers of `queue` from where they are, at most
+    /// [`GATHER_MAX`], without the first `skip` bytes of the first. They must neither be changed
+    /// nor be given back before the completion, or the peer may get other bytes.
     pub fn send_buffers<'b>(
         &mut self,
         slot: u32,
-        skip: u32,
-        mut queue: impl ExactSizeIterator<Item = &'b Buffer>,
+        mut skip: usize,
+        count: usize,
+        mut queue: impl Iterator<Item = &'b Buffer>,
     ) {
         let buffers = self.buffers.as_ref().expect("buffers were provided");
         let flags = libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
-        let mut skip = skip as usize;
         let mut part = |buffer: &Buffer| {
             let bytes = buffers.bytes(buffer).get(skip..).unwrap_or_default();
             skip = 0;
             (bytes.as_ptr(), bytes.len())
         };
-        let entry = if queue.len() == 1 {
+        let entry = if count == 1 {
             let Some(buffer) = queue.next() else { return };
             let (at, len) = part(buffer);
             opcode::Send::new(Fixed(slot), at, len as u32).flags(flags).build()
         } else {
             let gather = self.gathers.get_mut(slot as usize).expect("a reserved slot");
             let gather = gather.get_or_insert_with(Gather::new);
-            let mut count = 0;
-            for (vector, buffer) in gather.vectors.iter_mut().zip(queue) {
+            let mut filled = 0;
+            for (vector, buffer) in gather.vectors.iter_mut().zip(queue.take(count)) {
                 let (at, len) = part(buffer);
                 *vector = libc::iovec { iov_base: at.cast_mut().cast(), iov_len: len };
-                count += 1;
+                filled += 1;
             }
             gather.header.msg_iov = gather.vectors.as_mut_ptr();
-            gather.header.msg_iovlen = count;
+            gather.header.msg_iovlen = filled;
             opcode::SendMsg::new(Fixed(slot), &gather.header).flags(flags as u32).build()
         };
         self.push(entry, Op::Send, slot);
+    }
+
+    /// Sends `bytes` without the first `skip`; the completion hands them back. Panics when the last
+    /// ones of this slot are still in flight.
+    pub fn send_owned(&mut self, slot: u32, skip: usize, bytes: Vec<u8>) {
+        let index = slot as usize;
+        if self.owned.len() <= index {
+            self.owned.resize_with(index + 1, || None);
+        }
+        let place = self.owned.get_mut(index).expect("made above");
+        assert!(place.is_none(), "owned bytes are in flight");
+        let part = place.insert(bytes).get(skip..).unwrap_or_default();
+        let entry = opcode::Send::new(Fixed(slot), part.as_ptr(), part.len() as u32)
+            .flags(libc::MSG_NOSIGNAL | libc::MSG_WAITALL)
+            .build();
+        self.push_tagged(entry, Op::Send as u64 | OWNED, slot);
     }
 
     /// Closes the socket and frees the slot.
@@ -160,6 +184,11 @@ impl Ring {
     /// The filled part of a buffer.
     pub fn bytes<'b>(&'b self, buffer: &'b Buffer) -> &'b [u8] {
         self.buffers.as_ref().expect("buffers were provided").bytes(buffer)
+    }
+
+    /// The same, to be changed: not while it is being sent.
+    pub fn bytes_mut<'b>(&'b mut self, buffer: &'b mut Buffer) -> &'b mut [u8] {
+        self.buffers.as_mut().expect("buffers were provided").bytes_mut(buffer)
     }
 
     /// Lets the kernel fill the buffer again. It learns of it with the next `wait`.
@@ -186,15 +215,28 @@ impl Ring {
             Ok(_) | Err(Some(libc::ETIME | libc::EINTR | libc::EBUSY)) => {}
             Err(errno) => return Err(io::Error::from_raw_os_error(errno.unwrap_or(libc::EIO))),
         }
-        events.extend(self.ring.completion().map(Event::from));
+        let owned = &mut self.owned;
+        events.extend(self.ring.completion().map(|entry| {
+            let mine = entry.user_data() & OWNED != 0;
+            let mut event = Event::from(entry);
+            if mine {
+                event.owned = owned.get_mut(event.slot as usize).and_then(Option::take);
+            }
+            event
+        }));
         Ok(())
     }
 
     fn push(&mut self, entry: Entry, op: Op, slot: u32) {
-        let entry = entry.user_data(u64::from(slot) << 2 | op as u64);
-        // SAFETY: every entry built in this module points to the arena, the provided buffers or a
-        // gather box; all live in `self` until `drop` has cancelled what is in flight. Timeouts
-        // are passed by argument and copied during the call.
+        self.push_tagged(entry, op as u64, slot);
+    }
+
+    fn push_tagged(&mut self, entry: Entry, tag: u64, slot: u32) {
+        let entry = entry.user_data(u64::from(slot) << TAG_BITS | tag);
+        // SAFETY: every entry built in this module points to the arena, the provided buffers, a
+        // gather box or owned bytes; all live in `self` until `drop` has cancelled what is in
+        // flight, owned bytes at least until their only completion. Timeouts are passed by
+        // argument and copied during the call.
         while unsafe { self.ring.submission().push(&entry) }.is_err() {
             // The queue is full: hand over what is in it. It empties even when the call reports
             // that completions are pending.
@@ -223,9 +265,10 @@ impl From<cqueue::Entry> for Event {
         let len = u32::try_from(entry.result()).unwrap_or(0);
         Self {
             op,
-            slot: (data >> 2) as u32,
+            slot: (data >> TAG_BITS) as u32,
             result: entry.result(),
             buffer: cqueue::buffer_select(flags).map(|id| Buffer { id, len }),
+            owned: None,
             more: cqueue::more(flags),
         }
     }

@@ -1,12 +1,18 @@
-//! The ceiling: a bare byte echo on io_uring, as little work per byte as the kernel allows.
+//! The ceilings: a bare byte echo on io_uring, as little work per byte as the kernel allows, and
+//! the same loop touching every WebSocket frame (`frames`).
 //!
 //! Multishot accept into direct descriptors, multishot receive from one ring of provided buffers,
 //! and what came is sent from the buffer it came in. One send is in flight per socket, so the
 //! order holds; buffers that arrive meanwhile leave together as the next send. No checks, no
 //! limits, no protocol: what a server costs beyond this is its own.
 
+mod frames;
+mod reframe;
+mod upgrade;
+
 use crate::error::{Error, Result};
 use crate::ring::{Buffer, Event, GATHER_MAX, Op, Ring};
+use frames::Conversation;
 use rustix::net::sockopt::set_tcp_nodelay;
 use std::collections::VecDeque;
 use std::net::TcpListener;
@@ -23,16 +29,40 @@ pub struct Options {
     pub buffer_size: u32,
     /// Connections at the same time.
     pub connections: u32,
+    /// Whether it speaks as much WebSocket as an echo of frames needs, instead of returning the
+    /// bytes as they came. Without checks and without limits: no server, a bound to compare with.
+    pub frames: bool,
+}
+
+/// Something to send.
+#[derive(Debug)]
+enum Part {
+    /// What came, in the buffer it came in.
+    Received(Buffer),
+    /// Other bytes: the answer to an upgrade, or to a frame that was split.
+    Owned(Vec<u8>),
+}
+
+impl Part {
+    fn len(&self) -> usize {
+        match self {
+            Self::Received(buffer) => buffer.len as usize,
+            Self::Owned(bytes) => bytes.len(),
+        }
+    }
 }
 
 /// One accepted socket.
 #[derive(Debug, Default)]
 struct Socket {
-    /// Received and not yet sent, oldest first; the first `in_flight` of them are being sent.
-    queue: VecDeque<Buffer>,
+    /// Not yet sent, oldest first; the first `in_flight` of them are being sent, unless the one in
+    /// flight is owned: then the ring has it.
+    queue: VecDeque<Part>,
     in_flight: usize,
-    /// Bytes of the first buffer that were sent.
-    sent: u32,
+    /// Bytes of the oldest part that were sent.
+    sent: usize,
+    /// Unused unless it is frames that are echoed.
+    conversation: Conversation,
     /// Whether the multishot receive is armed.
     armed: bool,
     /// Whether the peer has ended, or the socket failed.
@@ -71,6 +101,8 @@ struct Echo {
     starved: Vec<u32>,
     /// Whether accept ended, to be armed again when a slot is free.
     deaf: bool,
+    /// Whether it is frames that are echoed.
+    frames: bool,
 }
 
 impl Echo {
@@ -87,6 +119,7 @@ impl Echo {
             ready: Vec::new(),
             starved: Vec::new(),
             deaf: false,
+            frames: options.frames,
         })
     }
 
@@ -114,7 +147,7 @@ impl Echo {
         match event.op {
             Op::Accept => self.accepted(&event)?,
             Op::Receive => self.received(event),
-            Op::Send => self.sent(event.slot, event.result),
+            Op::Send => self.sent(event),
             Op::Close => {}
         }
         Ok(())
@@ -137,7 +170,11 @@ impl Echo {
         socket.armed = event.more;
         match (event.result, event.buffer) {
             (1.., Some(buffer)) => {
-                socket.queue.push_back(buffer);
+                if self.frames {
+                    socket.conversation.take(&mut self.ring, buffer, &mut socket.queue);
+                } else {
+                    socket.queue.push_back(Part::Received(buffer));
+                }
                 self.want_to_send(event.slot);
                 if !event.more {
                     self.receive(event.slot);
@@ -158,27 +195,32 @@ impl Echo {
         }
     }
 
-    fn sent(&mut self, slot: u32, result: i32) {
-        let Some(socket) = self.sockets.get_mut(slot as usize) else { return };
+    fn sent(&mut self, event: Event) {
+        let Some(socket) = self.sockets.get_mut(event.slot as usize) else { return };
         // An error ends the socket: what is queued has nowhere to go.
-        let failed = result < 0;
+        let failed = event.result < 0;
         socket.ended |= failed;
-        let mut bytes = u32::try_from(result).unwrap_or(0);
+        let mut bytes = usize::try_from(event.result).unwrap_or(0);
         socket.in_flight = 0;
+        if let Some(owned) = event.owned {
+            socket.queue.push_front(Part::Owned(owned));
+        }
         while let Some(first) = socket.queue.front() {
-            let left = first.len - socket.sent;
+            let left = first.len() - socket.sent;
             if bytes < left && !failed {
                 socket.sent += bytes;
                 break;
             }
             bytes = bytes.saturating_sub(left);
             socket.sent = 0;
-            if let Some(buffer) = socket.queue.pop_front() {
-                self.ring.give_back(buffer);
+            match socket.queue.pop_front() {
+                Some(Part::Received(buffer)) => self.ring.give_back(buffer),
+                Some(Part::Owned(memory)) => socket.conversation.recycle(memory),
+                None => {}
             }
         }
-        self.want_to_send(slot);
-        self.close_if_done(slot);
+        self.want_to_send(event.slot);
+        self.close_if_done(event.slot);
     }
 
     fn want_to_send(&mut self, slot: u32) {
@@ -192,10 +234,22 @@ impl Echo {
     fn send(&mut self, slot: u32) {
         let Some(socket) = self.sockets.get_mut(slot as usize) else { return };
         socket.listed = false;
-        socket.in_flight = socket.queue.len().min(GATHER_MAX);
+        if let Some(Part::Owned(bytes)) =
+            socket.queue.pop_front_if(|first| matches!(first, Part::Owned(_)))
+        {
+            socket.in_flight = 1;
+            return self.ring.send_owned(slot, socket.sent, bytes);
+        }
+        let gathered = socket.queue.iter().take(GATHER_MAX);
+        let received = gathered.take_while(|part| matches!(part, Part::Received(_)));
+        socket.in_flight = received.count();
         if socket.in_flight > 0 {
-            let buffers = socket.queue.iter().take(socket.in_flight);
-            self.ring.send_buffers(slot, socket.sent, buffers);
+            let parts = socket.queue.iter().take(socket.in_flight);
+            let buffers = parts.filter_map(|part| match part {
+                Part::Received(buffer) => Some(buffer),
+                Part::Owned(_) => None,
+            });
+            self.ring.send_buffers(slot, socket.sent, socket.in_flight, buffers);
         }
     }
 
