@@ -41,7 +41,7 @@ impl Conversation {
         }
     }
 
-    /// Takes memory that was sent, for the next tail: large ones cost page faults when they are new.
+    /// Takes memory that was sent for the next tail: much of it costs page faults when it is new.
     pub(super) fn recycle(&mut self, mut memory: Vec<u8>) {
         if self.tail.is_empty() && self.tail.capacity() < memory.capacity() {
             memory.clear();

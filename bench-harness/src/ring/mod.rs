@@ -1,8 +1,9 @@
 //! io_uring, as little of it as a closed loop and a bare echo need.
 //!
 //! All unsafe code of the crate is here. The rule that makes the interface safe: memory that the
-//! kernel may touch belongs to the [`Ring`] (the arena to send from, the provided buffers,
-//! the owned bytes and the vectors of a send), and the ring cancels what is in flight before it lets go of it.
+//! kernel may touch belongs to the [`Ring`] (the arena to send from, the provided buffers, the
+//! owned bytes and the vectors of a send), and the ring cancels what is in flight before it lets
+//! go of it.
 
 mod buffers;
 
