@@ -1,4 +1,14 @@
 //! A WebSocket engine for Linux: a thread and an io_uring per core.
+//!
+//! Implement `reactor::Handler`, describe where to listen with `config::Endpoint`, and start an
+//! `engine::Engine`; `examples/echo.rs` is all of it. The floors, from the bottom:
+//!
+//! 0. `proto` (RFC 6455 on bytes), `buffer` (message memory), `simd` (masking)
+//! 1. `conn` (one connection, no I/O) and `ring` (the kernel, no WebSocket)
+//! 2. `reactor` (one thread, where both meet)
+//! 3. `engine`, `config` (threads, start and stop)
+//!
+//! Arrows point down only. Without the feature `uring` the crate is floors 0 and 1 of the protocol.
 #![deny(unsafe_code)]
 
 pub mod buffer;
