@@ -1,4 +1,5 @@
-//! Building the C example: the library, then `ffi/examples/echo.c` against it, as a user would.
+//! Building what is measured: the library, `ffi/examples/echo.c` against it as a user would, and
+//! the ceilings.
 
 use crate::error::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -39,6 +40,16 @@ impl Workspace {
         command.arg(&self.target);
         run(&mut command, "cargo is needed: https://rustup.rs")?;
         Ok(self.target.join("release/libringws.a"))
+    }
+
+    /// One of this package's own programs, built now if it is not up to date: cargo builds only the
+    /// one it is asked to run.
+    pub fn own_program(&self, name: &str) -> Result<PathBuf> {
+        let mut command = cargo();
+        command.args(["build", "--release", "--quiet", "-p", "ringws-bench", "--bin", name]);
+        command.arg("--target-dir").arg(&self.target);
+        run(&mut command, "cargo is needed: https://rustup.rs")?;
+        Ok(self.target.join("release").join(name))
     }
 
     /// The C echo server, compiled now.

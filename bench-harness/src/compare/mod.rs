@@ -13,13 +13,13 @@ pub use summary::{Spread, Summary};
 pub use table::table;
 
 use crate::error::{Error, Result};
+use crate::example::Workspace;
 use crate::load::closed::{self, Plan};
 use crate::machine;
 use crate::report::{DISTURBED, Report};
 use crate::scenario::{Row, Suite};
 use crate::server::{Launch, Server};
 use serde::Serialize;
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// The name of the ceiling of bytes among the servers, and of the program.
@@ -39,14 +39,9 @@ pub struct Contender {
 }
 
 impl Contender {
-    /// The ceilings of bytes and of frames, from the program next to the running one.
-    pub fn ceilings() -> Result<[Self; 2]> {
-        let own = std::env::current_exe().map_err(Error::io("finding the own program"))?;
-        let program: PathBuf = own.with_file_name(CEILING);
-        if !program.exists() {
-            let text = "is not built: cargo build --release -p ringws-bench";
-            return Err(Error::Usage(format!("{} {text}", program.display())));
-        }
+    /// The ceilings of bytes and of frames, built now if they are not up to date.
+    pub fn ceilings(workspace: &Workspace) -> Result<[Self; 2]> {
+        let program = workspace.own_program(CEILING)?;
         let program = program.to_string_lossy().into_owned();
         let one = |name: &str, command, raw| {
             let launch = Launch { command, announces: true, cpu: None };
