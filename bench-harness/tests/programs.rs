@@ -75,7 +75,7 @@ fn a_comparison_pairs_the_rounds() {
          ceiling = [\"--buffers\", \"16\"]",
     )
     .expect("legal");
-    let one = |name: &str, launch, raw| Contender { name: name.into(), launch, raw };
+    let one = |name: &str, launch, raw| Contender { raw, ..Contender::new(name, launch) };
     let contenders = [
         one(compare::CEILING, ceiling(), true),
         one(compare::CEILING_OF_FRAMES, ceiling_of_frames(), false),
@@ -107,7 +107,7 @@ fn a_comparison_pairs_the_rounds() {
 
 #[test]
 fn idle_connections_are_opened_measured_and_let_go() {
-    let contender = Contender { name: "ceiling".into(), launch: ceiling(), raw: true };
+    let contender = Contender { raw: true, ..Contender::new("ceiling", ceiling()) };
     let measured =
         std::thread::spawn(move || idle::measure(&contender, 100, Cpus { server: 0, load: 0 }));
     let memory = measured.join().expect("no panic").expect("it serves");

@@ -113,7 +113,7 @@ fn websocket_servers(common: &Common) -> Result<Vec<Contender>> {
     eprintln!("building the C example");
     let program = Workspace::find()?.echo()?.to_string_lossy().into_owned();
     let launch = Launch { command: vec![program, "{port}".into()], announces: true, cpu: None };
-    Ok(vec![Contender { name: "ringws".into(), launch, raw: false }])
+    Ok(vec![Contender::new("ringws", launch)])
 }
 
 fn idle_memory(

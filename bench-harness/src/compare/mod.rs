@@ -36,16 +36,23 @@ pub struct Contender {
     pub launch: Launch,
     /// Whether it only sends back bytes, without WebSocket.
     pub raw: bool,
+    /// What it is made of, as its package manager or its own `--version` says.
+    pub version: Option<String>,
 }
 
 impl Contender {
+    /// A WebSocket server of unknown version.
+    pub fn new(name: &str, launch: Launch) -> Self {
+        Self { name: name.into(), launch, raw: false, version: None }
+    }
+
     /// The ceilings of bytes and of frames, built now if they are not up to date.
     pub fn ceilings(workspace: &Workspace) -> Result<[Self; 2]> {
         let program = workspace.own_program(CEILING)?;
         let program = program.to_string_lossy().into_owned();
         let one = |name: &str, command, raw| {
             let launch = Launch { command, announces: true, cpu: None };
-            Self { name: name.into(), launch, raw }
+            Self { raw, ..Self::new(name, launch) }
         };
         Ok([
             one(CEILING, vec![program.clone()], true),
@@ -57,7 +64,7 @@ impl Contender {
     pub fn parse(text: &str) -> Result<Self> {
         match text.split_once('=') {
             Some((name, line)) if !name.is_empty() && line.contains("{port}") => {
-                Ok(Self { name: name.into(), launch: Launch::parse(line), raw: false })
+                Ok(Self::new(name, Launch::parse(line)))
             }
             _ => Err(Error::Usage(format!("`{text}` is not of the form name=command {{port}}"))),
         }
