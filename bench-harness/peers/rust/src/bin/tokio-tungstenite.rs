@@ -1,0 +1,38 @@
+//! Echo on tokio-tungstenite: messages are fed while more are there, then flushed once; read and
+//! write buffers of 128 KiB, which its documentation recommends for high load.
+
+use futures_util::{FutureExt, SinkExt, StreamExt};
+use ringws_bench_peers::{MESSAGE_MAX, serve};
+use tokio::net::TcpStream;
+use tokio_tungstenite::accept_async_with_config;
+use tokio_tungstenite::tungstenite::Error;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+
+fn main() -> std::io::Result<()> {
+    serve(|stream| async {
+        // A connection that fails ends; the load generator notices.
+        let _ = echo(stream).await;
+    })
+}
+
+async fn echo(stream: TcpStream) -> Result<(), Error> {
+    let config = WebSocketConfig::default()
+        .read_buffer_size(128 * 1024)
+        .write_buffer_size(128 * 1024)
+        .max_message_size(Some(MESSAGE_MAX))
+        .max_frame_size(Some(MESSAGE_MAX));
+    let mut ws = accept_async_with_config(stream, Some(config)).await?;
+    while let Some(first) = ws.next().await {
+        let mut next = Some(Some(first));
+        while let Some(message) = next {
+            let Some(message) = message else { return Ok(()) };
+            let message = message?;
+            if message.is_text() || message.is_binary() {
+                ws.feed(message).await?;
+            }
+            next = ws.next().now_or_never();
+        }
+        ws.flush().await?;
+    }
+    Ok(())
+}
