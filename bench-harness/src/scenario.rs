@@ -1,8 +1,11 @@
 //! Scenarios: what is measured, as data.
 
+mod suite;
+
+pub use suite::{Geometry, Mode, Rate, Row, Suite};
+
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
 
 /// The most connections of one run: the file descriptors and the /proc readings stay reasonable.
 pub const CONNECTIONS_MAX: usize = 15_000;
@@ -56,84 +59,9 @@ impl Scenario {
     }
 }
 
-/// One row of a comparison.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Row {
-    /// As printed.
-    pub name: String,
-    /// Connections.
-    pub connections: usize,
-    /// Payload bytes of a message.
-    pub size: usize,
-    /// Messages in flight on each connection.
-    pub depth: usize,
-    /// What a message is, for the servers that speak WebSocket.
-    #[serde(default)]
-    pub kind: Kind,
-    /// Arguments of both ceilings for this row: the buffers at which the bare echo is fastest.
-    #[serde(default)]
-    pub ceiling: Vec<String>,
-}
-
-impl Row {
-    /// The scenario for a server; `raw` for one that only returns bytes.
-    pub fn scenario(&self, raw: bool) -> Scenario {
-        Scenario {
-            connections: self.connections,
-            size: self.size,
-            depth: self.depth,
-            kind: if raw { Kind::Raw } else { self.kind },
-        }
-    }
-}
-
-/// A file of rows.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Suite {
-    /// Seconds of load before the clock starts.
-    pub warmup: f64,
-    /// Seconds that are measured.
-    pub seconds: f64,
-    /// How often each server is measured, in turn.
-    pub pairs: usize,
-    /// What is measured.
-    pub row: Vec<Row>,
-}
-
-impl Suite {
-    /// Reads and checks a TOML file.
-    pub fn read(path: &Path) -> Result<Self> {
-        let name = path.display();
-        let text = std::fs::read_to_string(path).map_err(Error::io(format!("reading {name}")))?;
-        Self::parse(&text).map_err(|error| Error::Usage(format!("{name}: {error}")))
-    }
-
-    /// The same from memory.
-    pub fn parse(text: &str) -> Result<Self> {
-        let suite: Self = toml::from_str(text).map_err(|error| Error::Usage(error.to_string()))?;
-        let seconds = 0.0..=600.0;
-        if !seconds.contains(&suite.warmup) || !seconds.contains(&suite.seconds) {
-            return Err(Error::Usage("warmup and seconds: 0 to 600".into()));
-        }
-        for row in &suite.row {
-            row.scenario(false).check()?;
-        }
-        Ok(suite)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_committed_scenarios_are_legal() {
-        let suite = Suite::parse(include_str!("../scenarios/first.toml")).expect("legal");
-        assert!(suite.pairs >= 5, "fewer pairs decide nothing");
-        assert!(!suite.row.is_empty());
-    }
 
     #[test]
     fn what_cannot_be_run_is_refused() {
@@ -146,6 +74,5 @@ mod tests {
         {
             assert!(row(connections, size, depth).is_err(), "{connections} {size} {depth}");
         }
-        assert!(Suite::parse("warmup = 1\nseconds = 1\npairs = 1\nrow = []\nrows = 1").is_err());
     }
 }

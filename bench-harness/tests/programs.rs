@@ -1,6 +1,6 @@
 //! The programs as they are called: one serves, the other measures it.
 
-use ringws_bench::compare::{self, Contender, Cpus, Spread, idle};
+use ringws_bench::compare::{self, Contender, Cpus, idle};
 use ringws_bench::load::closed::{self, Plan};
 use ringws_bench::scenario::{Kind, Scenario, Suite};
 use ringws_bench::server::{Launch, Server};
@@ -72,7 +72,7 @@ fn a_comparison_pairs_the_rounds() {
     let suite = Suite::parse(
         "warmup = 0.05\nseconds = 0.2\npairs = 2\n\
          [[row]]\nname = \"few\"\nconnections = 4\nsize = 20\ndepth = 2\n\
-         ceiling = [\"--buffers\", \"16\"]",
+         ceilings = [{ buffers = 16, size = 4096 }]",
     )
     .expect("legal");
     let one = |name: &str, launch, raw| Contender { raw, ..Contender::new(name, launch) };
@@ -89,16 +89,18 @@ fn a_comparison_pairs_the_rounds() {
     });
     let (comparison, steps) = comparison.join().expect("no panic");
     let comparison = comparison.expect("both serve");
-    assert_eq!((steps, comparison.measurements.len(), comparison.summaries.len()), (6, 6, 3));
-    let order: Vec<_> = comparison.measurements.iter().map(|one| one.server.as_str()).collect();
+    assert_eq!((steps, comparison.samples.len(), comparison.summaries.len()), (12, 6, 3));
+    let order: Vec<_> = comparison.samples.iter().map(|one| one.server.as_str()).collect();
     let round = [compare::CEILING, compare::CEILING_OF_FRAMES, "other"];
     assert_eq!(order, [round, round].concat());
-    let exact = Some(Spread { median: 1.0, min: 1.0, max: 1.0 });
-    assert_eq!(comparison.summaries[0].throughput_of_ceiling, exact);
-    assert_eq!(comparison.summaries[1].throughput_of_frames, exact);
-    assert_eq!(comparison.summaries[1].efficiency_of_frames, exact);
+    let one = |ratio: Option<compare::Spread>| {
+        ratio.is_some_and(|it| (it.median, it.min, it.max, it.mad, it.count) == (1., 1., 1., 0., 2))
+    };
+    assert!(one(comparison.summaries[0].of_ceiling.throughput));
+    assert!(one(comparison.summaries[1].of_frames.throughput));
+    assert!(one(comparison.summaries[1].of_frames.efficiency));
     let other = &comparison.summaries[2];
-    for ratio in [other.throughput_of_ceiling, other.throughput_of_frames] {
+    for ratio in [other.of_ceiling.throughput, other.of_frames.throughput] {
         assert!(ratio.is_some_and(|ratio| ratio.min > 0.0));
     }
     let table = compare::table(&comparison);

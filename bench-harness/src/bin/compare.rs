@@ -6,7 +6,6 @@ use indicatif::{ProgressBar, ProgressStyle};
 use ringws_bench::compare::{self, Contender, Cpus, idle};
 use ringws_bench::example::Workspace;
 use ringws_bench::scenario::Suite;
-use ringws_bench::server::Launch;
 use ringws_bench::{Error, Result};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -90,20 +89,23 @@ fn run(arguments: Arguments) -> Result<()> {
     suite.pairs = arguments.pairs.unwrap_or(suite.pairs);
     suite.seconds = arguments.seconds.unwrap_or(suite.seconds);
     if let Some(part) = &arguments.row {
-        suite.row.retain(|row| row.name.contains(part));
+        suite.retain(part);
     }
-    let steps = suite.row.len() * suite.pairs * contenders.len();
-    let bar = ProgressBar::new(steps as u64);
+    let bar = ProgressBar::new(compare::effort(&suite, &contenders).0 as u64);
     if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {eta} {msg}") {
         bar.set_style(style);
     }
-    let comparison = compare::run(&suite, &contenders, cpus, arguments.retries, |what| {
-        bar.set_message(what.to_owned());
-        bar.inc(1);
+    let comparison = compare::run(&suite, &contenders, cpus, arguments.retries, |step| {
+        bar.set_message(format!("{}: {}, round {}", step.row, step.server, step.round + 1));
+        bar.set_position(step.done as u64);
     })?;
     bar.finish_and_clear();
     print!("{}", compare::table(&comparison));
-    write_json(arguments.common.json.as_deref(), &comparison)
+    write_json(arguments.common.json.as_deref(), &comparison)?;
+    match comparison.summaries.iter().filter(|summary| summary.failure.is_some()).count() {
+        0 => Ok(()),
+        failed => Err(Error::Server(format!("{failed} failed, see the table"))),
+    }
 }
 
 fn websocket_servers(common: &Common) -> Result<Vec<Contender>> {
@@ -111,9 +113,7 @@ fn websocket_servers(common: &Common) -> Result<Vec<Contender>> {
         return common.server.iter().map(|text| Contender::parse(text)).collect();
     }
     eprintln!("building the C example");
-    let program = Workspace::find()?.echo()?.to_string_lossy().into_owned();
-    let launch = Launch { command: vec![program, "{port}".into()], announces: true, cpu: None };
-    Ok(vec![Contender::new("ringws", launch)])
+    Ok(vec![Contender::example("ringws", &Workspace::find()?)?])
 }
 
 fn idle_memory(

@@ -1,20 +1,12 @@
-//! Many measurements in few figures.
+//! A server in a row, in few figures, and beside the ceilings.
 
-use super::{CEILING, CEILING_OF_FRAMES, Contender, Measurement};
-use crate::report::{Bottleneck, Report};
-use crate::scenario::Suite;
+use super::contender::{CEILING, CEILING_OF_FRAMES, Contender};
+use super::sample::{Figures, Metric, Sample};
+use super::stats::Spread;
+use crate::report::Bottleneck;
+use crate::scenario::{Geometry, Row, Suite};
 use serde::Serialize;
-
-/// Median and range.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Spread {
-    /// The middle one, or the mean of the two in the middle.
-    pub median: f64,
-    /// The least.
-    pub min: f64,
-    /// The greatest.
-    pub max: f64,
-}
+use std::collections::BTreeMap;
 
 /// A server in a row.
 #[derive(Clone, Debug, Serialize)]
@@ -23,101 +15,221 @@ pub struct Summary {
     pub row: String,
     /// Name of the server.
     pub server: String,
-    /// Messages that came back in a second.
-    pub messages_per_second: Spread,
-    /// The server's CPU time per message, in microseconds.
-    pub cpu_us_per_message: Spread,
-    /// Messages per second over those of the ceiling of bytes in the same round: 1 is at the
-    /// ceiling.
-    pub throughput_of_ceiling: Option<Spread>,
-    /// CPU time per message of the ceiling of bytes over the server's, in the same round: 1 is at
-    /// the ceiling, 0.5 is twice its cost.
-    pub efficiency_of_ceiling: Option<Spread>,
-    /// As `throughput_of_ceiling`, of the ceiling of frames.
-    pub throughput_of_frames: Option<Spread>,
-    /// As `efficiency_of_ceiling`, of the ceiling of frames.
-    pub efficiency_of_frames: Option<Spread>,
-    /// Busy share of the server's CPU.
-    pub server_cpu: Spread,
-    /// Busy share of the load generator's CPU.
-    pub load_cpu: Spread,
-    /// Share of the time in which other work had one of the two CPUs.
-    pub disturbed: Spread,
+    /// Buffers of a ceiling: of those measured, the ones at which it costs least.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub geometry: Option<Geometry>,
+    /// Why there are no figures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+    /// What was measured.
+    #[serde(flatten)]
+    pub figures: BTreeMap<Metric, Spread>,
+    /// Latencies: share of the messages that took no longer, and the median of the rounds, in
+    /// microseconds.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub curve: Vec<(f64, f64)>,
+    /// Beside the ceiling of bytes.
+    pub of_ceiling: Ratio,
+    /// Beside the ceiling of frames.
+    pub of_frames: Ratio,
     /// Which side was the limit in the median.
     pub bottleneck: Bottleneck,
 }
 
-impl Spread {
-    /// `None` without any value.
-    pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
-        let mut values: Vec<f64> = values.into_iter().collect();
-        values.sort_by(f64::total_cmp);
-        let (min, max) = (*values.first()?, *values.last()?);
-        let upper = *values.get(values.len() / 2)?;
-        let lower = *values.get((values.len() - 1) / 2)?;
-        Some(Self { median: (lower + upper) / 2.0, min, max })
+/// A server beside a ceiling, both in the same round.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Ratio {
+    /// Messages per second over those of the ceiling: 1 is at the ceiling.
+    pub throughput: Option<Spread>,
+    /// CPU time per message of the ceiling over the server's: 1 is at the ceiling, 0.5 is twice its
+    /// cost.
+    pub efficiency: Option<Spread>,
+}
+
+impl Summary {
+    /// One of the figures.
+    pub fn get(&self, metric: Metric) -> Option<Spread> {
+        self.figures.get(&metric).copied()
     }
 }
 
+/// All rows, and in each all servers that take part, in the order they were measured in.
 pub(super) fn summarize(
     suite: &Suite,
     contenders: &[Contender],
-    measurements: &[Measurement],
+    samples: &[Sample],
 ) -> Vec<Summary> {
     let pairs = suite.row.iter().flat_map(|row| contenders.iter().map(move |one| (row, one)));
-    pairs.filter_map(|(row, one)| summary(&row.name, &one.name, measurements)).collect()
+    pairs.filter_map(|(row, one)| summary(row, one, samples)).collect()
 }
 
-fn summary(row: &str, server: &str, measurements: &[Measurement]) -> Option<Summary> {
-    let of = |server: &str| -> Vec<&Report> {
-        let right = |one: &&Measurement| one.row == row && one.server == server;
-        measurements.iter().filter(right).map(|one| &one.report).collect()
+/// The figures of one server, by round.
+type Rounds<'a> = BTreeMap<usize, &'a Figures>;
+
+fn rounds<'a>(
+    samples: &'a [Sample],
+    row: &str,
+    server: &str,
+    geometry: Option<Geometry>,
+) -> Rounds<'a> {
+    let right = |one: &&Sample| one.row == row && one.server == server && one.geometry == geometry;
+    let right = samples.iter().filter(right);
+    right.filter_map(|one| Some((one.round, one.figures()?))).collect()
+}
+
+/// The geometry at which a ceiling costs least, and its rounds.
+fn best<'a>(
+    samples: &'a [Sample],
+    row: &Row,
+    server: &str,
+) -> Option<(Option<Geometry>, Rounds<'a>)> {
+    let own = samples.iter().filter(|one| one.row == row.name && one.server == server);
+    let mut geometries: Vec<_> = own.map(|one| one.geometry).collect();
+    geometries.dedup();
+    let cost = |rounds: &Rounds<'_>| {
+        let costs = rounds.values().filter_map(|it| it.get(Metric::CpuUsPerMessage));
+        Spread::of(costs).map_or(f64::INFINITY, |it| it.median)
     };
-    let (own, bytes, frames) = (of(server), of(CEILING), of(CEILING_OF_FRAMES));
-    let spread = |figure: fn(&Report) -> f64| Spread::of(own.iter().map(|report| figure(report)));
-    // Rounds are paired by their order: every server is measured once in each.
-    let throughput = |ceiling: &[&Report]| {
-        let pairs = own.iter().zip(ceiling);
-        Spread::of(pairs.map(|(own, top)| own.messages_per_second / top.messages_per_second))
+    geometries
+        .into_iter()
+        .map(|geometry| (geometry, rounds(samples, &row.name, server, geometry)))
+        .filter(|(_, rounds)| !rounds.is_empty())
+        .min_by(|(_, a), (_, b)| cost(a).total_cmp(&cost(b)))
+}
+
+fn summary(row: &Row, contender: &Contender, samples: &[Sample]) -> Option<Summary> {
+    let server = &contender.name;
+    let own = samples.iter().filter(|one| one.row == row.name && one.server == *server);
+    let failure = own.clone().find_map(Sample::failure).map(str::to_owned);
+    own.clone().next()?;
+    // One geometry of a ceiling may fail where others do not.
+    let (geometry, own) = best(samples, row, server).unwrap_or_default();
+    let failure = failure.filter(|_| geometry.is_none());
+    let spread = |metric| Spread::of(own.values().filter_map(|it: &&Figures| it.get(metric)));
+    let figures: BTreeMap<_, _> = Metric::ALL
+        .into_iter()
+        .filter(|_| failure.is_none())
+        .filter_map(|metric| Some((metric, spread(metric)?)))
+        .collect();
+    let median = |metric| figures.get(&metric).map(|it: &Spread| it.median);
+    let bottleneck = median(Metric::LoadCpu)
+        .map_or(Bottleneck::Unknown, |load| Bottleneck::judge(median(Metric::ServerCpu), load));
+    let beside = |ceiling| match &failure {
+        None => ratio(&own, &best(samples, row, ceiling).unwrap_or_default().1),
+        Some(_) => Ratio::default(),
     };
-    let efficiency = |ceiling: &[&Report]| {
-        Spread::of(own.iter().zip(ceiling).map(|(own, top)| cost(top) / cost(own)))
-    };
-    let server_cpu = spread(busy)?;
-    let load_cpu = spread(|report| report.load_cpu)?;
     Some(Summary {
-        row: row.to_owned(),
-        server: server.to_owned(),
-        messages_per_second: spread(|report| report.messages_per_second)?,
-        cpu_us_per_message: spread(cost)?,
-        throughput_of_ceiling: throughput(&bytes),
-        efficiency_of_ceiling: efficiency(&bytes),
-        throughput_of_frames: throughput(&frames),
-        efficiency_of_frames: efficiency(&frames),
-        disturbed: spread(|report| report.disturbed)?,
-        bottleneck: Bottleneck::judge(Some(server_cpu.median), load_cpu.median),
-        server_cpu,
-        load_cpu,
+        row: row.name.clone(),
+        server: server.clone(),
+        geometry,
+        of_ceiling: beside(CEILING),
+        of_frames: beside(CEILING_OF_FRAMES),
+        curve: if failure.is_none() { curve(&own) } else { Vec::new() },
+        figures,
+        failure,
+        bottleneck,
     })
 }
 
-fn cost(report: &Report) -> f64 {
-    report.server.map_or(f64::NAN, |server| server.cpu_us_per_message)
+/// Within each round: both drift with the machine.
+fn ratio(own: &Rounds<'_>, ceiling: &Rounds<'_>) -> Ratio {
+    let pairs = || own.iter().filter_map(|(round, own)| Some((own, ceiling.get(round)?)));
+    let throughput = pairs().filter_map(|(own, top)| {
+        Some(own.get(Metric::MessagesPerSecond)? / top.get(Metric::MessagesPerSecond)?)
+    });
+    let efficiency = pairs().filter_map(|(own, top)| {
+        Some(top.get(Metric::CpuUsPerMessage)? / own.get(Metric::CpuUsPerMessage)?)
+    });
+    Ratio { throughput: Spread::of(throughput), efficiency: Spread::of(efficiency) }
 }
 
-fn busy(report: &Report) -> f64 {
-    report.server.map_or(f64::NAN, |server| server.cpu)
+/// At each share, the median of the rounds.
+fn curve(own: &Rounds<'_>) -> Vec<(f64, f64)> {
+    let shares = own.values().next().map(|figures| figures.curve.as_slice()).unwrap_or_default();
+    let shares = shares.iter().map(|(share, _)| *share);
+    shares
+        .filter_map(|share| {
+            let at = own.values().filter_map(|figures| {
+                figures.curve.iter().find(|(other, _)| *other == share).map(|(_, us)| *us)
+            });
+            Some((share, Spread::of(at)?.median))
+        })
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::sample::Outcome;
     use super::*;
+    use crate::server::Launch;
+
+    const SMALL: Option<Geometry> = Some(Geometry { buffers: 16, size: 4096 });
+    const LARGE: Option<Geometry> = Some(Geometry { buffers: 4, size: 65536 });
+
+    fn suite() -> Suite {
+        Suite::parse(
+            "warmup = 0\nseconds = 1\npairs = 2\n[[row]]\nname = \"a\"\nconnections = 1\nsize = 1",
+        )
+        .expect("legal")
+    }
+
+    fn sample(server: &str, geometry: Option<Geometry>, round: usize, cost: f64) -> Sample {
+        let figures = Figures::default().with([
+            (Metric::CpuUsPerMessage, cost),
+            (Metric::MessagesPerSecond, 1e6 / cost),
+            (Metric::LoadCpu, 0.5),
+            (Metric::ServerCpu, 1.0),
+        ]);
+        let (row, server) = ("a".to_owned(), server.to_owned());
+        let outcome = Outcome::Done(figures);
+        Sample { row, server, geometry, round, at: 0.0, counts: true, outcome }
+    }
+
+    fn summaries(samples: &[Sample]) -> Vec<Summary> {
+        let named = |name: &str| Contender::new(name, Launch::parse("x {port}"));
+        summarize(&suite(), &[named(CEILING), named("peer")], samples)
+    }
 
     #[test]
-    fn the_median_is_in_the_middle() {
-        let spread = |values: &[f64]| Spread::of(values.iter().copied());
-        assert_eq!(spread(&[]), None);
-        assert_eq!(spread(&[3.0, 1.0, 2.0]), Some(Spread { median: 2.0, min: 1.0, max: 3.0 }));
-        assert_eq!(spread(&[4.0, 1.0]), Some(Spread { median: 2.5, min: 1.0, max: 4.0 }));
+    fn the_cheapest_geometry_is_the_ceiling() {
+        let found = summaries(&[
+            sample(CEILING, SMALL, 0, 4.0),
+            sample(CEILING, LARGE, 0, 2.0),
+            sample("peer", None, 0, 4.0),
+            sample(CEILING, SMALL, 1, 8.0),
+            sample(CEILING, LARGE, 1, 4.0),
+            sample("peer", None, 1, 8.0),
+        ]);
+        assert_eq!(found[0].geometry, LARGE);
+        let ratio = found[1].of_ceiling;
+        let half = Some(Spread { median: 0.5, min: 0.5, max: 0.5, mad: 0.0, count: 2 });
+        assert_eq!((ratio.efficiency, ratio.throughput), (half, half));
+        assert_eq!(found[1].of_frames, Ratio::default());
+        assert_eq!(found[1].bottleneck, Bottleneck::Server);
+    }
+
+    #[test]
+    fn what_does_not_count_is_not_counted_and_a_failure_is_told() {
+        let mut disturbed = sample("peer", None, 0, 100.0);
+        disturbed.counts = false;
+        let found = summaries(&[disturbed.clone(), sample("peer", None, 0, 4.0)]);
+        let cost = found[0].get(Metric::CpuUsPerMessage).expect("measured");
+        assert_eq!((cost.median, cost.count), (4.0, 1));
+        let outcome = Outcome::Failed("wrong bytes".into());
+        let failed = Sample { outcome, round: 1, ..sample("peer", None, 1, 1.0) };
+        let found = summaries(&[sample("peer", None, 0, 4.0), failed]);
+        assert_eq!(found[0].failure.as_deref(), Some("wrong bytes"));
+        assert!(found[0].figures.is_empty());
+    }
+
+    #[test]
+    fn a_round_without_its_ceiling_is_not_paired() {
+        let found = summaries(&[
+            sample(CEILING, SMALL, 1, 4.0),
+            sample("peer", None, 0, 4.0),
+            sample("peer", None, 1, 8.0),
+        ]);
+        let ratio = found[1].of_ceiling.efficiency.expect("one round");
+        assert_eq!((ratio.median, ratio.count), (0.5, 1));
     }
 }

@@ -1,7 +1,8 @@
-//! The comparison as people read it.
+//! The comparison as people read it in a terminal.
 
-use super::{CEILING, CEILING_OF_FRAMES, Comparison, Spread, Summary};
+use super::{CEILING, CEILING_OF_FRAMES, Comparison, Metric, Spread, Summary};
 use crate::report::DISTURBED;
+use crate::scenario::Mode;
 use std::fmt::Write;
 
 /// Medians, with the range behind them.
@@ -15,27 +16,41 @@ pub fn table(comparison: &Comparison) -> String {
          the last column has the medians of both ratios to {CEILING_OF_FRAMES}",
         machine.cpu, machine.kernel, comparison.cpus.server, comparison.cpus.load
     );
-    let mut row = "";
-    for summary in &comparison.summaries {
-        if summary.row != row {
-            row = &summary.row;
+    for row in &comparison.suite.row {
+        let summaries = comparison.of_row(row);
+        if summaries.is_empty() {
+            continue;
+        }
+        let _ = writeln!(out, "\n{}", row.name);
+        if matches!(row.mode, Mode::Closed | Mode::Latency) {
             let _ = writeln!(
                 out,
-                "\n{row}\n  {:<16} {:>31}  {:>25}  {:>18}  {:>18}  busy: server, load  \
-                 of frames",
+                "  {:<18} {:>31}  {:>25}  {:>18}  {:>18}  busy: server, load  of frames",
                 "", "messages/s", "server CPU us/message", "throughput", "efficiency"
             );
         }
-        line(&mut out, summary);
+        for summary in summaries {
+            match (&summary.failure, row.mode) {
+                (Some(why), _) => {
+                    let why = why.lines().next().unwrap_or_default();
+                    let _ = writeln!(out, "  {:<18} failed: {why}", summary.server);
+                }
+                (None, Mode::Closed | Mode::Latency) => line(&mut out, summary),
+                (None, _) => figures(&mut out, summary),
+            }
+        }
     }
-    let disturbed = comparison.summaries.iter().map(|summary| summary.disturbed.max);
-    let disturbed = disturbed.fold(0.0, f64::max);
+    let mut notes: Vec<String> = comparison.notes.clone();
+    notes.extend(comparison.missing.iter().map(|it| format!("{}: {}", it.name, it.reason)));
+    let disturbed = comparison.disturbed();
     if disturbed >= DISTURBED {
-        let _ = writeln!(
-            out,
-            "\nOther work had a CPU for up to {:.0} % of a measurement: repeat on a quiet machine.",
+        notes.push(format!(
+            "Other work had a CPU for up to {:.0} % of a measurement: repeat on a quiet machine.",
             disturbed * 100.0
-        );
+        ));
+    }
+    for note in notes {
+        let _ = write!(out, "\n{note}\n");
     }
     out
 }
@@ -45,20 +60,45 @@ fn line(out: &mut String, summary: &Summary) {
     let median = |spread: Option<Spread>| {
         spread.map_or("-".into(), |spread| format!("{:.2}", spread.median))
     };
-    let busy = |cpu: Spread| format!("{:.0} %", cpu.median * 100.0);
+    let figure =
+        |metric, digits| summary.get(metric).map_or("-".into(), |spread| text(spread, digits));
+    let busy = |metric| {
+        let share = summary.get(metric);
+        share.map_or("-".into(), |share| format!("{:.0} %", share.median * 100.0))
+    };
     let _ = writeln!(
         out,
-        "  {:<16} {:>31}  {:>25}  {:>18}  {:>18}  {:>18}  {:>10}",
+        "  {:<18} {:>31}  {:>25}  {:>18}  {:>18}  {:>18}  {:>10}",
         summary.server,
-        text(summary.messages_per_second, 0),
-        text(summary.cpu_us_per_message, 3),
-        ratio(summary.throughput_of_ceiling),
-        ratio(summary.efficiency_of_ceiling),
-        [busy(summary.server_cpu), busy(summary.load_cpu)].join(", "),
-        [median(summary.throughput_of_frames), median(summary.efficiency_of_frames)].join(", "),
+        figure(Metric::MessagesPerSecond, 0),
+        figure(Metric::CpuUsPerMessage, 3),
+        ratio(summary.of_ceiling.throughput),
+        ratio(summary.of_ceiling.efficiency),
+        [busy(Metric::ServerCpu), busy(Metric::LoadCpu)].join(", "),
+        [median(summary.of_frames.throughput), median(summary.of_frames.efficiency)].join(", "),
     );
 }
 
-fn text(Spread { median, min, max }: Spread, digits: usize) -> String {
+/// What a mode of its own measures.
+fn figures(out: &mut String, summary: &Summary) {
+    const SHOWN: [Metric; 10] = [
+        Metric::MessagesPerSecond,
+        Metric::OfferedPerSecond,
+        Metric::CpuUsPerMessage,
+        Metric::ConnectionsPerSecond,
+        Metric::CpuUsPerConnection,
+        Metric::LatencyP50,
+        Metric::LatencyP99,
+        Metric::LatencyP999,
+        Metric::BytesPerOpen,
+        Metric::BytesPerQuiet,
+    ];
+    let shown = SHOWN
+        .iter()
+        .filter_map(|metric| Some(format!("{} {}", metric.name(), text(summary.get(*metric)?, 1))));
+    let _ = writeln!(out, "  {:<18} {}", summary.server, shown.collect::<Vec<_>>().join("; "));
+}
+
+fn text(Spread { median, min, max, .. }: Spread, digits: usize) -> String {
     format!("{median:.digits$} ({min:.digits$}-{max:.digits$})")
 }

@@ -1,0 +1,118 @@
+//! Who takes part.
+
+use crate::error::{Error, Result};
+use crate::example::Workspace;
+use crate::scenario::{Geometry, Row};
+use crate::server::Launch;
+
+/// The name of the ceiling of bytes among the servers, and of the program.
+pub const CEILING: &str = "ceiling-tcp";
+/// The name of the ceiling of frames among the servers.
+pub const CEILING_OF_FRAMES: &str = "ceiling-frames";
+/// The name of the engine's C example among the servers.
+pub const OWN: &str = "ringws-c";
+
+/// A server that takes part.
+#[derive(Clone, Debug)]
+pub struct Contender {
+    /// As printed.
+    pub name: String,
+    /// How to start it.
+    pub launch: Launch,
+    /// Whether it only sends back bytes, without WebSocket.
+    pub raw: bool,
+    /// What it is made of, as its package manager or its own `--version` says.
+    pub version: Option<String>,
+}
+
+impl Contender {
+    /// A WebSocket server of unknown version.
+    pub fn new(name: &str, launch: Launch) -> Self {
+        Self { name: name.into(), launch, raw: false, version: None }
+    }
+
+    /// The ceilings of bytes and of frames, built now if they are not up to date.
+    pub fn ceilings(workspace: &Workspace) -> Result<[Self; 2]> {
+        let program = workspace.own_program(CEILING)?;
+        let program = program.to_string_lossy().into_owned();
+        let one = |name: &str, command, raw| {
+            let launch = Launch { command, announces: true, cpu: None };
+            Self { raw, ..Self::new(name, launch) }
+        };
+        Ok([
+            one(CEILING, vec![program.clone()], true),
+            one(CEILING_OF_FRAMES, vec![program, "--frames".into()], false),
+        ])
+    }
+
+    /// The C example, built now if it is not up to date.
+    pub fn example(name: &str, workspace: &Workspace) -> Result<Self> {
+        let program = workspace.echo()?.to_string_lossy().into_owned();
+        let launch = Launch { command: vec![program, "{port}".into()], announces: true, cpu: None };
+        Ok(Self::new(name, launch))
+    }
+
+    /// From `name=command line` with `{port}` in it.
+    pub fn parse(text: &str) -> Result<Self> {
+        match text.split_once('=') {
+            Some((name, line)) if !name.is_empty() && line.contains("{port}") => {
+                Ok(Self::new(name, Launch::parse(line)))
+            }
+            _ => Err(Error::Usage(format!("`{text}` is not of the form name=command {{port}}"))),
+        }
+    }
+
+    /// Whether it takes the geometries of a row.
+    fn is_shaped(&self) -> bool {
+        [CEILING, CEILING_OF_FRAMES].contains(&self.name.as_str())
+    }
+
+    /// The geometries it is measured with in a row, one after the other: `None` is its own.
+    pub(super) fn geometries(&self, row: &Row) -> Vec<Option<Geometry>> {
+        if row.ceilings.is_empty() || !self.is_shaped() {
+            return vec![None];
+        }
+        row.ceilings.iter().copied().map(Some).collect()
+    }
+
+    /// How to start it.
+    pub(super) fn launch(&self, geometry: Option<Geometry>, cpu: usize) -> Launch {
+        let mut launch = self.launch.clone();
+        launch.cpu = Some(cpu);
+        launch.command.extend(geometry.into_iter().flat_map(Geometry::arguments));
+        launch
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Suite;
+
+    #[test]
+    fn a_contender_needs_a_name_and_a_port() {
+        let contender = Contender::parse("peer=/opt/echo --port={port} a=b").expect("legal");
+        assert_eq!(contender.name, "peer");
+        assert_eq!(contender.launch.command, ["/opt/echo", "--port={port}", "a=b"]);
+        for bad in ["peer", "peer=/opt/echo", "=/opt/echo {port}"] {
+            assert!(Contender::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn ceilings_alone_take_the_geometries_of_a_row() {
+        let suite = Suite::parse(
+            "warmup = 0\nseconds = 1\npairs = 1\n[[row]]\nname = \"a\"\nconnections = 1\n\
+             size = 1\nceilings = [{ buffers = 8, size = 10 }, { buffers = 4, size = 99 }]",
+        )
+        .expect("legal");
+        let named = |name: &str| Contender::new(name, Launch::parse("x {port}"));
+        assert_eq!(named("peer").geometries(&suite.row[0]), [None]);
+        let ceiling = named(CEILING);
+        let geometries = ceiling.geometries(&suite.row[0]);
+        assert_eq!(geometries.len(), 2);
+        let launch = ceiling.launch(geometries[1], 3);
+        assert_eq!(launch.command[2..], ["--buffers", "4", "--buffer-size", "99"]);
+        assert_eq!(launch.cpu, Some(3));
+    }
+}
