@@ -14,11 +14,11 @@ pub struct Gather<S> {
     inner: BufWriter<S>,
 }
 
-/// Bytes that may wait.
-const CAPACITY: usize = 64 * 1024;
+/// Bytes that may wait. More would copy messages that `writev` sends from where they lie.
+const CAPACITY: usize = 16 * 1024;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Gather<S> {
-    /// Around a stream, with a buffer of 64 KiB.
+    /// Around a stream, with a buffer of 16 KiB.
     pub fn new(stream: S) -> Self {
         Self { inner: BufWriter::with_capacity(CAPACITY, stream) }
     }
