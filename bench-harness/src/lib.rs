@@ -1,32 +1,36 @@
 //! Measuring WebSocket servers: a load generator that checks every byte it gets back, the ceilings
 //! that no server can pass, and the comparison of servers taken in turn.
 //!
-//! Nothing here uses the engine: the load generator speaks WebSocket by its own means, so that a
-//! defect of the engine cannot hide in the tool that measures it. Servers are processes, started
-//! by a command line, whatever they are written in.
+//! Nothing but `codec` uses the engine: the load generator speaks WebSocket by its own means, so
+//! that a defect of the engine cannot hide in the tool that measures it. Servers are processes,
+//! started by a command line, whatever they are written in.
 //!
 //! ```text
-//! compare, demo, load, ceiling-tcp ..... the programs (src/bin)
+//! compare, demo, load, ceiling-tcp, codec-count ..... the programs (src/bin)
 //! compare | demo ....................... servers in turn, tables | what an echo server answers
 //! scenario, report ..................... rows as data | figures
 //! load | ceiling ....................... the closed loop | the bare echo, of bytes or of frames
 //! stream, frame, handshake, client ..... bytes prepared and checked, RFC 6455 as a client
 //! server, example ...................... children | building the C example
+//! codec ................................ bytes in memory: the engine's codec by itself
 //! ring | process, machine .............. io_uring (the only unsafe code) | /proc, CPUs, limits
 //! ```
 #![deny(unsafe_code)]
 
 pub mod ceiling;
 pub mod client;
+pub mod codec;
 pub mod compare;
 pub mod demo;
 pub mod error;
 pub mod example;
 pub mod frame;
 pub mod handshake;
+pub mod html;
 pub mod load;
 pub mod machine;
 pub mod process;
+pub mod publish;
 pub mod report;
 #[allow(unsafe_code)]
 pub mod ring;

@@ -1,36 +1,12 @@
 //! The machine: what it is, CPUs to run on, limits.
 
+mod description;
+
+pub use description::Description;
+
 use crate::error::{Error, Result};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_setaffinity};
-use serde::Serialize;
-
-/// What figures were measured on.
-#[derive(Clone, Debug, Serialize)]
-pub struct Description {
-    /// The processor, as it calls itself.
-    pub cpu: String,
-    /// CPUs that are online.
-    pub cpus: usize,
-    /// Release of the kernel.
-    pub kernel: String,
-}
-
-impl Description {
-    /// Reads it; what cannot be read is `unknown`.
-    pub fn read() -> Self {
-        let read = |path| std::fs::read_to_string(path).unwrap_or_default();
-        let info = read("/proc/cpuinfo");
-        let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
-        let cpu = model.map_or("unknown", |(_, name)| name.trim()).to_owned();
-        let kernel = match read("/proc/sys/kernel/osrelease").trim() {
-            "" => "unknown".to_owned(),
-            release => release.to_owned(),
-        };
-        let cpus = info.lines().filter(|line| line.starts_with("processor")).count();
-        Self { cpu, cpus, kernel }
-    }
-}
 
 /// Binds the calling thread, and what it starts from now on, to one CPU.
 pub fn pin(cpu: usize) -> Result<()> {

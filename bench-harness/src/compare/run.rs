@@ -56,6 +56,7 @@ pub fn run(
     retries: usize,
     mut progress: impl FnMut(&Step<'_>),
 ) -> Result<Comparison> {
+    let machine = machine::Description::read();
     machine::pin(cpus.load)?;
     let started_unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs());
     let of = effort(suite, contenders).0;
@@ -94,7 +95,7 @@ pub fn run(
     Ok(Comparison {
         started_unix,
         seconds: run.start.elapsed().as_secs_f64(),
-        machine: machine::Description::read(),
+        machine,
         cpus,
         suite: suite.clone(),
         servers: contenders.iter().map(Party::from).collect(),
