@@ -59,8 +59,14 @@ impl Workspace {
         std::fs::create_dir_all(&directory)
             .map_err(Error::io(format!("creating {}", directory.display())))?;
         let program = directory.join("echo");
-        run(&mut self.compile(&library, &program), "set CC, or install a C compiler (gcc, clang)")?;
+        self.compile_echo(&library, &program)?;
         Ok(program)
+    }
+
+    /// Compiles the C echo server against a library.
+    pub(crate) fn compile_echo(&self, library: &Path, program: &Path) -> Result<()> {
+        run(&mut self.compile(library, program), "set CC, or install a C compiler (gcc, clang)")?;
+        Ok(())
     }
 
     fn compile(&self, library: &Path, program: &Path) -> Command {

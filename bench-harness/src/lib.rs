@@ -12,6 +12,7 @@
 //! load | ceiling ....................... the closed loop | the bare echo, of bytes or of frames
 //! stream, frame, handshake, client ..... bytes prepared and checked, RFC 6455 as a client
 //! server, example ...................... children | building the C example
+//! peers ................................ what ringws is compared with: installed, built, described
 //! codec ................................ bytes in memory: the engine's codec by itself
 //! ring | process, machine .............. io_uring (the only unsafe code) | /proc, CPUs, limits
 //! ```
@@ -29,6 +30,7 @@ pub mod handshake;
 pub mod html;
 pub mod load;
 pub mod machine;
+pub mod peers;
 pub mod process;
 pub mod publish;
 pub mod report;

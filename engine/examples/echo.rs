@@ -8,6 +8,8 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
+// The feature leaves allocating to the system: to measure what this is worth.
+#[cfg(not(feature = "system-allocator"))]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -6,6 +6,7 @@
 //! order holds; buffers that arrive meanwhile leave together as the next send. No checks, no
 //! limits, no protocol: what a server costs beyond this is its own.
 
+pub mod epoll;
 mod frames;
 mod reframe;
 mod upgrade;

@@ -1,0 +1,165 @@
+//! What ringws is compared with: installed, built, described.
+//!
+//! Sources are under `peers/`; what is downloaded and built goes to `target/peers`. Each is an echo
+//! on one thread, tuned as its authors advise. One that cannot be prepared does not keep the others
+//! from it: its error says what is missing.
+
+mod native;
+mod own;
+mod rust;
+mod script;
+pub mod smoke;
+mod tool;
+
+use crate::compare::Contender;
+use crate::error::{Error, Result};
+use crate::example::Workspace;
+use crate::server::Launch;
+use std::path::PathBuf;
+
+/// All that can be prepared: the engine's own echoes, the ceilings, the peers.
+pub const NAMES: [&str; 16] = [
+    "ringws-c",
+    "ringws-c-mimalloc",
+    "ringws-rust",
+    "ringws-rust-system",
+    "ceiling-tcp",
+    "ceiling-frames",
+    "ceiling-epoll",
+    "tokio-uring",
+    "sockudo-ws",
+    "fastwebsockets",
+    "tokio-tungstenite",
+    "tokio-websockets",
+    "beast",
+    "libwebsockets",
+    "node-ws",
+    "picows",
+];
+
+/// Prepares servers by their names, in this order; `progress` is called before each.
+pub fn prepare(
+    names: &[&str],
+    workspace: &Workspace,
+    progress: &dyn Fn(&str),
+) -> Vec<(String, Result<Contender>)> {
+    let one = |name: &&str| {
+        progress(&format!("preparing {name}"));
+        ((*name).to_owned(), contender(name, workspace))
+    };
+    names.iter().map(one).collect()
+}
+
+fn contender(name: &str, workspace: &Workspace) -> Result<Contender> {
+    let Built { command, raw, version } = match name {
+        "ringws-c" | "ringws-c-mimalloc" | "ringws-rust" | "ringws-rust-system" => {
+            own::echo(name, workspace)?
+        }
+        "ceiling-tcp" | "ceiling-frames" | "ceiling-epoll" => own::ceiling(name, workspace)?,
+        "sockudo-ws" | "fastwebsockets" | "tokio-tungstenite" | "tokio-websockets"
+        | "tokio-uring" => rust::echo(name, workspace)?,
+        "beast" => native::echo(&native::BEAST, workspace)?,
+        "libwebsockets" => native::echo(&native::LIBWEBSOCKETS, workspace)?,
+        "node-ws" => script::node(workspace)?,
+        "picows" => script::python(workspace)?,
+        _ => {
+            let known = NAMES.join(", ");
+            return Err(Error::Usage(format!("there is no peer `{name}`; known: {known}")));
+        }
+    };
+    let launch = Launch { command, announces: true, cpu: None };
+    Ok(Contender { raw, version: Some(version), ..Contender::new(name, launch) })
+}
+
+/// What a preparation yields.
+#[derive(Debug)]
+struct Built {
+    /// Program and arguments, `{port}` among them.
+    command: Vec<String>,
+    /// Whether it only sends back bytes.
+    raw: bool,
+    version: String,
+}
+
+impl Built {
+    /// A WebSocket server that is called with the port.
+    fn program(path: PathBuf, version: String) -> Self {
+        let command = vec![path.to_string_lossy().into_owned(), "{port}".into()];
+        Self { command, raw: false, version }
+    }
+}
+
+/// How a server was tuned, in a sentence; `None` for a name that is not known.
+pub fn tuning(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "ringws-c" => "the C example, library linked statically, system allocator",
+        "ringws-c-mimalloc" => "the C example, library built with its feature `mimalloc`",
+        "ringws-rust" => "the Rust example, mimalloc",
+        "ringws-rust-system" => "the Rust example, system allocator",
+        "ceiling-tcp" => "bytes, io_uring: multishot receive, provided buffers, no protocol",
+        "ceiling-frames" => "frames unmasked and re-framed in place on io_uring, no checks",
+        "ceiling-epoll" => "bytes, epoll: edge-triggered, one recv and one send per readiness",
+        "tokio-uring" => {
+            "io_uring, one receive and one send in turn; codec of sockudo-ws, one send per \
+             receive; mimalloc, target-cpu=native"
+        }
+        "sockudo-ws" => {
+            "feed, flushed by the next read (its README's echo); no heartbeats; mimalloc, \
+             target-cpu=native"
+        }
+        "fastwebsockets" => {
+            "after_handshake, writev, unconstrained task; answers to one read joined by a \
+             BufWriter of 16 KiB (plain writes cost 15 times more at depth 64, the same at 1); \
+             mimalloc, target-cpu=native"
+        }
+        "tokio-tungstenite" => {
+            "feed while messages are ready, then flush (per-message flush costs 10 times more at \
+             depth 64); read buffer 32 KiB (the default 128 KiB, zeroed per read, costs small \
+             messages twice as much); mimalloc, target-cpu=native"
+        }
+        "tokio-websockets" => {
+            "ready messages taken, then fed and flushed once (per-message flush costs 8 times \
+             more at depth 64); frames unsplit, no limits, unconstrained task; mimalloc, \
+             target-cpu=native"
+        }
+        "beast" => {
+            "asynchronous, no locks, no timers, compression compiled out, messages unsplit, answers \
+             to one read joined; -O3 -flto -march=native"
+        }
+        "libwebsockets" => {
+            "64 KiB receive buffers, writes until the pipe is choked (one per callback costs 1.4 \
+             times more at depth 64); -O3 -march=native"
+        }
+        "node-ws" => {
+            "bufferutil, no compression, socket corked per read (uncorked costs 6.5 times more at \
+             depth 64)"
+        }
+        "picows" => {
+            "core API under uvloop, sockets of aiofastnet (its default); no batching to be had; \
+             does not validate text"
+        }
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_described() {
+        for name in NAMES {
+            assert!(tuning(name).is_some_and(|text| text.len() > 10), "{name}");
+        }
+        assert_eq!(tuning("other"), None);
+    }
+
+    #[test]
+    fn an_unknown_name_is_refused_and_the_known_are_named() {
+        let workspace = Workspace { root: "/nowhere".into(), target: "/nowhere".into() };
+        let mut prepared = prepare(&["uWebSockets"], &workspace, &|_| {});
+        let (name, result) = prepared.pop().expect("one for one");
+        assert_eq!(name, "uWebSockets");
+        assert!(result.expect_err("unknown").to_string().contains("libwebsockets"));
+    }
+}

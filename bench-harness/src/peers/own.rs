@@ -1,0 +1,67 @@
+//! The engine's own echoes, with and without mimalloc, and the ceilings.
+
+use super::Built;
+use super::tool::{cargo, directory, run};
+use crate::error::Result;
+use crate::example::Workspace;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The largest message, as the peers have it: 64 MiB.
+const MESSAGE_MAX: &str = "67108864";
+const CARGO: &str = "cargo is needed: https://rustup.rs";
+
+/// One of the echoes of ringws.
+pub(super) fn echo(name: &str, workspace: &Workspace) -> Result<Built> {
+    let program = match name {
+        "ringws-c-mimalloc" => c_on_mimalloc(workspace)?,
+        "ringws-rust" => rust(workspace, workspace.target.clone(), &[])?,
+        "ringws-rust-system" => {
+            // A target directory of its own: both examples have the same path in it.
+            let target = workspace.target.join("peers/ringws-system");
+            rust(workspace, target, &["--features", "system-allocator"])?
+        }
+        _ => workspace.echo()?,
+    };
+    let mut built = Built::program(program, version(&workspace.root));
+    built.command.push(MESSAGE_MAX.into());
+    Ok(built)
+}
+
+/// One of the ceilings.
+pub(super) fn ceiling(name: &str, workspace: &Workspace) -> Result<Built> {
+    let program = if name == "ceiling-epoll" { name } else { "ceiling-tcp" };
+    let path = workspace.own_program(program)?;
+    let mut command = vec![path.to_string_lossy().into_owned()];
+    let frames = name == "ceiling-frames";
+    command.extend(frames.then(|| "--frames".to_owned()));
+    Ok(Built { command, raw: !frames, version: version(&workspace.root) })
+}
+
+fn c_on_mimalloc(workspace: &Workspace) -> Result<PathBuf> {
+    let target = workspace.target.join("peers/ringws-mimalloc");
+    let mut command = cargo(&workspace.root);
+    command.args(["build", "--release", "--quiet", "-p", "ringws-ffi", "--features", "mimalloc"]);
+    run(command.arg("--target-dir").arg(&target), CARGO)?;
+    let program = directory(target.join("demo"))?.join("echo");
+    workspace.compile_echo(&target.join("release/libringws.a"), &program)?;
+    Ok(program)
+}
+
+fn rust(workspace: &Workspace, target: PathBuf, features: &[&str]) -> Result<PathBuf> {
+    let mut command = cargo(&workspace.root);
+    command.args(["build", "--release", "--quiet", "-p", "ringws-engine", "--example", "echo"]);
+    run(command.args(features).arg("--target-dir").arg(&target), CARGO)?;
+    Ok(target.join("release/examples/echo"))
+}
+
+/// The version of the crates, and the commit where there is one.
+fn version(root: &Path) -> String {
+    let mut git = Command::new("git");
+    git.args(["rev-parse", "--short", "HEAD"]).current_dir(root);
+    let version = env!("CARGO_PKG_VERSION");
+    match run(&mut git, "") {
+        Ok(commit) => format!("{version} ({})", commit.trim()),
+        Err(_) => version.into(),
+    }
+}
