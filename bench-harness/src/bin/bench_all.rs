@@ -7,7 +7,7 @@ use ringws_bench::compare::{self, Comparison, Contender, Cpus, Metric, Missing, 
 use ringws_bench::example::Workspace;
 use ringws_bench::publish::{self, numbers};
 use ringws_bench::scenario::Suite;
-use ringws_bench::{Error, Result};
+use ringws_bench::{Error, Result, peers};
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -111,19 +111,13 @@ fn suite(arguments: &Arguments, workspace: &Workspace) -> Result<Suite> {
 /// Builds what is asked for. What cannot be had is said loudly and left out.
 fn prepare(names: &[String], workspace: &Workspace) -> (Vec<Contender>, Vec<Missing>) {
     let (mut contenders, mut missing) = (Vec::new(), Vec::new());
-    for name in names {
-        eprintln!("preparing {name}");
-        let found = match name.as_str() {
-            compare::OWN => Contender::example(name, workspace),
-            compare::CEILING | compare::CEILING_OF_FRAMES => Contender::ceilings(workspace)
-                .map(|[bytes, frames]| if *name == bytes.name { bytes } else { frames }),
-            _ => Err(Error::Usage("no server of this name is known".into())),
-        };
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    for (name, found) in peers::prepare(&names, workspace, &|what| eprintln!("{what}")) {
         match found {
             Ok(contender) => contenders.push(contender),
             Err(error) => {
                 eprintln!("\n*** {name} IS LEFT OUT: {error}\n");
-                missing.push(Missing { name: name.clone(), reason: error.to_string() });
+                missing.push(Missing { name, reason: error.to_string() });
             }
         }
     }

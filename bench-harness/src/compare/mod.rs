@@ -22,6 +22,7 @@ pub use summary::{Ratio, Summary};
 pub use table::table;
 
 use crate::machine;
+use crate::peers;
 use crate::scenario::{Mode, Row, Suite};
 use serde::Serialize;
 
@@ -41,6 +42,8 @@ pub struct Party {
     pub name: String,
     /// What it is made of.
     pub version: Option<String>,
+    /// How it was tuned, if it is one of those that are prepared here.
+    pub tuning: Option<&'static str>,
     /// Program and arguments.
     pub command: Vec<String>,
 }
@@ -50,6 +53,7 @@ impl From<&Contender> for Party {
         Self {
             name: contender.name.clone(),
             version: contender.version.clone(),
+            tuning: peers::tuning(&contender.name),
             command: contender.launch.command.clone(),
         }
     }

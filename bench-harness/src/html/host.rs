@@ -51,11 +51,12 @@ pub(super) fn facts(comparison: &Comparison) -> String {
     out += "<h2>Servers</h2>";
     let servers = comparison.servers.iter().map(|it| {
         let version = it.version.clone().unwrap_or_else(|| "–".into());
-        vec![it.name.clone(), version, it.command.join(" ")]
+        let tuning = it.tuning.unwrap_or("–").to_owned();
+        vec![it.name.clone(), version, tuning, it.command.join(" ")]
     });
     let servers: Vec<Vec<String>> = servers.collect();
     let servers = servers.iter().map(|row| row.iter().map(String::as_str).collect());
-    out += &table(&["server", "version", "command"], servers);
+    out += &table(&["server", "version", "what it is", "command"], servers);
     out += "<h2>Mitigations</h2>";
     let mitigations = machine.mitigations.iter();
     out += &table(

@@ -89,8 +89,14 @@ fn warnings(comparison: &Comparison) -> String {
         .map(|it| format!("{} did not take part: {}", it.name, it.reason))
         .collect();
     all.extend(comparison.notes.iter().cloned());
-    let failed = comparison.summaries.iter().filter(|it| it.failure.is_some());
-    all.extend(failed.map(|it| format!("{} failed in “{}”", it.server, it.row)));
+    for row in &comparison.suite.row {
+        let summaries = comparison.of_row(row).into_iter();
+        let failed = summaries.filter(|it| it.failure.is_some()).map(|it| it.server.as_str());
+        let failed: Vec<_> = failed.collect();
+        if !failed.is_empty() {
+            all.push(format!("{} failed in “{}”", failed.join(", "), row.name));
+        }
+    }
     let disturbed = comparison.disturbed();
     if disturbed >= DISTURBED {
         all.push(format!(

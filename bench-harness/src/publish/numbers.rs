@@ -19,9 +19,9 @@ pub fn bytes(value: f64) -> String {
     }
 }
 
-/// Microseconds, or milliseconds from ten thousand on.
+/// Microseconds, or milliseconds from a thousand on.
 pub fn microseconds(value: f64) -> String {
-    if value >= 10_000.0 { significant(value / 1e3) + " ms" } else { significant(value) + " µs" }
+    if value >= 999.5 { significant(value / 1e3) + " ms" } else { significant(value) + " µs" }
 }
 
 /// A ratio with two digits behind the point.
