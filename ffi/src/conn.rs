@@ -1,7 +1,7 @@
 //! `rws_conn`: calls inside a callback.
 
 use crate::address::rws_address;
-use crate::constants::{RWS_MORE, rws_opcode};
+use crate::constants::{RWS_BINARY, RWS_MORE, RWS_TEXT, rws_opcode};
 use crate::guard::{guard, status};
 use crate::own;
 use crate::status::rws_status;
@@ -9,6 +9,7 @@ use crate::types::{User, rws_buf, rws_bytes, rws_conn, rws_reactor, slice};
 use ringws_engine::conn::{SendError, SendFlags};
 use ringws_engine::proto::{CloseCode, Opcode};
 use ringws_engine::reactor::CallError;
+use ringws_engine::simd::TWO_ENDS_MAX;
 use std::ffi::c_void;
 
 /// A frame to send, checked as far as it can be without its connection.
@@ -65,6 +66,54 @@ pub(crate) fn close_error(error: CallError) -> rws_status {
 /// Queues one frame. RWS_OK, RWS_FULL, or nothing was queued.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_send(
+    r: *mut rws_reactor,
+    c: rws_conn,
+    op: rws_opcode,
+    data: *const c_void,
+    len: usize,
+    flags: u32,
+) -> rws_status {
+    // SAFETY: what the caller says of the arguments is handed on.
+    unsafe {
+        if answered(r, c, op, data, len, flags) {
+            return rws_status::RWS_OK;
+        }
+        send(r, c, op, data, len, flags)
+    }
+}
+
+/// The short way of [`send`], for what is usually sent from a callback. Cannot panic.
+///
+/// # Safety
+/// As [`send`].
+#[inline(always)]
+unsafe fn answered(
+    r: *mut rws_reactor,
+    c: rws_conn,
+    op: rws_opcode,
+    data: *const c_void,
+    len: usize,
+    flags: u32,
+) -> bool {
+    let opcode = match op {
+        RWS_TEXT => Opcode::Text,
+        RWS_BINARY => Opcode::Binary,
+        _ => return false,
+    };
+    if flags != 0 || len > TWO_ENDS_MAX || data.is_null() {
+        return false;
+    }
+    // SAFETY: the lent reactor or null, and the caller's bytes.
+    let (ctx, payload) = unsafe { (own::lent(r), std::slice::from_raw_parts(data.cast(), len)) };
+    ctx.is_ok_and(|ctx| ctx.answer(c.into(), opcode, payload))
+}
+
+/// Apart, so that the short way needs no stack.
+///
+/// # Safety
+/// `r` is null or was lent to the callback that is running; `data` as [`slice`].
+#[inline(never)]
+unsafe fn send(
     r: *mut rws_reactor,
     c: rws_conn,
     op: rws_opcode,

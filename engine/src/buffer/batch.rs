@@ -1,7 +1,6 @@
 //! What one send owns while the kernel holds it.
 
 use super::Pool;
-use crate::simd;
 use bytes::{Buf, Bytes};
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -52,10 +51,14 @@ impl Batch {
         self.copied.extend_from_slice(bytes);
     }
 
-    /// Appends a copy of a short frame, for which there must be [`Batch::room`].
-    #[inline(always)]
-    pub(crate) fn copy_frame(&mut self, header: [u8; 2], payload: &[u8]) {
-        simd::append(&mut self.copied, header, payload);
+    /// Lends the copied bytes, to append to them. Until [`Batch::give_back`] there is no batch.
+    pub(crate) fn lend(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.copied)
+    }
+
+    /// Takes the copied bytes back.
+    pub(crate) fn give_back(&mut self, copied: Vec<u8>) {
+        self.copied = copied;
     }
 
     /// Appends by reference.

@@ -45,6 +45,13 @@ impl Inbound {
         }
     }
 
+    /// Whether small whole messages may come now, none of them longer than `message_max`.
+    pub(super) fn takes_runs(&self, limits: &Limits) -> bool {
+        let between = self.reader.at_boundary() && self.sequence.message().is_none();
+        // A limit of 0 may mean none: not decided here. Only clients mask.
+        between && limits.fragments_max > 0 && self.role == Role::Server
+    }
+
     /// Takes a message of one frame below 64 KiB that lies whole in the input: the way most
     /// messages come, in a fraction of the instructions that all the others take. `None` means
     /// nothing but that this is for [`Inbound::next`].
@@ -80,10 +87,8 @@ impl Inbound {
         limits: &Limits,
     ) -> Option<(&'b mut [u8], [u8; 4])> {
         let key = *input.peek().first_chunk::<HEADER>()?.last_chunk()?;
-        let between = self.reader.at_boundary() && self.sequence.message().is_none();
-        // A limit of 0 may mean none: not decided here. Only clients mask.
-        let allowed = len as u64 <= u64::from(limits.message_max) && limits.fragments_max > 0;
-        if len > input.len() - HEADER || !between || !allowed || self.role != Role::Server {
+        let allowed = len as u64 <= u64::from(limits.message_max);
+        if len > input.len() - HEADER || !allowed || !self.takes_runs(limits) {
             return None;
         }
         let (_, data) = input.take(HEADER + len).split_at_mut(HEADER);

@@ -2,17 +2,20 @@
 //! handshake. No descriptor, no clock, no thread: bytes and the time are handed in, bytes are
 //! handed out, and what happened is returned.
 //!
-//! `inbound` makes messages of frames, `outbound` frames of messages, `deadline` knows what must
+//! `inbound` makes messages of frames, `run` the many small ones that come together, `outbound`
+//! frames of messages, `cork` the short answers of a callback, `deadline` knows what must
 //! happen in time, `opening` and `closing` are the handshakes, and `state` knows which call means
 //! something when.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 mod closing;
+mod cork;
 mod deadline;
 mod inbound;
 pub mod limits;
 mod opening;
 mod outbound;
+pub(crate) mod run;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -21,6 +24,7 @@ use crate::buffer::Pool;
 use crate::proto::handshake::Request;
 use crate::proto::{CloseCode, Opcode, Violation};
 use crate::tick::Tick;
+pub(crate) use cork::Cork;
 pub use limits::Limits;
 pub use state::Connection;
 

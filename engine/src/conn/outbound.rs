@@ -1,6 +1,6 @@
 //! The sending direction: frames are written where they are sent from, in the order of the calls.
 
-use super::{Queued, SendError};
+use super::{Cork, Queued, SendError};
 use crate::buffer::{Batch, Outgoing, Pool};
 use crate::proto::header::{self, CONTROL_MAX, HEADER_MAX};
 use crate::proto::utf8::{self, Utf8};
@@ -83,26 +83,17 @@ impl Outbox {
         Ok(self.queued(max))
     }
 
-    /// As [`Outbox::send`], for a whole message of at most 125 bytes that has room in the queue, if
-    /// it is Binary or ASCII text. `false`: it is for the long way.
-    #[inline(always)]
-    pub(super) fn send_small(&mut self, opcode: Opcode, payload: &[u8], max: u32) -> bool {
-        let len = 2 + payload.len();
-        // Below the limit with it, so that neither the limit nor its report is due.
-        let fits = payload.len() <= CONTROL_MAX
-            && self.queue.room() >= len
-            && self.buffered + len <= max as usize
-            && self.message.is_none();
-        let plain = match opcode {
-            Opcode::Binary => true,
-            Opcode::Text => utf8::is_ascii_short(payload),
-            _ => false,
-        };
-        if fits && plain {
-            self.queue.copy_frame([header::FIN | opcode as u8, payload.len() as u8], payload);
-            self.buffered += len;
-        }
-        fits && plain
+    /// Lends the end of the queue for whole messages, as long as they need no more memory: none
+    /// while a message is sent in fragments, and none when the memory exceeds `max`.
+    pub(super) fn cork(&mut self, max: usize) -> Option<Cork> {
+        let lend = self.message.is_none() && self.buffered + self.queue.room() <= max;
+        lend.then(|| Cork::new(self.queue.lend()))
+    }
+
+    /// Takes it back.
+    pub(super) fn uncork(&mut self, cork: Cork) {
+        self.buffered += cork.len();
+        self.queue.give_back(cork.queue);
     }
 
     /// Queues a message framed before. Whoever framed it has checked its text, unless it is a

@@ -3,7 +3,9 @@
 use super::deadline::Clock;
 use super::inbound::{Found, Inbound, unmask_and_check};
 use super::outbound::Outbox;
-use super::{Data, Disposition, Env, Event, Failure, Limits, Queued, SendError, SendFlags};
+use super::{
+    Cork, Data, Disposition, Env, Event, Failure, Limits, Queued, SendError, SendFlags, run,
+};
 use crate::buffer::{Batch, Outgoing, Pool};
 use crate::proto::close;
 use crate::proto::head::HeadReader;
@@ -113,6 +115,20 @@ impl Connection {
         Some(unmask_and_check(opcode, data, key).map(|()| (opcode, data)))
     }
 
+    /// Unmasks and checks in place the run of small whole messages that `bytes` begins with, if
+    /// they may come now. Returns its length in bytes; [`run::next`] takes it apart.
+    #[inline]
+    pub(crate) fn unmask_run(&mut self, bytes: &mut [u8], now: Tick, limits: &Limits) -> usize {
+        if self.phase != Phase::Open || !self.inbound.takes_runs(limits) {
+            return 0;
+        }
+        let len = run::unmask(bytes, limits.message_max);
+        if len > 0 {
+            self.clock.heard(now);
+        }
+        len
+    }
+
     /// Any frames. Apart, so that the way of whole messages needs few registers.
     #[inline(never)]
     fn receive_frames<'b>(
@@ -194,14 +210,16 @@ impl Connection {
         self.outbox.send(opcode, payload, !flags.more, send_queue_max(env), env.pool)
     }
 
-    /// Queues a whole message of at most 125 bytes, Binary or ASCII text, behind others that wait
-    /// already: the way most messages of a batch go. `false` means nothing but that it is for
-    /// [`Connection::send`].
-    #[inline(always)]
-    pub(crate) fn send_small(&mut self, opcode: Opcode, payload: &[u8], limits: &Limits) -> bool {
-        self.phase == Phase::Open
-            && !self.close_sent()
-            && self.outbox.send_small(opcode, payload, limits.send_queue_max)
+    /// Lends the end of the queue, if whole messages may be sent now. Nothing else may be called
+    /// before [`Connection::uncork`].
+    pub(crate) fn cork(&mut self, limits: &Limits) -> Option<Cork> {
+        let open = self.phase == Phase::Open && !self.close_sent();
+        open.then(|| self.outbox.cork(limits.send_queue_max as usize)).flatten()
+    }
+
+    /// Takes it back, with the frames in it.
+    pub(crate) fn uncork(&mut self, cork: Cork) {
+        self.outbox.uncork(cork);
     }
 
     /// Queues a message framed before; copies nothing unless it is small (below 4 KiB). The text

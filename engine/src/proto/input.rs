@@ -28,6 +28,11 @@ impl<'b> Input<'b> {
         self.rest
     }
 
+    /// The same, to be changed in place.
+    pub fn peek_mut(&mut self) -> &mut [u8] {
+        self.rest
+    }
+
     /// Consumes the first `n` bytes, or all of them when fewer remain.
     pub fn take(&mut self, n: usize) -> &'b mut [u8] {
         let all = std::mem::take(&mut self.rest);

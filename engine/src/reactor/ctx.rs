@@ -3,12 +3,13 @@
 use super::handle::Handle;
 use super::handler::Message;
 use super::mailbox::Mail;
+use super::name::{CallError, Conn, Timer};
 use super::slab::{Slab, Slot};
 use super::stats::Counters;
 use super::timers::Timers;
 use super::wheel::Wheel;
 use crate::buffer::{Outgoing, Pool};
-use crate::conn::{Env, Limits, Queued, SendError, SendFlags};
+use crate::conn::{Cork, Env, Limits, Queued, SendError, SendFlags};
 use crate::proto::{CloseCode, Opcode};
 use crate::ring::{Buffers, Retained};
 use crate::tick::Tick;
@@ -16,65 +17,6 @@ use bytes::Bytes;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// A connection, by value: reactor, slot and generation. A stale one is refused, never followed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Conn(u64);
-
-impl Conn {
-    pub(super) const fn new(reactor: u32, slot: u32, generation: u32) -> Self {
-        Self((reactor as u64) << 56 | (slot as u64) << 32 | generation as u64)
-    }
-    /// The handle as a number; 0 is never a connection.
-    pub const fn to_bits(self) -> u64 {
-        self.0
-    }
-    /// The handle of a number. Any number is safe; a wrong one names nothing.
-    pub const fn from_bits(bits: u64) -> Self {
-        Self(bits)
-    }
-    pub(super) const fn reactor(self) -> u32 {
-        (self.0 >> 56) as u32
-    }
-    pub(super) const fn slot(self) -> u32 {
-        (self.0 >> 32) as u32 & 0xFF_FFFF
-    }
-    pub(super) const fn generation(self) -> u32 {
-        self.0 as u32
-    }
-}
-
-/// A timer, by value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Timer(pub(super) u64);
-
-impl Timer {
-    /// As a number; 0 is never a timer.
-    pub const fn to_bits(self) -> u64 {
-        self.0
-    }
-    /// From a number. Any number is safe.
-    pub const fn from_bits(bits: u64) -> Self {
-        Self(bits)
-    }
-}
-
-/// Why a call on a connection did nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CallError {
-    /// The handle is stale, or no handle of this engine.
-    #[error("connection gone")]
-    Gone,
-    /// The connection refused.
-    #[error(transparent)]
-    Send(#[from] SendError),
-    /// Another reactor's mailbox is full.
-    #[error("mailbox full")]
-    MailboxFull,
-    /// The engine is not running.
-    #[error("engine not running")]
-    Stopped,
-}
 
 /// The lease that a message under delivery lies in.
 #[derive(Debug)]
@@ -97,6 +39,11 @@ pub struct Context {
     pub(super) counters: Arc<Counters>,
     pub(super) buffers: Arc<Buffers>,
     pub(super) delivery: Option<Delivery>,
+    /// The connection that a run of messages is being delivered of, or none.
+    pub(super) delivering: Conn,
+    /// The same, or none: the one whose queue `cork` was lent from.
+    pub(super) corked: Conn,
+    pub(super) cork: Cork,
     /// Other reactors that have mail from us and must be woken when the turn ends.
     pub(super) to_wake: Vec<u32>,
     pub(super) now: Tick,
@@ -128,19 +75,19 @@ impl Context {
         payload: &[u8],
         flags: SendFlags,
     ) -> Result<Queued, CallError> {
-        if conn.reactor() == self.index
-            && !flags.more
-            && let Some(slot) = self.slab.live(conn)
-            && slot.conn.send_small(opcode, payload, &self.limits[slot.endpoint as usize])
-        {
-            self.counters.messages_out.add(1);
-            if !slot.dirty {
-                slot.dirty = true;
-                self.dirty.push(conn.slot());
-            }
+        if !flags.more && self.answer(conn, opcode, payload) {
             return Ok(Queued::Ok);
         }
         self.send_any(conn, opcode, payload, flags)
+    }
+
+    /// The short way of [`Context::send`]: queues a whole message of at most 125 bytes, Binary or
+    /// ASCII text, for the connection whose messages are being delivered. `false` means nothing but
+    /// that it is for the long way.
+    #[doc(hidden)]
+    #[inline(always)]
+    pub fn answer(&mut self, conn: Conn, opcode: Opcode, payload: &[u8]) -> bool {
+        conn == self.corked && self.cork.push(opcode, payload)
     }
 
     #[inline(never)]
@@ -155,8 +102,12 @@ impl Context {
             let mail = Mail::Frame { conn, opcode, payload: payload.into(), flags };
             return self.forward(conn, mail).map(|()| Queued::Ok);
         }
-        self.on_live(conn, |slot, env| slot.conn.send(opcode, payload, flags, env))
-            .inspect(|_| self.counters.messages_out.add(1))
+        let queued = self.on_live(conn, |slot, env| slot.conn.send(opcode, payload, flags, env))?;
+        self.counters.messages_out.add(1);
+        if conn == self.delivering {
+            self.cork(conn);
+        }
+        Ok(queued)
     }
 
     /// Queues a message framed before, by reference unless it is small. As [`Context::send`].
@@ -219,7 +170,8 @@ impl Context {
 
     /// Bytes queued and not yet sent; 0 for a stale handle or one of another reactor.
     pub fn buffered(&self, conn: Conn) -> usize {
-        self.slot(conn).map_or(0, |slot| slot.conn.buffered())
+        let corked = if conn == self.corked { self.cork.len() } else { 0 };
+        self.slot(conn).map_or(0, |slot| slot.conn.buffered() + corked)
     }
 
     /// The peer's address; `None` on a Unix socket, for a stale handle or one of another reactor.
@@ -307,6 +259,26 @@ impl Context {
         }
     }
 
+    /// Lets short answers to the connection under delivery go the short way.
+    fn cork(&mut self, conn: Conn) {
+        let Some(slot) = self.slab.live(conn) else { return };
+        if let Some(cork) = slot.conn.cork(&self.limits[slot.endpoint as usize]) {
+            self.cork = cork;
+            self.corked = conn;
+        }
+    }
+
+    /// Ends that: before anything else touches the connection, and when the delivery ends. The
+    /// connection is on the dirty list since what was sent before it was corked.
+    pub(super) fn uncork(&mut self) {
+        let conn = std::mem::replace(&mut self.corked, Conn::NONE);
+        if conn != Conn::NONE {
+            let cork = std::mem::take(&mut self.cork);
+            self.counters.messages_out.add(cork.frames());
+            self.slab.at(conn.slot()).conn.uncork(cork);
+        }
+    }
+
     /// Carries out what another thread asked for.
     pub(super) fn deliver_mail(&mut self, mail: Mail) {
         let done = match mail {
@@ -367,6 +339,9 @@ impl Context {
         conn: Conn,
         call: impl FnOnce(&mut Slot, &mut Env<'_>) -> Result<T, SendError>,
     ) -> Result<T, CallError> {
+        if conn == self.corked {
+            self.uncork();
+        }
         let slot = self.slab.live(conn).ok_or(CallError::Gone)?;
         let limits = &self.limits[slot.endpoint as usize];
         let mut env = Env { now: self.now, limits, pool: &mut self.pool, copied: &mut 0 };

@@ -1,10 +1,11 @@
 //! From received bytes to callbacks.
 
 use super::Served;
-use super::ctx::{Conn, Context};
+use super::ctx::Context;
 use super::handler::{Handler, Message, Upgrade};
+use super::name::Conn;
 use super::slab::Phase;
-use crate::conn::{Connection, Data, Env, Event};
+use crate::conn::{Connection, Data, Env, Event, run};
 use crate::proto::Input;
 use crate::proto::handshake::{Refusal, Request, Response};
 
@@ -46,6 +47,12 @@ pub(super) fn deliver(ctx: &mut Context, endpoints: &[Served], index: u32, bytes
             park(ctx, index, input.peek());
             break;
         }
+        let limits = &ctx.limits[slot.endpoint as usize];
+        let len = slot.conn.unmask_run(input.peek_mut(), ctx.now, limits);
+        if len > 0 {
+            deliver_run(ctx, handler, conn, input.take(len));
+            continue;
+        }
         let user = slot.user;
         let limits = &ctx.limits[slot.endpoint as usize];
         match slot.conn.receive_whole(&mut input, ctx.now, limits) {
@@ -69,6 +76,49 @@ pub(super) fn deliver(ctx: &mut Context, endpoints: &[Served], index: u32, bytes
     // A control frame may have queued an answer without the application's doing.
     if ctx.slab.at(index).conn.buffered() > 0 {
         ctx.mark_dirty(index);
+    }
+}
+
+/// Small messages that came together, already unmasked and checked.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Messages<'b> {
+    /// What is not yet taken.
+    run: &'b mut [u8],
+    taken: usize,
+}
+
+impl<'b> Messages<'b> {
+    /// The next one; none when the application has stopped them.
+    #[inline(always)]
+    pub fn next(&mut self, ctx: &mut Context, conn: Conn) -> Option<Message<'b>> {
+        let slot = ctx.slab.at(conn.slot());
+        if slot.paused || slot.abort || slot.phase != Phase::Live {
+            return None;
+        }
+        let (opcode, payload) = run::next(&mut self.run)?;
+        self.taken += 1;
+        Some(Message { opcode, payload, first: true, last: true, user: slot.user })
+    }
+}
+
+/// Delivers a run. What is not delivered because the application stops it is parked, or dropped
+/// with the connection.
+fn deliver_run(ctx: &mut Context, handler: &dyn Handler, conn: Conn, run: &mut [u8]) {
+    let len = run.len();
+    ctx.delivering = conn;
+    let mut messages = handler.on_messages(ctx, conn, Messages { run, taken: 0 });
+    while let Some(message) = messages.next(ctx, conn) {
+        handler.on_message(ctx, conn, message);
+    }
+    ctx.delivering = Conn::NONE;
+    ctx.uncork();
+    let payloads = len - messages.run.len() - messages.taken * run::HEADER;
+    ctx.counters.messages_in.add(messages.taken as u64);
+    ctx.counters.bytes_in.add(payloads as u64);
+    if !messages.run.is_empty() && ctx.slab.at(conn.slot()).paused {
+        run::mask_again(messages.run);
+        park(ctx, conn.slot(), messages.run);
     }
 }
 

@@ -1,7 +1,8 @@
 //! The engine as other threads see it.
 
-use super::ctx::{CallError, Conn, Context};
+use super::ctx::Context;
 use super::mailbox::{Mail, Mailbox};
+use super::name::{CallError, Conn};
 use super::stats::{Counters, Stats};
 use crate::buffer::Outgoing;
 use crate::conn::{SendError, SendFlags};

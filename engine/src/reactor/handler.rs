@@ -1,7 +1,9 @@
 //! What an application implements. Calls run on the reactor's thread; several reactors call the
 //! same handler at once. They must not block. No call re-enters another.
 
-use super::ctx::{Conn, Context};
+use super::ctx::Context;
+pub use super::deliver::Messages;
+use super::name::Conn;
 use crate::conn::CloseInfo;
 use crate::proto::Opcode;
 use crate::proto::handshake::{InvalidHeader, Refusal, Request, Response};
@@ -18,6 +20,21 @@ pub trait Handler: Send + Sync + 'static {
     fn on_open(&self, _ctx: &mut Context, _conn: Conn) {}
     /// A message, or a part of one with `Limits::stream`.
     fn on_message(&self, _ctx: &mut Context, _conn: Conn, _message: Message<'_>) {}
+    /// Several messages that came together, each to be handed to `on_message`. Not for you to
+    /// implement: it is here so that its loop is compiled with your `on_message` in it.
+    #[doc(hidden)]
+    #[inline]
+    fn on_messages<'b>(
+        &self,
+        ctx: &mut Context,
+        conn: Conn,
+        mut messages: Messages<'b>,
+    ) -> Messages<'b> {
+        while let Some(message) = messages.next(ctx, conn) {
+            self.on_message(ctx, conn, message);
+        }
+        messages
+    }
     /// A Pong came.
     fn on_pong(&self, _ctx: &mut Context, _conn: Conn, _payload: &[u8]) {}
     /// The send queue was full and has fallen below half of its limit.

@@ -1,6 +1,7 @@
 //! What other threads ask of a reactor, and how it is woken for it.
 
-use super::ctx::{CallError, Conn, Context};
+use super::ctx::Context;
+use super::name::{CallError, Conn};
 use crate::buffer::Outgoing;
 use crate::conn::SendFlags;
 use crate::proto::{CloseCode, Opcode};

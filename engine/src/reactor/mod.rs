@@ -12,6 +12,7 @@ mod deliver;
 pub mod handle;
 pub mod handler;
 mod mailbox;
+mod name;
 mod settle;
 mod slab;
 pub mod stats;
@@ -19,13 +20,14 @@ mod stop;
 mod timers;
 mod wheel;
 
-pub use ctx::{CallError, Conn, Context, Timer};
+pub use ctx::Context;
 pub use handle::Handle;
 pub use handler::{Closed, Handler, Message, Upgrade};
+pub use name::{CallError, Conn, Timer};
 pub use stats::Stats;
 
 use crate::buffer::{Batch, Pool};
-use crate::conn::{Disposition, Limits};
+use crate::conn::{Cork, Disposition, Limits};
 use crate::ring::{Completion, Errno, Kernel, KernelError, Lease, Token};
 use accept::Listener;
 use ctx::Delivery;
@@ -130,6 +132,9 @@ impl<K: Kernel> Reactor<K> {
             counters,
             buffers: kernel.buffers(),
             delivery: None,
+            delivering: Conn::NONE,
+            corked: Conn::NONE,
+            cork: Cork::default(),
             to_wake: Vec::new(),
             now,
             draining: false,

@@ -1,6 +1,6 @@
 //! Connection slots: a dense array, reused, each tenant with a generation of its own.
 
-use super::ctx::Conn;
+use super::name::Conn;
 use super::wheel::NodeId;
 use crate::conn::Connection;
 use crate::ring::{Socket, Token};

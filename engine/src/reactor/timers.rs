@@ -1,6 +1,7 @@
 //! Timers of the application: closures on the wheel.
 
-use super::ctx::{Context, Timer};
+use super::ctx::Context;
+use super::name::Timer;
 use super::wheel::{NodeId, Wheel};
 use crate::tick::Tick;
 

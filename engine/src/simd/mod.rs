@@ -2,8 +2,8 @@
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
-mod append;
 mod scalar;
+mod short;
 #[cfg(test)]
 mod tests;
 mod vector;
@@ -11,5 +11,5 @@ mod vector;
 mod x86_64;
 mod xor;
 
-pub use append::append;
+pub use short::{TWO_ENDS_MAX, append, unmask_short};
 pub use xor::{implementation, rotate, xor};

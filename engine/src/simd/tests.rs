@@ -70,25 +70,6 @@ fn short_and_dispatched() {
 }
 
 #[test]
-fn appends_every_short_length() {
-    for len in 0..=300 {
-        let payload = noise(len);
-        let mut got = Vec::with_capacity(3 + 2 + len);
-        got.extend(b"old");
-        super::append(&mut got, [0x81, 20], &payload);
-        assert_eq!(got, [&b"old\x81\x14"[..], &payload].concat());
-    }
-}
-
-#[test]
-#[should_panic(expected = "room was made")]
-fn appends_nothing_where_there_is_no_room() {
-    let mut to = Vec::with_capacity(16);
-    let room = to.capacity();
-    super::append(&mut to, [0, 0], &noise(room - 1));
-}
-
-#[test]
 fn long_and_dispatched() {
     for len in [1 << 10, 4095, 65_535, 65_536, 65_537, 1 << 20] {
         for start in [0, 6, 8, 14] {

@@ -87,3 +87,35 @@ unsafe fn middle<V: Vector>(start: *mut u8, mut at: usize, len: usize, key: V, m
     }
     seen
 }
+
+// SAFETY: an unaligned read or write moves 16 bytes, LEN. For machines without vectors we know.
+#[cfg(any(test, not(any(target_arch = "x86_64", target_arch = "aarch64"))))]
+unsafe impl Vector for u128 {
+    const LEN: usize = 16;
+    #[inline(always)]
+    unsafe fn splat(word: [u8; 4]) -> Self {
+        Self::from(u32::from_ne_bytes(word)) * 0x1_0000_0001_0000_0001_0000_0001
+    }
+    #[inline(always)]
+    unsafe fn load(from: *const u8) -> Self {
+        // SAFETY: the caller vouches for 16 bytes.
+        unsafe { from.cast::<Self>().read_unaligned() }
+    }
+    #[inline(always)]
+    unsafe fn store(self, to: *mut u8) {
+        // SAFETY: the caller vouches for 16 bytes.
+        unsafe { to.cast::<Self>().write_unaligned(self) }
+    }
+    #[inline(always)]
+    unsafe fn xor(self, other: Self) -> Self {
+        self ^ other
+    }
+    #[inline(always)]
+    unsafe fn or(self, other: Self) -> Self {
+        self | other
+    }
+    #[inline(always)]
+    unsafe fn is_ascii(self) -> bool {
+        self & (u128::MAX / 0xFF * 0x80) == 0
+    }
+}

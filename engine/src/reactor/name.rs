@@ -1,0 +1,65 @@
+//! Connections and timers by value, and why a call on one did nothing.
+
+use crate::conn::SendError;
+
+/// A connection, by value: reactor, slot and generation. A stale one is refused, never followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Conn(u64);
+
+impl Conn {
+    /// No connection.
+    pub(super) const NONE: Self = Self(0);
+
+    pub(super) const fn new(reactor: u32, slot: u32, generation: u32) -> Self {
+        Self((reactor as u64) << 56 | (slot as u64) << 32 | generation as u64)
+    }
+    /// The handle as a number; 0 is never a connection.
+    pub const fn to_bits(self) -> u64 {
+        self.0
+    }
+    /// The handle of a number. Any number is safe; a wrong one names nothing.
+    pub const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+    pub(super) const fn reactor(self) -> u32 {
+        (self.0 >> 56) as u32
+    }
+    pub(super) const fn slot(self) -> u32 {
+        (self.0 >> 32) as u32 & 0xFF_FFFF
+    }
+    pub(super) const fn generation(self) -> u32 {
+        self.0 as u32
+    }
+}
+
+/// A timer, by value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Timer(pub(super) u64);
+
+impl Timer {
+    /// As a number; 0 is never a timer.
+    pub const fn to_bits(self) -> u64 {
+        self.0
+    }
+    /// From a number. Any number is safe.
+    pub const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+}
+
+/// Why a call on a connection did nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// The handle is stale, or no handle of this engine.
+    #[error("connection gone")]
+    Gone,
+    /// The connection refused.
+    #[error(transparent)]
+    Send(#[from] SendError),
+    /// Another reactor's mailbox is full.
+    #[error("mailbox full")]
+    MailboxFull,
+    /// The engine is not running.
+    #[error("engine not running")]
+    Stopped,
+}
