@@ -33,6 +33,14 @@ pub enum Error {
     /// Nothing came back for too long.
     #[error("{0}")]
     Stalled(String),
+    /// The caller ended the run.
+    #[error("interrupted after {elapsed:.1?}: {done} done, no figures")]
+    Interrupted {
+        /// Since the load began.
+        elapsed: std::time::Duration,
+        /// Messages, handshakes or deliveries until then.
+        done: u64,
+    },
     /// What was asked for makes no sense, or the machine does not allow it.
     #[error("{0}")]
     Usage(String),

@@ -13,7 +13,7 @@ const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 /// The value a server must derive from [`KEY`], RFC 6455 §1.3.
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 /// The longest response head that is read.
-const HEAD_MAX: usize = 16 * 1024;
+pub(crate) const HEAD_MAX: usize = 16 * 1024;
 
 /// The request for the resource `path`.
 pub fn request(server: SocketAddr, path: &str) -> Vec<u8> {
@@ -35,16 +35,26 @@ pub fn read_response(stream: &mut impl Read) -> Result<()> {
             return Err(Error::Protocol("the server closed during the handshake".into()));
         }
         head.extend_from_slice(piece.get(..n).unwrap_or_default());
-        if let Some(end) = head.windows(4).position(|four| four == b"\r\n\r\n") {
-            if head.len() != end + 4 {
+        if let Some(len) = head_len(&head) {
+            if head.len() != len {
                 return Err(Error::Protocol("bytes behind the handshake response".into()));
             }
-            return check(&String::from_utf8_lossy(&head));
+            return check_head(&head);
         }
         if head.len() > HEAD_MAX {
             return Err(Error::Protocol(format!("a response head of more than {HEAD_MAX} bytes")));
         }
     }
+}
+
+/// The length of the head at the start of `bytes`, if all of it is there.
+pub(crate) fn head_len(bytes: &[u8]) -> Option<usize> {
+    bytes.windows(4).position(|four| four == b"\r\n\r\n").map(|end| end + 4)
+}
+
+/// Checks that the server accepted.
+pub(crate) fn check_head(head: &[u8]) -> Result<()> {
+    check(&String::from_utf8_lossy(head))
 }
 
 /// Reads what there is. With a receive timeout set, the kernel interrupts a waiting read even for

@@ -20,8 +20,12 @@ pub struct Report {
     pub seconds: f64,
     /// Messages that came back in a second.
     pub messages_per_second: f64,
-    /// Share of the time in which the load generator's thread was running.
+    /// Share of the time in which the load generator's thread was running; the mean of several.
     pub load_cpu: f64,
+    /// The load generator's own CPU time per message, in microseconds.
+    pub load_us_per_message: f64,
+    /// The same in detail.
+    pub load: LoadUse,
     /// From the turn a message was handed to the kernel to the turn its echo was taken.
     pub latency: Latency,
     /// What the server used, if its process is known.
@@ -47,6 +51,8 @@ pub struct Latency {
     pub p99: f64,
     /// 99.9 % took no longer.
     pub p999: f64,
+    /// 99.99 % took no longer.
+    pub p9999: f64,
     /// The longest.
     pub max: f64,
 }
@@ -56,12 +62,50 @@ pub struct Latency {
 pub struct ServerUse {
     /// CPU time over wall time; more than 1 with several threads.
     pub cpu: f64,
-    /// CPU time per message, in microseconds.
+    /// The part of `cpu` outside the kernel.
+    pub user: f64,
+    /// The part of `cpu` inside the kernel.
+    pub system: f64,
+    /// CPU time per message, in microseconds; in other modes per handshake, delivery or ping.
     pub cpu_us_per_message: f64,
     /// Resident memory at the end, in bytes.
     pub resident: u64,
-    /// Context switches per second.
+    /// Context switches per second, of both kinds.
     pub context_switches_per_second: f64,
+    /// Those by waiting.
+    pub voluntary_switches_per_second: f64,
+    /// Those by being preempted.
+    pub involuntary_switches_per_second: f64,
+}
+
+/// What the load generator's own threads used while the clock ran.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct LoadUse {
+    /// Threads.
+    pub threads: usize,
+    /// Share of the time in which a thread was running: the mean of all.
+    pub cpu: f64,
+    /// CPU time of all threads per message, in microseconds; in other modes per handshake,
+    /// delivery or ping.
+    pub us_per_message: f64,
+    /// Its part outside the kernel. From ticks of 10 ms.
+    pub user_us_per_message: f64,
+    /// Its part inside the kernel. From ticks of 10 ms.
+    pub system_us_per_message: f64,
+}
+
+/// What both sides used, and what that says about the figures.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Sides {
+    /// The server, if its process is known.
+    pub server: Option<ServerUse>,
+    /// The load generator.
+    pub load: LoadUse,
+    /// Which side had nothing left to give.
+    pub bottleneck: Bottleneck,
+    /// Share of the time in which the load or the server was ready to run and something else had
+    /// its CPU: the worse of the two. More than [`DISTURBED`], and the figures are doubtful.
+    pub disturbed: f64,
 }
 
 /// Which side was busy all the time.
@@ -103,37 +147,47 @@ impl Latency {
             p90: at(0.9),
             p99: at(0.99),
             p999: at(0.999),
+            p9999: at(0.9999),
             max: us(histogram.max()),
         }
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for Latency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Scenario { connections, size, depth, kind } = self.scenario;
-        writeln!(f, "{connections} connections x {size} B x depth {depth}, {kind:?}")?;
-        writeln!(
+        let Self { p50, p90, p99, p999, p9999, max } = self;
+        write!(
             f,
-            "messages      {} in {:.2} s, all checked: {:.0} /s",
-            self.messages, self.seconds, self.messages_per_second
-        )?;
-        let Latency { p50, p90, p99, p999, max } = self.latency;
-        writeln!(
-            f,
-            "latency, us   p50 {p50:.0}  p90 {p90:.0}  p99 {p99:.0}  p99.9 {p999:.0}  max {max:.0}"
-        )?;
+            "p50 {p50:.0}  p90 {p90:.0}  p99 {p99:.0}  p99.9 {p999:.0}  p99.99 {p9999:.0}  \
+             max {max:.0}"
+        )
+    }
+}
+
+impl Sides {
+    /// Writes it in lines, `unit` being what was counted.
+    pub fn write(&self, f: &mut fmt::Formatter<'_>, unit: &str) -> fmt::Result {
         if let Some(server) = self.server {
             writeln!(
                 f,
-                "server        {:.3} us CPU/message, busy {:.0} %, {:.0} context switches/s, \
-                 {:.1} MiB resident",
+                "server        {:.3} us CPU/{unit}, busy {:.0} % ({:.0} user, {:.0} system), \
+                 switches/s {:.0} voluntary, {:.0} not; {:.1} MiB resident",
                 server.cpu_us_per_message,
                 server.cpu * 100.0,
-                server.context_switches_per_second,
+                server.user * 100.0,
+                server.system * 100.0,
+                server.voluntary_switches_per_second,
+                server.involuntary_switches_per_second,
                 server.resident as f64 / 1048576.0
             )?;
         }
-        write!(f, "load          busy {:.0} %", self.load_cpu * 100.0)?;
+        let LoadUse { threads, cpu, us_per_message, user_us_per_message, .. } = self.load;
+        write!(
+            f,
+            "load          {us_per_message:.3} us CPU/{unit} ({user_us_per_message:.3} user), \
+             busy {:.0} %, threads {threads}",
+            cpu * 100.0
+        )?;
         if self.bottleneck != Bottleneck::Unknown {
             write!(f, "; bottleneck: {}", format!("{:?}", self.bottleneck).to_lowercase())?;
         }
@@ -141,5 +195,20 @@ impl fmt::Display for Report {
             write!(f, "\ndisturbed     {:.0} % of the time by other work", self.disturbed * 100.0)?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Scenario { connections, size, depth, kind, .. } = self.scenario;
+        writeln!(f, "{connections} connections x {size} B x depth {depth}, {kind:?}")?;
+        writeln!(
+            f,
+            "messages      {} in {:.2} s, all checked: {:.0} /s",
+            self.messages, self.seconds, self.messages_per_second
+        )?;
+        writeln!(f, "latency, us   {}", self.latency)?;
+        let Self { server, load, bottleneck, disturbed, .. } = *self;
+        Sides { server, load, bottleneck, disturbed }.write(f, "message")
     }
 }

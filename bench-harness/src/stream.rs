@@ -79,37 +79,51 @@ impl fmt::Display for Mismatch {
 impl Streams {
     /// Prepares the messages of `scenario`.
     pub fn new(scenario: &Scenario) -> Self {
-        let header = frame::header_size(scenario.size);
-        let sent_size = scenario.size + header + 4;
-        let raw = scenario.kind == Kind::Raw;
-        let echo_size = if raw { sent_size } else { scenario.size + header };
-        // Odd, so that it shares no factor with the usual depths and buffer sizes.
-        let period = (PERIOD_BYTES / (sent_size + echo_size)).clamp(4, 4096) | 1;
-        let count = period + scenario.depth + 1;
+        match scenario.kind {
+            Kind::Raw => Self::raw(scenario.size, scenario.depth),
+            Kind::Text => Self::frames(scenario.size, scenario.depth, frame::TEXT, frame::TEXT),
+            Kind::Binary => {
+                Self::frames(scenario.size, scenario.depth, frame::BINARY, frame::BINARY)
+            }
+        }
+    }
+
+    /// Prepares Pings and the Pongs that answer them (RFC 6455 §5.5.3), of `size` bytes, at most
+    /// 125. Up to `depth` of them leave together.
+    pub fn pings(size: usize, depth: usize) -> Self {
+        Self::frames(size.min(125), depth, frame::PING, frame::PONG)
+    }
+
+    fn raw(size: usize, depth: usize) -> Self {
+        let record = size + frame::header_size(size) + 4;
+        let period = period(record, record);
+        let mut outgoing = Vec::with_capacity((period + depth + 1) * record);
+        for index in 0..period + depth + 1 {
+            outgoing.extend(Random((index % period) as u64).payload(record));
+        }
+        let outgoing: Arc<[u8]> = outgoing.into();
+        let expected = Arc::clone(&outgoing);
+        Self { outgoing, expected, sent_size: record, echo_size: record, period }
+    }
+
+    fn frames(size: usize, depth: usize, asked: u8, answered: u8) -> Self {
+        let header = frame::header_size(size);
+        let (sent_size, echo_size) = (size + header + 4, size + header);
+        let period = period(sent_size, echo_size);
+        let count = period + depth + 1;
         let mut outgoing = Vec::with_capacity(count * sent_size);
         let mut expected = Vec::with_capacity(count * echo_size);
         for index in 0..count {
             let mut random = Random((index % period) as u64);
-            match scenario.kind {
-                Kind::Raw => {
-                    outgoing.extend(random.payload(sent_size));
-                }
-                Kind::Text | Kind::Binary => {
-                    let key = (random.next() as u32).to_be_bytes();
-                    let mut payload = random.payload(scenario.size);
-                    let opcode = if scenario.kind == Kind::Text {
-                        payload.iter_mut().for_each(|byte| *byte = printable(*byte));
-                        frame::TEXT
-                    } else {
-                        frame::BINARY
-                    };
-                    frame::append(&mut outgoing, opcode, &payload, Some(key));
-                    frame::append(&mut expected, opcode, &payload, None);
-                }
+            let key = (random.next() as u32).to_be_bytes();
+            let mut payload = random.payload(size);
+            if asked == frame::TEXT {
+                payload.iter_mut().for_each(|byte| *byte = printable(*byte));
             }
+            frame::append(&mut outgoing, asked, &payload, Some(key));
+            frame::append(&mut expected, answered, &payload, None);
         }
-        let outgoing: Arc<[u8]> = outgoing.into();
-        let expected = if raw { Arc::clone(&outgoing) } else { expected.into() };
+        let (outgoing, expected) = (outgoing.into(), expected.into());
         Self { outgoing, expected, sent_size, echo_size, period }
     }
 
@@ -123,6 +137,12 @@ impl Streams {
     pub fn expected(&self, at: usize, len: usize) -> Option<&[u8]> {
         self.expected.get(at..at.checked_add(len)?)
     }
+}
+
+/// Messages until the stream repeats. Odd, so that it shares no factor with the usual depths and
+/// buffer sizes.
+fn period(sent_size: usize, echo_size: usize) -> usize {
+    (PERIOD_BYTES / (sent_size + echo_size)).clamp(4, 4096) | 1
 }
 
 fn printable(byte: u8) -> u8 {
@@ -188,6 +208,20 @@ mod tests {
                 assert!(out.is_empty());
             }
         }
+    }
+
+    #[test]
+    fn pings_are_answered_by_pongs_with_the_same_payload() {
+        let streams = Streams::pings(200, 2);
+        let header = frame::parse(&streams.outgoing).expect("legal").expect("whole");
+        assert_eq!((header.opcode, header.len), (frame::PING, 125));
+        let pong = streams.expected(0, streams.echo_size).expect("prepared");
+        let answer = frame::parse(pong).expect("legal").expect("whole");
+        assert_eq!((answer.opcode, answer.len, answer.mask), (frame::PONG, 125, None));
+        let key = header.mask.expect("client frames are masked");
+        let masked = &streams.outgoing[header.size..streams.sent_size];
+        let payload: Vec<u8> = masked.iter().zip(key.iter().cycle()).map(|(b, k)| b ^ k).collect();
+        assert_eq!(payload, pong[answer.size..]);
     }
 
     #[test]

@@ -1,92 +1,31 @@
 //! `load`: the load generator.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program talks to its user")]
 
-use clap::{Args, Parser, Subcommand};
+#[path = "load/arguments.rs"]
+mod arguments;
+
+use arguments::{Arguments, Common, Mode, Times, duration};
+use clap::Parser;
+use indicatif::{ProgressBar, ProgressStyle};
+use ringws_bench::load::broadcast::{self, BroadcastPlan};
+use ringws_bench::load::churn::{self, ChurnPlan, Ends};
 use ringws_bench::load::closed::{self, Plan};
-use ringws_bench::load::idle::Idle;
-use ringws_bench::scenario::{Kind, Scenario};
-use ringws_bench::{Error, Result, machine, process};
-use std::net::SocketAddr;
+use ringws_bench::load::control::Control;
+use ringws_bench::load::idle::{self, IdlePlan};
+use ringws_bench::load::open::{self, OpenPlan};
+use ringws_bench::load::threads;
+use ringws_bench::{Error, Result, machine};
+use serde::Serialize;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use std::fmt::Display;
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-/// Loads an echo server and checks every byte that comes back.
-#[derive(Parser)]
-struct Arguments {
-    #[command(subcommand)]
-    mode: Mode,
-}
-
-#[derive(Subcommand)]
-enum Mode {
-    /// Every connection keeps `depth` messages in flight.
-    Closed {
-        #[command(flatten)]
-        common: Common,
-        /// Messages in flight on each connection.
-        #[arg(long, default_value_t = 1)]
-        depth: usize,
-        /// Seconds that are measured.
-        #[arg(long, default_value_t = 5.0)]
-        seconds: f64,
-        /// Seconds of load before.
-        #[arg(long, default_value_t = 1.0)]
-        warmup: f64,
-    },
-    /// Opens connections and holds them.
-    Idle {
-        #[command(flatten)]
-        common: Common,
-        /// Exchange one message on each before they fall quiet.
-        #[arg(long)]
-        message: bool,
-        /// Seconds to hold them.
-        #[arg(long, default_value_t = 10.0)]
-        hold: f64,
-    },
-}
-
-#[derive(Args)]
-struct Common {
-    /// The server.
-    #[arg(long, default_value = "127.0.0.1:9001")]
-    server: SocketAddr,
-    /// Connections.
-    #[arg(long, default_value_t = 64)]
-    connections: usize,
-    /// Payload bytes of a message.
-    #[arg(long, default_value_t = 20)]
-    size: usize,
-    /// Text messages instead of binary ones.
-    #[arg(long, conflicts_with = "raw")]
-    text: bool,
-    /// Bytes without WebSocket, for `ceiling-tcp` without `--frames`.
-    #[arg(long)]
-    raw: bool,
-    /// CPU to run on.
-    #[arg(long)]
-    cpu: Option<usize>,
-    /// Process of the server, to read what it uses.
-    #[arg(long)]
-    pid: Option<u32>,
-    /// Print JSON.
-    #[arg(long)]
-    json: bool,
-}
-
-impl Common {
-    fn scenario(&self, depth: usize) -> Scenario {
-        let kind = match (self.text, self.raw) {
-            (true, _) => Kind::Text,
-            (_, true) => Kind::Raw,
-            _ => Kind::Binary,
-        };
-        Scenario { connections: self.connections, size: self.size, depth, kind }
-    }
-}
 
 fn main() -> ExitCode {
     match run(Arguments::parse().mode) {
@@ -99,59 +38,107 @@ fn main() -> ExitCode {
 }
 
 fn run(mode: Mode) -> Result<()> {
+    let common = mode.common();
+    common.cpu.map_or(Ok(()), machine::pin)?;
+    let (control, bar) = control(mode.length()?)?;
+    let done = measure(&mode, &control);
+    bar.finish_and_clear();
+    done
+}
+
+fn measure(mode: &Mode, control: &Control) -> Result<()> {
     match mode {
-        Mode::Closed { common, depth, seconds, warmup } => {
-            common.cpu.map_or(Ok(()), machine::pin)?;
-            let report = closed::run(&Plan {
-                server: common.server,
-                scenario: common.scenario(depth),
-                warmup: duration(warmup)?,
-                timed: duration(seconds)?,
-                pid: common.pid,
-            })?;
-            if common.json {
-                return print_json(&report);
-            }
-            println!("{report}");
-            Ok(())
+        Mode::Closed { common, times, depth, threads, cpus } => {
+            let Times { warmup, timed } = times.read()?;
+            let scenario = common.scenario(*depth);
+            let plan = Plan { server: common.server, scenario, warmup, timed, pid: common.pid };
+            let report = match arguments::threads(*threads, cpus)? {
+                Some(cpus) => threads::run(&plan, &cpus, control)?,
+                None => closed::run_with(&plan, control)?,
+            };
+            print(common, &report)
         }
-        Mode::Idle { common, message, hold } => {
-            common.cpu.map_or(Ok(()), machine::pin)?;
-            let before = common.pid.map(process::resident).transpose()?;
-            let mut idle = Idle::open(common.server, &common.scenario(1))?;
-            if message {
-                idle.exchange()?;
-            }
-            std::thread::sleep(duration(hold)?);
-            let after = common.pid.map(process::resident).transpose()?;
-            let per_connection = before.zip(after).map(|(before, after)| {
-                after.saturating_sub(before) as f64 / idle.count().max(1) as f64
-            });
-            if common.json {
-                return print_json(&serde_json::json!({
-                    "connections": idle.count(),
-                    "resident_before": before,
-                    "resident_after": after,
-                    "bytes_per_connection": per_connection,
-                }));
-            }
-            print!("{} connections held for {hold} s", idle.count());
-            match per_connection {
-                Some(bytes) => println!(": {bytes:.0} bytes resident per connection"),
-                None => println!(),
-            }
-            Ok(())
+        Mode::Open { common, times, rate, grace, no_spin } => {
+            let Times { warmup, timed } = times.read()?;
+            let plan = OpenPlan {
+                server: common.server,
+                scenario: common.scenario(1),
+                rate: *rate,
+                warmup,
+                timed,
+                grace: duration(*grace)?,
+                spin: !no_spin,
+                pid: common.pid,
+            };
+            print(common, &open::run(&plan, control)?)
+        }
+        Mode::Churn { common, times, message, client_ends, patience } => {
+            let Times { warmup, timed } = times.read()?;
+            let plan = ChurnPlan {
+                server: common.server,
+                scenario: common.scenario(1),
+                message: *message,
+                ends: if *client_ends { Ends::Client } else { Ends::Server },
+                warmup,
+                timed,
+                patience: duration(*patience)?,
+                pid: common.pid,
+            };
+            print(common, &churn::run(&plan, control)?)
+        }
+        Mode::Broadcast { common, times, depth, rate } => {
+            let Times { warmup, timed } = times.read()?;
+            let scenario = common.scenario(*depth);
+            let (server, rate, pid) = (common.server, *rate, common.pid);
+            let plan = BroadcastPlan { server, scenario, rate, warmup, timed, pid };
+            print(common, &broadcast::run(&plan, control)?)
+        }
+        Mode::Idle { common, message, seconds, ping_interval } => {
+            let plan = IdlePlan {
+                server: common.server,
+                scenario: common.scenario(1),
+                message: *message,
+                hold: duration(*seconds)?,
+                ping_interval: ping_interval.map(duration).transpose()?,
+                pid: common.pid,
+            };
+            print(common, &idle::run(&plan, control)?)
         }
     }
 }
 
-fn duration(seconds: f64) -> Result<Duration> {
-    Duration::try_from_secs_f64(seconds).map_err(|error| Error::Usage(error.to_string()))
+/// Progress on the terminal, if there is one, and an end in order on Ctrl-C; a second one kills.
+fn control(length: Duration) -> Result<(Control, ProgressBar)> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop))
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)))
+            .map_err(Error::io("taking signals"))?;
+    }
+    let bar = ProgressBar::new(length.as_millis() as u64);
+    let style = ProgressStyle::with_template("{wide_bar} {msg}")
+        .map_err(|error| Error::Usage(error.to_string()))?;
+    bar.set_style(style);
+    let shown = bar.clone();
+    let progress = move |elapsed: Duration, done: u64| {
+        shown.set_position(elapsed.as_millis() as u64);
+        shown.set_message(format!("{:.1} s, {done} done", elapsed.as_secs_f64()));
+    };
+    Ok((Control { stop: Some(stop), progress: Some(Arc::new(progress)) }, bar))
 }
 
-fn print_json(value: &impl serde::Serialize) -> Result<()> {
-    let text =
-        serde_json::to_string_pretty(value).map_err(|error| Error::Usage(error.to_string()))?;
-    println!("{text}");
-    Ok(())
+/// The report to the terminal and, or, to where `--json` says.
+fn print(common: &Common, report: &(impl Serialize + Display)) -> Result<()> {
+    let Some(file) = &common.json else {
+        println!("{report}");
+        return Ok(());
+    };
+    let json =
+        serde_json::to_string_pretty(report).map_err(|error| Error::Usage(error.to_string()))?;
+    if file == Path::new("-") {
+        println!("{json}");
+        return Ok(());
+    }
+    println!("{report}");
+    std::fs::write(file, json + "\n").map_err(Error::io(format!("writing {}", file.display())))
 }

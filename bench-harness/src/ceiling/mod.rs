@@ -149,7 +149,8 @@ impl Echo {
             Op::Accept => self.accepted(&event)?,
             Op::Receive => self.received(event),
             Op::Send => self.sent(event),
-            Op::Close => {}
+            // The others are not asked for here.
+            Op::Close | Op::Connect | Op::Shutdown => {}
         }
         Ok(())
     }

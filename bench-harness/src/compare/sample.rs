@@ -127,7 +127,7 @@ impl Figures {
     }
 
     pub(super) fn with_latency(self, latency: &Latency) -> Self {
-        let Latency { p50, p90, p99, p999, max } = *latency;
+        let Latency { p50, p90, p99, p999, max, .. } = *latency;
         let mut figures = self.with([
             (Metric::LatencyP50, p50),
             (Metric::LatencyP90, p90),

@@ -6,14 +6,17 @@
 //! go of it.
 
 mod buffers;
+mod connect;
 
 pub use buffers::Buffer;
 use buffers::{Buffers, GROUP};
+pub use connect::socket;
 use io_uring::squeue::Entry;
 use io_uring::types::{CancelBuilder, Fd, Fixed, SubmitArgs, Timespec};
 use io_uring::{IoUring, cqueue, opcode};
+use rustix::net::SocketAddrAny;
 use std::io;
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
@@ -23,8 +26,8 @@ use std::time::Duration;
 pub const GATHER_MAX: usize = 64;
 
 /// The low bits of a completion's user data: the operation, and whether owned bytes were sent.
-const TAG_BITS: u32 = 3;
-const OWNED: u64 = 4;
+const TAG_BITS: u32 = 4;
+const OWNED: u64 = 8;
 
 /// Which operation completed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +40,10 @@ pub enum Op {
     Send,
     /// A slot is free again.
     Close,
+    /// A connection stands.
+    Connect,
+    /// A connection is shut down in both directions.
+    Shutdown,
 }
 
 /// A completion.
@@ -71,6 +78,8 @@ pub struct Ring {
     gathers: Vec<Option<Box<Gather>>>,
     /// By slot, what `send_owned` has in flight.
     owned: Vec<Option<Vec<u8>>>,
+    /// Where `connect` goes: the kernel reads it from here.
+    target: Option<(SocketAddr, Box<SocketAddrAny>)>,
 }
 
 impl Ring {
@@ -80,9 +89,17 @@ impl Ring {
         let ring = IoUring::builder()
             .setup_single_issuer()
             .setup_defer_taskrun()
+            .setup_taskrun_flag()
             .setup_cqsize(operations.saturating_mul(4).next_power_of_two().clamp(4096, 65536))
             .build(entries)?;
-        Ok(Self { ring, arena, buffers: None, gathers: Vec::new(), owned: Vec::new() })
+        Ok(Self {
+            ring,
+            arena,
+            buffers: None,
+            gathers: Vec::new(),
+            owned: Vec::new(),
+            target: None,
+        })
     }
 
     /// Provides `count` buffers (a power of two, at most 32,768) of `size` bytes.
@@ -211,6 +228,23 @@ impl Ring {
                 self.ring.submitter().submit_with_args(1, &args)
             }
         };
+        self.collect(done, events)
+    }
+
+    /// The same without waiting. Without a system call when there is nothing to hand over and the
+    /// kernel has nothing to tell.
+    pub fn poll(&mut self, events: &mut Vec<Event>) -> io::Result<()> {
+        if let Some(buffers) = &self.buffers {
+            buffers.publish();
+        }
+        let queue = self.ring.submission();
+        let idle = queue.is_empty() && !queue.taskrun() && !queue.cq_overflow();
+        drop(queue);
+        let done = if idle { Ok(0) } else { self.ring.submit() };
+        self.collect(done, events)
+    }
+
+    fn collect(&mut self, done: io::Result<usize>, events: &mut Vec<Event>) -> io::Result<()> {
         match done.map_err(|error| error.raw_os_error()) {
             // EBUSY: completions wait to be taken before more can be submitted.
             Ok(_) | Err(Some(libc::ETIME | libc::EINTR | libc::EBUSY)) => {}
@@ -256,11 +290,13 @@ impl Gather {
 impl From<cqueue::Entry> for Event {
     fn from(entry: cqueue::Entry) -> Self {
         let data = entry.user_data();
-        let op = match data & 3 {
+        let op = match data & (OWNED - 1) {
             0 => Op::Accept,
             1 => Op::Receive,
             2 => Op::Send,
-            _ => Op::Close,
+            3 => Op::Close,
+            4 => Op::Connect,
+            _ => Op::Shutdown,
         };
         let flags = entry.flags();
         let len = u32::try_from(entry.result()).unwrap_or(0);

@@ -57,39 +57,54 @@ pub(crate) fn echo(mut stream: TcpStream, change: fn(usize, &mut [u8])) {
     }
 }
 
-/// A WebSocket echo in the simplest way, `change` applied to each payload. Pings are answered, a
-/// Close is answered and ends the connection.
-pub(crate) fn websocket(mut stream: TcpStream, change: fn(&mut Vec<u8>)) {
+/// Reads a request and accepts it, whatever it says.
+pub(crate) fn upgrade(stream: &mut TcpStream) -> bool {
     const ACCEPT: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
         Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
         if !matches!(stream.read(&mut byte), Ok(1)) {
-            return;
+            return false;
         }
         head.push(byte[0]);
     }
-    stream.write_all(ACCEPT).expect("the client waits for it");
+    stream.write_all(ACCEPT).is_ok()
+}
+
+/// The first frame of `unread`, if it is whole: its opcode and its payload.
+pub(crate) fn take_message(unread: &mut Vec<u8>) -> Option<(u8, Vec<u8>)> {
+    let header = frame::parse(unread).expect("legal frames")?;
+    let size = header.size + header.len;
+    if unread.len() < size {
+        return None;
+    }
+    let key = header.mask.expect("clients mask");
+    let frame: Vec<u8> = unread.drain(..size).collect();
+    let unmask = frame[header.size..].iter().zip(key.iter().cycle());
+    Some((header.opcode, unmask.map(|(byte, key)| byte ^ key).collect()))
+}
+
+/// A WebSocket echo in the simplest way, `change` applied to each payload. Pings are answered, a
+/// Close is answered and ends the connection.
+pub(crate) fn websocket(mut stream: TcpStream, change: fn(&mut Vec<u8>)) {
+    if !upgrade(&mut stream) {
+        return;
+    }
     let mut unread = Vec::new();
     let mut piece = [0; 65536];
     while let Ok(n @ 1..) = stream.read(&mut piece) {
         unread.extend_from_slice(&piece[..n]);
-        let mut out = Vec::new();
-        while let Some(header) = frame::parse(&unread).expect("legal frames") {
-            let size = header.size + header.len;
-            if unread.len() < size {
-                break;
+        let (mut out, mut closing) = (Vec::new(), false);
+        while let Some((opcode, mut payload)) = take_message(&mut unread) {
+            if opcode < frame::CLOSE {
+                change(&mut payload);
             }
-            let key = header.mask.expect("clients mask");
-            let frame: Vec<u8> = unread.drain(..size).collect();
-            let unmask = frame[header.size..].iter().zip(key.iter().cycle());
-            let mut payload: Vec<u8> = unmask.map(|(byte, key)| byte ^ key).collect();
-            change(&mut payload);
-            let opcode = if header.opcode == frame::PING { frame::PONG } else { header.opcode };
+            closing |= opcode == frame::CLOSE;
+            let opcode = if opcode == frame::PING { frame::PONG } else { opcode };
             frame::append(&mut out, opcode, &payload, None);
         }
-        if stream.write_all(&out).is_err() || out.first() == Some(&(0x80 | frame::CLOSE)) {
+        if stream.write_all(&out).is_err() || closing {
             return;
         }
     }
