@@ -6,6 +6,8 @@ mod echo;
 mod ending;
 #[path = "ring/harness.rs"]
 mod harness;
+#[path = "ring/landing.rs"]
+mod landing;
 #[path = "ring/limits.rs"]
 mod limits;
 #[path = "ring/pressure.rs"]

@@ -74,6 +74,8 @@ fn summarise(reports: &[Report]) {
         ("forward_dropped", sum(|report| report.stats.forward_dropped)),
         ("accept_paused", sum(|report| report.stats.accept_paused)),
         ("buffers_exhausted", sum(|report| report.stats.buffers_exhausted)),
+        ("landed", sum(|report| report.landed)),
+        ("waited", sum(|report| report.waited)),
         ("died", sum(|report| u64::from(report.died))),
     ];
     say(&format!("{} seeds, {} virtual ms: {shown:?}", reports.len(), sum(|report| report.ticks)));

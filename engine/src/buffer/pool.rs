@@ -7,6 +7,18 @@ const FRESH_CAPACITY: usize = 4 << 10;
 /// slow peer never pins the memory of a long one.
 const SMALL_MAX: usize = 64 << 10;
 
+/// Fresh large vectors have a capacity that is a multiple of it, so that they serve messages of
+/// about the same size.
+const LARGE_STEP: usize = 64 << 10;
+
+/// How many times the bound of small vectors the large ones may take. Those that are not needed
+/// for a while are freed ([`Pool::trim`]), so this is for traffic, not for rest: a large vector
+/// made anew costs a page fault per 4 KiB, more than receiving into it.
+const LARGE_FACTOR: usize = 8;
+
+/// How many large vectors are looked at for one that fits.
+const LOOK_MAX: usize = 16;
+
 /// What [`Pool::default`] keeps at most.
 const DEFAULT_BYTES_MAX: usize = 8 << 20;
 
@@ -16,25 +28,29 @@ const DEFAULT_BYTES_MAX: usize = 8 << 20;
 pub struct Pool {
     small: Vec<Vec<u8>>,
     large: Vec<Vec<u8>>,
-    /// Capacity of all vectors in both.
+    /// Capacity of those in `small`, and what it may be.
     bytes: usize,
-    /// Capacity of those in `large`: at most half, so that a few of them cannot drive out the
+    bytes_max: usize,
+    /// Capacity of those in `large`: counted apart, so that a few of them cannot drive out the
     /// small ones, which are needed more often.
     large_bytes: usize,
-    bytes_max: usize,
+    /// The fewest that there were in `large` since the last trim: so many were not needed.
+    idle: usize,
 }
 
 impl Default for Pool {
-    /// A pool that keeps at most 8 MiB of capacity.
+    /// A pool that keeps at most 8 MiB of small vectors.
     fn default() -> Self {
         Self::new(DEFAULT_BYTES_MAX)
     }
 }
 
 impl Pool {
-    /// A pool that keeps at most `bytes_max` of capacity.
+    /// A pool that keeps at most `bytes_max` of capacity in vectors up to 64 KiB, and eight times
+    /// that in larger ones until they are trimmed.
     pub fn new(bytes_max: usize) -> Self {
-        Self { small: Vec::new(), large: Vec::new(), bytes: 0, large_bytes: 0, bytes_max }
+        let (small, large) = (Vec::new(), Vec::new());
+        Self { small, large, bytes: 0, bytes_max, large_bytes: 0, idle: 0 }
     }
 
     /// An empty vector with some capacity: 4 KiB or more.
@@ -50,21 +66,51 @@ impl Pool {
     }
 
     /// Makes room for `total` bytes in all, of which `bytes` holds the first: from a vector that
-    /// was given back when there is one, else by growing to exactly `total`.
+    /// was given back when there is one that fits, else by growing to `total` or little more.
     pub fn grow(&mut self, bytes: &mut Vec<u8>, total: usize) {
         if total <= bytes.capacity() {
             return;
         }
-        let recycled = if total > SMALL_MAX { &mut self.large } else { &mut self.small };
-        let Some(mut larger) = recycled.pop_if(|top| top.capacity() >= total) else {
+        let recycled = match total > SMALL_MAX {
+            true => self.take_large(total),
+            false => self.small.pop_if(|top| top.capacity() >= total).inspect(|top| {
+                self.bytes -= top.capacity();
+            }),
+        };
+        let Some(mut larger) = recycled else {
+            let step = if total > SMALL_MAX { LARGE_STEP } else { 1 };
+            let total = total.checked_next_multiple_of(step).unwrap_or(total);
             return bytes.reserve_exact(total - bytes.len());
         };
-        self.bytes -= larger.capacity();
-        if total > SMALL_MAX {
-            self.large_bytes -= larger.capacity();
-        }
         larger.extend_from_slice(bytes);
         self.put(std::mem::replace(bytes, larger));
+    }
+
+    /// The large vector used last that has `total` bytes of capacity and not several times that:
+    /// a small need must not pin what was made for a great one.
+    fn take_large(&mut self, total: usize) -> Option<Vec<u8>> {
+        let fits = |bytes: &Vec<u8>| bytes.capacity() >= total && bytes.capacity() / 4 <= total;
+        let behind = self.large.iter().rev().take(LOOK_MAX).position(fits)?;
+        let found = self.large.remove(self.large.len() - 1 - behind);
+        self.large_bytes -= found.capacity();
+        self.idle = self.idle.min(self.large.len());
+        Some(found)
+    }
+
+    /// Frees the large vectors that were not needed since the last call. Whether some are left.
+    pub fn trim(&mut self) -> bool {
+        // Those used last lie behind.
+        for bytes in self.large.drain(..self.idle) {
+            self.large_bytes -= bytes.capacity();
+        }
+        self.idle = self.large.len();
+        self.idle > 0
+    }
+
+    /// Whether it keeps large vectors, which will want to be trimmed.
+    #[inline]
+    pub fn has_large(&self) -> bool {
+        !self.large.is_empty()
     }
 
     /// Takes a vector back; it is emptied, and freed when the pool is full.
@@ -72,24 +118,30 @@ impl Pool {
     pub fn put(&mut self, mut bytes: Vec<u8>) {
         let capacity = bytes.capacity();
         // Less than a fresh one is not worth a place: it would only grow again.
-        if capacity < FRESH_CAPACITY || capacity > self.bytes_max - self.bytes {
+        if capacity < FRESH_CAPACITY {
             return;
         }
         bytes.clear();
-        if capacity <= SMALL_MAX {
+        if capacity > SMALL_MAX {
+            self.put_large(bytes);
+        } else if capacity <= self.bytes_max - self.bytes {
+            self.bytes += capacity;
             self.small.push(bytes);
-        } else if capacity <= self.bytes_max / 2 - self.large_bytes {
-            self.large_bytes += capacity;
-            self.large.push(bytes);
-        } else {
-            return;
         }
-        self.bytes += capacity;
+    }
+
+    #[inline(never)]
+    fn put_large(&mut self, bytes: Vec<u8>) {
+        let max = self.bytes_max.saturating_mul(LARGE_FACTOR);
+        if bytes.capacity() <= max - self.large_bytes {
+            self.large_bytes += bytes.capacity();
+            self.large.push(bytes);
+        }
     }
 
     /// Capacity of all vectors kept, in bytes.
     pub fn bytes(&self) -> usize {
-        self.bytes
+        self.bytes + self.large_bytes
     }
 }
 
@@ -118,7 +170,7 @@ mod tests {
         all.into_iter().for_each(|bytes| pool.put(bytes));
         assert_eq!(pool.bytes(), 3 * FRESH_CAPACITY);
         pool.put(Vec::with_capacity(1 << 20));
-        assert_eq!(pool.bytes(), 3 * FRESH_CAPACITY);
+        assert_eq!(pool.bytes(), 3 * FRESH_CAPACITY, "more than eight times the bound");
     }
 
     #[test]
@@ -131,14 +183,41 @@ mod tests {
 
     #[test]
     fn large_vectors_leave_room_for_small_ones() {
-        let mut pool = Pool::new(1 << 20);
+        let mut pool = Pool::new(64 << 10);
         (0..20).for_each(|_| pool.put(Vec::with_capacity(128 << 10)));
         assert_eq!(pool.bytes(), 512 << 10);
         pool.put(Vec::with_capacity(FRESH_CAPACITY));
         assert_eq!(pool.bytes(), (512 << 10) + FRESH_CAPACITY);
-        let mut bytes = Vec::new();
-        (0..4).for_each(|_| pool.grow(&mut std::mem::take(&mut bytes), 128 << 10));
+        (0..4).for_each(|_| pool.grow(&mut Vec::new(), 128 << 10));
         assert_eq!((pool.bytes(), pool.large_bytes), (FRESH_CAPACITY, 0));
+    }
+
+    #[test]
+    fn what_fits_is_found_behind_what_does_not() {
+        let mut pool = Pool::default();
+        for size in [1 << 20, 128 << 10, 16 << 20] {
+            pool.put(Vec::with_capacity(size));
+        }
+        let mut bytes = Vec::new();
+        pool.grow(&mut bytes, 1_000_000);
+        assert_eq!(bytes.capacity(), 1 << 20, "neither too small nor far too large");
+        let mut other = Vec::new();
+        pool.grow(&mut other, 1_000_000);
+        assert_eq!((other.capacity(), pool.large.len()), (1 << 20, 2), "a fresh one");
+    }
+
+    #[test]
+    fn trimming_frees_what_was_not_needed_and_in_the_end_all() {
+        let mut pool = Pool::default();
+        (0..4).for_each(|_| pool.put(Vec::with_capacity(1 << 20)));
+        assert!(pool.trim(), "they have only just come");
+        let mut bytes = Vec::new();
+        pool.grow(&mut bytes, 1 << 20);
+        pool.put(bytes);
+        assert!(pool.trim());
+        assert_eq!(pool.bytes(), 1 << 20, "one was in use");
+        assert!(!pool.trim());
+        assert_eq!((pool.bytes(), pool.has_large()), (0, false));
     }
 
     #[test]
@@ -147,13 +226,13 @@ mod tests {
         pool.put(Vec::with_capacity(1 << 20));
         let mut bytes = pool.get();
         bytes.extend_from_slice(b"kept");
-        pool.grow(&mut bytes, SMALL_MAX + 1);
+        pool.grow(&mut bytes, 1_000_000);
         assert_eq!((bytes.as_slice(), bytes.capacity()), (&b"kept"[..], 1 << 20));
         assert_eq!(pool.bytes(), FRESH_CAPACITY, "the outgrown one was kept");
 
         let mut fresh = Vec::new();
         pool.grow(&mut fresh, 100_000);
-        assert_eq!(fresh.capacity(), 100_000);
+        assert_eq!(fresh.capacity(), 128 << 10, "in steps");
     }
 
     #[test]

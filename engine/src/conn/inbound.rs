@@ -142,17 +142,8 @@ impl Inbound {
         piece: Piece<'b>,
         env: &mut Env<'_>,
     ) -> Result<Option<Found<'b>>, Violation> {
-        let Piece { header, data, key, last, .. } = piece;
-        let last = last && header.fin;
-        let opcode = self.opcode;
-        if opcode == Opcode::Text {
-            self.utf8.unmask_and_push(data, key)?;
-            if last {
-                self.utf8.finish()?;
-            }
-        } else {
-            mask::unmask(data, key);
-        }
+        let (opcode, last) = (self.opcode, piece.last && piece.header.fin);
+        let data = self.unmask(piece)?;
         if env.limits.stream {
             if data.is_empty() && !last {
                 return Ok(None);
@@ -171,6 +162,83 @@ impl Inbound {
             Data::Owned(std::mem::take(&mut self.bytes))
         };
         Ok(Some(Found::Message { opcode, data, first: true, last: true }))
+    }
+
+    /// Unmasks a part where it lies, and checks it if it is text.
+    fn unmask<'b>(&mut self, piece: Piece<'b>) -> Result<&'b mut [u8], Violation> {
+        let Piece { header, data, key, last, .. } = piece;
+        if self.opcode == Opcode::Text {
+            self.utf8.unmask_and_push(data, key)?;
+            if last && header.fin {
+                self.utf8.finish()?;
+            }
+        } else {
+            mask::unmask(data, key);
+        }
+        Ok(data)
+    }
+
+    /// What is known of the length of frames: see [`FrameReader::shown`].
+    #[inline]
+    pub(super) fn shown(&self) -> u64 {
+        self.reader.shown()
+    }
+
+    /// The peer has sent nothing of that size for a while.
+    pub(super) fn forget_shown(&mut self) {
+        self.reader.forget_shown();
+    }
+
+    /// Payload bytes still to come of the data frame in progress; 0 when there is none.
+    pub(super) fn remaining(&self) -> u64 {
+        if self.reader.in_control() { 0 } else { self.reader.remaining() }
+    }
+
+    /// Bytes of the message in progress that have come.
+    pub(super) fn come(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Lends out the memory that the message in progress is assembled in, to receive the rest of
+    /// its frame into, with room behind what it holds: for all of the message when it will be at
+    /// most `known` bytes, else for as much again as has come.
+    pub(super) fn lend(&mut self, known: usize, pool: &mut Pool) -> Vec<u8> {
+        if self.bytes.capacity() == 0 {
+            self.bytes = pool.get();
+        }
+        let come = self.bytes.len();
+        if come == self.bytes.capacity() || known > self.bytes.capacity() {
+            let left = usize::try_from(self.reader.remaining()).unwrap_or(usize::MAX);
+            let room = known.max(2 * come).max(self.bytes.capacity());
+            pool.grow(&mut self.bytes, room.min(come.saturating_add(left)));
+        }
+        std::mem::take(&mut self.bytes)
+    }
+
+    /// Takes lent memory back, with nothing received.
+    pub(super) fn take_back(&mut self, memory: Vec<u8>, pool: &mut Pool) {
+        pool.put(std::mem::replace(&mut self.bytes, memory));
+    }
+
+    /// Takes lent memory back in which the last `fresh` bytes are new, none of them beyond the
+    /// frame in progress. The message, when they have completed it.
+    pub(super) fn landed(
+        &mut self,
+        mut memory: Vec<u8>,
+        fresh: usize,
+    ) -> Result<Option<(Opcode, Vec<u8>)>, Violation> {
+        let start = memory.len().saturating_sub(fresh);
+        let mut input = Input::new(memory.get_mut(start..).unwrap_or_default());
+        let mut whole = false;
+        if let Some(piece) = self.reader.next(&mut input)? {
+            whole = piece.last && piece.header.fin;
+            self.unmask(piece)?;
+        }
+        if whole {
+            return Ok(Some((self.opcode, memory)));
+        }
+        self.bytes = memory;
+        Ok(None)
     }
 
     #[inline]

@@ -12,6 +12,7 @@ mod closing;
 mod cork;
 mod deadline;
 mod inbound;
+mod landing;
 pub mod limits;
 mod opening;
 mod outbound;

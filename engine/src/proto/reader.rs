@@ -29,6 +29,9 @@ pub struct FrameReader {
     /// A header cut by the end of the input, as far as it has come.
     spill: [u8; HEADER_MAX],
     spilled: u8,
+    /// Of a data frame that came whole, though not in one piece, the number of bits in its length:
+    /// of the latest one, or one bit less than was known before if that is more.
+    shown: u8,
     role: Role,
     rsv1_allowed: bool,
 }
@@ -38,7 +41,8 @@ impl FrameReader {
     pub fn new(role: Role) -> Self {
         let header =
             Header { len: 0, mask: None, opcode: Opcode::Continuation, fin: false, rsv1: false };
-        Self { header, left: 0, spill: [0; HEADER_MAX], spilled: 0, role, rsv1_allowed: false }
+        let spill = [0; HEADER_MAX];
+        Self { header, left: 0, spill, spilled: 0, shown: 0, role, rsv1_allowed: false }
     }
 
     /// Whether RSV1 has a meaning on the first frame of a message, that is, whether
@@ -50,6 +54,23 @@ impl FrameReader {
     /// Payload bytes of the frame in progress that have not come yet; 0 between frames.
     pub fn remaining(&self) -> u64 {
         self.left
+    }
+
+    /// The length of a data frame that came whole, though not in one piece, rounded down to a power
+    /// of two: of the latest one, or half of what was known before if that is more. 0 at first.
+    #[inline]
+    pub fn shown(&self) -> u64 {
+        1_u64.checked_shl(u32::from(self.shown)).unwrap_or(u64::MAX) / 2
+    }
+
+    /// Starts over with what [`FrameReader::shown`] says.
+    pub fn forget_shown(&mut self) {
+        self.shown = 0;
+    }
+
+    /// Whether the frame in progress is a control frame.
+    pub fn in_control(&self) -> bool {
+        self.left != 0 && self.header.opcode.is_control()
     }
 
     /// Whether the stream may end here without cutting a frame.
@@ -121,6 +142,10 @@ impl FrameReader {
         let key = self.header.mask.map_or([0; 4], |key| mask::rotate(key, phase));
         let data = input.take(usize::try_from(self.left).unwrap_or(usize::MAX));
         self.left -= data.len() as u64;
+        if self.left == 0 && !self.header.opcode.is_control() {
+            let bits = (u64::BITS - self.header.len.leading_zeros()) as u8;
+            self.shown = bits.max(self.shown.saturating_sub(1));
+        }
         Piece { header: self.header, data, key, first: false, last: self.left == 0 }
     }
 }

@@ -10,11 +10,23 @@ pub(crate) struct Census {
     pub(crate) slots: usize,
     /// Nodes on the wheel: deadlines of connections, timers, retries.
     pub(crate) deadlines: usize,
+    /// Memory granted to messages in progress, in bytes.
+    pub(crate) known: usize,
+    /// Receives into the memory of messages, since the start.
+    pub(crate) landed: u64,
+    /// Such receives that had to wait for a turn, since the start.
+    pub(crate) waited: u64,
 }
 
 impl<K: Kernel> Reactor<K> {
     pub(crate) fn census(&self) -> Census {
-        Census { slots: self.ctx.slab.len(), deadlines: self.ctx.wheel.len() }
+        Census {
+            slots: self.ctx.slab.len(),
+            deadlines: self.ctx.wheel.len(),
+            known: self.landings.known(),
+            landed: self.landings.landed,
+            waited: self.landings.waited,
+        }
     }
 
     /// Whether a receive is armed for a connection that is live and can still send.

@@ -2,6 +2,7 @@
 
 use super::handle::Handle;
 use super::handler::Message;
+use super::lent::{Delivery, Lending, Lent};
 use super::mailbox::Mail;
 use super::name::{CallError, Conn, Timer};
 use super::slab::{Slab, Slot};
@@ -11,20 +12,12 @@ use super::wheel::Wheel;
 use crate::buffer::{Outgoing, Pool};
 use crate::conn::{Cork, Env, Limits, Queued, SendError, SendFlags};
 use crate::proto::{CloseCode, Opcode};
-use crate::ring::{Buffers, Retained};
+use crate::ring::Buffers;
 use crate::tick::Tick;
 use bytes::Bytes;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// The lease that a message under delivery lies in.
-#[derive(Debug)]
-pub(super) struct Delivery {
-    pub(super) buffer: u16,
-    pub(super) memory: std::ops::Range<usize>,
-    pub(super) retained: Option<Retained>,
-}
 
 /// The reactor of the calling thread, lent to a callback.
 pub struct Context {
@@ -44,6 +37,9 @@ pub struct Context {
     /// The same, or none: the one whose queue `cork` was lent from.
     pub(super) corked: Conn,
     pub(super) cork: Cork,
+    /// The assembled message under delivery, if it is large.
+    pub(super) lending: Option<Lending>,
+    pub(super) lent: Lent,
     /// Other reactors that have mail from us and must be woken when the turn ends.
     pub(super) to_wake: Vec<u32>,
     pub(super) now: Tick,
@@ -101,6 +97,12 @@ impl Context {
         if self.is_foreign(conn) {
             let mail = Mail::Frame { conn, opcode, payload: payload.into(), flags };
             return self.forward(conn, mail).map(|()| Queued::Ok);
+        }
+        // What is received large is sent on without a copy.
+        if !flags.more
+            && let Some(shared) = self.lending.as_ref().and_then(|l| l.share_as(opcode, payload))
+        {
+            return self.send_message(conn, &Outgoing::new(opcode, shared));
         }
         let queued = self.on_live(conn, |slot, env| slot.conn.send(opcode, payload, flags, env))?;
         self.counters.messages_out.add(1);
@@ -351,18 +353,5 @@ impl Context {
             self.dirty.push(conn.slot());
         }
         Ok(done)
-    }
-
-    /// The payload by reference, when it lies in the lease under delivery and that may be kept.
-    fn share(&mut self, payload: &[u8]) -> Option<Bytes> {
-        let delivery = self.delivery.as_mut()?;
-        let start = payload.as_ptr() as usize;
-        if start < delivery.memory.start || start + payload.len() > delivery.memory.end {
-            return None;
-        }
-        if delivery.retained.is_none() {
-            delivery.retained = self.buffers.retain(delivery.buffer);
-        }
-        delivery.retained.as_ref().map(|retained| retained.share(payload))
     }
 }

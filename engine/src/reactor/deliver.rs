@@ -3,11 +3,13 @@
 use super::Served;
 use super::ctx::Context;
 use super::handler::{Handler, Message, Upgrade};
+use super::lent::{Lending, SHARE_MIN};
 use super::name::Conn;
 use super::slab::Phase;
 use crate::conn::{Connection, Data, Env, Event, run};
-use crate::proto::Input;
 use crate::proto::handshake::{Refusal, Request, Response};
+use crate::proto::{Input, Opcode};
+use std::sync::Arc;
 
 /// The handle of a slot's tenant.
 pub(super) fn handle_of(ctx: &mut Context, index: u32) -> Conn {
@@ -148,9 +150,13 @@ fn deliver_message(ctx: &mut Context, handler: &dyn Handler, conn: Conn, message
     handler.on_message(ctx, conn, message);
 }
 
+/// Tells the handler.
 #[inline(never)]
-fn act(ctx: &mut Context, handler: &dyn Handler, conn: Conn, event: Event<'_>) {
+pub(super) fn act(ctx: &mut Context, handler: &dyn Handler, conn: Conn, event: Event<'_>) {
     match event {
+        Event::Message { opcode, data: Data::Owned(bytes), .. } if bytes.len() >= SHARE_MIN => {
+            deliver_large(ctx, handler, conn, opcode, bytes);
+        }
         Event::Message { opcode, data, first, last } => {
             let user = ctx.slab.at(conn.slot()).user;
             let message = Message { opcode, payload: payload_of(&data), first, last, user };
@@ -168,6 +174,23 @@ fn act(ctx: &mut Context, handler: &dyn Handler, conn: Conn, event: Event<'_>) {
         Event::Close => ctx.mark_dirty(conn.slot()),
         Event::Upgrade(request) => upgrade(ctx, handler, conn, &request),
     }
+}
+
+/// Delivers an assembled message in memory that what the callback sends of it may share.
+fn deliver_large(
+    ctx: &mut Context,
+    handler: &dyn Handler,
+    conn: Conn,
+    opcode: Opcode,
+    bytes: Vec<u8>,
+) {
+    let user = ctx.slab.at(conn.slot()).user;
+    let memory = Arc::new(bytes);
+    ctx.lending = Some(Lending { memory: Arc::clone(&memory), opcode });
+    let message = Message { opcode, payload: &memory, first: true, last: true, user };
+    deliver_message(ctx, handler, conn, message);
+    ctx.lending = None;
+    ctx.lent.put(memory, &mut ctx.pool);
 }
 
 #[cold]

@@ -11,6 +11,8 @@ pub mod ctx;
 mod deliver;
 pub mod handle;
 pub mod handler;
+pub(crate) mod landing;
+mod lent;
 mod mailbox;
 mod name;
 mod settle;
@@ -30,8 +32,9 @@ use crate::buffer::{Batch, Pool};
 use crate::conn::{Cork, Disposition, Limits};
 use crate::ring::{Completion, Errno, Kernel, KernelError, Lease, Token};
 use accept::Listener;
-use ctx::Delivery;
 use deliver::{deliver, handle_of, park, with_env};
+use landing::{How, Landings};
+use lent::{Delivery, Lent};
 use mailbox::Mail;
 use slab::{Phase, Slab};
 use std::sync::Arc;
@@ -43,17 +46,22 @@ use wheel::Wheel;
 /// beside its receive buffers.
 const POOL_BYTES_MAX: usize = 8 << 20;
 
+/// Large vectors that were not needed for so long are freed.
+const TRIM_MS: u64 = 1_000;
+
 /// What the keys of the wheel name.
 mod key {
     use super::timers::TIMER_KEY;
 
     const LISTENER: u64 = 1 << 62;
     pub(super) const GRACE: u64 = 1 << 61;
+    pub(super) const TRIM: u64 = 1 << 60;
 
     pub(super) enum Due {
         Timer(u64),
         Listener(usize),
         Grace,
+        Trim,
         Slot(u32),
     }
 
@@ -70,6 +78,8 @@ mod key {
             Due::Listener((key & !LISTENER) as usize)
         } else if key & GRACE != 0 {
             Due::Grace
+        } else if key & TRIM != 0 {
+            Due::Trim
         } else {
             Due::Slot(key as u32)
         }
@@ -111,6 +121,9 @@ pub struct Reactor<K: Kernel> {
     listeners: Vec<Listener>,
     completions: Vec<Completion>,
     mails: Vec<Mail>,
+    landings: Landings,
+    /// The pool is to be trimmed: a node is on the wheel.
+    trimming: bool,
     /// The grace of the stop that is being carried out.
     grace_ms: Option<u64>,
 }
@@ -135,6 +148,8 @@ impl<K: Kernel> Reactor<K> {
             delivering: Conn::NONE,
             corked: Conn::NONE,
             cork: Cork::default(),
+            lending: None,
+            lent: Lent::default(),
             to_wake: Vec::new(),
             now,
             draining: false,
@@ -149,6 +164,8 @@ impl<K: Kernel> Reactor<K> {
             listeners,
             completions: Vec::new(),
             mails: Vec::new(),
+            landings: Landings::default(),
+            trimming: false,
             grace_ms: None,
         };
         reactor.arm_listeners();
@@ -189,7 +206,10 @@ impl<K: Kernel> Reactor<K> {
             self.kernel.wake(reactor as usize);
         }
         let next = self.ctx.wheel.next();
-        let timeout = next.map(|at| Duration::from_millis(at.saturating_sub(self.ctx.now)));
+        let mut timeout = next.map(|at| Duration::from_millis(at.saturating_sub(self.ctx.now)));
+        if self.landings.is_deferred() {
+            timeout = Some(Duration::ZERO);
+        }
         let mut completions = std::mem::take(&mut self.completions);
         if let Err(error) = self.kernel.wait(timeout, &mut completions) {
             self.give_up(error.errno);
@@ -198,9 +218,12 @@ impl<K: Kernel> Reactor<K> {
         self.ctx.now = self.kernel.now();
         self.ctx.counters.turns.add(1);
         self.ctx.counters.buffers_exhausted.set(self.kernel.buffers_exhausted());
+        self.resume_landings();
         for completion in completions.drain(..) {
             self.act(completion);
         }
+        self.ctx.lent.reclaim(&mut self.ctx.pool);
+        self.trim_later();
         self.completions = completions;
         self.read_mail();
         self.fire_timers();
@@ -211,6 +234,7 @@ impl<K: Kernel> Reactor<K> {
     fn act(&mut self, completion: Completion) {
         match completion {
             Completion::Received { token, result, more } => self.received(token, result, more),
+            Completion::Landed { token, memory, result } => self.landed(token, memory, result),
             Completion::Sent { token, batch, result } => self.sent(token, batch, result),
             Completion::Accepted { listener, result, more } => {
                 self.accepted(listener, result, more);
@@ -234,13 +258,29 @@ impl<K: Kernel> Reactor<K> {
             self.ctx.mark_dirty(token.slot);
         }
         let slot = self.ctx.slab.at(token.slot);
-        let live = slot.phase == Phase::Live;
         match result {
-            Ok(Some(lease)) if live => self.feed(token.slot, lease),
+            Ok(Some(lease)) if slot.phase == Phase::Live => {
+                let how = slot.how;
+                self.feed(token.slot, lease);
+                if how == How::Head {
+                    self.note_head(token.slot);
+                } else if self.must_move(token.slot) {
+                    self.ctx.mark_dirty(token.slot);
+                }
+            }
             Ok(Some(lease)) => self.kernel.release(lease),
-            Ok(None) => {
+            Ok(None) => self.receive_ended(token.slot, Ok(())),
+            Err(errno) => self.receive_ended(token.slot, Err(errno)),
+        }
+    }
+
+    /// A receive has brought no more bytes: the end of the stream, a cancel or an error.
+    fn receive_ended(&mut self, index: u32, result: Result<(), Errno>) {
+        let slot = self.ctx.slab.at(index);
+        match result {
+            Ok(()) => {
                 slot.end_of_stream = true;
-                if live && slot.parked.is_empty() {
+                if slot.phase == Phase::Live && slot.parked.is_empty() {
                     slot.conn.end_of_stream();
                 }
             }
@@ -323,12 +363,26 @@ impl<K: Kernel> Reactor<K> {
         self.mails = mails;
     }
 
+    /// Sees to it that large vectors do not outlast the traffic that they were made for.
+    #[inline]
+    fn trim_later(&mut self) {
+        if !self.trimming && self.ctx.pool.has_large() {
+            self.trimming = true;
+            self.ctx.wheel.insert(self.ctx.now + TRIM_MS, key::TRIM);
+        }
+    }
+
     fn fire_timers(&mut self) {
         while let Some(due) = self.ctx.wheel.pop_due(self.ctx.now) {
             match key::decode(due) {
                 key::Due::Slot(index) => self.expired(index),
                 key::Due::Listener(index) => self.retry_accept(index),
                 key::Due::Grace => self.grace_is_over(),
+                key::Due::Trim => {
+                    self.ctx.pool.trim();
+                    self.trimming = false;
+                    self.trim_later();
+                }
                 key::Due::Timer(due) => {
                     if let Some(callback) = self.ctx.timers.fire(due) {
                         callback(&mut self.ctx);

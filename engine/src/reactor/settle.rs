@@ -36,13 +36,15 @@ impl<K: Kernel> Reactor<K> {
         let slot = self.ctx.slab.at(index);
         let token = token_of(index, slot);
         let wanted = !slot.paused && !slot.end_of_stream;
-        if wanted && !slot.receiving {
-            slot.receiving = true;
-            self.kernel.receive(slot.socket, token);
-        } else if !wanted && slot.receiving && !slot.cancelling {
-            slot.cancelling = true;
+        if !slot.receiving {
+            if wanted {
+                self.arm_receive(index);
+            }
+        } else if !slot.cancelling && (!wanted || self.must_move(index)) {
+            self.ctx.slab.at(index).cancelling = true;
             self.kernel.cancel_receive(token);
         }
+        let slot = self.ctx.slab.at(index);
         if !slot.sending {
             if let Some(batch) = slot.conn.transmit() {
                 slot.sending = true;
@@ -141,6 +143,7 @@ impl<K: Kernel> Reactor<K> {
         }
         let slot = self.ctx.slab.at(index);
         slot.parked = Vec::new();
+        self.landings.revoke(slot);
         slot.conn.release(&mut self.ctx.pool);
         let token = token_of(index, slot);
         if slot.receiving && !slot.cancelling {

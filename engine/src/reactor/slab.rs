@@ -1,5 +1,6 @@
 //! Connection slots: a dense array, reused, each tenant with a generation of its own.
 
+use super::landing::How;
 use super::name::Conn;
 use super::wheel::NodeId;
 use crate::conn::Connection;
@@ -34,10 +35,16 @@ pub(super) struct Slot {
     pub(super) timer: Option<(NodeId, Tick)>,
     /// What ended the transport; 0 while nothing did.
     pub(super) errno: i32,
+    /// Memory granted to the message in progress before it has come.
+    pub(super) known: usize,
     pub(super) endpoint: u16,
     pub(super) phase: Phase,
     /// A receive is armed. At most one.
     pub(super) receiving: bool,
+    /// Of which kind that is.
+    pub(super) how: How,
+    /// Heads received in a row that began no large frame.
+    pub(super) quiet: u8,
     /// That receive is being cancelled.
     pub(super) cancelling: bool,
     /// A send is in flight. At most one.
@@ -97,9 +104,12 @@ impl Slab {
             parked: Vec::new(),
             timer: None,
             errno: 0,
+            known: 0,
             endpoint,
             phase: Phase::Live,
             receiving: false,
+            how: How::Multishot,
+            quiet: 0,
             cancelling: false,
             sending: false,
             dirty: false,

@@ -24,6 +24,7 @@ impl Uring {
             let (high, low) = numbers(data);
             match op {
                 Some(Op::Receive) => self.received(Token::unpack(data), entry, out),
+                Some(Op::Land) => self.landed(Token::unpack(data), result, out),
                 Some(Op::Send) => {
                     if let Some((token, batch)) = self.held.sends.land(low) {
                         let result = outcome(result).map(|bytes| bytes as usize);
@@ -81,6 +82,16 @@ impl Uring {
             }
         }
         out.push(Completion::Received { token, result, more });
+    }
+
+    fn landed(&mut self, token: Token, result: i32, out: &mut Vec<Completion>) {
+        let result = outcome(result).map(|bytes| bytes as usize);
+        let written = result.unwrap_or(0);
+        // SAFETY: the kernel has written so many bytes to where it was told to, and is done.
+        if let Some(memory) = unsafe { self.held.landings.land(token, written) } {
+            self.receives.ended(token, false);
+            out.push(Completion::Landed { token, memory, result });
+        }
     }
 
     fn accepted(

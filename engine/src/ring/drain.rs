@@ -1,5 +1,6 @@
 //! The end of a ring: nothing that the kernel may still touch is freed.
 
+use super::Token;
 use super::dispatch::{outcome, own};
 use super::op::{Op, numbers};
 use super::uring::{Sockets, Uring};
@@ -44,6 +45,11 @@ impl Uring {
         let (_, low) = numbers(entry.user_data());
         match (op, outcome(entry.result())) {
             (Some(Op::Send), _) => drop(self.held.sends.land(low)),
+            (Some(Op::Land), _) => {
+                let token = Token::unpack(entry.user_data());
+                // SAFETY: nothing is claimed to be written: nobody will read it.
+                drop(unsafe { self.held.landings.land(token, 0) });
+            }
             // SAFETY: a descriptor just installed, ours to close.
             (Some(Op::Peer | Op::ShutdownInstall), Ok(fd)) => drop(unsafe { own(fd as i32) }),
             (Some(Op::Accept), Ok(socket)) => {

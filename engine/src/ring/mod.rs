@@ -11,6 +11,7 @@ pub mod diagnosis;
 mod dispatch;
 mod drain;
 pub mod features;
+mod landing;
 pub mod lease;
 mod map;
 mod memory;
@@ -73,15 +74,24 @@ pub enum Completion {
         /// Whether the operation is still armed.
         more: bool,
     },
-    /// From `receive`. `Ok(None)` is the end of the stream; with an empty final report of a
-    /// cancelled operation the result is `Err(ECANCELED)`.
+    /// From `receive` and `receive_once`. `Ok(None)` is the end of the stream; with an empty final
+    /// report of a cancelled operation the result is `Err(ECANCELED)`.
     Received {
-        /// As given to `receive`.
+        /// As given then.
         token: Token,
         /// Filled buffer, end of stream, or the error.
         result: Result<Option<Lease>, Errno>,
         /// Whether the operation is still armed.
         more: bool,
+    },
+    /// From `receive_into`: always final. The memory comes back.
+    Landed {
+        /// As given to `receive_into`.
+        token: Token,
+        /// With what was received behind what it held.
+        memory: Vec<u8>,
+        /// Bytes that were received; `Ok(0)` is the end of the stream.
+        result: Result<usize, Errno>,
     },
     /// From `send`: always final. The batch comes back.
     Sent {
@@ -122,10 +132,18 @@ pub trait Kernel {
     fn cancel_accept(&mut self, listener: usize);
     /// Stops listening for good. Only when accept is down.
     fn close_listener(&mut self, listener: usize);
-    /// Receives until the end of the stream, an error, or a cancel. One per socket at a time.
+    /// Receives into provided buffers until the end of the stream, an error, or a cancel. One
+    /// receive of any kind per socket at a time.
     fn receive(&mut self, socket: Socket, token: Token);
-    /// Stops receiving; a final `Received` follows. What was received before comes before it, or
-    /// with it: the final report of a cancelled operation may be a lease or the end of the stream.
+    /// Receives once, and at most `most` bytes, into a provided buffer: what comes behind them
+    /// stays in the socket.
+    fn receive_once(&mut self, socket: Socket, token: Token, most: u32);
+    /// Receives once, and at most `most` bytes, into the room behind what `memory` holds, which
+    /// must be there. `Landed` follows.
+    fn receive_into(&mut self, socket: Socket, token: Token, memory: Vec<u8>, most: usize);
+    /// Stops receiving, of whatever kind; a final `Received` or `Landed` follows. What was received
+    /// before comes before it, or with it: the final report of a cancelled operation may be a
+    /// lease, bytes in memory, or the end of the stream.
     fn cancel_receive(&mut self, token: Token);
     /// Sends the batch, all of it unless the socket fails. One per socket at a time.
     fn send(&mut self, socket: Socket, token: Token, batch: Batch);

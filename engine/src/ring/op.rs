@@ -14,6 +14,8 @@ pub(super) enum Op {
     Peer,
     /// Token.
     Receive,
+    /// Token: a receive into memory of the reactor.
+    Land,
     /// Index of the in-flight entry.
     Send,
     /// A socket made an ordinary descriptor to shut it down: how, socket.
@@ -33,10 +35,11 @@ pub(super) enum Op {
 }
 
 impl Op {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Accept,
         Self::Peer,
         Self::Receive,
+        Self::Land,
         Self::Send,
         Self::ShutdownInstall,
         Self::Shutdown,

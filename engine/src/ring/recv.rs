@@ -15,11 +15,24 @@ enum Phase {
     Starved,
 }
 
+/// How a receive receives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Into provided buffers, until it is cancelled.
+    #[default]
+    Multishot,
+    /// At most so many bytes into one provided buffer.
+    Once(u32),
+    /// Into memory of the reactor.
+    Into,
+}
+
 /// The receive of the tenant of one slot.
 #[derive(Clone, Copy, Debug, Default)]
 struct Receive {
     generation: u32,
     socket: u32,
+    kind: Kind,
     phase: Phase,
     /// A cancel is on its way.
     cancelling: bool,
@@ -40,7 +53,7 @@ pub(super) enum End {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Cancel {
     /// Ask the kernel; the final completion comes from there.
-    Kernel,
+    Kernel(Kind),
     /// Nothing is in the kernel: the final completion is ours to make.
     Finish,
     /// There is no receive, or it is being cancelled already.
@@ -68,7 +81,7 @@ impl Receives {
     ///
     /// # Panics
     /// When the slot has one already: its completions could not be told apart.
-    pub(super) fn arm(&mut self, socket: Socket, token: Token) {
+    pub(super) fn arm(&mut self, socket: Socket, token: Token, kind: Kind) {
         let index = token.slot as usize;
         assert!(token.slot < Token::SLOTS_MAX, "a slot of 24 bits");
         if index >= self.slots.len() {
@@ -79,6 +92,7 @@ impl Receives {
         *receive = Receive {
             generation: token.generation,
             socket: socket.0,
+            kind,
             phase: Phase::Armed,
             cancelling: false,
         };
@@ -104,7 +118,7 @@ impl Receives {
         match receive.phase {
             Phase::Armed if !receive.cancelling => {
                 receive.cancelling = true;
-                Cancel::Kernel
+                Cancel::Kernel(receive.kind)
             }
             Phase::Starved => {
                 receive.phase = Phase::Down;
@@ -121,16 +135,16 @@ impl Receives {
     }
 
     /// The next one that waits for a buffer: it goes to the kernel again.
-    pub(super) fn revive(&mut self) -> Option<(Socket, Token)> {
+    pub(super) fn revive(&mut self) -> Option<(Socket, Token, Kind)> {
         loop {
             let token = self.queue.pop_front()?;
             if let Some(receive) = self.at(token)
                 && receive.phase == Phase::Starved
             {
                 receive.phase = Phase::Armed;
-                let socket = Socket(receive.socket);
+                let (socket, kind) = (Socket(receive.socket), receive.kind);
                 self.starved -= 1;
-                return Some((socket, token));
+                return Some((socket, token, kind));
             }
         }
     }
@@ -146,13 +160,13 @@ mod tests {
     #[test]
     fn starved_receives_are_revived_in_order() {
         let mut receives = Receives::default();
-        receives.arm(Socket(7), A);
-        receives.arm(Socket(8), B);
+        receives.arm(Socket(7), A, Kind::Multishot);
+        receives.arm(Socket(8), B, Kind::Once(512));
         assert_eq!(receives.ended(A, true), End::Starved);
         assert_eq!(receives.ended(B, true), End::Starved);
         assert_eq!(receives.starved(), 2);
-        assert_eq!(receives.revive(), Some((Socket(7), A)));
-        assert_eq!(receives.revive(), Some((Socket(8), B)));
+        assert_eq!(receives.revive(), Some((Socket(7), A, Kind::Multishot)));
+        assert_eq!(receives.revive(), Some((Socket(8), B, Kind::Once(512))));
         assert_eq!((receives.revive(), receives.starved()), (None, 0));
         assert_eq!(receives.ended(A, false), End::Over);
     }
@@ -160,7 +174,7 @@ mod tests {
     #[test]
     fn cancelled_while_starved_is_finished_here_and_not_revived() {
         let mut receives = Receives::default();
-        receives.arm(Socket(7), A);
+        receives.arm(Socket(7), A, Kind::Multishot);
         assert_eq!(receives.ended(A, true), End::Starved);
         assert_eq!(receives.cancel(A), Cancel::Finish);
         assert_eq!(receives.cancel(A), Cancel::Nothing);
@@ -170,20 +184,20 @@ mod tests {
     #[test]
     fn armed_again_after_such_a_cancel_the_old_place_in_the_queue_does_no_harm() {
         let mut receives = Receives::default();
-        receives.arm(Socket(7), A);
+        receives.arm(Socket(7), A, Kind::Multishot);
         receives.ended(A, true);
         receives.cancel(A);
-        receives.arm(Socket(7), A);
+        receives.arm(Socket(7), A, Kind::Multishot);
         receives.ended(A, true);
-        assert_eq!(receives.revive(), Some((Socket(7), A)));
+        assert_eq!(receives.revive(), Some((Socket(7), A, Kind::Multishot)));
         assert_eq!((receives.revive(), receives.starved()), (None, 0));
     }
 
     #[test]
     fn a_cancel_that_meets_no_buffers_ends_as_cancelled() {
         let mut receives = Receives::default();
-        receives.arm(Socket(7), A);
-        assert_eq!(receives.cancel(A), Cancel::Kernel);
+        receives.arm(Socket(7), A, Kind::Multishot);
+        assert_eq!(receives.cancel(A), Cancel::Kernel(Kind::Multishot));
         assert_eq!(receives.cancel(A), Cancel::Nothing, "once");
         assert_eq!(receives.ended(A, true), End::Cancelled);
         assert_eq!(receives.starved(), 0);
@@ -192,7 +206,7 @@ mod tests {
     #[test]
     fn a_stale_generation_has_no_receive() {
         let mut receives = Receives::default();
-        receives.arm(Socket(7), A);
+        receives.arm(Socket(7), A, Kind::Multishot);
         let stale = Token { generation: 9, ..A };
         assert_eq!(receives.cancel(stale), Cancel::Nothing);
         assert_eq!(receives.cancel(Token { slot: 99, generation: 1 }), Cancel::Nothing);
@@ -202,7 +216,7 @@ mod tests {
     #[should_panic(expected = "one receive per socket")]
     fn two_receives_of_a_slot_are_refused() {
         let mut receives = Receives::default();
-        receives.arm(Socket(7), A);
-        receives.arm(Socket(7), A);
+        receives.arm(Socket(7), A, Kind::Multishot);
+        receives.arm(Socket(7), A, Kind::Multishot);
     }
 }

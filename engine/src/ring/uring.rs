@@ -4,9 +4,10 @@ use super::accept::Listeners;
 use super::buf_ring::{BufRing, GROUP};
 use super::closing::Closing;
 use super::dispatch::borrow;
+use super::landing::Landings;
 use super::op::{Op, Sends, Source};
 use super::queue::Queue;
-use super::recv::{Cancel, Receives};
+use super::recv::{Cancel, Kind, Receives};
 use super::setup::{self, Optional};
 use super::{
     Buffers, Completion, Errno, Kernel, KernelError, Lease, Refused, Socket, Token, UringConfig,
@@ -22,6 +23,7 @@ use std::collections::HashSet;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::ptr::null_mut;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -33,6 +35,7 @@ const STARVED_WAIT: Duration = Duration::from_millis(1);
 pub(super) struct Held {
     pub(super) buf_ring: BufRing,
     pub(super) sends: Sends,
+    pub(super) landings: Landings,
     /// Where the eventfd's counter is read to.
     count: Box<UnsafeCell<u64>>,
 }
@@ -92,7 +95,12 @@ impl Uring {
         let direct = has.install && !tuning.ordinary;
         let sockets_max = super::table::register(&queue, config.sockets_max, direct)?;
         let buf_ring = BufRing::register(queue.ring(), buffers, config.recv_buffer_size)?;
-        let held = Held { buf_ring, sends: Sends::default(), count: Box::default() };
+        let held = Held {
+            buf_ring,
+            sends: Sends::default(),
+            landings: Landings::default(),
+            count: Box::default(),
+        };
         let mut uring = Self {
             queue,
             held: ManuallyDrop::new(held),
@@ -154,10 +162,19 @@ impl Uring {
         unsafe { self.queue.push(read.user_data(Op::Eventfd.word(0))) };
     }
 
-    fn push_receive(&mut self, socket: Socket, token: Token) {
-        let receive = match self.sockets {
-            Sockets::Direct => opcode::RecvMulti::new(Fixed(socket.0), GROUP).build(),
-            Sockets::Ordinary(_) => opcode::RecvMulti::new(Fd(socket.0 as i32), GROUP).build(),
+    /// A receive into provided buffers.
+    fn push_receive(&mut self, socket: Socket, token: Token, kind: Kind) {
+        let fd = Fd(socket.0 as i32);
+        let receive = match (kind, &self.sockets) {
+            (Kind::Once(most), sockets) => {
+                let receive = match sockets {
+                    Sockets::Direct => opcode::Recv::new(Fixed(socket.0), null_mut(), most),
+                    Sockets::Ordinary(_) => opcode::Recv::new(fd, null_mut(), most),
+                };
+                receive.buf_group(GROUP).build().flags(squeue::Flags::BUFFER_SELECT)
+            }
+            (_, Sockets::Direct) => opcode::RecvMulti::new(Fixed(socket.0), GROUP).build(),
+            (_, Sockets::Ordinary(_)) => opcode::RecvMulti::new(fd, GROUP).build(),
         };
         self.push(receive.user_data(Op::Receive.of(token)));
     }
@@ -206,9 +223,9 @@ impl Uring {
         }
         let supplied = usize::from(self.held.buf_ring.supplied());
         for _ in 0..starved.min(supplied) {
-            let Some((socket, token)) = self.receives.revive() else { break };
+            let Some((socket, token, kind)) = self.receives.revive() else { break };
             self.queue.stats.rearms += 1;
-            self.push_receive(socket, token);
+            self.push_receive(socket, token, kind);
         }
         match self.receives.starved() {
             0 => timeout,
@@ -244,13 +261,32 @@ impl Kernel for Uring {
     }
 
     fn receive(&mut self, socket: Socket, token: Token) {
-        self.receives.arm(socket, token);
-        self.push_receive(socket, token);
+        self.receives.arm(socket, token, Kind::Multishot);
+        self.push_receive(socket, token, Kind::Multishot);
+    }
+
+    fn receive_once(&mut self, socket: Socket, token: Token, most: u32) {
+        // A length of 0 would mean the whole buffer.
+        let kind = Kind::Once(most.max(1));
+        self.receives.arm(socket, token, kind);
+        self.push_receive(socket, token, kind);
+    }
+
+    fn receive_into(&mut self, socket: Socket, token: Token, memory: Vec<u8>, most: usize) {
+        self.receives.arm(socket, token, Kind::Into);
+        let (at, len) = self.held.landings.launch(token, memory, most);
+        let receive = match self.sockets {
+            Sockets::Direct => opcode::Recv::new(Fixed(socket.0), at, len),
+            Sockets::Ordinary(_) => opcode::Recv::new(Fd(socket.0 as i32), at, len),
+        };
+        // SAFETY: `Landings` keeps the memory until the completion lands.
+        unsafe { self.queue.push(receive.build().user_data(Op::Land.of(token))) };
     }
 
     fn cancel_receive(&mut self, token: Token) {
         match self.receives.cancel(token) {
-            Cancel::Kernel => self.cancel(Op::Receive.of(token)),
+            Cancel::Kernel(Kind::Into) => self.cancel(Op::Land.of(token)),
+            Cancel::Kernel(_) => self.cancel(Op::Receive.of(token)),
             Cancel::Finish => self.ready.push(Completion::Received {
                 token,
                 result: Err(Errno::CANCELED),

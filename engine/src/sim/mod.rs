@@ -44,6 +44,10 @@ pub struct Report {
     pub delivered: u64,
     /// The reactor's counters at the end.
     pub stats: Stats,
+    /// Receives into the memory of large messages.
+    pub landed: u64,
+    /// Such receives that had to wait for a turn.
+    pub waited: u64,
     /// The kernel failed, as it was told to.
     pub died: bool,
 }
@@ -108,7 +112,9 @@ impl Run {
             handle: handle.clone(),
             user: 0,
         };
-        Self { reactor: Reactor::new(kernel, setup), shared, handle, scenario, died: false }
+        let mut reactor = Reactor::new(kernel, setup);
+        reactor.receive_by(scenario.sizes);
+        Self { reactor, shared, handle, scenario, died: false }
     }
 
     /// Until the clients are done and the engine has been stopped.
@@ -165,7 +171,9 @@ impl Run {
     fn check_rest(&mut self) {
         let armed = self.shared.lock().timers_armed;
         let census = self.reactor.census();
-        assert!(census.deadlines <= armed + 1, "{census:?}, timers of the application: {armed}");
+        // A retry of accepting, and the trimming of spare memory.
+        assert!(census.deadlines <= armed + 2, "{census:?}, timers of the application: {armed}");
+        assert_eq!(census.known, 0, "memory granted to messages that have gone");
         self.check_buffers();
     }
 
@@ -199,6 +207,14 @@ impl Run {
         if !self.died {
             assert_eq!(stats.connections, 0);
         }
-        Report { ticks: ledger.now, delivered: ledger.delivered, stats, died: self.died }
+        let census = self.reactor.census();
+        Report {
+            ticks: ledger.now,
+            delivered: ledger.delivered,
+            stats,
+            landed: census.landed,
+            waited: census.waited,
+            died: self.died,
+        }
     }
 }

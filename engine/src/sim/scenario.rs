@@ -1,6 +1,7 @@
 //! What a run is made of: sizes, limits and fault rates, drawn from its choices.
 
 use crate::conn::Limits;
+use crate::reactor::landing::Sizes;
 use crate::ring::sim::{Choices, Faults};
 use crate::tick::Tick;
 use std::time::Duration;
@@ -18,6 +19,8 @@ pub(super) struct Scenario {
     pub(super) buffers: u16,
     pub(super) buffer_size: u32,
     pub(super) faults: Faults,
+    /// What counts as large, and how it is received.
+    pub(super) sizes: Sizes,
     /// When the chaos ends.
     pub(super) calm_at: Tick,
     /// When the engine is stopped in the middle, and with which grace.
@@ -48,8 +51,23 @@ impl Scenario {
             buffers: *choices.pick(&[16, 2, 4, 64]),
             buffer_size: *choices.pick(&[4096, 64, 200, 16_384]),
             faults: Self::faults(choices),
+            sizes: Self::sizes(choices),
             calm_at,
             stop: choices.chance(250).then_some((stop_at, grace)),
+        }
+    }
+
+    /// Large begins where the messages of these runs are.
+    fn sizes(choices: &mut Choices) -> Sizes {
+        Sizes {
+            large_min: *choices.pick(&[2048, 128, 512, 1 << 20]),
+            huge_min: *choices.pick(&[4000, 200, 1 << 20]),
+            head: *choices.pick(&[512, 1, 20]),
+            rest_min: *choices.pick(&[126, 1000]),
+            piece_max: *choices.pick(&[4096, 1000, 64]),
+            turn_max: *choices.pick(&[8192, 1, 500]),
+            known_max: *choices.pick(&[1 << 20, 3000, 0]),
+            quiet_max: *choices.pick(&[8, 1, 2]),
         }
     }
 

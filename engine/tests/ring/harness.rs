@@ -10,6 +10,9 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// What memory of our own holds before anything is received behind it.
+const HELD: &[u8] = b"held";
+
 /// Longer than any test takes.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -52,6 +55,17 @@ pub(crate) fn kinds() -> Vec<(&'static str, bool, Tuning)> {
     ]
 }
 
+/// How to receive.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Way {
+    /// Into buffers until cancelled.
+    Multishot,
+    /// Into a buffer once, at most so many bytes.
+    Once(u32),
+    /// Into memory of our own, at most so many bytes.
+    Into(usize),
+}
+
 /// A connection of the echo server.
 #[derive(Debug, Default)]
 pub(crate) struct Slot {
@@ -87,6 +101,9 @@ pub(crate) struct Echo {
     pub(crate) errors: Vec<Errno>,
     /// Do not echo: only count.
     pub(crate) mute: bool,
+    /// How to receive, by turns.
+    pub(crate) ways: Vec<Way>,
+    armed: usize,
     completions: Vec<Completion>,
 }
 
@@ -109,6 +126,8 @@ impl Echo {
             accept_errors: Vec::new(),
             errors: Vec::new(),
             mute: false,
+            ways: vec![Way::Multishot],
+            armed: 0,
             completions: Vec::new(),
         }
     }
@@ -163,6 +182,7 @@ impl Echo {
                 }
             }
             Completion::Received { token, result, more } => self.received(token, result, more),
+            Completion::Landed { token, memory, result } => self.landed(token, memory, result),
             Completion::Sent { token, batch, result } => self.sent(token, batch, result),
             Completion::Closed { token } => {
                 let slot = self.slot(token);
@@ -193,7 +213,51 @@ impl Echo {
         let slot = &mut self.slots[index as usize];
         let generation = slot.generation + 1;
         *slot = Slot { generation, socket: Some(socket), receiving: true, ..Slot::default() };
-        self.kernel.receive(socket, Token { slot: index, generation });
+        self.arm(Token { slot: index, generation });
+    }
+
+    /// Receives, in the way whose turn it is.
+    fn arm(&mut self, token: Token) {
+        let socket = self.slots[token.slot as usize].socket.expect("open");
+        self.armed += 1;
+        match self.ways[self.armed % self.ways.len()] {
+            Way::Multishot => self.kernel.receive(socket, token),
+            Way::Once(most) => self.kernel.receive_once(socket, token, most),
+            Way::Into(most) => {
+                let mut memory = Vec::with_capacity(HELD.len() + most);
+                memory.extend_from_slice(HELD);
+                self.kernel.receive_into(socket, token, memory, most);
+            }
+        }
+    }
+
+    fn landed(&mut self, token: Token, memory: Vec<u8>, result: Result<usize, Errno>) {
+        let fresh = memory.strip_prefix(HELD).expect("what it held is still there");
+        assert_eq!(fresh.len(), result.unwrap_or(0));
+        let (mute, rearm) = (self.mute, self.rearm);
+        let slot = self.slot(token);
+        assert!(slot.receiving, "a second final completion");
+        slot.receiving = false;
+        slot.received += fresh.len() as u64;
+        if !mute {
+            slot.out.extend_from_slice(fresh);
+        }
+        let again = match result {
+            Ok(1..) => rearm || !slot.cancelling,
+            Err(Errno::CANCELED) => rearm && slot.cancelling,
+            _ => false,
+        };
+        if again {
+            slot.cancelling = false;
+            slot.receiving = true;
+            self.arm(token);
+        } else if let Err(errno) = result {
+            slot.ended = true;
+            self.errors.push(errno);
+        } else {
+            slot.ended |= fresh.is_empty();
+        }
+        self.advance(token);
     }
 
     fn received(&mut self, token: Token, result: Result<Option<Lease>, Errno>, more: bool) {
@@ -229,7 +293,7 @@ impl Echo {
         if again {
             let slot = &mut self.slots[token.slot as usize];
             (slot.receiving, slot.cancelling) = (true, false);
-            self.kernel.receive(slot.socket.expect("open"), token);
+            self.arm(token);
         }
         self.advance(token);
     }

@@ -23,7 +23,7 @@ use super::{Buffers, Completion, Errno, Kernel, KernelError, Lease, Socket, Toke
 use crate::buffer::Batch;
 use crate::tick::Tick;
 use rustix::event::{PollFd, PollFlags, poll};
-use socket::{Local, Send};
+use socket::{Local, Send, Target};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -161,7 +161,12 @@ impl Sim {
     /// The socket that an operation was started on; `None` when it is over.
     fn by_receive(&mut self, token: Token) -> Option<&mut Local> {
         let mut open = self.sockets.iter_mut().flatten();
-        open.find(|local| local.receive.is_some_and(|receive| receive.token == token))
+        open.find(|local| local.receive.as_ref().is_some_and(|receive| receive.token == token))
+    }
+
+    fn start_receive(&mut self, socket: Socket, token: Token, target: Target) {
+        assert!(self.by_receive(token).is_none(), "two receives of one token");
+        self.local(socket).arm_receive(token, target);
     }
 
     fn complete(&mut self, lane: Lane, completion: Completion) {
@@ -241,7 +246,10 @@ impl Sim {
     /// What changes for the reactor when it learns of a completion.
     fn settle(&mut self, lane: Lane, completion: &Completion) {
         match (lane, completion) {
-            (Lane::Receive(socket), Completion::Received { more: false, .. }) => {
+            (
+                Lane::Receive(socket),
+                Completion::Received { more: false, .. } | Completion::Landed { .. },
+            ) => {
                 self.local(Socket(socket)).receive_out = false;
             }
             (Lane::Send(socket), _) => self.local(Socket(socket)).send_out = false,
@@ -282,8 +290,18 @@ impl Kernel for Sim {
     }
 
     fn receive(&mut self, socket: Socket, token: Token) {
-        assert!(self.by_receive(token).is_none(), "two receives of one token");
-        self.local(socket).arm_receive(token);
+        self.start_receive(socket, token, Target::Buffers);
+    }
+
+    fn receive_once(&mut self, socket: Socket, token: Token, most: u32) {
+        assert!(most > 0, "a receive of nothing");
+        self.start_receive(socket, token, Target::Buffer(most as usize));
+    }
+
+    fn receive_into(&mut self, socket: Socket, token: Token, memory: Vec<u8>, most: usize) {
+        let room = memory.capacity() - memory.len();
+        assert!(most > 0 && most <= room, "a receive of {most} bytes into room for {room}");
+        self.start_receive(socket, token, Target::Memory(memory, most));
     }
 
     fn cancel_receive(&mut self, token: Token) {

@@ -1,7 +1,7 @@
 //! What the simulated kernel does with the operations it was given, one instant at a time.
 
 use super::net::{Link, Peer};
-use super::socket::Local;
+use super::socket::{Local, Target};
 use super::{Lane, Sim, WINDOW};
 use crate::ring::{Accepted, Completion, Errno, Lease, Socket};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -84,30 +84,72 @@ impl Sim {
 
     fn progress_receive(&mut self, socket: u32) -> bool {
         let Some(local) = &self.sockets[socket as usize] else { return false };
-        let (Some(receive), shut) = (local.receive, local.shut) else { return false };
+        let Some(receive) = &local.receive else { return false };
+        let (cancelled, shut) = (receive.cancelled, local.shut);
         let link = &self.net.links[local.link];
         let readable = !link.up.is_empty() || link.up_ended || link.broken.is_some() || shut;
-        if !readable && !receive.cancelled {
+        if !readable && !cancelled {
             return false;
         }
         let faults = self.net.faults;
         if self.choices.chance(faults.delay) {
             return true;
         }
-        if receive.cancelled && !(readable && self.choices.chance(400)) {
-            self.finish_receive(socket, Err(Errno::CANCELED), false);
+        if cancelled && !(readable && self.choices.chance(400)) {
+            self.end_receive(socket, Err(Errno::CANCELED));
         } else if let Some(errno) = self.receive_error(socket) {
-            self.finish_receive(socket, Err(errno), false);
+            self.end_receive(socket, Err(errno));
         } else if self.has_bytes(socket) {
-            // No buffer: the ring arms itself again once one is back.
-            let Some(lease) = self.fill(socket) else { return true };
-            let lost = receive.cancelled && self.choices.chance(500);
-            let more = !lost && !self.choices.chance(faults.disarm);
-            self.finish_receive(socket, Ok(Some(lease)), more);
+            self.move_bytes(socket, cancelled);
         } else {
-            self.finish_receive(socket, Ok(None), false);
+            self.end_receive(socket, Ok(()));
         }
         true
+    }
+
+    /// Bytes go where the receive wants them.
+    fn move_bytes(&mut self, socket: u32, cancelled: bool) {
+        let receive = self.local(Socket(socket)).receive.as_mut().expect("an armed receive");
+        let (token, again, most) = match &mut receive.target {
+            Target::Buffers => (receive.token, true, usize::MAX),
+            Target::Buffer(most) => (receive.token, false, *most),
+            Target::Memory(memory, most) => {
+                let (mut memory, most) = (std::mem::take(memory), *most);
+                let bytes = self.take_bytes(socket, most);
+                memory.extend_from_slice(&bytes);
+                return self.finish_landing(socket, memory, Ok(bytes.len()));
+            }
+        };
+        // No buffer: the ring arms itself again once one is back.
+        let Some(lease) = self.fill(socket, most) else { return };
+        let lost = cancelled && self.choices.chance(500);
+        let more = again && !lost && !self.choices.chance(self.net.faults.disarm);
+        if !more {
+            self.local(Socket(socket)).receive = None;
+        }
+        let result = Ok(Some(lease));
+        self.complete(Lane::Receive(socket), Completion::Received { token, result, more });
+    }
+
+    /// A receive ends without bytes: the end of the stream, or an error.
+    fn end_receive(&mut self, socket: u32, result: Result<(), Errno>) {
+        let local = self.local(Socket(socket));
+        local.drained |= result != Err(Errno::CANCELED);
+        let receive = local.receive.as_mut().expect("an armed receive");
+        let token = receive.token;
+        if let Target::Memory(memory, _) = &mut receive.target {
+            let memory = std::mem::take(memory);
+            return self.finish_landing(socket, memory, result.map(|()| 0));
+        }
+        local.receive = None;
+        let result = result.map(|()| None);
+        self.complete(Lane::Receive(socket), Completion::Received { token, result, more: false });
+    }
+
+    fn finish_landing(&mut self, socket: u32, memory: Vec<u8>, result: Result<usize, Errno>) {
+        let receive = self.local(Socket(socket)).receive.take().expect("an armed receive");
+        let token = receive.token;
+        self.complete(Lane::Receive(socket), Completion::Landed { token, memory, result });
     }
 
     fn link_of(&mut self, socket: u32) -> &mut Link {
@@ -130,29 +172,24 @@ impl Sim {
         (!first_the_bytes).then_some(errno)
     }
 
-    fn finish_receive(&mut self, socket: u32, result: Result<Option<Lease>, Errno>, more: bool) {
-        let local = self.local(Socket(socket));
-        let token = local.receive.expect("an armed receive").token;
-        if !more {
-            local.receive = None;
+    /// Takes at most `most` bytes from the wire.
+    fn take_bytes(&mut self, socket: u32, most: usize) -> Vec<u8> {
+        let mut most = most.min(self.link_of(socket).up.len());
+        if self.choices.chance(self.net.faults.short) {
+            most = self.choices.between(1, most);
         }
-        local.drained |= !matches!(result, Ok(Some(_)) | Err(Errno::CANCELED));
-        self.complete(Lane::Receive(socket), Completion::Received { token, result, more });
+        self.link_of(socket).up.drain(..most).collect()
     }
 
     /// Moves bytes from the wire into a buffer; `None` when there is no buffer.
-    fn fill(&mut self, socket: u32) -> Option<Lease> {
+    fn fill(&mut self, socket: u32, most: usize) -> Option<Lease> {
         let Some(free) = self.free.pop() else {
             self.exhausted += 1;
             return None;
         };
-        let mut most = self.buffers.capacity().min(self.link_of(socket).up.len());
-        if self.choices.chance(self.net.faults.short) {
-            most = self.choices.between(1, most);
-        }
-        let bytes: Vec<u8> = self.link_of(socket).up.drain(..most).collect();
+        let bytes = self.take_bytes(socket, self.buffers.capacity().min(most));
         let lease = self.buffers.fill(free, &bytes);
-        self.filled[usize::from(lease.id())] = most;
+        self.filled[usize::from(lease.id())] = bytes.len();
         let leased = &mut self.leased[usize::from(lease.id())];
         assert!(!*leased, "a buffer was given back that is still leased");
         *leased = true;

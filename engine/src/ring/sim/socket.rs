@@ -6,11 +6,23 @@ use crate::buffer::Batch;
 use crate::ring::{Errno, Token};
 use std::io::IoSlice;
 
+/// How a receive receives.
+#[derive(Debug)]
+pub(super) enum Target {
+    /// Into provided buffers, again and again.
+    Buffers,
+    /// At most so many bytes, once.
+    Buffer(usize),
+    /// At most so many bytes behind what memory of the reactor holds, once.
+    Memory(Vec<u8>, usize),
+}
+
 /// A receive that the kernel works on.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Receive {
     pub(super) token: Token,
     pub(super) cancelled: bool,
+    pub(super) target: Target,
 }
 
 /// A send that the kernel works on.
@@ -125,12 +137,12 @@ impl Local {
         }
     }
 
-    pub(super) fn arm_receive(&mut self, token: Token) {
+    pub(super) fn arm_receive(&mut self, token: Token, target: Target) {
         assert!(!self.closing, "receive on a socket that is being closed");
         assert!(!self.receive_out, "a second receive on one socket");
         assert!(!self.drained, "receive after the end of the stream");
         assert!(!self.shut, "receive after shutdown");
-        self.receive = Some(Receive { token, cancelled: false });
+        self.receive = Some(Receive { token, cancelled: false, target });
         self.receive_out = true;
     }
 

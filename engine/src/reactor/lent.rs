@@ -1,0 +1,152 @@
+//! Messages that outlive their callback, because parts of them are being sent or kept.
+
+use super::ctx::Context;
+use crate::buffer::Pool;
+use crate::proto::Opcode;
+use crate::ring::Retained;
+use bytes::Bytes;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Messages from here on are lent in a way that they can be shared: below it a copy costs less.
+pub(super) const SHARE_MIN: usize = 32 << 10;
+
+/// How many are waited for. The memory of those beyond is freed instead of used again.
+const OUT_MAX: usize = 64;
+
+/// The lease that a message under delivery lies in.
+#[derive(Debug)]
+pub(super) struct Delivery {
+    pub(super) buffer: u16,
+    pub(super) memory: std::ops::Range<usize>,
+    pub(super) retained: Option<Retained>,
+}
+
+/// The assembled message under delivery.
+#[derive(Debug)]
+pub(super) struct Lending {
+    pub(super) memory: Arc<Vec<u8>>,
+    pub(super) opcode: Opcode,
+}
+
+impl Lending {
+    /// A part of the message as shared bytes, without a copy. `None` when it is none, or one that
+    /// would pin much more memory than it has bytes.
+    pub(super) fn share(&self, part: &[u8]) -> Option<Bytes> {
+        let from = (part.as_ptr() as usize).checked_sub(self.memory.as_ptr() as usize)?;
+        let to = from.checked_add(part.len())?;
+        if to > self.memory.len() || part.len() < SHARE_MIN.max(self.memory.capacity() / 2) {
+            return None;
+        }
+        Some(Bytes::from_owner(Part { memory: Arc::clone(&self.memory), at: from..to }))
+    }
+
+    /// As [`Lending::share`], when the part may be sent as `opcode` without another look at it:
+    /// a part of a text need not be text.
+    pub(super) fn share_as(&self, opcode: Opcode, part: &[u8]) -> Option<Bytes> {
+        let whole = self.opcode == Opcode::Text && part.len() == self.memory.len();
+        let plain = opcode == Opcode::Binary || opcode == Opcode::Text && whole;
+        if plain { self.share(part) } else { None }
+    }
+}
+
+/// What a shared `Bytes` owns.
+struct Part {
+    memory: Arc<Vec<u8>>,
+    at: Range<usize>,
+}
+
+impl AsRef<[u8]> for Part {
+    fn as_ref(&self) -> &[u8] {
+        self.memory.get(self.at.clone()).unwrap_or_default()
+    }
+}
+
+/// The memory of messages that are still shared.
+#[derive(Debug, Default)]
+pub(super) struct Lent(Vec<Arc<Vec<u8>>>);
+
+impl Lent {
+    /// Takes a message after its callback: its memory goes to the pool, now or when nobody shares
+    /// it any more.
+    pub(super) fn put(&mut self, memory: Arc<Vec<u8>>, pool: &mut Pool) {
+        match Arc::try_unwrap(memory) {
+            Ok(bytes) => pool.put(bytes),
+            Err(shared) if self.0.len() < OUT_MAX => self.0.push(shared),
+            Err(_) => {}
+        }
+    }
+
+    /// Gives the pool what nobody shares any more.
+    #[inline]
+    pub(super) fn reclaim(&mut self, pool: &mut Pool) {
+        if !self.0.is_empty() {
+            for memory in self.0.extract_if(.., |memory| Arc::get_mut(memory).is_some()) {
+                // Nobody can have taken another share since: ours was the only one.
+                if let Ok(bytes) = Arc::try_unwrap(memory) {
+                    pool.put(bytes);
+                }
+            }
+        }
+    }
+}
+
+impl Context {
+    /// The payload by reference, when the message under delivery may be kept.
+    pub(super) fn share(&mut self, payload: &[u8]) -> Option<Bytes> {
+        if let Some(shared) = self.lending.as_ref().and_then(|lending| lending.share(payload)) {
+            return Some(shared);
+        }
+        let delivery = self.delivery.as_mut()?;
+        let start = payload.as_ptr() as usize;
+        if start < delivery.memory.start || start + payload.len() > delivery.memory.end {
+            return None;
+        }
+        if delivery.retained.is_none() {
+            delivery.retained = self.buffers.retain(delivery.buffer);
+        }
+        delivery.retained.as_ref().map(|retained| retained.share(payload))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lending(opcode: Opcode, len: usize) -> Lending {
+        Lending { memory: Arc::new(vec![b'x'; len]), opcode }
+    }
+
+    #[test]
+    fn memory_comes_back_when_the_last_share_is_gone() {
+        let (mut lent, mut pool) = (Lent::default(), Pool::default());
+        let lending = lending(Opcode::Binary, 100_000);
+        let bytes = lending.share(&lending.memory[10..90_000]).expect("most of it");
+        assert_eq!(bytes.len(), 89_990);
+        lent.put(lending.memory, &mut pool);
+        lent.reclaim(&mut pool);
+        assert_eq!(pool.bytes(), 0, "still shared");
+        std::thread::spawn(move || drop(bytes)).join().expect("thread");
+        lent.reclaim(&mut pool);
+        assert_eq!((pool.bytes(), lent.0.len()), (100_000, 0));
+    }
+
+    #[test]
+    fn what_is_small_or_elsewhere_is_not_shared() {
+        let lending = lending(Opcode::Binary, 100_000);
+        assert!(lending.share(&lending.memory[..40_000]).is_none(), "pins more than it has");
+        assert!(lending.share(&[0; 60_000]).is_none());
+        let other = vec![0; 200_000];
+        assert!(lending.share(&other).is_none());
+    }
+
+    #[test]
+    fn a_part_of_a_text_is_not_sent_as_text_unseen() {
+        let lending = lending(Opcode::Text, 100_000);
+        let (whole, part) = (&lending.memory[..], &lending.memory[1..]);
+        assert!(lending.share_as(Opcode::Text, whole).is_some());
+        assert!(lending.share_as(Opcode::Text, part).is_none());
+        assert!(lending.share_as(Opcode::Binary, part).is_some());
+        assert!(lending.share_as(Opcode::Continuation, whole).is_none());
+    }
+}
