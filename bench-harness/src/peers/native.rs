@@ -83,11 +83,11 @@ fn version(native: &Native) -> Result<String> {
     defined(&macros, name).ok_or_else(|| Error::Usage(format!("{header} does not define {name}")))
 }
 
-/// The value of a macro, without quotes, in what the preprocessor lists.
+/// The value of a macro, without quotes and the dash of an empty suffix, in what the preprocessor lists.
 fn defined(macros: &str, name: &str) -> Option<String> {
     let value = |line: &str| {
         let (found, value) = line.strip_prefix("#define ")?.split_once(' ')?;
-        (found == name).then(|| value.trim_matches('"').replace('_', "."))
+        (found == name).then(|| value.trim_matches(['"', '-']).replace('_', "."))
     };
     macros.lines().find_map(value)
 }
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn the_value_of_a_macro_is_found() {
-        let macros = "#define A_B \"1\"\n#define A \"1_74\"\n#define C\n";
+        let macros = "#define A_B \"1\"\n#define A \"1_74-\"\n#define C\n";
         assert_eq!(defined(macros, "A").as_deref(), Some("1.74"));
         assert_eq!(defined(macros, "C"), None);
         assert_eq!(defined(macros, "D"), None);
