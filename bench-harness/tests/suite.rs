@@ -12,6 +12,9 @@ const ROWS: &str = "\
     [[row]]\nname = \"4 x 20 B x 2\"\nconnections = 4\nsize = 20\ndepth = 2\nkind = \"text\"\n\
     ceilings = [{ buffers = 16, size = 4096 }, { buffers = 4, size = 2048 }]\n\
     [[row]]\nname = \"latency: 1 x 20 B\"\nmode = \"latency\"\nconnections = 1\nsize = 20\n\
+    [[row]]\nname = \"half\"\nmode = \"open\"\nconnections = 4\nsize = 20\n\
+    rate = { share = 0.1, of = \"peer\", row = \"4 x 20 B x 2\" }\n\
+    [[row]]\nname = \"churn\"\nmode = \"churn\"\nconnections = 4\nsize = 20\n\
     [[row]]\nname = \"idle: <16>\"\nmode = \"idle\"\nconnections = 16\nsize = 20\npairs = 1\n";
 
 /// A directory of its own, gone at the end of the test.
@@ -72,9 +75,18 @@ fn all_outputs_tell_the_same() {
     assert!(summaries[2].of_ceiling.throughput.is_some_and(|it| it.count == 2));
     let why = summaries[3].failure.as_deref().expect("it cannot upgrade");
     assert!(why.contains("did not upgrade"), "{why}");
-    // Two ceilings with two geometries and a peer in two rounds; three in two; a peer in one.
-    // One that fails is tried once in a row.
-    assert_eq!(comparison.samples.len(), (4 + 1) * 2 + 1 + 3 * 2 + 1 + 1 + 1);
+    // One that fails is tried once in a row. Two rounds: two ceilings with two geometries and a
+    // peer; twice two ceilings and a peer; without the ceiling of bytes. One round: the peer.
+    assert_eq!(comparison.samples.len(), (5 * 2 + 1) + 2 * (3 * 2 + 1) + (2 * 2 + 1) + (1 + 1));
+    let median = |row: usize, server: usize, metric| {
+        let summaries = comparison.of_row(&comparison.suite.row[row]);
+        summaries.get(server).and_then(|it| it.get(metric)).map(|it| it.median)
+    };
+    let top = median(0, 2, Metric::MessagesPerSecond).expect("measured");
+    let rate = median(2, 2, Metric::OfferedPerSecond).expect("measured");
+    assert!((rate / top - 0.1).abs() < 1e-6, "{rate} {top}");
+    assert!(median(2, 0, Metric::LatencyP99) > Some(0.0));
+    assert!(median(3, 1, Metric::ConnectionsPerSecond) > Some(0.0), "{:?}", comparison.summaries);
 
     let json: serde_json::Value =
         serde_json::from_str(&directory.read("results.json")).expect("JSON");
@@ -98,7 +110,9 @@ fn all_outputs_tell_the_same() {
 }
 
 fn page_is_whole(html: &str, comparison: &Comparison) {
-    for name in ["4 x 20 B x 2", "latency: 1 x 20 B", "idle: &lt;16&gt;", "no-upgrade failed in"] {
+    for name in
+        ["4 x 20 B x 2", "latency: 1 x 20 B", "churn", "idle: &lt;16&gt;", "no-upgrade failed in"]
+    {
         assert!(html.contains(name), "{name}");
     }
     for server in &comparison.servers {

@@ -1,12 +1,19 @@
 //! One server, once: started, loaded in the way of the row, ended.
 
 use super::sample::Figures;
-use super::{Contender, Cpus, idle};
+use super::{Contender, Cpus, convert, idle};
 use crate::error::{Error, Result};
+use crate::load::broadcast::{self, BroadcastPlan};
+use crate::load::churn::{self, ChurnPlan, Ends};
 use crate::load::closed::{self, Plan};
+use crate::load::control::Control;
+use crate::load::open::{self, OpenPlan};
 use crate::scenario::{Geometry, Mode, Row, Suite};
 use crate::server::Server;
 use std::time::Duration;
+
+/// How long one answer may take, and what was due when the clock stopped.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// What is measured.
 pub(super) struct Turn<'a> {
@@ -28,9 +35,9 @@ impl Turn<'_> {
                 let memory = idle::measure(self.contender, self.row.connections, self.cpus)?;
                 Ok(Figures::from(&memory))
             }
-            Mode::Open | Mode::Churn | Mode::Broadcast => {
-                Err(Error::Usage(format!("this load is not available: {:?}", self.row.mode)))
-            }
+            Mode::Open => self.open(),
+            Mode::Churn => self.churn(),
+            Mode::Broadcast => self.broadcast(),
         }
     }
 
@@ -43,6 +50,57 @@ impl Turn<'_> {
             timed: self.timed(),
             pid: Some(server.pid()),
         })?;
+        server.interrupt()?;
+        Ok(Figures::from(&report))
+    }
+
+    fn open(&self) -> Result<Figures> {
+        let server = self.start()?;
+        let plan = OpenPlan {
+            server: server.address,
+            scenario: self.row.scenario(self.contender.raw),
+            rate: self.rate.ok_or_else(|| Error::Usage("an open loop needs a rate".into()))?,
+            warmup: self.warmup(),
+            timed: self.timed(),
+            grace: GRACE,
+            // It needs a CPU of its own.
+            spin: self.cpus.load != self.cpus.server,
+            pid: Some(server.pid()),
+        };
+        let report = open::run(&plan, &Control::default())?;
+        server.interrupt()?;
+        Ok(Figures::from(&report))
+    }
+
+    fn churn(&self) -> Result<Figures> {
+        let server = self.start()?;
+        let plan = ChurnPlan {
+            server: server.address,
+            scenario: self.row.scenario(self.contender.raw),
+            message: true,
+            // Not all servers end TCP themselves, as RFC 6455 §7.1.1 asks: all are spared it.
+            ends: Ends::Client,
+            warmup: self.warmup(),
+            timed: self.timed(),
+            patience: GRACE,
+            pid: Some(server.pid()),
+        };
+        let report = churn::run(&plan, &Control::default())?;
+        server.interrupt()?;
+        convert::churn(&report)
+    }
+
+    fn broadcast(&self) -> Result<Figures> {
+        let server = self.start()?;
+        let plan = BroadcastPlan {
+            server: server.address,
+            scenario: self.row.scenario(self.contender.raw),
+            rate: None,
+            warmup: self.warmup(),
+            timed: self.timed(),
+            pid: Some(server.pid()),
+        };
+        let report = broadcast::run(&plan, &Control::default())?;
         server.interrupt()?;
         Ok(Figures::from(&report))
     }

@@ -6,6 +6,7 @@
 //! being a server, tells what touching the frames costs from what a server adds.
 
 mod contender;
+mod convert;
 pub mod idle;
 mod measure;
 mod run;

@@ -30,6 +30,12 @@ pub enum Metric {
     LatencyP999,
     /// The longest.
     LatencyMax,
+    /// Messages that never came back.
+    Unanswered,
+    /// Share of the messages that the load generator itself sent too late.
+    Late,
+    /// Connections that did not go in order.
+    Failures,
     /// CPU time of the server over wall time.
     ServerCpu,
     /// CPU time of the load generator over wall time.
@@ -48,7 +54,7 @@ pub enum Metric {
 
 impl Metric {
     /// All, in the order of the columns.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 20] = [
         Self::MessagesPerSecond,
         Self::CpuUsPerMessage,
         Self::OfferedPerSecond,
@@ -59,6 +65,9 @@ impl Metric {
         Self::LatencyP99,
         Self::LatencyP999,
         Self::LatencyMax,
+        Self::Unanswered,
+        Self::Late,
+        Self::Failures,
         Self::ServerCpu,
         Self::LoadCpu,
         Self::Disturbed,
@@ -81,6 +90,9 @@ impl Metric {
             Self::LatencyP99 => "latency_p99",
             Self::LatencyP999 => "latency_p999",
             Self::LatencyMax => "latency_max",
+            Self::Unanswered => "unanswered",
+            Self::Late => "late",
+            Self::Failures => "failures",
             Self::ServerCpu => "server_cpu",
             Self::LoadCpu => "load_cpu",
             Self::Disturbed => "disturbed",
@@ -127,7 +139,7 @@ impl Figures {
     }
 
     pub(super) fn with_latency(self, latency: &Latency) -> Self {
-        let Latency { p50, p90, p99, p999, max, .. } = *latency;
+        let Latency { p50, p90, p99, p999, p9999, max } = *latency;
         let mut figures = self.with([
             (Metric::LatencyP50, p50),
             (Metric::LatencyP90, p90),
@@ -135,7 +147,7 @@ impl Figures {
             (Metric::LatencyP999, p999),
             (Metric::LatencyMax, max),
         ]);
-        figures.curve = vec![(0.5, p50), (0.9, p90), (0.99, p99), (0.999, p999)];
+        figures.curve = vec![(0.5, p50), (0.9, p90), (0.99, p99), (0.999, p999), (0.9999, p9999)];
         figures
     }
 

@@ -27,7 +27,7 @@ const CLOSED: [Column; 14] = [
     ("disturbed", |it| share(it.get(Metric::Disturbed))),
 ];
 
-const OPEN: [Column; 10] = [
+const OPEN: [Column; 12] = [
     ("offered/s", |it| count(it.get(Metric::OfferedPerSecond))),
     ("messages/s", |it| counts(it.get(Metric::MessagesPerSecond))),
     ("p50", |it| times(it.get(Metric::LatencyP50))),
@@ -35,14 +35,17 @@ const OPEN: [Column; 10] = [
     ("p99", |it| times(it.get(Metric::LatencyP99))),
     ("p99.9", |it| time(it.get(Metric::LatencyP999))),
     ("longest", |it| time(it.get(Metric::LatencyMax))),
+    ("unanswered", |it| count(it.get(Metric::Unanswered))),
+    ("sent late", |it| share(it.get(Metric::Late))),
     ("server CPU per message", |it| time(it.get(Metric::CpuUsPerMessage))),
     ("server busy", |it| share(it.get(Metric::ServerCpu))),
     ("load busy", |it| share(it.get(Metric::LoadCpu))),
 ];
 
-const CHURN: [Column; 6] = [
+const CHURN: [Column; 7] = [
     ("connections/s", |it| counts(it.get(Metric::ConnectionsPerSecond))),
     ("server CPU per connection", |it| times(it.get(Metric::CpuUsPerConnection))),
+    ("failed", |it| count(it.get(Metric::Failures))),
     ("p50", |it| time(it.get(Metric::LatencyP50))),
     ("p99", |it| time(it.get(Metric::LatencyP99))),
     ("server busy", |it| share(it.get(Metric::ServerCpu))),
