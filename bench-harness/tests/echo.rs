@@ -10,9 +10,23 @@ use ringws_bench::report::{Bottleneck, Report};
 use ringws_bench::scenario::{Kind, Scenario};
 use ringws_bench::stream::Mismatch;
 use ringws_bench::{Error, demo};
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
-use support::{Ceiling, echo, listen, websocket};
+use support::{Ceiling, listen, websocket};
+
+/// Sends back what comes, after `change` has seen it with its offset in the stream.
+fn echo(mut stream: TcpStream, change: fn(usize, &mut [u8])) {
+    let mut bytes = [0; 4096];
+    let mut offset = 0;
+    while let Ok(n @ 1..) = stream.read(&mut bytes) {
+        change(offset, &mut bytes[..n]);
+        offset += n;
+        if stream.write_all(&bytes[..n]).is_err() {
+            return;
+        }
+    }
+}
 
 const WAIT: Duration = Duration::from_millis(10);
 const ROOMY: Options = Options { buffers: 64, buffer_size: 4096, connections: 64, frames: false };

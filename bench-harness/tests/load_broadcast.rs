@@ -1,6 +1,7 @@
 //! One to many, against a small server here and against the C example.
 
-mod support;
+#[path = "support/frames.rs"]
+mod frames;
 
 use ringws_bench::example::Workspace;
 use ringws_bench::frame;
@@ -38,7 +39,7 @@ fn hall(rule: Rule) -> SocketAddr {
 }
 
 fn serve(mut stream: TcpStream, members: &Members, rule: Rule) {
-    if !support::upgrade(&mut stream) {
+    if !frames::upgrade(&mut stream) {
         return;
     }
     let own = {
@@ -49,7 +50,7 @@ fn serve(mut stream: TcpStream, members: &Members, rule: Rule) {
     let (mut unread, mut piece) = (Vec::new(), [0; 65536]);
     while let Ok(n @ 1..) = stream.read(&mut piece) {
         unread.extend_from_slice(&piece[..n]);
-        while let Some((opcode, payload)) = support::take_message(&mut unread) {
+        while let Some((opcode, payload)) = frames::take_message(&mut unread) {
             let mut members = members.lock().expect("no panic");
             for (index, member) in members.iter_mut().enumerate() {
                 if index != own || rule.to_sender {

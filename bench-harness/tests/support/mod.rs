@@ -1,5 +1,8 @@
 //! Servers in this process, good and bad.
 
+pub(crate) mod frames;
+
+use frames::{take_message, upgrade};
 use ringws_bench::ceiling::{self, Options};
 use ringws_bench::frame;
 use std::io::{Read, Write};
@@ -42,47 +45,6 @@ pub(crate) fn listen(serve: fn(TcpStream)) -> SocketAddr {
         }
     });
     address
-}
-
-/// Sends back what comes, after `change` has seen it with its offset in the stream.
-pub(crate) fn echo(mut stream: TcpStream, change: fn(usize, &mut [u8])) {
-    let mut bytes = [0; 4096];
-    let mut offset = 0;
-    while let Ok(n @ 1..) = stream.read(&mut bytes) {
-        change(offset, &mut bytes[..n]);
-        offset += n;
-        if stream.write_all(&bytes[..n]).is_err() {
-            return;
-        }
-    }
-}
-
-/// Reads a request and accepts it, whatever it says.
-pub(crate) fn upgrade(stream: &mut TcpStream) -> bool {
-    const ACCEPT: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
-        Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        if !matches!(stream.read(&mut byte), Ok(1)) {
-            return false;
-        }
-        head.push(byte[0]);
-    }
-    stream.write_all(ACCEPT).is_ok()
-}
-
-/// The first frame of `unread`, if it is whole: its opcode and its payload.
-pub(crate) fn take_message(unread: &mut Vec<u8>) -> Option<(u8, Vec<u8>)> {
-    let header = frame::parse(unread).expect("legal frames")?;
-    let size = header.size + header.len;
-    if unread.len() < size {
-        return None;
-    }
-    let key = header.mask.expect("clients mask");
-    let frame: Vec<u8> = unread.drain(..size).collect();
-    let unmask = frame[header.size..].iter().zip(key.iter().cycle());
-    Some((header.opcode, unmask.map(|(byte, key)| byte ^ key).collect()))
 }
 
 /// A WebSocket echo in the simplest way, `change` applied to each payload. Pings are answered, a
