@@ -178,7 +178,8 @@ fn brief(sample: &Sample) -> String {
         return format!("FAILED: {why}");
     }
     let Some(figures) = sample.figures() else { return String::new() };
-    let shown: [(Metric, fn(f64) -> String, &str); 5] = [
+    type Shown = (Metric, fn(f64) -> String, &'static str);
+    let shown: [Shown; 5] = [
         (Metric::MessagesPerSecond, numbers::count, "messages/s"),
         (Metric::CpuUsPerMessage, numbers::microseconds, "CPU per message"),
         (Metric::ConnectionsPerSecond, numbers::count, "connections/s"),

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::load::broadcast::BroadcastReport;
 use crate::load::churn::ChurnReport;
 use crate::load::open::OpenReport;
-use crate::report::Sides;
+use crate::report::{ServerUse, Sides};
 
 /// From this share of failed connections on, a server counts as failed.
 const FAILURES_MAX: f64 = 0.01;
@@ -54,9 +54,14 @@ pub(super) fn churn(report: &ChurnReport) -> Result<Figures> {
         .with_latency(&report.latency))
 }
 
+/// Less than a tick of CPU time is no measurement.
+pub(super) fn server_cost(metric: Metric, server: &ServerUse) -> Option<(Metric, f64)> {
+    (server.cpu_us_per_message > 0.0).then_some((metric, server.cpu_us_per_message))
+}
+
 fn sides(cost: Metric, sides: &Sides) -> Figures {
     Figures::default()
         .with([(Metric::LoadCpu, sides.load.cpu), (Metric::Disturbed, sides.disturbed)])
-        .with(sides.server.map(|server| (cost, server.cpu_us_per_message)))
+        .with(sides.server.as_ref().and_then(|server| server_cost(cost, server)))
         .with_server(sides.server.as_ref())
 }

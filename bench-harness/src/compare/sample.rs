@@ -1,5 +1,6 @@
 //! One server in one round of one row, in figures that all modes share.
 
+use super::convert;
 use super::idle::Memory;
 use crate::report::{Bottleneck, Latency, Report, ServerUse};
 use crate::scenario::Geometry;
@@ -164,7 +165,8 @@ impl Figures {
 
 impl From<&Report> for Figures {
     fn from(report: &Report) -> Self {
-        let cost = report.server.map(|server| (Metric::CpuUsPerMessage, server.cpu_us_per_message));
+        let server = report.server.as_ref();
+        let cost = server.and_then(|it| convert::server_cost(Metric::CpuUsPerMessage, it));
         Self::default()
             .with([
                 (Metric::MessagesPerSecond, report.messages_per_second),

@@ -3,6 +3,7 @@
 use super::family::Family;
 use super::svg::{Scale, Svg};
 use crate::compare::Spread;
+use crate::publish::numbers;
 
 const WIDTH: f64 = 620.0;
 const LEFT: f64 = 150.0;
@@ -47,13 +48,13 @@ pub(super) fn bars(labels: &Labels<'_>, bars: &[Bar], references: &[Reference]) 
     for tick in scale.ticks() {
         let x = scale.at(tick);
         svg.line("grid", [x, TOP - 6.0, x, base]);
-        svg.text("tick", [x, base + 15.0], "middle", &(labels.show)(tick));
+        svg.text("tick", [x, base + 15.0], "middle", &numbers::short(&(labels.show)(tick)));
     }
     svg.line("axis", [LEFT, TOP - 6.0, LEFT, base]);
     svg.text("axis-name", [(LEFT + WIDTH - RIGHT) / 2.0, base + 34.0], "middle", labels.axis);
+    let middle = |index: usize| TOP + PITCH * (index as f64 + 0.5);
     for (index, bar) in bars.iter().enumerate() {
-        let middle = TOP + PITCH * (index as f64 + 0.5);
-        draw(&mut svg, labels, &scale, bar, middle);
+        draw(&mut svg, labels, &scale, bar, middle(index));
     }
     for reference in references {
         let x = scale.at(reference.value);
@@ -61,6 +62,10 @@ pub(super) fn bars(labels: &Labels<'_>, bars: &[Bar], references: &[Reference]) 
         let anchor = if x > (WIDTH - RIGHT) * 0.8 { "end" } else { "start" };
         let shift = if anchor == "end" { 4.0 } else { -4.0 };
         svg.text("reference-name", [x + shift, TOP - 13.0], anchor, &reference.label);
+    }
+    // Above the lines, so that they can be read.
+    for (index, bar) in bars.iter().enumerate() {
+        write(&mut svg, labels, &scale, bar, middle(index));
     }
     format!("<figure><figcaption>{}</figcaption>{}</figure>", labels.title, svg.end())
 }
@@ -79,14 +84,8 @@ fn scale(labels: &Labels<'_>, bars: &[Bar], references: &[Reference]) -> Scale {
 }
 
 fn draw(svg: &mut Svg, labels: &Labels<'_>, scale: &Scale, bar: &Bar, middle: f64) {
-    let family = Family::of(&bar.server);
-    let (class, baseline) = (family.class(), middle + 4.0);
-    let emphasis = if family == Family::Own { "name strong" } else { "name" };
-    svg.text(emphasis, [LEFT - 8.0, baseline], "end", &bar.server);
-    let Some(spread) = bar.spread else {
-        svg.text("failed", [LEFT + 6.0, baseline], "start", "✕ failed");
-        return;
-    };
+    let class = Family::of(&bar.server).class();
+    let Some(spread) = bar.spread else { return };
     let show = labels.show;
     let title = format!(
         "{}: {} (range {} to {}, deviation {}, {} rounds)",
@@ -102,16 +101,26 @@ fn draw(svg: &mut Svg, labels: &Labels<'_>, scale: &Scale, bar: &Bar, middle: f6
     if labels.logarithmic {
         svg.line("whisker", [low, middle, high, middle]);
         svg.dot(&format!("fill {class}"), [x, middle, 6.0], &title);
-    } else {
-        let y = middle - THICK / 2.0;
-        svg.bar(&format!("fill {class}"), [LEFT, y, (x - LEFT).max(1.0), THICK], &title);
-        svg.line("whisker", [low, middle, high, middle]);
-        for end in [low, high] {
-            svg.line("whisker", [end, middle - 4.0, end, middle + 4.0]);
-        }
+        return;
     }
+    let y = middle - THICK / 2.0;
+    svg.bar(&format!("fill {class}"), [LEFT, y, (x - LEFT).max(1.0), THICK], &title);
+    svg.line("whisker", [low, middle, high, middle]);
+    for end in [low, high] {
+        svg.line("whisker", [end, middle - 4.0, end, middle + 4.0]);
+    }
+}
+
+fn write(svg: &mut Svg, labels: &Labels<'_>, scale: &Scale, bar: &Bar, middle: f64) {
+    let own = Family::of(&bar.server) == Family::Own;
+    let baseline = middle + 4.0;
+    svg.text(if own { "name strong" } else { "name" }, [LEFT - 8.0, baseline], "end", &bar.server);
+    let Some(spread) = bar.spread else {
+        svg.text("failed", [LEFT + 6.0, baseline], "start", "✕ failed");
+        return;
+    };
     let separator = if bar.note.is_empty() { "" } else { " · " };
-    let value = format!("{}{separator}{}", show(spread.median), bar.note);
-    let emphasis = if family == Family::Own { "value strong" } else { "value" };
-    svg.text(emphasis, [high.max(x) + 8.0, baseline], "start", &value);
+    let value = format!("{}{separator}{}", (labels.show)(spread.median), bar.note);
+    let x = scale.at(spread.max).max(scale.at(spread.median)) + 8.0;
+    svg.text(if own { "value strong" } else { "value" }, [x, baseline], "start", &value);
 }

@@ -66,7 +66,12 @@ fn axes(svg: &mut Svg, across: &Scale, up: &Scale) {
     for tick in up.ticks() {
         let y = up.at(tick);
         svg.line("grid", [LEFT, y, WIDTH - RIGHT, y]);
-        svg.text("tick", [LEFT - 6.0, y + 4.0], "end", &numbers::microseconds(tick));
+        svg.text(
+            "tick",
+            [LEFT - 6.0, y + 4.0],
+            "end",
+            &numbers::short(&numbers::microseconds(tick)),
+        );
     }
     for share in [0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 0.999999] {
         if rarity(share) <= across.high * 1.001 {

@@ -35,7 +35,8 @@ pub fn page(comparison: &Comparison) -> String {
     if comparison.rows(Mode::Closed).iter().any(|row| has_ratios(comparison, row)) {
         out += "<h2 id=\"ceiling\">How close to the ceiling</h2>\
                 <p>The ceiling is a bare io_uring echo of bytes: no server on this kernel can be \
-                far beyond it. A dot is a server; 1.00 is the ceiling, 0.50 is half of it.</p>";
+                far beyond it. A dot is a server; 1.00 is the ceiling, 0.50 is half of it. Values are \
+                those of the engine's C example.</p>";
         out += &strips::strips(
             "CPU of the ceiling over CPU of the server",
             "per message, of the server's process; further right is better",
@@ -89,12 +90,12 @@ fn warnings(comparison: &Comparison) -> String {
         .map(|it| format!("{} did not take part: {}", it.name, it.reason))
         .collect();
     all.extend(comparison.notes.iter().cloned());
-    for row in &comparison.suite.row {
-        let summaries = comparison.of_row(row).into_iter();
-        let failed = summaries.filter(|it| it.failure.is_some()).map(|it| it.server.as_str());
-        let failed: Vec<_> = failed.collect();
+    for server in &comparison.servers {
+        let own = comparison.summaries.iter().filter(|it| it.server == server.name);
+        let failed: Vec<_> =
+            own.filter(|it| it.failure.is_some()).map(|it| it.row.as_str()).collect();
         if !failed.is_empty() {
-            all.push(format!("{} failed in “{}”", failed.join(", "), row.name));
+            all.push(format!("{} failed in: {}", server.name, failed.join("; ")));
         }
     }
     let disturbed = comparison.disturbed();

@@ -2,7 +2,7 @@
 
 use super::family::Family;
 use super::svg::{Scale, Svg, escape};
-use crate::compare::{Comparison, Ratio, Spread};
+use crate::compare::{Comparison, OWN, Ratio, Spread};
 use crate::publish::numbers;
 use crate::scenario::Row;
 
@@ -13,7 +13,7 @@ const TOP: f64 = 26.0;
 const BOTTOM: f64 = 44.0;
 const PITCH: f64 = 44.0;
 
-/// A strip per row, a dot per server.
+/// A strip per row, a dot per server; the value is that of the C example.
 pub(super) fn strips(
     title: &str,
     axis: &str,
@@ -43,8 +43,7 @@ pub(super) fn strips(
         let mut summaries = comparison.of_row(row);
         summaries.retain(|it| Family::of(&it.server) != Family::Ceiling);
         // The highlighted ones last: above the others.
-        summaries.sort_by_key(|it| Family::of(&it.server) == Family::Own);
-        let mut labelled = false;
+        summaries.sort_by_key(|it| (Family::of(&it.server) == Family::Own, it.server == OWN));
         for summary in summaries {
             let Some(ratio) = of(&summary.of_ceiling) else { continue };
             let (family, x) = (Family::of(&summary.server), scale.at(ratio.median));
@@ -53,8 +52,7 @@ pub(super) fn strips(
             let own = family == Family::Own;
             let class = format!("fill {}", family.class());
             svg.dot(&class, [x, middle, if own { 7.0 } else { 5.0 }], &title);
-            if own && !labelled {
-                labelled = true;
+            if summary.server == OWN {
                 svg.text("value strong", [x, middle - 11.0], "middle", &value);
             }
         }

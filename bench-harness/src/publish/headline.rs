@@ -59,14 +59,14 @@ fn own(out: &mut String, comparison: &Comparison, rows: &[&Row]) {
         let cost = figure(Metric::CpuUsPerMessage);
         let peer = best_peer(comparison, row).map_or(("-".into(), "-".into()), |(peer, theirs)| {
             let name = format!("{} {}", peer.server, numbers::microseconds(theirs));
-            (name, numbers::ratio(theirs / cost))
+            (name, if cost > 0.0 { numbers::ratio(theirs / cost) } else { "-".into() })
         });
         let _ = writeln!(
             out,
             "| {} | {} | {} | {} | {} | {} | {} |",
             row.name,
             numbers::count(figure(Metric::MessagesPerSecond)),
-            numbers::microseconds(cost),
+            if cost > 0.0 { numbers::microseconds(cost) } else { "-".into() },
             both(own.of_ceiling),
             both(own.of_frames),
             peer.0,

@@ -47,6 +47,16 @@ pub fn significant(value: f64) -> String {
     format!("{value:.digits$}")
 }
 
+/// A number in words without the zeros at the end of its fraction.
+pub fn short(text: &str) -> String {
+    let (number, unit) = text.split_once(' ').unwrap_or((text, ""));
+    let number = match number.contains('.') {
+        true => number.trim_end_matches('0').trim_end_matches('.'),
+        false => number,
+    };
+    [number, unit].join(" ").trim_end().to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,6 +76,8 @@ mod tests {
         assert_eq!(microseconds(12_345.0), "12.3 ms");
         assert_eq!((bytes(362.0), bytes(13_900.0)), ("362 B".into(), "13.6 KiB".into()));
         assert_eq!(bytes(3.0 * 1048576.0), "3.00 MiB");
+        assert_eq!((short("10.0 k"), short("100")), ("10 k".into(), "100".into()));
+        assert_eq!((short("2.50"), short("0 µs")), ("2.5".into(), "0 µs".into()));
         assert_eq!((share(0.954), ratio(1.005_1)), ("95 %".into(), "1.01".into()));
     }
 }
