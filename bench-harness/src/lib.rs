@@ -6,8 +6,9 @@
 //! started by a command line, whatever they are written in.
 //!
 //! ```text
-//! compare, demo, load, ceiling-tcp, codec-count ..... the programs (src/bin)
+//! bench-all, compare, demo, load, ceiling-*, codec-count ..... the programs (src/bin)
 //! compare | demo ....................... servers in turn, tables | what an echo server answers
+//! publish | html ....................... JSON, CSV, Markdown | the report, with its drawings
 //! scenario, report ..................... rows as data | figures
 //! load | ceiling ....................... the closed loop | the bare echo, of bytes or of frames
 //! stream, frame, handshake, client ..... bytes prepared and checked, RFC 6455 as a client

@@ -23,7 +23,7 @@ struct Arguments {
     /// About two minutes of measuring over a few servers (the default).
     #[arg(long, conflicts_with = "full")]
     quick: bool,
-    /// Everything: some hours.
+    /// Everything: about an hour and a half.
     #[arg(long)]
     full: bool,
     /// Another file of rows.

@@ -9,7 +9,7 @@ const WIDTH: f64 = 860.0;
 const HEIGHT: f64 = 400.0;
 const LEFT: f64 = 70.0;
 const RIGHT: f64 = 190.0;
-const TOP: f64 = 16.0;
+const TOP: f64 = 26.0;
 const BOTTOM: f64 = 52.0;
 /// Lines of text need so much.
 const LEADING: f64 = 14.0;
@@ -82,8 +82,9 @@ fn axes(svg: &mut Svg, across: &Scale, up: &Scale) {
     }
     svg.line("axis", [LEFT, HEIGHT - BOTTOM, WIDTH - RIGHT, HEIGHT - BOTTOM]);
     let middle = (LEFT + WIDTH - RIGHT) / 2.0;
-    let name = "percentile of the messages; to the left of each point, so many took no longer";
+    let name = "percentile: so many of the messages took no longer";
     svg.text("axis-name", [middle, HEIGHT - BOTTOM + 38.0], "middle", name);
+    svg.text("axis-name", [LEFT - 6.0, TOP - 4.0], "end", "latency");
 }
 
 /// At the right ends of the curves, moved apart so that they can be read.
