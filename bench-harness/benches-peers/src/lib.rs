@@ -1,14 +1,18 @@
 //! The codecs of other WebSocket libraries, each through its public API in the way that suits it
 //! best, as cases beside those of `ringws_bench::codec`. Nothing here is about their servers.
 //!
-//! | | tungstenite | fastwebsockets | sockudo-ws |
-//! |---|---|---|---|
-//! | `unmask` | not public | `unmask` | `simd::apply_mask` |
-//! | `unmask-text` | not public | `unmask`, then `simdutf8` by `Frame::is_utf8` | `simd::apply_mask`, `utf8::validate_utf8` |
-//! | `header-decode` | `FrameHeader::parse` | not public | not public |
-//! | `header-encode` | `FrameHeader::format` | `Frame::fmt_head` | `frame::encode_frame_header` |
-//! | `stream-decode` | `WebSocket::read` | `WebSocketRead::read_frame` | `Protocol::process_into`; `FrameParser::parse` for binary |
-//! | `frame-encode` | `Frame::format` | `Frame::write` | `frame::encode_frame` |
+//! - `unmask`: `fastwebsockets::unmask`; `sockudo_ws::simd::apply_mask`. That of tungstenite is not
+//!   public.
+//! - `unmask-text`: the same, then `Frame::is_utf8` and `sockudo_ws::utf8::validate_utf8`, both of
+//!   them `simdutf8`.
+//! - `header-decode`: `tungstenite::protocol::frame::FrameHeader::parse`. The others have none that
+//!   is public.
+//! - `header-encode`: `FrameHeader::format`; `fastwebsockets::Frame::fmt_head`;
+//!   `sockudo_ws::frame::encode_frame_header`.
+//! - `stream-decode`: `tungstenite::WebSocket::read`; `fastwebsockets::WebSocket::read_frame`;
+//!   `sockudo_ws::protocol::Protocol::process_into`, and for binary also `FrameParser::parse`.
+//! - `frame-encode`: `tungstenite::protocol::frame::Frame::format`; `fastwebsockets::Frame::write`,
+//!   which writes each frame over the last one; `sockudo_ws::frame::encode_frame`.
 //!
 //! All of them decode from a buffer of their own and none where the bytes lie, so the comparison
 //! of whole frames is `stream-decode`: the copy into that buffer is part of it, for the engine as

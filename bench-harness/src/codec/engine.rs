@@ -137,9 +137,7 @@ fn frame_encode(task: Task) -> Case {
         out.clear();
         let payload = black_box(&payload);
         for _ in 0..frames {
-            let mut head = [0; HEADER_MAX];
-            let n = header::encode(black_box(&header), &mut head);
-            out.extend_from_slice(head.get(..n).unwrap_or_default());
+            header::append(black_box(&header), &mut out);
             out.extend_from_slice(payload);
         }
         if black_box(&out).len() == total { frames } else { 0 }

@@ -1,9 +1,9 @@
 //! The codec by itself: bytes in memory, no I/O.
 //!
 //! A [`Case`] is one operation on one kind of content in one size by one codec, as a function that
-//! makes one pass over a buffer of frames. What runs it decides what is measured: `benches/codec.rs`
-//! (criterion), `codec-count` (instructions) and `benches-peers` (other WebSocket libraries, and
-//! pairs of them in turn).
+//! makes one pass over a buffer of frames. What runs it decides what is measured:
+//! `benches/codec.rs` (criterion), `codec-count` (instructions) and `benches-peers` (all codecs in
+//! turn, those of other WebSocket libraries too).
 //!
 //! | operation | a pass is |
 //! |---|---|

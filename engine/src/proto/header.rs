@@ -16,6 +16,10 @@ const MASK: u8 = 0x80;
 const LEN_16: u8 = 126;
 const LEN_64: u8 = 127;
 
+/// The first byte of a message in one frame, not compressed.
+const WHOLE_TEXT: u8 = FIN | Opcode::Text as u8;
+const WHOLE_BINARY: u8 = FIN | Opcode::Binary as u8;
+
 /// A decoded frame header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
@@ -46,8 +50,17 @@ pub enum Decoded {
 /// only the first frame of a data message may carry it (RFC 7692 §6.1).
 ///
 /// A violation is reported as soon as the bytes show it, and the same one however they are cut.
-#[inline]
+#[inline(always)]
 pub fn decode(bytes: &[u8], role: Role, rsv1_allowed: bool) -> Result<Decoded, Violation> {
+    match decode_whole(bytes) {
+        Some((header, end)) if role == Role::Server => Ok(Decoded::Complete(header, end)),
+        _ => decode_any(bytes, role, rsv1_allowed),
+    }
+}
+
+/// See [`decode`].
+#[inline(never)]
+fn decode_any(bytes: &[u8], role: Role, rsv1_allowed: bool) -> Result<Decoded, Violation> {
     let [b0, b1, rest @ ..] = bytes else { return decode_first(bytes, rsv1_allowed) };
     let opcode = check_first(*b0, rsv1_allowed)?;
     let masked = match (role, b1 & MASK != 0) {
@@ -80,6 +93,30 @@ pub fn decode(bytes: &[u8], role: Role, rsv1_allowed: bool) -> Result<Decoded, V
     };
     let header = Header { len, mask, opcode, fin: b0 & FIN != 0, rsv1: b0 & RSV1 != 0 };
     Ok(Decoded::Complete(header, end))
+}
+
+/// What [`decode`] would make of the header that most frames have which a server gets: that of a
+/// masked message in one frame of less than 64 KiB. Also returns its length. `None` means nothing
+/// but that it is for `decode`.
+#[inline(always)]
+pub(super) fn decode_whole(bytes: &[u8]) -> Option<(Header, usize)> {
+    // None with a key is shorter. The key by reference: by value, the compiler takes it apart.
+    let [b0, b1, key @ ..] = bytes.first_chunk::<6>()?;
+    let opcode = match *b0 {
+        WHOLE_TEXT => Opcode::Text,
+        WHOLE_BINARY => Opcode::Binary,
+        _ => return None,
+    };
+    let (len, key, end) = match *b1 {
+        b1 @ MASK..=0xFD => (u64::from(b1 & !MASK), *key, 6),
+        0xFE => {
+            let [high, low, ..] = *key;
+            let len = length_16([high, low]).ok()?;
+            (len, *bytes.first_chunk::<8>()?.last_chunk()?, 8)
+        }
+        _ => return None,
+    };
+    Some((Header { len, mask: Some(key), opcode, fin: true, rsv1: false }, end))
 }
 
 /// Less than two bytes: the first one may be wrong already.
@@ -137,8 +174,7 @@ fn check_length_64(bytes: &[u8]) -> Result<(), Violation> {
 #[inline]
 pub fn encode(header: &Header, out: &mut [u8; HEADER_MAX]) -> usize {
     let [b0, b1, rest @ ..] = out;
-    *b0 =
-        header.opcode as u8 | if header.fin { FIN } else { 0 } | if header.rsv1 { RSV1 } else { 0 };
+    *b0 = first(header);
     let (code, end) = if header.len < u64::from(LEN_16) {
         (header.len as u8, 2)
     } else if let Ok(len) = u16::try_from(header.len) {
@@ -159,9 +195,79 @@ pub fn encode(header: &Header, out: &mut [u8; HEADER_MAX]) -> usize {
     }
 }
 
+/// Appends `header` in its minimal form, as [`encode`] writes it. What a server sends is put
+/// together in registers: to copy bytes that were just stored one by one would wait for them.
+#[inline]
+pub fn append(header: &Header, out: &mut Vec<u8>) {
+    match (header.mask, header.len) {
+        (None, len @ 0..126) => out.extend_from_slice(&[first(header), len as u8]),
+        (None, len @ 126..0x1_0000) => {
+            let [high, low] = (len as u16).to_be_bytes();
+            out.extend_from_slice(&[first(header), LEN_16, high, low]);
+        }
+        _ => {
+            let mut bytes = [0; HEADER_MAX];
+            let len = encode(header, &mut bytes);
+            out.extend_from_slice(bytes.get(..len).unwrap_or_default());
+        }
+    }
+}
+
+/// The first byte.
+#[inline]
+fn first(header: &Header) -> u8 {
+    header.opcode as u8 | if header.fin { FIN } else { 0 } | if header.rsv1 { RSV1 } else { 0 }
+}
+
 #[inline]
 fn put(out: &mut [u8; HEADER_MAX - 2], at: usize, bytes: &[u8]) {
     if let Some(room) = out.get_mut(at..at + bytes.len()) {
         room.copy_from_slice(bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_short_way_and_the_long_way_see_the_same() {
+        let mut short = 0;
+        for b0 in 0..=u8::MAX {
+            for b1 in 0..=u8::MAX {
+                for length in [[0, 0], [0, 125], [0, 126], [1, 0], [0xFF, 0xFF]] {
+                    let bytes = [&[b0, b1], &length[..], &[7; 10]].concat();
+                    for end in 0..=bytes.len() {
+                        let bytes = &bytes[..end];
+                        short += usize::from(decode_whole(bytes).is_some());
+                        for (role, rsv1) in [(Role::Server, false), (Role::Client, true)] {
+                            let expected = decode_any(bytes, role, rsv1);
+                            assert_eq!(decode(bytes, role, rsv1), expected, "{bytes:?}");
+                        }
+                    }
+                }
+            }
+        }
+        // Text and Binary: 126 short lengths with 6 to 14 bytes, whatever stands where the long
+        // length would, and three valid long lengths with 8 to 14.
+        assert_eq!(short, 2 * (126 * 5 * 9 + 3 * 7));
+    }
+
+    #[test]
+    fn appended_is_what_is_encoded() {
+        for len in [0, 1, 125, 126, 0xFFFF, 0x1_0000, 1 << 40] {
+            for mask in [None, Some([1, 2, 3, 4])] {
+                for (opcode, fin, rsv1) in
+                    [(Opcode::Text, true, true), (Opcode::Continuation, false, false)]
+                {
+                    let header = Header { len, mask, opcode, fin, rsv1 };
+                    let mut encoded = [0; HEADER_MAX];
+                    let n = encode(&header, &mut encoded);
+                    let mut appended = b"before".to_vec();
+                    append(&header, &mut appended);
+                    assert_eq!(appended, [b"before", &encoded[..n]].concat());
+                }
+            }
+        }
     }
 }
