@@ -12,6 +12,7 @@ use ringws_bench::load::idle::{self, IdlePlan};
 use ringws_bench::load::open::{self, OpenPlan, OpenReport};
 use ringws_bench::load::threads;
 use ringws_bench::scenario::{Kind, Scenario};
+use ringws_bench::server::{Launch, Server};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -164,6 +165,34 @@ fn failures_are_told_apart() {
     drop(nobody);
     let error = churn(address, false, Ends::Server).expect_err("nothing listens");
     assert!(error.to_string().contains("refused"), "{error}");
+}
+
+/// A server that ends while connections come and go: no run of failures to the end of the time.
+#[test]
+fn churn_ends_with_the_server() {
+    let program = env!("CARGO_BIN_EXE_ceiling-tcp").to_owned();
+    let command = vec![program, "--frames".into(), "--connections".into(), "100".into()];
+    let server = Server::start(&Launch { command, announces: true, cpu: None });
+    let server = server.expect("it listens");
+    let plan = ChurnPlan {
+        server: server.address,
+        scenario: scenario(8, 20, 1, Kind::Text),
+        message: false,
+        ends: Ends::Client,
+        warmup: ms(0),
+        timed: Duration::from_secs(60),
+        patience: ms(300),
+        pid: Some(server.pid()),
+    };
+    let begun = Instant::now();
+    let killer = std::thread::spawn(move || {
+        std::thread::sleep(ms(200));
+        drop(server);
+    });
+    let error = churn::run(&plan, &Control::default()).expect_err("it has ended");
+    assert!(error.to_string().contains("has ended"), "{error}");
+    assert!(begun.elapsed() < Duration::from_secs(30));
+    killer.join().expect("no panic");
 }
 
 #[test]

@@ -12,10 +12,12 @@ pub use report::{ChurnReport, Failures};
 
 use super::control::{Control, explain};
 use super::meter::{self, Reading};
+use super::wire::STALL;
 use crate::error::{Error, Result};
 use crate::frame;
 use crate::handshake;
 use crate::machine;
+use crate::process;
 use crate::report::Latency;
 use crate::ring::Ring;
 use crate::scenario::{Kind, Scenario};
@@ -120,6 +122,10 @@ struct Churn<'a> {
     control: &'a Control,
     start: Instant,
     looked: Instant,
+    /// Handshakes, and when there was one more of them.
+    succeeded: (u64, Instant),
+    patience: Duration,
+    pid: Option<u32>,
 }
 
 impl<'a> Churn<'a> {
@@ -139,7 +145,9 @@ impl<'a> Churn<'a> {
         ring.provide(BUFFERS, size as u32)?;
         let now = Instant::now();
         let slots = Slots::new(plan, connections, streams, places)?;
-        Ok(Self { ring, slots, control, start: now, looked: now })
+        let (patience, pid) = (plan.patience, plan.pid);
+        let succeeded = (0, now);
+        Ok(Self { ring, slots, control, start: now, looked: now, succeeded, patience, pid })
     }
 
     fn run_until(&mut self, end: Instant) -> Result<()> {
@@ -169,15 +177,27 @@ impl<'a> Churn<'a> {
         if now - self.looked > TICK {
             self.looked = now;
             self.slots.abandon_late(&mut self.ring, now);
-            let tally = &self.slots.tally;
             self.control.look(now - self.start, self.slots.handshakes())?;
-            if self.slots.handshakes() == 0 && tally.failures.total() >= HOPELESS {
-                return Err(Error::Stalled(format!(
-                    "no handshake succeeded: {:?}; the last: {}",
-                    tally.failures,
-                    tally.last_failure.as_deref().unwrap_or_default()
-                )));
-            }
+            self.look_at_success(now)?;
+        }
+        Ok(())
+    }
+
+    /// Failures are figures, unless nothing but failures comes.
+    fn look_at_success(&mut self, now: Instant) -> Result<()> {
+        let handshakes = self.slots.handshakes();
+        if handshakes != self.succeeded.0 {
+            self.succeeded = (handshakes, now);
+        }
+        let tally = &self.slots.tally;
+        let never = handshakes == 0 && tally.failures.total() >= HOPELESS;
+        let dead = self.pid.is_some_and(|pid| !process::is_alive(pid));
+        if never || dead || now - self.succeeded.1 > STALL.max(self.patience * 2) {
+            return Err(Error::Stalled(format!(
+                "no handshake succeeds any more, after {handshakes}: {:?}; the last: {}",
+                tally.failures,
+                tally.last_failure.as_deref().unwrap_or_default()
+            )));
         }
         Ok(())
     }
