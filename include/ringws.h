@@ -139,6 +139,9 @@ typedef struct { /* sizes and hooks of an engine; NULL: all defaults */
   void (*on_stop)(rws_reactor *r, void *user);  /* last; timers left never run */
   void (*on_log)(int level, rws_bytes line, void *user); /* any thread; level: RWS_LOG_* */
   void *user;                                   /* theirs, and rws_reactor_user's at first */
+  /* look so long for work before sleeping; default: sleep at once. Costs a busy CPU */
+  uint32_t busy_poll_us;
+  uint32_t reserved;                            /* 0 */
 } rws_config;
 
 typedef struct { /* why a call failed */

@@ -279,6 +279,7 @@ impl Thread {
             recv_buffers: self.sizes.recv_buffers,
             recv_buffer_size: self.sizes.recv_buffer_size,
             sqpoll: self.config.sqpoll,
+            busy_poll: Duration::from_micros(u64::from(self.config.busy_poll_us)),
             listeners: self.sockets,
             wakers: self.handle.wakers(),
             start: Instant::now(),

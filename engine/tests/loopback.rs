@@ -268,6 +268,30 @@ fn paused_means_not_read_and_resumed_means_nothing_was_lost() {
 }
 
 #[test]
+fn a_reactor_that_looks_before_it_sleeps_misses_nothing() {
+    for busy_poll_us in [1, 2_000, 1_000_000] {
+        let (witness, seens) = Witness::new();
+        let engine =
+            Engine::new(Config { reactors: 2, busy_poll_us, ..Config::default() }).unwrap();
+        let port = engine.listen(Endpoint::new(0, witness)).unwrap();
+        engine.start().unwrap();
+        let mut stream = connect(port);
+        let conn = opened(&seens);
+        for pause_ms in [0, 5, 0] {
+            std::thread::sleep(Duration::from_millis(pause_ms));
+            stream.write_all(&frame(0x81, b"hello")).unwrap();
+            assert_eq!(read_frame(&mut stream), (0x81, b"hello".to_vec()));
+            engine.handle().send(conn, Opcode::Text, b"posted", SendFlags::default()).unwrap();
+            assert_eq!(read_frame(&mut stream), (0x81, b"posted".to_vec()));
+        }
+        let asked = Instant::now();
+        drop(stream);
+        drop(engine);
+        assert!(asked.elapsed() < Duration::from_millis(900), "looking does not delay the end");
+    }
+}
+
+#[test]
 fn a_unix_socket_is_served_and_removed() {
     let path = std::env::temp_dir().join(format!("ringws-{}.sock", std::process::id()));
     let (witness, seens) = Witness::new();
@@ -326,6 +350,7 @@ fn misuse_is_refused_with_a_reason() {
     assert!(invalid(Config { reactors: 256, ..Config::default() }));
     assert!(invalid(Config { recv_buffers: 100, ..Config::default() }));
     assert!(invalid(Config { recv_buffer_size: 63, ..Config::default() }));
+    assert!(invalid(Config { busy_poll_us: 1_000_001, ..Config::default() }));
     assert!(invalid(Config { connections_max: 1 << 24, ..Config::default() }));
     let engine = Engine::new(Config { reactors: 1, ..Config::default() }).unwrap();
     let limits = Limits { idle_timeout_ms: 0, ..Limits::default() };

@@ -34,6 +34,10 @@ pub struct rws_config {
     pub on_log: Option<unsafe extern "C" fn(level: c_int, line: rws_bytes, user: *mut c_void)>,
     /// theirs, and rws_reactor_user's at first
     pub user: *mut c_void,
+    /// look so long for work before sleeping; default: sleep at once. Costs a busy CPU
+    pub busy_poll_us: u32,
+    /// 0
+    pub reserved: u32,
 }
 
 // SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
@@ -52,7 +56,7 @@ impl rws_config {
         }
         // SAFETY: as the caller says.
         let config = unsafe { sized::read(from) }?;
-        if config.flags & !(RWS_CFG_PIN | RWS_CFG_SQPOLL) != 0 {
+        if config.flags & !(RWS_CFG_PIN | RWS_CFG_SQPOLL) != 0 || config.reserved != 0 {
             return Err(rws_status::RWS_E_UNSUPPORTED);
         }
         Ok(Config {
@@ -62,6 +66,7 @@ impl rws_config {
             recv_buffer_size: config.recv_buffer_size,
             pin: config.flags & RWS_CFG_PIN != 0,
             sqpoll: config.flags & RWS_CFG_SQPOLL != 0,
+            busy_poll_us: config.busy_poll_us,
             on_start: hook(config.on_start, User(config.user)),
             on_stop: hook(config.on_stop, User(config.user)),
             log: log(config.on_log, User(config.user)),

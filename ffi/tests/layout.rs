@@ -46,7 +46,7 @@ structs! {
     rws_close_info { code, sent_code, sys_errno, reason }
     rws_config {
         size, reactors, connections_max, recv_buffers, recv_buffer_size, flags, on_start, on_stop,
-        on_log, user,
+        on_log, user, busy_poll_us, reserved,
     }
     rws_conn { id }
     rws_endpoint { size, port, address, callbacks, user, options }

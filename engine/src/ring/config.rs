@@ -4,7 +4,7 @@ use super::diagnosis::Refused;
 use super::{Errno, Waker};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What a reactor's ring is made from.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub struct UringConfig {
     pub recv_buffer_size: u32,
     /// Let a kernel thread submit.
     pub sqpoll: bool,
+    /// How long to look for completions before sleeping; zero: not at all.
+    pub busy_poll: Duration,
     /// Sockets that listen, named by their index from then on. What is set on them
     /// (`TCP_NODELAY`, buffer sizes) is inherited by what they accept.
     pub listeners: Vec<OwnedFd>,

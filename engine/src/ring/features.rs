@@ -30,7 +30,7 @@ pub struct Feature {
 /// Asks the kernel, with rings of its own that are gone afterwards. Costs a few milliseconds.
 /// When io_uring is refused altogether nothing is present; `Uring::new` says why.
 pub fn table() -> Vec<Feature> {
-    let ring = setup::build(false, 8, 16).ok();
+    let ring = setup::build(false, 8, 16, false).ok();
     let flags = ring.as_ref().map(|(_, flags)| *flags);
     let ring = ring.as_ref().map(|(ring, _)| ring);
     let mut probe = Probe::new();
@@ -38,7 +38,7 @@ pub fn table() -> Vec<Feature> {
     let has = |code: u8| probed && probe.is_supported(code);
     let is = |test: fn(&io_uring::Parameters) -> bool| ring.is_some_and(|ring| test(ring.params()));
     let run = |task_run| flags.is_some_and(|flags| flags.task_run == task_run);
-    let builds = |flags: setup::Flags| flags.build(8, 16).is_ok();
+    let builds = |flags: setup::Flags| flags.build(8, 16, false).is_ok();
     let polled = LADDER_SQPOLL.into_iter().any(builds);
     let recv = multishot_receives().is_ok();
     let accept = multishot_accepts().is_ok();
@@ -106,7 +106,7 @@ fn first(ring: &IoUring, entry: squeue::Entry) -> Result<cqueue::Entry, Errno> {
 
 /// A ring for one question.
 fn fresh() -> Result<IoUring, Errno> {
-    setup::build(false, 8, 16).map(|(ring, _)| ring).map_err(|refused| refused.errno)
+    setup::build(false, 8, 16, false).map(|(ring, _)| ring).map_err(|refused| refused.errno)
 }
 
 /// A connected pair of Unix sockets by way of a listener, on a name that the kernel picks.

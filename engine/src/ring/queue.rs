@@ -10,7 +10,7 @@ use io_uring::{IoUring, cqueue, squeue};
 use std::collections::VecDeque;
 use std::mem::ManuallyDrop;
 use std::os::fd::AsRawFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Rounds of draining an overflown completion queue in one turn.
 const OVERFLOW_ROUNDS: usize = 16;
@@ -21,6 +21,8 @@ pub(super) struct Queue {
     ring: ManuallyDrop<IoUring>,
     name: sys::Ring,
     polled: bool,
+    /// How long to look for completions before sleeping.
+    busy_poll: Duration,
     /// Entries for which the submission queue had no room even after a flush, in order.
     backlog: VecDeque<squeue::Entry>,
     /// Completions that a flush had to take out, in order.
@@ -32,7 +34,7 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    pub(super) fn new(ring: IoUring, flags: Flags) -> Self {
+    pub(super) fn new(ring: IoUring, flags: Flags, busy_poll: Duration) -> Self {
         let fd = ring.as_raw_fd();
         // Without the index (16 rings per thread at most) the descriptor serves.
         let name = sys::register_ring_fd(fd).map_or(sys::Ring::Fd(fd), sys::Ring::Registered);
@@ -40,6 +42,7 @@ impl Queue {
             ring: ManuallyDrop::new(ring),
             name,
             polled: flags.task_run == TaskRun::Polled,
+            busy_poll,
             backlog: VecDeque::new(),
             taken: Vec::new(),
             in_flight: 0,
@@ -142,6 +145,9 @@ impl Queue {
             return Err(fault);
         }
         self.refill();
+        if !self.busy_poll.is_zero() && self.spin(timeout, into)? {
+            return Ok(());
+        }
         let mut more = true;
         while more {
             more = false;
@@ -168,6 +174,38 @@ impl Queue {
             }
         }
         Ok(())
+    }
+
+    /// Submits all and looks for completions without sleeping, for `busy_poll` at most. Whether
+    /// there were any.
+    fn spin(
+        &mut self,
+        timeout: Option<Duration>,
+        into: &mut Vec<cqueue::Entry>,
+    ) -> Result<bool, KernelError> {
+        let limit = timeout.map_or(self.busy_poll, |timeout| timeout.min(self.busy_poll));
+        let start = Instant::now();
+        let mut ask = true;
+        loop {
+            // A first time for what is to be submitted, then only when there is work to be run:
+            // the kernel sets the flag with it.
+            if ask {
+                match self.enter(0, EnterFlags::GETEVENTS, &SubmitArgs::new()) {
+                    Ok(()) | Err(Errno::INTR | Errno::AGAIN | Errno::BUSY) => {}
+                    Err(errno) => return Err(KernelError { call: "io_uring_enter", errno }),
+                }
+            }
+            into.append(&mut self.taken);
+            self.drain(into);
+            if !into.is_empty() || !self.backlog.is_empty() {
+                return Ok(!into.is_empty() && self.backlog.is_empty());
+            }
+            if start.elapsed() >= limit {
+                return Ok(false);
+            }
+            std::hint::spin_loop();
+            ask = self.ring.submission().taskrun();
+        }
     }
 
     /// Appends the completions that are there, and those that had no room and wait in the kernel.

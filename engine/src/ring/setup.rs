@@ -41,8 +41,9 @@ pub(super) const LADDER_SQPOLL: [Flags; 2] = [
 const SQPOLL_IDLE_MS: u32 = 50;
 
 impl Flags {
-    /// A ring with exactly these flags.
-    pub(super) fn build(self, sq: u32, cq: u32) -> Result<IoUring, Errno> {
+    /// A ring with exactly these flags. `told`: a flag in its memory says when there is something
+    /// to be asked for, so that looking for it takes no system call.
+    pub(super) fn build(self, sq: u32, cq: u32, told: bool) -> Result<IoUring, Errno> {
         let mut builder: Builder = IoUring::builder();
         builder.dontfork().setup_clamp().setup_cqsize(cq).setup_submit_all();
         builder.setup_single_issuer();
@@ -51,6 +52,9 @@ impl Flags {
             TaskRun::Cooperative => builder.setup_coop_taskrun(),
             TaskRun::Polled => builder.setup_sqpoll(SQPOLL_IDLE_MS),
         };
+        if told && self.task_run != TaskRun::Polled {
+            builder.setup_taskrun_flag();
+        }
         if self.no_sqarray {
             builder.setup_no_sqarray();
         }
@@ -59,11 +63,16 @@ impl Flags {
 }
 
 /// A ring by the highest rung that the kernel takes. Belongs to the calling thread.
-pub(super) fn build(sqpoll: bool, sq: u32, cq: u32) -> Result<(IoUring, Flags), Refused> {
+pub(super) fn build(
+    sqpoll: bool,
+    sq: u32,
+    cq: u32,
+    told: bool,
+) -> Result<(IoUring, Flags), Refused> {
     let ladder: &[Flags] = if sqpoll { &LADDER_SQPOLL } else { &LADDER };
     let mut refusal = Errno::INVAL;
     for &flags in ladder {
-        match flags.build(sq, cq) {
+        match flags.build(sq, cq, told) {
             Ok(ring) => return Ok((ring, flags)),
             // An unknown flag; all other refusals would be the same on the next rung.
             Err(Errno::INVAL) => {}

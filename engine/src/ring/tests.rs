@@ -18,6 +18,7 @@ fn connected() -> (Uring, Socket, TcpStream) {
         recv_buffers: 16,
         recv_buffer_size: 64,
         sqpoll: false,
+        busy_poll: Duration::ZERO,
         listeners: vec![listener.into()],
         wakers: [Waker::new().expect("an eventfd")].into(),
         start: Instant::now(),

@@ -89,9 +89,10 @@ impl Uring {
     pub fn tuned(config: UringConfig, tuning: &super::Tuning) -> Result<Self, Refused> {
         let buffers = config.buffers()?;
         let cq = tuning.cq_entries.unwrap_or_else(|| (2 * u32::from(buffers)).max(4_096));
-        let (ring, flags) = setup::build(config.sqpoll, tuning.sq_entries.unwrap_or(256), cq)?;
+        let sq = tuning.sq_entries.unwrap_or(256);
+        let (ring, flags) = setup::build(config.sqpoll, sq, cq, !config.busy_poll.is_zero())?;
         let has = setup::check(&ring)?;
-        let queue = Queue::new(ring, flags);
+        let queue = Queue::new(ring, flags, config.busy_poll);
         let direct = has.install && !tuning.ordinary;
         let sockets_max = super::table::register(&queue, config.sockets_max, direct)?;
         let buf_ring = BufRing::register(queue.ring(), buffers, config.recv_buffer_size)?;

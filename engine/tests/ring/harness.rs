@@ -38,6 +38,7 @@ pub(crate) fn config(listeners: Vec<OwnedFd>) -> UringConfig {
         recv_buffers: 64,
         recv_buffer_size: 4_096,
         sqpoll: false,
+        busy_poll: Duration::ZERO,
         listeners,
         wakers: wakers(1),
         start: Instant::now(),
