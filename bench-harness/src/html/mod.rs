@@ -35,8 +35,8 @@ pub fn page(comparison: &Comparison) -> String {
     if comparison.rows(Mode::Closed).iter().any(|row| has_ratios(comparison, row)) {
         out += "<h2 id=\"ceiling\">How close to the ceiling</h2>\
                 <p>The ceiling is a bare io_uring echo of bytes: no server on this kernel can be \
-                far beyond it. A dot is a server; 1.00 is the ceiling, 0.50 is half of it. Values are \
-                those of the engine's C example.</p>";
+                far beyond it. A dot is a server; 1.00 is the ceiling, 0.50 is half of it. Values \
+                are those of the engine's C example.</p>";
         out += &strips::strips(
             "CPU of the ceiling over CPU of the server",
             "per message, of the server's process; further right is better",
