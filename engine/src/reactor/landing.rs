@@ -38,7 +38,7 @@ pub(crate) struct Sizes {
     /// What is received at a time: with what unmasking it takes, less than the second-level cache.
     pub(crate) piece_max: usize,
     /// What is received so within one turn. The kernel receives before we unmask, so what one turn
-    /// receives must stay in the cache together.
+    /// receives must stay in the cache together. What waits goes on behind what has begun.
     pub(crate) turn_max: usize,
     /// Memory of one reactor for messages that are expected to be as large as those before them.
     /// Beyond it, memory only doubles with what has come.
@@ -55,7 +55,7 @@ impl Default for Sizes {
             head: 512,
             rest_min: 4 << 10,
             piece_max: 256 << 10,
-            turn_max: 512 << 10,
+            turn_max: 256 << 10,
             known_max: 64 << 20,
             quiet_max: 8,
         }
@@ -128,7 +128,8 @@ impl<K: Kernel> Reactor<K> {
         self.landings.sizes = sizes;
     }
 
-    /// A turn begins: what had to wait goes first.
+    /// What had to wait may go, behind the messages that are coming already: one that is received,
+    /// unmasked and sent on in one go is in the cache all the while, and its memory is used again.
     pub(super) fn resume_landings(&mut self) {
         self.landings.turn = 0;
         for index in self.landings.deferred.drain(..) {
@@ -159,6 +160,7 @@ impl<K: Kernel> Reactor<K> {
         if slot.conn.remaining() < sizes.rest_min {
             self.landings.revoke(slot);
             slot.how = How::Head;
+            slot.fresh = 0;
             slot.receiving = true;
             return self.kernel.receive_once(slot.socket, token, sizes.head);
         }
@@ -171,7 +173,9 @@ impl<K: Kernel> Reactor<K> {
         let memory = slot.conn.lend(known, &mut self.ctx.pool);
         let room = (memory.capacity() - memory.len()).min(sizes.piece_max);
         let most = usize::try_from(slot.conn.remaining()).unwrap_or(usize::MAX).min(room);
-        self.landings.turn += most;
+        // A message that goes on takes its place in the turn by what it brought: one that trickles
+        // must not keep others waiting.
+        self.landings.turn += if slot.fresh > 0 { most.min(slot.fresh as usize) } else { most };
         slot.how = How::Landing;
         slot.receiving = true;
         self.kernel.receive_into(slot.socket, token, memory, most);
@@ -213,6 +217,7 @@ impl<K: Kernel> Reactor<K> {
         if slot.phase != Phase::Live || slot.abort {
             return slot.conn.take_back(memory, &mut self.ctx.pool);
         }
+        slot.fresh = fresh as u32;
         if slot.paused || !slot.parked.is_empty() {
             let held = memory.len() - fresh;
             park(&mut self.ctx, index, &memory[held..]);

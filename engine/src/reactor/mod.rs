@@ -218,10 +218,10 @@ impl<K: Kernel> Reactor<K> {
         self.ctx.now = self.kernel.now();
         self.ctx.counters.turns.add(1);
         self.ctx.counters.buffers_exhausted.set(self.kernel.buffers_exhausted());
-        self.resume_landings();
         for completion in completions.drain(..) {
             self.act(completion);
         }
+        self.resume_landings();
         self.ctx.lent.reclaim(&mut self.ctx.pool);
         self.trim_later();
         self.completions = completions;

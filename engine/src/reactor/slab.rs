@@ -43,6 +43,8 @@ pub(super) struct Slot {
     pub(super) receiving: bool,
     /// Of which kind that is.
     pub(super) how: How,
+    /// Bytes that the latest landing of the frame in progress has brought.
+    pub(super) fresh: u32,
     /// Heads received in a row that began no large frame.
     pub(super) quiet: u8,
     /// That receive is being cancelled.
@@ -109,6 +111,7 @@ impl Slab {
             phase: Phase::Live,
             receiving: false,
             how: How::Multishot,
+            fresh: 0,
             quiet: 0,
             cancelling: false,
             sending: false,
