@@ -123,8 +123,8 @@ pub fn tuning(name: &str) -> Option<&'static str> {
              target-cpu=native"
         }
         "beast" => {
-            "asynchronous, no locks, no timers, compression compiled out, messages unsplit, answers \
-             to one read joined; -O3 -flto -march=native"
+            "asynchronous, no locks, no timers, compression compiled out, messages unsplit, \
+             answers to one read joined; -O3 -flto -march=native"
         }
         "libwebsockets" => {
             "64 KiB receive buffers, writes until the pipe is choked (one per callback costs 1.4 \

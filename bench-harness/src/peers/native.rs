@@ -83,7 +83,8 @@ fn version(native: &Native) -> Result<String> {
     defined(&macros, name).ok_or_else(|| Error::Usage(format!("{header} does not define {name}")))
 }
 
-/// The value of a macro, without quotes and the dash of an empty suffix, in what the preprocessor lists.
+/// The value of a macro in what the preprocessor lists: without quotes, and without the dash of
+/// an empty suffix.
 fn defined(macros: &str, name: &str) -> Option<String> {
     let value = |line: &str| {
         let (found, value) = line.strip_prefix("#define ")?.split_once(' ')?;

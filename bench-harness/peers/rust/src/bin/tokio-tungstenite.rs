@@ -1,6 +1,6 @@
 //! Echo on tokio-tungstenite: messages are fed while more are there, then flushed once. The write
-//! buffer is the default of 128 KiB. The read buffer is smaller: it is filled with zeros before each
-//! read, so that the default costs small messages twice what 32 KiB costs them.
+//! buffer is the default of 128 KiB. The read buffer is smaller: it is filled with zeros before
+//! each read, so that the default costs small messages twice what 32 KiB costs them.
 
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use ringws_bench_peers::{MESSAGE_MAX, serve};
