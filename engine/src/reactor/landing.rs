@@ -33,7 +33,7 @@ pub(crate) struct Sizes {
     pub(crate) huge_min: u64,
     /// What is received for the head of a frame.
     pub(crate) head: u32,
-    /// What must remain of a frame to be received on its own.
+    /// What must remain of a frame behind its head to be received on its own.
     pub(crate) rest_min: u64,
     /// What is received at a time: with what unmasking it takes, less than the second-level cache.
     pub(crate) piece_max: usize,
@@ -157,7 +157,9 @@ impl<K: Kernel> Reactor<K> {
             slot.receiving = true;
             return self.kernel.receive(slot.socket, token);
         }
-        if slot.conn.remaining() < sizes.rest_min {
+        // The end of a frame that is landing is received so as well, however short.
+        let rest_min = if slot.fresh > 0 { 1 } else { sizes.rest_min };
+        if slot.conn.remaining() < rest_min {
             self.landings.revoke(slot);
             slot.how = How::Head;
             slot.fresh = 0;
