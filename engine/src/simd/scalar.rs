@@ -40,28 +40,3 @@ pub(super) fn words(data: &mut [u8], key: [u8; 4]) -> bool {
     }
     seen & 0x8080_8080_8080_8080 == 0
 }
-
-/// See [`super::xor`]: fewer than 16 bytes, in at most one step of 8, one of 4 and three of 1.
-#[cfg(target_arch = "x86_64")]
-#[inline(always)]
-pub(super) fn tail(data: &mut [u8], key: [u8; 4]) -> bool {
-    debug_assert!(data.len() < 16);
-    let key_4 = u32::from_ne_bytes(key);
-    let mut seen = 0;
-    let (words, rest) = data.as_chunks_mut::<8>();
-    if let [word, ..] = words {
-        seen = u64::from_ne_bytes(*word) ^ (u64::from(key_4) << 32 | u64::from(key_4));
-        *word = seen.to_ne_bytes();
-    }
-    let (halves, rest) = rest.as_chunks_mut::<4>();
-    if let [half, ..] = halves {
-        let plain = u32::from_ne_bytes(*half) ^ key_4;
-        *half = plain.to_ne_bytes();
-        seen |= u64::from(plain);
-    }
-    for (byte, key) in rest.iter_mut().zip(key) {
-        *byte ^= key;
-        seen |= u64::from(*byte);
-    }
-    seen & 0x8080_8080_8080_8080 == 0
-}

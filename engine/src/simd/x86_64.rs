@@ -40,38 +40,6 @@ fn avx2(data: &mut [u8], key: [u8; 4]) -> bool {
     unsafe { vector::xor::<__m256i>(data, key) }
 }
 
-/// For fewer than 64 bytes: 16 at a time, then 8, 4 and 1, none twice. Whoever reads the result
-/// next in steps of the same kind, as [`super::append`] does, finds each in one store; a load that
-/// needs two of them waits until both have left the store buffer. SSE2 is part of every x86-64.
-///
-/// Bit by bit of the length, because a loop over so few steps is made four times as long by the
-/// compiler, and costs twice the instructions.
-#[inline(always)]
-pub(super) fn short(data: &mut [u8], key: [u8; 4]) -> bool {
-    debug_assert!(data.len() < 64);
-    let (vectors, rest) = data.as_chunks_mut::<16>();
-    // SAFETY: every x86-64 has SSE2. Loads and stores are of 16 bytes, at arrays of 16.
-    let ascii = unsafe {
-        let key = __m128i::splat(key);
-        let step = |vector: &mut [u8; 16]| {
-            let plain = __m128i::load(vector.as_ptr()).xor(key);
-            plain.store(vector.as_mut_ptr());
-            plain
-        };
-        match vectors {
-            [] => true,
-            [a] => step(a).is_ascii(),
-            [a, b] => step(a).or(step(b)).is_ascii(),
-            [a, b, c, ..] => step(a).or(step(b)).or(step(c)).is_ascii(),
-        }
-    };
-    // A multiple of 16 is common, and all the tests of the tail cost it a quarter.
-    if rest.is_empty() {
-        return ascii;
-    }
-    super::scalar::tail(rest, key) && ascii
-}
-
 fn sse2(data: &mut [u8], key: [u8; 4]) -> bool {
     if data.len() < __m128i::LEN {
         return super::scalar::words(data, key);

@@ -1,10 +1,6 @@
 //! Masking: which implementation, chosen once.
 
-use super::scalar;
-#[cfg(not(target_arch = "x86_64"))]
-use super::scalar::words as short;
-#[cfg(target_arch = "x86_64")]
-use super::x86_64::short;
+use super::{scalar, unmask_short};
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
@@ -27,7 +23,7 @@ static CHOSEN: AtomicPtr<Implementation> = AtomicPtr::new(ptr::null_mut());
 /// ASCII. That costs nothing beside the stores, and saves those who unmask text a second walk.
 #[inline]
 pub fn xor(data: &mut [u8], key: [u8; 4]) -> bool {
-    if data.len() < SHORT { short(data, key) } else { long(data, key) }
+    if data.len() < SHORT { unmask_short(data, key) } else { long(data, key) }
 }
 
 /// Apart, so that the way of short data saves no registers for the choice.
