@@ -17,7 +17,9 @@ use crate::example::Workspace;
 use crate::server::Launch;
 use std::path::PathBuf;
 
-/// All that can be prepared: the engine's own echoes, the ceilings, the peers.
+/// All that can be prepared: the engine's own echoes, the ceilings, the peers. Those in Rust also
+/// with `-system` after the name: with the system's allocator. mimalloc makes small messages
+/// cheaper and those of 16 MiB dearer, for sockudo-ws and its codec several times.
 pub const NAMES: [&str; 16] = [
     "ringws-c",
     "ringws-c-mimalloc",
@@ -56,15 +58,16 @@ fn contender(name: &str, workspace: &Workspace) -> Result<Contender> {
             own::echo(name, workspace)?
         }
         "ceiling-tcp" | "ceiling-frames" | "ceiling-epoll" => own::ceiling(name, workspace)?,
-        "sockudo-ws" | "fastwebsockets" | "tokio-tungstenite" | "tokio-websockets"
-        | "tokio-uring" => rust::echo(name, workspace)?,
         "beast" => native::echo(&native::BEAST, workspace)?,
         "libwebsockets" => native::echo(&native::LIBWEBSOCKETS, workspace)?,
         "node-ws" => script::node(workspace)?,
         "picows" => script::python(workspace)?,
         _ => {
             let known = NAMES.join(", ");
-            return Err(Error::Usage(format!("there is no peer `{name}`; known: {known}")));
+            let (program, mimalloc) = rust::program(name).ok_or_else(|| {
+                Error::Usage(format!("there is no peer `{name}`; known: {known}"))
+            })?;
+            rust::echo(program, mimalloc, workspace)?
         }
     };
     let launch = Launch { command, announces: true, cpu: None };
@@ -89,8 +92,10 @@ impl Built {
     }
 }
 
-/// How a server was tuned, in a sentence; `None` for a name that is not known.
+/// How a server was tuned, in a sentence; `None` for a name that is not known. The allocator is part
+/// of the version.
 pub fn tuning(name: &str) -> Option<&'static str> {
+    let name = rust::program(name).map_or(name, |(program, _)| program);
     Some(match name {
         "ringws-c" => "the C example, library linked statically, system allocator",
         "ringws-c-mimalloc" => "the C example, library built with its feature `mimalloc`",
@@ -101,25 +106,25 @@ pub fn tuning(name: &str) -> Option<&'static str> {
         "ceiling-epoll" => "bytes, epoll: edge-triggered, one recv and one send per readiness",
         "tokio-uring" => {
             "io_uring, one receive and one send in turn; codec of sockudo-ws, one send per \
-             receive; mimalloc, target-cpu=native"
+             receive; target-cpu=native"
         }
         "sockudo-ws" => {
-            "feed, flushed by the next read (its README's echo); no heartbeats; mimalloc, \
+            "feed, flushed by the next read (its README's echo); no heartbeats; \
              target-cpu=native"
         }
         "fastwebsockets" => {
             "after_handshake, writev, unconstrained task; answers to one read joined by a \
              BufWriter of 16 KiB (plain writes cost 15 times more at depth 64, the same at 1); \
-             mimalloc, target-cpu=native"
+             target-cpu=native"
         }
         "tokio-tungstenite" => {
             "feed while messages are ready, then flush (per-message flush costs 10 times more at \
              depth 64); read buffer 32 KiB (the default 128 KiB, zeroed per read, costs small \
-             messages twice as much); mimalloc, target-cpu=native"
+             messages twice as much); target-cpu=native"
         }
         "tokio-websockets" => {
             "ready messages taken, then fed and flushed once (per-message flush costs 8 times \
-             more at depth 64); frames unsplit, no limits, unconstrained task; mimalloc, \
+             more at depth 64); frames unsplit, no limits, unconstrained task; \
              target-cpu=native"
         }
         "beast" => {
@@ -151,7 +156,8 @@ mod tests {
         for name in NAMES {
             assert!(tuning(name).is_some_and(|text| text.len() > 10), "{name}");
         }
-        assert_eq!(tuning("other"), None);
+        assert_eq!(tuning("beast-system"), None);
+        assert_eq!(tuning("sockudo-ws-system"), tuning("sockudo-ws"));
     }
 
     #[test]

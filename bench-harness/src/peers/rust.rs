@@ -5,13 +5,27 @@ use super::tool::{cargo, read, run};
 use crate::error::{Error, Result};
 use crate::example::Workspace;
 
-/// Builds one of the programs; its package has the program's name.
-pub(super) fn echo(name: &str, workspace: &Workspace) -> Result<Built> {
+/// The programs; the package of each has its name.
+const PROGRAMS: [&str; 5] =
+    ["sockudo-ws", "fastwebsockets", "tokio-tungstenite", "tokio-websockets", "tokio-uring"];
+
+/// The program of a server's name, and whether it is to allocate with mimalloc. `-system` after the
+/// program's name asks for the system's allocator.
+pub(super) fn program(name: &str) -> Option<(&str, bool)> {
+    let (program, mimalloc) =
+        name.strip_suffix("-system").map_or((name, true), |program| (program, false));
+    PROGRAMS.contains(&program).then_some((program, mimalloc))
+}
+
+/// Builds one of the programs.
+pub(super) fn echo(name: &str, mimalloc: bool, workspace: &Workspace) -> Result<Built> {
     let sources = workspace.root.join("bench-harness/peers/rust");
-    let target = workspace.target.join("peers/rust");
+    // A target directory for each: the programs have the same path in it.
+    let target = workspace.target.join(if mimalloc { "peers/rust" } else { "peers/rust-system" });
     let mut command = cargo(&sources);
     command.args(["build", "--release", "--quiet", "--locked", "--bin", name, "--target-dir"]);
     command.arg(&target).env("RUSTFLAGS", "-C target-cpu=native");
+    command.args((!mimalloc).then_some("--no-default-features"));
     run(&mut command, "it needs cargo, a C compiler (mimalloc) and crates.io")?;
     let lock = read(&sources.join("Cargo.lock"))?;
     let mut version = locked(&lock, name)?;
@@ -20,6 +34,8 @@ pub(super) fn echo(name: &str, workspace: &Workspace) -> Result<Built> {
     } else {
         version = format!("{version}, tokio {}", locked(&lock, "tokio")?);
     }
+    let allocator = if mimalloc { "mimalloc" } else { "system allocator" };
+    version = format!("{version}, {allocator}");
     Ok(Built::program(target.join("release").join(name), version))
 }
 
@@ -40,6 +56,13 @@ fn locked(lock: &str, package: &str) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_suffix_names_the_allocator() {
+        assert_eq!(program("sockudo-ws"), Some(("sockudo-ws", true)));
+        assert_eq!(program("tokio-uring-system"), Some(("tokio-uring", false)));
+        assert_eq!(program("ringws-rust-system"), None);
+    }
 
     #[test]
     fn versions_are_found() {

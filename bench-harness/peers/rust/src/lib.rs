@@ -2,7 +2,8 @@
 //! written until the next read.
 //!
 //! Every server takes the port as its argument (0: any), prints `listening on N`, and is ended by
-//! SIGTERM. All allocate with mimalloc, as the echo of ringws in Rust does.
+//! SIGTERM. All allocate with mimalloc, as the echo of ringws in Rust does, unless the feature of
+//! that name is off.
 
 mod gather;
 
@@ -13,6 +14,7 @@ use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use tokio::net::{TcpSocket, TcpStream};
 
+#[cfg(feature = "mimalloc")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
