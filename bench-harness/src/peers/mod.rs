@@ -92,8 +92,8 @@ impl Built {
     }
 }
 
-/// How a server was tuned, in a sentence; `None` for a name that is not known. The allocator is part
-/// of the version.
+/// How a server was tuned, in a sentence; `None` for a name that is not known. The allocator is
+/// part of the version.
 pub fn tuning(name: &str) -> Option<&'static str> {
     let name = rust::program(name).map_or(name, |(program, _)| program);
     Some(match name {
