@@ -31,13 +31,17 @@ fn unmask_with<V: Vector>(data: &mut [u8], key: [u8; 4]) -> bool {
     // its architecture.
     unsafe {
         if len >= V::LEN {
+            let splat = V::splat(key);
+            let first = V::load(start).xor(splat);
+            if len == V::LEN {
+                first.store(start);
+                return first.is_ascii();
+            }
             let last_at = len - V::LEN;
             let last = V::load(start.add(last_at)).xor(V::splat(rotate(key, len)));
-            let key = V::splat(key);
-            let first = V::load(start).xor(key);
             let mut seen = first.or(last);
             if len > 2 * V::LEN {
-                seen = seen.or(move_middle(start, start, last_at, key));
+                seen = seen.or(move_middle(start, start, last_at, splat));
             }
             first.store(start);
             last.store(start.add(last_at));
