@@ -85,15 +85,26 @@ impl Outbox {
 
     /// Lends the end of the queue for whole messages, as long as they need no more memory: none
     /// while a message is sent in fragments, and none when the memory exceeds `max`.
-    pub(super) fn cork(&mut self, max: usize) -> Option<Cork> {
+    #[inline]
+    pub(super) fn cork(&mut self, max: usize, pool: &mut Pool) -> Option<Cork> {
+        if self.queue.capacity() == 0 {
+            self.queue = Batch::new(pool.get());
+        }
         let lend = self.message.is_none() && self.buffered + self.queue.room() <= max;
+        if !lend && self.queue.is_empty() {
+            pool.put(std::mem::take(&mut self.queue).recycle());
+        }
         lend.then(|| Cork::new(self.queue.lend()))
     }
 
     /// Takes it back.
-    pub(super) fn uncork(&mut self, cork: Cork) {
+    #[inline]
+    pub(super) fn uncork(&mut self, cork: Cork, pool: &mut Pool) {
         self.buffered += cork.len();
         self.queue.give_back(cork.queue);
+        if self.queue.is_empty() {
+            pool.put(std::mem::take(&mut self.queue).recycle());
+        }
     }
 
     /// Queues a message framed before. Whoever framed it has checked its text, unless it is a

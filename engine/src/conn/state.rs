@@ -212,14 +212,16 @@ impl Connection {
 
     /// Lends the end of the queue, if whole messages may be sent now. Nothing else may be called
     /// before [`Connection::uncork`].
-    pub(crate) fn cork(&mut self, limits: &Limits) -> Option<Cork> {
+    #[inline]
+    pub(crate) fn cork(&mut self, limits: &Limits, pool: &mut Pool) -> Option<Cork> {
         let open = self.phase == Phase::Open && !self.close_sent();
-        open.then(|| self.outbox.cork(limits.send_queue_max as usize)).flatten()
+        open.then(|| self.outbox.cork(limits.send_queue_max as usize, pool)).flatten()
     }
 
     /// Takes it back, with the frames in it.
-    pub(crate) fn uncork(&mut self, cork: Cork) {
-        self.outbox.uncork(cork);
+    #[inline]
+    pub(crate) fn uncork(&mut self, cork: Cork, pool: &mut Pool) {
+        self.outbox.uncork(cork, pool);
     }
 
     /// Queues a message framed before; copies nothing unless it is small (below 4 KiB). The text

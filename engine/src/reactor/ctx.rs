@@ -253,6 +253,7 @@ impl Context {
     }
 
     /// Puts a slot on the list of those to settle.
+    #[inline]
     pub(super) fn mark_dirty(&mut self, index: u32) {
         let slot = self.slab.at(index);
         if !slot.dirty {
@@ -261,23 +262,51 @@ impl Context {
         }
     }
 
+    /// A run of messages of the connection is about to be delivered. One that was answered the
+    /// last time probably will be again.
+    #[inline]
+    pub(super) fn begin_run(&mut self, conn: Conn) {
+        self.delivering = conn;
+        if self.slab.at(conn.slot()).answered {
+            self.cork(conn);
+        }
+    }
+
+    /// The run is delivered.
+    #[inline]
+    pub(super) fn end_run(&mut self) {
+        self.delivering = Conn::NONE;
+        self.uncork();
+    }
+
     /// Lets short answers to the connection under delivery go the short way.
+    #[inline]
     fn cork(&mut self, conn: Conn) {
         let Some(slot) = self.slab.live(conn) else { return };
-        if let Some(cork) = slot.conn.cork(&self.limits[slot.endpoint as usize]) {
+        if let Some(cork) = slot.conn.cork(&self.limits[slot.endpoint as usize], &mut self.pool) {
+            slot.answered = true;
             self.cork = cork;
             self.corked = conn;
         }
     }
 
-    /// Ends that: before anything else touches the connection, and when the delivery ends. The
-    /// connection is on the dirty list since what was sent before it was corked.
-    pub(super) fn uncork(&mut self) {
+    /// Ends that: before anything else touches the connection, and when the delivery ends.
+    #[inline]
+    fn uncork(&mut self) {
         let conn = std::mem::replace(&mut self.corked, Conn::NONE);
-        if conn != Conn::NONE {
-            let cork = std::mem::take(&mut self.cork);
-            self.counters.messages_out.add(cork.frames());
-            self.slab.at(conn.slot()).conn.uncork(cork);
+        if conn == Conn::NONE {
+            return;
+        }
+        let cork = std::mem::take(&mut self.cork);
+        let frames = cork.frames();
+        let slot = self.slab.at(conn.slot());
+        slot.conn.uncork(cork, &mut self.pool);
+        // With none: what was sent before the cork has put it on the dirty list, or nothing was.
+        if frames > 0 {
+            self.counters.messages_out.add(frames);
+            self.mark_dirty(conn.slot());
+        } else {
+            slot.answered = slot.dirty;
         }
     }
 

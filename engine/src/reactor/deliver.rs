@@ -53,6 +53,9 @@ pub(super) fn deliver(ctx: &mut Context, endpoints: &[Served], index: u32, bytes
         let len = slot.conn.unmask_run(input.peek_mut(), ctx.now, limits);
         if len > 0 {
             deliver_run(ctx, handler, conn, input.take(len));
+            if input.is_empty() {
+                break;
+            }
             continue;
         }
         let user = slot.user;
@@ -108,13 +111,12 @@ impl<'b> Messages<'b> {
 /// with the connection.
 fn deliver_run(ctx: &mut Context, handler: &dyn Handler, conn: Conn, run: &mut [u8]) {
     let len = run.len();
-    ctx.delivering = conn;
+    ctx.begin_run(conn);
     let mut messages = handler.on_messages(ctx, conn, Messages { run, taken: 0 });
     while let Some(message) = messages.next(ctx, conn) {
         handler.on_message(ctx, conn, message);
     }
-    ctx.delivering = Conn::NONE;
-    ctx.uncork();
+    ctx.end_run();
     let payloads = len - messages.run.len() - messages.taken * run::HEADER;
     ctx.counters.messages_in.add(messages.taken as u64);
     ctx.counters.bytes_in.add(payloads as u64);

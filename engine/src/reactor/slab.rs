@@ -53,6 +53,8 @@ pub(super) struct Slot {
     pub(super) sending: bool,
     /// On the dirty list.
     pub(super) dirty: bool,
+    /// The last run of messages was answered.
+    pub(super) answered: bool,
     /// Paused by the application.
     pub(super) paused: bool,
     /// The application asked for the end, or the transport failed.
@@ -116,6 +118,7 @@ impl Slab {
             cancelling: false,
             sending: false,
             dirty: false,
+            answered: false,
             paused: false,
             abort: false,
             end_of_stream: false,
