@@ -105,7 +105,7 @@ fn decode(wire: &mut [u8]) -> Result<usize, Violation> {
     let mut found = 0;
     loop {
         if sequence.message().is_none()
-            && let Some(Piece { header, data, key, .. }) = reader.next_whole(&mut input)
+            && let Some(Piece { header, data, key, .. }) = reader.next_whole(&mut input, u32::MAX)
         {
             unmask_and_check(header.opcode, data, key)?;
             found += 1;

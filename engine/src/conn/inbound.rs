@@ -61,38 +61,11 @@ impl Inbound {
         input: &mut Input<'b>,
         limits: &Limits,
     ) -> Option<(Opcode, &'b mut [u8], [u8; 4])> {
-        let [first, second, a, b] = *input.peek().first_chunk()?;
-        // FIN and no RSV bit (RFC 6455 §5.2).
-        let opcode = match first {
-            0x81 => Opcode::Text,
-            0x82 => Opcode::Binary,
-            _ => return None,
-        };
-        // Masked, and the length in its minimal form.
-        let (data, key) = match (second, u16::from_be_bytes([a, b])) {
-            (0x80..=0xFD, _) => self.take_whole::<6>(usize::from(second & 0x7F), input, limits)?,
-            (0xFE, len @ 126..) => self.take_whole::<8>(usize::from(len), input, limits)?,
-            _ => return None,
-        };
-        Some((opcode, data, key))
-    }
-
-    /// Takes a frame with a header of `HEADER` bytes that ends with the key, if it may come now and
-    /// all of it is there.
-    #[inline(always)]
-    fn take_whole<'b, const HEADER: usize>(
-        &mut self,
-        len: usize,
-        input: &mut Input<'b>,
-        limits: &Limits,
-    ) -> Option<(&'b mut [u8], [u8; 4])> {
-        let key = *input.peek().first_chunk::<HEADER>()?.last_chunk()?;
-        let allowed = len as u64 <= u64::from(limits.message_max);
-        if len > input.len() - HEADER || !allowed || !self.takes_runs(limits) {
+        if !self.takes_runs(limits) {
             return None;
         }
-        let (_, data) = input.take(HEADER + len).split_at_mut(HEADER);
-        Some((data, key))
+        let Piece { header, data, key, .. } = self.reader.next_whole(input, limits.message_max)?;
+        Some((header.opcode, data, key))
     }
 
     /// Consumes input until there is something to report; `None` when it is used up.

@@ -80,13 +80,15 @@ impl FrameReader {
 
     /// A whole message in one frame of less than 64 KiB, from a client: what most frames are, in a
     /// third of the instructions that any piece takes. `None` means nothing but that the input is
-    /// for [`FrameReader::next`]. The order of frames is not known here: a message that has begun
-    /// must not be interrupted by this one (RFC 6455 §5.4).
+    /// for [`FrameReader::next`], as it is when the payload is longer than `len_max`. The order of
+    /// frames is not known here: a message that has begun must not be interrupted by this one
+    /// (RFC 6455 §5.4).
     #[inline(always)]
-    pub fn next_whole<'b>(&mut self, input: &mut Input<'b>) -> Option<Piece<'b>> {
+    pub fn next_whole<'b>(&mut self, input: &mut Input<'b>, len_max: u32) -> Option<Piece<'b>> {
         let (header, start) = header::decode_whole(input.peek())?;
         let end = start + header.len as usize;
-        if end > input.len() || !self.at_boundary() || self.role != Role::Server {
+        let here = end <= input.len() && header.len <= u64::from(len_max);
+        if !here || !self.at_boundary() || self.role != Role::Server {
             return None;
         }
         let (_, data) = input.take(end).split_at_mut(start);
@@ -185,7 +187,7 @@ mod tests {
             let mut bytes = [frame(len, true, KEY), b"\x81".to_vec()].concat();
             let mut same = bytes.clone();
             let (mut input, mut same) = (Input::new(&mut bytes), Input::new(&mut same));
-            let whole = FrameReader::new(Role::Server).next_whole(&mut input).unwrap();
+            let whole = FrameReader::new(Role::Server).next_whole(&mut input, u32::MAX).unwrap();
             let any = FrameReader::new(Role::Server).next(&mut same).unwrap().unwrap();
             assert_eq!((whole.header, whole.key, &*whole.data), (any.header, any.key, &*any.data));
             assert_eq!((whole.first, whole.last), (any.first, any.last));
@@ -212,7 +214,7 @@ mod tests {
         for mut bytes in others {
             let len = bytes.len();
             let mut input = Input::new(&mut bytes);
-            assert!(FrameReader::new(Role::Server).next_whole(&mut input).is_none());
+            assert!(FrameReader::new(Role::Server).next_whole(&mut input, u32::MAX).is_none());
             assert_eq!(input.len(), len);
         }
         // Not inside another frame, and not for a client.
@@ -220,7 +222,11 @@ mod tests {
         let mut begun = cut(frame(5, true, KEY));
         assert!(reader.next(&mut Input::new(&mut begun)).unwrap().is_some());
         let mut bytes = frame(5, true, KEY);
-        assert!(reader.next_whole(&mut Input::new(&mut bytes)).is_none());
-        assert!(FrameReader::new(Role::Client).next_whole(&mut Input::new(&mut bytes)).is_none());
+        assert!(reader.next_whole(&mut Input::new(&mut bytes), u32::MAX).is_none());
+        assert!(
+            FrameReader::new(Role::Client)
+                .next_whole(&mut Input::new(&mut bytes), u32::MAX)
+                .is_none()
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! UTF-8 of text messages, RFC 6455 §8.1, checked as it comes.
 
 use super::{Violation, mask};
+use crate::simd::TWO_ENDS_MAX;
 
 /// The block of the vectors.
 const SHORT: usize = 64;
@@ -145,13 +146,21 @@ fn check_other(data: &[u8]) -> Result<(), Violation> {
 /// Unmasks in place a text that is there as a whole, and checks it.
 #[inline]
 pub fn unmask_and_check(data: &mut [u8], key: [u8; 4]) -> Result<(), Violation> {
+    if data.len() > TWO_ENDS_MAX {
+        return unmask_and_check_long(data, key);
+    }
+    if mask::unmask(data, key) { Ok(()) } else { check_other(data) }
+}
+
+/// Apart, so that the way of short text needs few registers.
+#[inline(never)]
+fn unmask_and_check_long(data: &mut [u8], key: [u8; 4]) -> Result<(), Violation> {
     if data.len() > BLOCK {
         return unmask_and_check_blocks(data, key);
     }
     if mask::unmask(data, key) { Ok(()) } else { check_other(data) }
 }
 
-#[inline(never)]
 fn unmask_and_check_blocks(data: &mut [u8], key: [u8; 4]) -> Result<(), Violation> {
     let mut text = Utf8::new();
     text.unmask_and_push(data, key)?;
