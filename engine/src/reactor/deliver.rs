@@ -89,8 +89,8 @@ pub(super) fn deliver(ctx: &mut Context, endpoints: &[Served], index: u32, bytes
 #[derive(Debug)]
 pub struct Messages<'b> {
     /// What is not yet taken.
-    run: &'b mut [u8],
-    taken: usize,
+    pub(super) run: &'b mut [u8],
+    pub(super) taken: usize,
 }
 
 impl<'b> Messages<'b> {

@@ -28,8 +28,11 @@ pub trait Handler: Send + Sync + 'static {
         &self,
         ctx: &mut Context,
         conn: Conn,
-        mut messages: Messages<'b>,
+        messages: Messages<'b>,
     ) -> Messages<'b> {
+        // In registers: a parameter of this size is memory, written with each message.
+        let Messages { run, taken } = messages;
+        let mut messages = Messages { run, taken };
         while let Some(message) = messages.next(ctx, conn) {
             self.on_message(ctx, conn, message);
         }
