@@ -8,6 +8,9 @@ use std::process::Command;
 /// What a static Rust library needs from the system.
 const SYSTEM_LIBRARIES: [&str; 6] = ["-lpthread", "-ldl", "-lm", "-lgcc_s", "-lutil", "-lrt"];
 
+/// The C echo server.
+pub(crate) const ECHO: &str = "ffi/examples/echo.c";
+
 /// Where the sources are and where what is built goes.
 #[derive(Clone, Debug)]
 pub struct Workspace {
@@ -59,22 +62,23 @@ impl Workspace {
         std::fs::create_dir_all(&directory)
             .map_err(Error::io(format!("creating {}", directory.display())))?;
         let program = directory.join("echo");
-        self.compile_echo(&library, &program)?;
+        self.compile_echo(ECHO, &library, &program)?;
         Ok(program)
     }
 
-    /// Compiles the C echo server against a library.
-    pub(crate) fn compile_echo(&self, library: &Path, program: &Path) -> Result<()> {
-        run(&mut self.compile(library, program), "set CC, or install a C compiler (gcc, clang)")?;
+    /// Compiles the C echo server, or a variant of it, against a library.
+    pub(crate) fn compile_echo(&self, source: &str, library: &Path, program: &Path) -> Result<()> {
+        let remedy = "set CC, or install a C compiler (gcc, clang)";
+        run(&mut self.compile(source, library, program), remedy)?;
         Ok(())
     }
 
-    fn compile(&self, library: &Path, program: &Path) -> Command {
+    fn compile(&self, source: &str, library: &Path, program: &Path) -> Command {
         let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".into());
         let mut words = compiler.split_whitespace();
         let mut command = Command::new(words.next().unwrap_or("cc"));
         command.args(words).args(["-std=c11", "-O2", "-Iinclude"]);
-        command.arg("ffi/examples/echo.c").arg(library).args(SYSTEM_LIBRARIES);
+        command.arg(source).arg(library).args(SYSTEM_LIBRARIES);
         command.arg("-o").arg(program).current_dir(&self.root);
         command
     }

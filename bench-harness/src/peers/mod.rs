@@ -20,8 +20,9 @@ use std::path::PathBuf;
 /// All that can be prepared: the engine's own echoes, the ceilings, the peers. Those in Rust also
 /// with `-system` after the name: with the system's allocator. mimalloc makes small messages
 /// cheaper and those of 16 MiB dearer, for sockudo-ws and its codec several times.
-pub const NAMES: [&str; 16] = [
+pub const NAMES: [&str; 17] = [
     "ringws-c",
+    "ringws-c-busy",
     "ringws-c-mimalloc",
     "ringws-rust",
     "ringws-rust-system",
@@ -54,9 +55,8 @@ pub fn prepare(
 
 fn contender(name: &str, workspace: &Workspace) -> Result<Contender> {
     let Built { command, raw, version } = match name {
-        "ringws-c" | "ringws-c-mimalloc" | "ringws-rust" | "ringws-rust-system" => {
-            own::echo(name, workspace)?
-        }
+        "ringws-c" | "ringws-c-busy" | "ringws-c-mimalloc" | "ringws-rust"
+        | "ringws-rust-system" => own::echo(name, workspace)?,
         "ceiling-tcp" | "ceiling-frames" | "ceiling-epoll" => own::ceiling(name, workspace)?,
         "beast" => native::echo(&native::BEAST, workspace)?,
         "libwebsockets" => native::echo(&native::LIBWEBSOCKETS, workspace)?,
@@ -98,6 +98,7 @@ pub fn tuning(name: &str) -> Option<&'static str> {
     let name = rust::program(name).map_or(name, |(program, _)| program);
     Some(match name {
         "ringws-c" => "the C example, library linked statically, system allocator",
+        "ringws-c-busy" => "the C example, looking for work for 100 us before it sleeps",
         "ringws-c-mimalloc" => "the C example, library built with its feature `mimalloc`",
         "ringws-rust" => "the Rust example, mimalloc",
         "ringws-rust-system" => "the Rust example, system allocator",

@@ -3,18 +3,25 @@
 use super::Built;
 use super::tool::{cargo, directory, run};
 use crate::error::Result;
-use crate::example::Workspace;
+use crate::example::{ECHO, Workspace};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The largest message, as the peers have it: 64 MiB.
 const MESSAGE_MAX: &str = "67108864";
+/// The C example with `busy_poll_us`.
+const BUSY: &str = "bench-harness/peers/c/ringws_busy.c";
 const CARGO: &str = "cargo is needed: https://rustup.rs";
 
 /// One of the echoes of ringws.
 pub(super) fn echo(name: &str, workspace: &Workspace) -> Result<Built> {
     let program = match name {
         "ringws-c-mimalloc" => c_on_mimalloc(workspace)?,
+        "ringws-c-busy" => {
+            let program = directory(workspace.target.join("demo"))?.join("echo-busy");
+            workspace.compile_echo(BUSY, &workspace.library()?, &program)?;
+            program
+        }
         "ringws-rust" => rust(workspace, workspace.target.clone(), &[])?,
         "ringws-rust-system" => {
             // A target directory of its own: both examples have the same path in it.
@@ -44,7 +51,7 @@ fn c_on_mimalloc(workspace: &Workspace) -> Result<PathBuf> {
     command.args(["build", "--release", "--quiet", "-p", "ringws-ffi", "--features", "mimalloc"]);
     run(command.arg("--target-dir").arg(&target), CARGO)?;
     let program = directory(target.join("demo"))?.join("echo");
-    workspace.compile_echo(&target.join("release/libringws.a"), &program)?;
+    workspace.compile_echo(ECHO, &target.join("release/libringws.a"), &program)?;
     Ok(program)
 }
 
