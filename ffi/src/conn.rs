@@ -9,7 +9,7 @@ use crate::types::{User, rws_buf, rws_bytes, rws_conn, rws_reactor, slice};
 use ringws_engine::conn::{SendError, SendFlags};
 use ringws_engine::proto::{CloseCode, Opcode};
 use ringws_engine::reactor::CallError;
-use ringws_engine::simd::TWO_ENDS_MAX;
+use ringws_engine::simd::{ONE_BLOCK, TWO_ENDS_MAX};
 use std::ffi::c_void;
 
 /// A frame to send, checked as far as it can be without its connection.
@@ -75,14 +75,38 @@ pub unsafe extern "C" fn rws_send(
 ) -> rws_status {
     // SAFETY: what the caller says of the arguments is handed on.
     unsafe {
-        if answered(r, c, op, data, len, flags) {
-            return rws_status::RWS_OK;
+        match len {
+            ..ONE_BLOCK => send_tiny(r, c, op, data, len, flags),
+            ONE_BLOCK..=TWO_ENDS_MAX if answered(r, c, op, data, len, flags) => rws_status::RWS_OK,
+            _ => send(r, c, op, data, len, flags),
         }
-        send(r, c, op, data, len, flags)
     }
 }
 
-/// The short way of [`send`], for what is usually sent from a callback. Cannot panic.
+/// Apart, because it needs more registers than those that a call may use up.
+///
+/// # Safety
+/// As [`send`].
+#[inline(never)]
+unsafe fn send_tiny(
+    r: *mut rws_reactor,
+    c: rws_conn,
+    op: rws_opcode,
+    data: *const c_void,
+    len: usize,
+    flags: u32,
+) -> rws_status {
+    // SAFETY: as the caller says.
+    unsafe {
+        match len {
+            ..ONE_BLOCK if answered(r, c, op, data, len, flags) => rws_status::RWS_OK,
+            _ => send(r, c, op, data, len, flags),
+        }
+    }
+}
+
+/// The short way of [`send`], for what is usually sent from a callback: at most `TWO_ENDS_MAX`
+/// bytes. Cannot panic.
 ///
 /// # Safety
 /// As [`send`].
@@ -100,12 +124,15 @@ unsafe fn answered(
         RWS_BINARY => Opcode::Binary,
         _ => return false,
     };
-    if flags != 0 || len > TWO_ENDS_MAX || data.is_null() {
+    if flags != 0 || data.is_null() {
         return false;
     }
     // SAFETY: the lent reactor or null, and the caller's bytes.
     let (ctx, payload) = unsafe { (own::lent(r), std::slice::from_raw_parts(data.cast(), len)) };
-    ctx.is_ok_and(|ctx| ctx.answer(c.into(), opcode, payload))
+    match ctx {
+        Ok(ctx) => ctx.answer(c.into(), opcode, payload),
+        Err(_) => false,
+    }
 }
 
 /// Apart, so that the short way needs no stack.

@@ -38,7 +38,7 @@ struct Arguments {
     /// Only rows whose name contains this, and those their rates are taken from.
     #[arg(long)]
     row: Option<String>,
-    /// Where to write [default: target/bench/<time>].
+    /// Where to write; by default a new directory under `target/bench`.
     #[arg(long)]
     out: Option<PathBuf>,
     /// Rounds, instead of what the rows say.

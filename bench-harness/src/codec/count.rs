@@ -1,7 +1,7 @@
 //! Instructions of the engine's cases, counted by callgrind.
 //!
 //! One process makes all of it under `valgrind --tool=callgrind`: one pass of each case to warm up,
-//! then [`PASSES`] and then twice as many, with [`codec_mark`] behind each of the three. Callgrind
+//! then `PASSES` and then twice as many, with `codec_mark` behind each of the three. Callgrind
 //! writes what was counted since the last time whenever it leaves that function, so the
 //! difference of the last two, over `PASSES` and the frames of a pass, is what a frame costs, and
 //! nothing else. The count repeats to the instruction on one machine; a compiler or a C library of

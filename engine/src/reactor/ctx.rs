@@ -34,6 +34,10 @@ pub struct Context {
     pub(super) delivery: Option<Delivery>,
     /// The connection that a run of messages is being delivered of, or none.
     pub(super) delivering: Conn,
+    /// No more of that run: the connection was paused or aborted.
+    pub(super) run_stopped: bool,
+    /// Its user word.
+    pub(super) run_user: usize,
     /// The same, or none: the one whose queue `cork` was lent from.
     pub(super) corked: Conn,
     pub(super) cork: Cork,
@@ -195,7 +199,11 @@ impl Context {
         if self.is_foreign(conn) {
             return self.forward(conn, Mail::SetUser { conn, user });
         }
-        self.slab.live(conn).map(|slot| slot.user = user).ok_or(CallError::Gone)
+        self.slab.live(conn).ok_or(CallError::Gone)?.user = user;
+        if conn == self.delivering {
+            self.run_user = user;
+        }
+        Ok(())
     }
 
     /// Keeps the message beyond its callback as an outgoing message with FIN. No copy when it lies
@@ -259,54 +267,6 @@ impl Context {
         if !slot.dirty {
             slot.dirty = true;
             self.dirty.push(index);
-        }
-    }
-
-    /// A run of messages of the connection is about to be delivered. One that was answered the
-    /// last time probably will be again.
-    #[inline]
-    pub(super) fn begin_run(&mut self, conn: Conn) {
-        self.delivering = conn;
-        if self.slab.at(conn.slot()).answered {
-            self.cork(conn);
-        }
-    }
-
-    /// The run is delivered.
-    #[inline]
-    pub(super) fn end_run(&mut self) {
-        self.delivering = Conn::NONE;
-        self.uncork();
-    }
-
-    /// Lets short answers to the connection under delivery go the short way.
-    #[inline]
-    fn cork(&mut self, conn: Conn) {
-        let Some(slot) = self.slab.live(conn) else { return };
-        if let Some(cork) = slot.conn.cork(&self.limits[slot.endpoint as usize], &mut self.pool) {
-            slot.answered = true;
-            self.cork = cork;
-            self.corked = conn;
-        }
-    }
-
-    /// Ends that: before anything else touches the connection, and when the delivery ends.
-    #[inline]
-    fn uncork(&mut self) {
-        let conn = std::mem::replace(&mut self.corked, Conn::NONE);
-        if conn == Conn::NONE {
-            return;
-        }
-        let cork = std::mem::take(&mut self.cork);
-        let frames = cork.frames();
-        let slot = self.slab.at(conn.slot());
-        slot.conn.uncork(cork, &mut self.pool);
-        // With none: what was sent before the cork has put it on the dirty list, or nothing was.
-        if frames > 0 {
-            self.counters.messages_out.add(frames);
-            self.mark_dirty(conn.slot());
-        } else {
-            slot.answered = slot.dirty;
         }
     }
 
@@ -376,7 +336,11 @@ impl Context {
         let slot = self.slab.live(conn).ok_or(CallError::Gone)?;
         let limits = &self.limits[slot.endpoint as usize];
         let mut env = Env { now: self.now, limits, pool: &mut self.pool, copied: &mut 0 };
-        let done = call(slot, &mut env)?;
+        let done = call(slot, &mut env);
+        if conn == self.delivering {
+            self.run_stopped = slot.paused || slot.abort;
+        }
+        let done = done?;
         if !slot.dirty {
             slot.dirty = true;
             self.dirty.push(conn.slot());

@@ -96,14 +96,13 @@ pub struct Messages<'b> {
 impl<'b> Messages<'b> {
     /// The next one; none when the application has stopped them.
     #[inline(always)]
-    pub fn next(&mut self, ctx: &mut Context, conn: Conn) -> Option<Message<'b>> {
-        let slot = ctx.slab.at(conn.slot());
-        if slot.paused || slot.abort || slot.phase != Phase::Live {
+    pub fn next(&mut self, ctx: &Context) -> Option<Message<'b>> {
+        if ctx.run_stopped {
             return None;
         }
         let (opcode, payload) = run::next(&mut self.run)?;
         self.taken += 1;
-        Some(Message { opcode, payload, first: true, last: true, user: slot.user })
+        Some(Message { opcode, payload, first: true, last: true, user: ctx.run_user })
     }
 }
 
@@ -113,7 +112,7 @@ fn deliver_run(ctx: &mut Context, handler: &dyn Handler, conn: Conn, run: &mut [
     let len = run.len();
     ctx.begin_run(conn);
     let mut messages = handler.on_messages(ctx, conn, Messages { run, taken: 0 });
-    while let Some(message) = messages.next(ctx, conn) {
+    while let Some(message) = messages.next(ctx) {
         handler.on_message(ctx, conn, message);
     }
     ctx.end_run();

@@ -33,7 +33,7 @@ pub trait Handler: Send + Sync + 'static {
         // In registers: a parameter of this size is memory, written with each message.
         let Messages { run, taken } = messages;
         let mut messages = Messages { run, taken };
-        while let Some(message) = messages.next(ctx, conn) {
+        while let Some(message) = messages.next(ctx) {
             self.on_message(ctx, conn, message);
         }
         messages

@@ -7,6 +7,7 @@
 mod accept;
 #[cfg(feature = "sim")]
 pub(crate) mod census;
+mod cork;
 pub mod ctx;
 mod deliver;
 pub mod handle;
@@ -146,6 +147,8 @@ impl<K: Kernel> Reactor<K> {
             buffers: kernel.buffers(),
             delivery: None,
             delivering: Conn::NONE,
+            run_stopped: false,
+            run_user: 0,
             corked: Conn::NONE,
             cork: Cork::default(),
             lending: None,

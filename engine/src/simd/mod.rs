@@ -11,5 +11,5 @@ mod vector;
 mod x86_64;
 mod xor;
 
-pub use short::{TWO_ENDS_MAX, append, unmask_short};
+pub use short::{ONE_BLOCK, TWO_ENDS_MAX, append, unmask_short};
 pub use xor::{implementation, rotate, xor};

@@ -107,6 +107,9 @@ fn rotate(key: [u8; 4], len: usize) -> [u8; 4] {
     ((twice >> (8 * (len % 4))) as u32).to_le_bytes()
 }
 
+/// Payloads from here on are moved in blocks of so many bytes.
+pub const ONE_BLOCK: usize = Block::LEN;
+
 /// The longest payload whose two ends are all of it: [`append`] then needs few registers.
 pub const TWO_ENDS_MAX: usize = 32;
 
