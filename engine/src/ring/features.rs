@@ -29,7 +29,17 @@ pub struct Feature {
 
 /// Asks the kernel, with rings of its own that are gone afterwards. Costs a few milliseconds.
 /// When io_uring is refused altogether nothing is present; `Uring::new` says why.
+///
+/// On a thread of its own: when a ring has gone, the kernel looks once more at the thread that made
+/// it, and what that thread was waiting for (a `recv` with a timeout) fails with `EINTR`.
 pub fn table() -> Vec<Feature> {
+    std::thread::scope(|scope| match std::thread::Builder::new().spawn_scoped(scope, ask) {
+        Ok(thread) => thread.join().unwrap_or_default(),
+        Err(_) => ask(),
+    })
+}
+
+fn ask() -> Vec<Feature> {
     let ring = setup::build(false, 8, 16, false).ok();
     let flags = ring.as_ref().map(|(_, flags)| *flags);
     let ring = ring.as_ref().map(|(ring, _)| ring);

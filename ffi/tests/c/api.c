@@ -174,7 +174,9 @@ static void addresses(void) {
 
 /* Nobody's connection, from any thread. */
 static void stale_handles(void) {
-  const rws_conn ids[] = {{0}, {1}, {UINT64_MAX}, {UINT64_C(0x0000000700000001)}};
+  /* Of no connection that there may be: a generation and a slot that nobody has had yet. */
+  const rws_conn ids[] = {
+      {0}, {UINT64_C(0x7FFFFFFF)}, {UINT64_MAX}, {UINT64_C(0x0000000700000001)}};
   rws_buf *b = rws_buf_new(RWS_TEXT, "x", 1, 0);
   for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
     /* Handed over, or refused at once; never followed. */

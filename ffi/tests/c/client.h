@@ -2,6 +2,7 @@
 #ifndef CLIENT_H
 #define CLIENT_H
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,6 +45,7 @@ static inline int client_write(int s, const void *data, size_t len) {
   const char *at = (const char *)data;
   while (len > 0) {
     const ssize_t n = send(s, at, len, MSG_NOSIGNAL);
+    if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return -1;
     at += n;
     len -= (size_t)n;
@@ -55,6 +57,7 @@ static inline int client_read(int s, void *data, size_t len) {
   char *at = (char *)data;
   while (len > 0) {
     const ssize_t n = recv(s, at, len, 0);
+    if (n < 0 && errno == EINTR) continue; /* with SO_RCVTIMEO it is not restarted */
     if (n <= 0) return -1;
     at += n;
     len -= (size_t)n;
