@@ -1,5 +1,7 @@
 //! The ring on the real kernel, over loopback, with nothing of WebSocket above it.
 
+#[path = "ring/child.rs"]
+mod child;
 #[path = "ring/echo.rs"]
 mod echo;
 #[path = "ring/ending.rs"]

@@ -1,13 +1,23 @@
 //! The end of a ring, with everything still in flight.
 
+use crate::child::{in_a_child, is_child};
 use crate::harness::{Echo, batch, config, kinds, listener};
 use ringws_engine::ring::{Kernel, Tuning};
 use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 fn descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").expect("listed").count()
+}
+
+/// Awaits the end of the listener: a kernel thread (SQPOLL) lets go of it in its own time.
+fn refused(address: SocketAddr, name: &str) {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while TcpStream::connect(address).is_ok() {
+        assert!(Instant::now() < deadline, "{name}: still listening");
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// Armed accepts, armed and starved receives, sends to peers that do not read, shutdowns, wakes:
@@ -48,13 +58,23 @@ fn drop_with_everything_in_flight() {
                 }
                 assert!(rest.iter().all(|&byte| byte == 5), "{name}");
             }
-            assert!(TcpStream::connect(address).is_err(), "{name}");
+            refused(address, name);
         }
     }
 }
 
 #[test]
 fn rings_come_and_go_without_leaving_descriptors() {
+    if !is_child() {
+        in_a_child("ending::child_whose_rings_come_and_go");
+    }
+}
+
+#[test]
+fn child_whose_rings_come_and_go() {
+    if !is_child() {
+        return;
+    }
     let once = |tuning: &Tuning| {
         let (fd, address) = listener();
         let mut echo = Echo::new(config(vec![fd]), tuning);
@@ -67,7 +87,7 @@ fn rings_come_and_go_without_leaving_descriptors() {
         let before = descriptors();
         (0..40).for_each(|_| once(&tuning));
         let after = descriptors();
-        // Other tests of this process open and close theirs meanwhile.
-        assert!(after < before + 30, "{before} {after}");
+        // What the kernel ends later, a ring's own descriptor, may still be there; 40 would not.
+        assert!(after < before + 3, "{before} {after}");
     }
 }

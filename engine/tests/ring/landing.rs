@@ -57,12 +57,12 @@ fn moving_under_fire_loses_and_repeats_nothing() {
         echo.ways = vec![Way::Multishot, Way::Once(100), Way::Into(9_000), Way::Into(10)];
         echo.rearm = true;
         let clients: Vec<_> = (0..3).map(|seed| echoed(address, seed, 400_000)).collect();
-        echo.run(|echo| echo.accepted == 3);
         let mut turn = 0;
         let mut cancels = 0;
         echo.run(|echo| {
             turn += 1;
-            for index in 0..3 {
+            // Fewer than three when one was done before another came.
+            for index in 0..echo.slots.len() {
                 let slot = &mut echo.slots[index];
                 // Not once it is over: nobody would join the receive.
                 let idle = slot.socket.is_none() || slot.ended;

@@ -1,27 +1,11 @@
 //! Descriptors that run out. A limit is the whole process's, so each case is a process.
 
+use crate::child::{in_a_child, is_child};
 use crate::harness::{Echo, config, listener};
 use ringws_engine::ring::{Kernel, Tuning, Uring};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::{Read, Write};
-use std::process::Command;
 use std::time::Duration;
-
-const CHILD: &str = "RINGWS_TEST_LIMITS";
-
-fn is_child() -> bool {
-    std::env::var_os(CHILD).is_some()
-}
-
-fn in_a_child(name: &str) {
-    let output = Command::new(std::env::current_exe().expect("this test"))
-        .args(["--exact", name, "--nocapture", "--test-threads=1"])
-        .env(CHILD, "1")
-        .output()
-        .expect("a process");
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(text.contains("1 passed"), "{text} {}", String::from_utf8_lossy(&output.stderr));
-}
 
 /// No new descriptor from here on but those that are free below `limit`.
 fn limit(limit: u64) {
