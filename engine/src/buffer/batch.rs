@@ -1,9 +1,39 @@
 //! What one send owns while the kernel holds it.
 
-use super::Pool;
+use super::{Loan, Pool};
 use bytes::{Buf, Bytes};
 use std::collections::VecDeque;
 use std::io::IoSlice;
+
+/// Memory that is sent by reference.
+#[derive(Debug)]
+enum Memory {
+    Shared(Bytes),
+    Lent(Loan),
+}
+
+impl Memory {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Shared(bytes) => bytes,
+            Self::Lent(loan) => loan.bytes(),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Shared(bytes) => bytes.len(),
+            Self::Lent(loan) => loan.len(),
+        }
+    }
+
+    fn advance(&mut self, n: usize) {
+        match self {
+            Self::Shared(bytes) => bytes.advance(n),
+            Self::Lent(loan) => loan.advance(n),
+        }
+    }
+}
 
 /// A piece sent by reference.
 #[derive(Debug)]
@@ -11,19 +41,34 @@ struct Piece {
     /// How many copied bytes go before it.
     at: usize,
     /// What of it is not yet sent; never empty.
-    bytes: Bytes,
+    memory: Memory,
 }
 
-/// The pieces by reference that are not sent yet: at least one.
-#[derive(Debug)]
-struct Shared {
-    next: Piece,
+/// The pieces by reference that are not sent yet. Boxed, since most batches have none, and used
+/// again through the pool.
+#[derive(Debug, Default)]
+pub(super) struct Pieces {
+    next: Option<Piece>,
+    /// Behind `next`: empty when that is.
     more: VecDeque<Piece>,
 }
 
-impl Shared {
+impl Pieces {
     fn iter(&self) -> impl Iterator<Item = &Piece> {
-        std::iter::once(&self.next).chain(&self.more)
+        self.next.iter().chain(&self.more)
+    }
+
+    fn push(&mut self, piece: Piece) {
+        match &self.next {
+            Some(_) => self.more.push_back(piece),
+            None => self.next = Some(piece),
+        }
+    }
+
+    /// Releases what is referred to.
+    fn clear(&mut self) {
+        self.next = None;
+        self.more.clear();
     }
 }
 
@@ -36,13 +81,13 @@ pub struct Batch {
     copied: Vec<u8>,
     /// Copied bytes that are sent.
     sent: usize,
-    shared: Option<Box<Shared>>,
+    pieces: Option<Box<Pieces>>,
 }
 
 impl Batch {
     /// A batch that appends to `bytes` (usually empty, from a pool).
     pub fn new(bytes: Vec<u8>) -> Self {
-        Self { copied: bytes, sent: 0, shared: None }
+        Self { copied: bytes, sent: 0, pieces: None }
     }
 
     /// Appends a copy.
@@ -63,13 +108,17 @@ impl Batch {
 
     /// Appends by reference.
     pub fn share(&mut self, bytes: Bytes) {
-        if bytes.is_empty() {
-            return;
+        if !bytes.is_empty() {
+            let piece = Piece { at: self.copied.len(), memory: Memory::Shared(bytes) };
+            self.pieces.get_or_insert_default().push(piece);
         }
-        let piece = Piece { at: self.copied.len(), bytes };
-        match &mut self.shared {
-            Some(shared) => shared.more.push_back(piece),
-            None => self.shared = Some(Box::new(Shared { next: piece, more: VecDeque::new() })),
+    }
+
+    /// Appends by reference what somebody lends. Allocates nothing once the pool is warm.
+    pub(crate) fn borrow(&mut self, loan: Loan, pool: &mut Pool) {
+        if !loan.is_empty() {
+            let piece = Piece { at: self.copied.len(), memory: Memory::Lent(loan) };
+            self.pieces.get_or_insert_with(|| pool.get_pieces()).push(piece);
         }
     }
 
@@ -98,32 +147,30 @@ impl Batch {
 
     /// Bytes not yet sent. Counts the shared pieces: not for a hot path.
     pub fn len(&self) -> usize {
-        let shared = self.shared.iter().flat_map(|shared| shared.iter());
-        self.copied.len() - self.sent + shared.map(|piece| piece.bytes.len()).sum::<usize>()
+        let pieces = self.pieces.iter().flat_map(|pieces| pieces.iter());
+        self.copied.len() - self.sent + pieces.map(|piece| piece.memory.len()).sum::<usize>()
     }
 
     /// Whether all is sent.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.sent == self.copied.len() && self.shared.is_none()
+        self.sent == self.copied.len() && self.pieces.as_ref().is_none_or(|p| p.next.is_none())
     }
 
     /// Marks the next `n` bytes as sent, all of them when there are fewer. Shared pieces that are
     /// sent whole are released.
     pub fn advance(&mut self, mut n: usize) {
-        while let Some(shared) = &mut self.shared {
-            let before = n.min(shared.next.at - self.sent);
-            self.sent += before;
-            n -= before;
-            // Not empty, so this is also where it ends when `n` has run out.
-            let piece = &mut shared.next.bytes;
-            if n < piece.len() {
-                return piece.advance(n);
-            }
-            n -= piece.len();
-            match shared.more.pop_front() {
-                Some(next) => shared.next = next,
-                None => self.shared = None,
+        if let Some(pieces) = &mut self.pieces {
+            while let Some(next) = &mut pieces.next {
+                let before = n.min(next.at - self.sent);
+                self.sent += before;
+                n -= before;
+                // Not empty, so this is also where it ends when `n` has run out.
+                if n < next.memory.len() {
+                    return next.memory.advance(n);
+                }
+                n -= next.memory.len();
+                pieces.next = pieces.more.pop_front();
             }
         }
         self.sent += n.min(self.copied.len() - self.sent);
@@ -133,9 +180,10 @@ impl Batch {
     #[inline]
     pub fn contiguous(&self) -> Option<&[u8]> {
         let copied = self.copied.get(self.sent..)?;
-        match &self.shared {
+        let Some(pieces) = &self.pieces else { return Some(copied) };
+        match &pieces.next {
             None => Some(copied),
-            Some(shared) if copied.is_empty() && shared.more.is_empty() => Some(&shared.next.bytes),
+            Some(next) if copied.is_empty() && pieces.more.is_empty() => Some(next.memory.bytes()),
             Some(_) => None,
         }
     }
@@ -145,10 +193,10 @@ impl Batch {
         let mut room = out.iter_mut();
         let mut written = 0;
         let mut from = self.sent;
-        for piece in self.shared.iter().flat_map(|shared| shared.iter()) {
+        for piece in self.pieces.iter().flat_map(|pieces| pieces.iter()) {
             let before = self.copied.get(from..piece.at).unwrap_or_default();
             from = piece.at;
-            for bytes in [before, &piece.bytes] {
+            for bytes in [before, piece.memory.bytes()] {
                 if bytes.is_empty() {
                     continue;
                 }
@@ -165,12 +213,14 @@ impl Batch {
         written
     }
 
-    /// Gives the vector back for reuse; shared pieces are released.
+    /// Gives the memory back for reuse; what was referred to is released.
     #[inline]
-    pub fn recycle(self) -> Vec<u8> {
-        let mut bytes = self.copied;
-        bytes.clear();
-        bytes
+    pub fn recycle(self, pool: &mut Pool) {
+        pool.put(self.copied);
+        if let Some(mut pieces) = self.pieces {
+            pieces.clear();
+            pool.put_pieces(pieces);
+        }
     }
 }
 
@@ -223,18 +273,20 @@ mod tests {
 
     #[test]
     fn copies_alone_are_one_piece_and_one_vector() {
-        let mut batch = Batch::new(Vec::with_capacity(64));
+        let mut batch = Batch::new(Vec::with_capacity(4_096));
         let memory = batch.copied.as_ptr();
         batch.copy(b"ab");
         batch.copy(b"cdef");
         assert_eq!(batch.contiguous(), Some(&b"abcdef"[..]));
         batch.advance(2);
         assert_eq!(batch.contiguous(), Some(&b"cdef"[..]));
-        assert!(batch.shared.is_none());
+        assert!(batch.pieces.is_none());
         batch.advance(100);
         assert!(batch.is_empty());
-        let bytes = batch.recycle();
-        assert_eq!((bytes.as_ptr(), bytes.len(), bytes.capacity()), (memory, 0, 64));
+        let mut pool = Pool::default();
+        batch.recycle(&mut pool);
+        let bytes = pool.get();
+        assert_eq!((bytes.as_ptr(), bytes.len(), bytes.capacity()), (memory, 0, 4_096));
     }
 
     #[test]
@@ -249,6 +301,45 @@ mod tests {
         assert!(!payload.is_unique());
         batch.advance(90);
         assert!(payload.is_unique() && batch.is_empty());
+    }
+
+    /// Counts what is given back.
+    #[derive(Debug, Default)]
+    struct Pieced {
+        back: std::sync::atomic::AtomicUsize,
+    }
+
+    impl crate::buffer::Lender for Pieced {
+        fn part(&self, id: u16, at: std::ops::Range<usize>) -> &[u8] {
+            assert_eq!(id, 7);
+            &b"0123456789"[at]
+        }
+        fn give_back(&self, id: u16) {
+            assert_eq!(id, 7);
+            self.back.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_loan_is_given_back_when_it_is_sent_and_its_place_is_used_again() {
+        let lender = std::sync::Arc::new(Pieced::default());
+        let back = || lender.back.load(std::sync::atomic::Ordering::Relaxed);
+        let mut pool = Pool::default();
+        let mut batch = Batch::default();
+        batch.borrow(Loan::new(lender.clone(), 7, 2..8), &mut pool);
+        assert_eq!((batch.contiguous(), batch.len()), (Some(&b"234567"[..]), 6));
+        batch.advance(4);
+        assert_eq!((batch.contiguous(), back()), (Some(&b"67"[..]), 0));
+        batch.copy(b"tail");
+        batch.borrow(Loan::new(lender.clone(), 7, 0..1), &mut pool);
+        assert_eq!(drain(batch, 3, 3), b"67tail0");
+        assert_eq!(back(), 2);
+        let mut batch = Batch::default();
+        batch.borrow(Loan::new(lender.clone(), 7, 0..3), &mut pool);
+        let place: *const Pieces = &raw const **batch.pieces.as_ref().expect("boxed");
+        batch.recycle(&mut pool);
+        assert_eq!(back(), 3, "released unsent");
+        assert_eq!(place, &raw const *pool.get_pieces());
     }
 
     #[test]

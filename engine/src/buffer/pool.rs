@@ -1,5 +1,7 @@
 //! Spare byte vectors, so that a warm reactor allocates nothing per message.
 
+use super::batch::Pieces;
+
 /// Capacity of a vector that [`Pool::get`] has to make: several small frames, one memory page.
 const FRESH_CAPACITY: usize = 4 << 10;
 
@@ -19,6 +21,9 @@ const LARGE_FACTOR: usize = 8;
 /// How many large vectors are looked at for one that fits.
 const LOOK_MAX: usize = 16;
 
+/// How many boxes for pieces by reference are kept: one per send in flight.
+const PIECES_MAX: usize = 1_024;
+
 /// What [`Pool::default`] keeps at most.
 const DEFAULT_BYTES_MAX: usize = 8 << 20;
 
@@ -36,6 +41,9 @@ pub struct Pool {
     large_bytes: usize,
     /// The fewest that there were in `large` since the last trim: so many were not needed.
     idle: usize,
+    /// For batches that refer to memory: empty ones.
+    #[expect(clippy::vec_box, reason = "the boxes are what is used again")]
+    pieces: Vec<Box<Pieces>>,
 }
 
 impl Default for Pool {
@@ -49,8 +57,8 @@ impl Pool {
     /// A pool that keeps at most `bytes_max` of capacity in vectors up to 64 KiB, and eight times
     /// that in larger ones until they are trimmed.
     pub fn new(bytes_max: usize) -> Self {
-        let (small, large) = (Vec::new(), Vec::new());
-        Self { small, large, bytes: 0, bytes_max, large_bytes: 0, idle: 0 }
+        let (small, large, pieces) = (Vec::new(), Vec::new(), Vec::new());
+        Self { small, large, bytes: 0, bytes_max, large_bytes: 0, idle: 0, pieces }
     }
 
     /// An empty vector with some capacity: 4 KiB or more.
@@ -62,6 +70,18 @@ impl Pool {
                 bytes
             }
             None => Vec::with_capacity(FRESH_CAPACITY),
+        }
+    }
+
+    /// An empty place for pieces by reference.
+    pub(super) fn get_pieces(&mut self) -> Box<Pieces> {
+        self.pieces.pop().unwrap_or_default()
+    }
+
+    /// Takes one back.
+    pub(super) fn put_pieces(&mut self, pieces: Box<Pieces>) {
+        if self.pieces.len() < PIECES_MAX {
+            self.pieces.push(pieces);
         }
     }
 

@@ -4,7 +4,7 @@ use super::{Data, Env, Limits};
 use crate::buffer::Pool;
 use crate::proto::sequence::Sequence;
 use crate::proto::utf8::{self, Utf8};
-use crate::proto::{FrameReader, Input, Opcode, Piece, Role, Violation, mask};
+use crate::proto::{FrameReader, Input, Opcode, Piece, Role, Violation, Whole, mask};
 
 /// What the peer said.
 #[derive(Debug)]
@@ -60,12 +60,11 @@ impl Inbound {
         &mut self,
         input: &mut Input<'b>,
         limits: &Limits,
-    ) -> Option<(Opcode, &'b mut [u8], [u8; 4])> {
+    ) -> Option<Whole<'b>> {
         if !self.takes_runs(limits) {
             return None;
         }
-        let Piece { header, data, key, .. } = self.reader.next_whole(input, limits.message_max)?;
-        Some((header.opcode, data, key))
+        self.reader.next_whole(input, limits.message_max)
     }
 
     /// Consumes input until there is something to report; `None` when it is used up.

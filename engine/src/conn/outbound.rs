@@ -1,7 +1,7 @@
 //! The sending direction: frames are written where they are sent from, in the order of the calls.
 
 use super::{Cork, Queued, SendError};
-use crate::buffer::{Batch, Outgoing, Pool};
+use crate::buffer::{Batch, Loan, Outgoing, Pool};
 use crate::proto::header::{self, CONTROL_MAX, HEADER_MAX};
 use crate::proto::utf8::{self, Utf8};
 use crate::proto::{Header, Opcode};
@@ -92,7 +92,7 @@ impl Outbox {
         }
         let lend = self.message.is_none() && self.buffered + self.queue.room() <= max;
         if !lend && self.queue.is_empty() {
-            pool.put(std::mem::take(&mut self.queue).recycle());
+            std::mem::take(&mut self.queue).recycle(pool);
         }
         lend.then(|| Cork::new(self.queue.lend()))
     }
@@ -103,7 +103,7 @@ impl Outbox {
         self.buffered += cork.len();
         self.queue.give_back(cork.queue);
         if self.queue.is_empty() {
-            pool.put(std::mem::take(&mut self.queue).recycle());
+            std::mem::take(&mut self.queue).recycle(pool);
         }
     }
 
@@ -130,6 +130,32 @@ impl Outbox {
             self.queue.share(payload.clone());
             self.buffered += header.len() + payload.len();
         }
+        Ok(self.queued(max))
+    }
+
+    /// Whether what is queued now is sent at the end of the turn, as far as the peer takes it: so
+    /// no more than one batch of a connection refers to memory that others wait for.
+    #[inline]
+    pub(super) fn sends_next(&self) -> bool {
+        !self.out
+    }
+
+    /// Queues a frame with FIN that lies whole, its header too, in memory that is lent: a message
+    /// of `len` bytes whose text was checked.
+    pub(super) fn send_lent(
+        &mut self,
+        opcode: Opcode,
+        len: usize,
+        frame: Loan,
+        max: usize,
+        pool: &mut Pool,
+    ) -> Result<Queued, SendError> {
+        self.admit(opcode, len, true, max)?;
+        if self.message.is_some() {
+            return Err(SendError::Sequence);
+        }
+        self.buffered += frame.len();
+        self.queue.borrow(frame, pool);
         Ok(self.queued(max))
     }
 
@@ -202,9 +228,9 @@ impl Outbox {
         self.out = false;
         self.buffered -= bytes;
         if batch.is_empty() {
-            pool.put(batch.recycle());
+            batch.recycle(pool);
         } else if self.queue.is_empty() {
-            pool.put(std::mem::replace(&mut self.queue, batch).recycle());
+            std::mem::replace(&mut self.queue, batch).recycle(pool);
         } else {
             self.stalled.get_or_insert_default().rest = batch;
         }
@@ -218,9 +244,9 @@ impl Outbox {
 
     /// Gives all memory back.
     pub(super) fn release(&mut self, pool: &mut Pool) {
-        pool.put(std::mem::take(&mut self.queue).recycle());
+        std::mem::take(&mut self.queue).recycle(pool);
         if let Some(stalled) = self.stalled.take() {
-            pool.put(stalled.rest.recycle());
+            stalled.rest.recycle(pool);
         }
     }
 

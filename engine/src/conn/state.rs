@@ -6,10 +6,10 @@ use super::outbound::Outbox;
 use super::{
     Cork, Data, Disposition, Env, Event, Failure, Limits, Queued, SendError, SendFlags, run,
 };
-use crate::buffer::{Batch, Outgoing, Pool};
+use crate::buffer::{Batch, Loan, Outgoing, Pool};
 use crate::proto::close;
 use crate::proto::head::HeadReader;
-use crate::proto::{Input, Opcode, Role, Violation};
+use crate::proto::{Header, Input, Opcode, Role, Violation, Whole};
 use crate::tick::Tick;
 
 /// What input means.
@@ -79,7 +79,7 @@ impl Connection {
     ) -> Result<Option<Event<'b>>, Failure> {
         if let Some(whole) = self.receive_whole(input, env.now, env.limits) {
             return match whole {
-                Ok((opcode, data)) => {
+                Ok(Whole { header: Header { opcode, .. }, data, .. }) => {
                     let data = Data::Lent(data);
                     Ok(Some(Event::Message { opcode, data, first: true, last: true }))
                 }
@@ -106,13 +106,13 @@ impl Connection {
         input: &mut Input<'b>,
         now: Tick,
         limits: &Limits,
-    ) -> Option<Result<(Opcode, &'b mut [u8]), Violation>> {
+    ) -> Option<Result<Whole<'b>, Violation>> {
         if self.phase != Phase::Open {
             return None;
         }
-        let (opcode, data, key) = self.inbound.next_whole(input, limits)?;
+        let whole = self.inbound.next_whole(input, limits)?;
         self.clock.heard(now);
-        Some(unmask_and_check(opcode, data, key).map(|()| (opcode, data)))
+        Some(unmask_and_check(whole.header.opcode, whole.data, whole.key).map(|()| whole))
     }
 
     /// Unmasks and checks in place the run of small whole messages that `bytes` begins with, if
@@ -232,6 +232,27 @@ impl Connection {
     pub fn send_message(&mut self, m: &Outgoing, env: &mut Env<'_>) -> Result<Queued, SendError> {
         self.begin_send(env)?;
         self.outbox.send_message(m, send_queue_max(env), env.pool)
+    }
+
+    /// Whether what is queued now is handed out by the next `transmit`.
+    pub(crate) fn sends_next(&self) -> bool {
+        self.outbox.sends_next()
+    }
+
+    /// Queues a whole message of `len` bytes by its frame, header and all, which lies in memory
+    /// that is lent. Text was checked by the caller.
+    ///
+    /// # Errors
+    /// As [`SendError`] says. Nothing was queued then, and the loan has ended.
+    pub(crate) fn send_lent(
+        &mut self,
+        opcode: Opcode,
+        len: usize,
+        frame: Loan,
+        env: &mut Env<'_>,
+    ) -> Result<Queued, SendError> {
+        self.begin_send(env)?;
+        self.outbox.send_lent(opcode, len, frame, send_queue_max(env), env.pool)
     }
 
     #[inline]

@@ -119,6 +119,21 @@ pub(super) fn decode_whole(bytes: &[u8]) -> Option<(Header, usize)> {
     Some((Header { len, mask: Some(key), opcode, fin: true, rsv1: false }, end))
 }
 
+/// Turns the masked header of a frame whose length takes 16 bits into the unmasked one of the same
+/// frame, which ends where it ended: then the frame can be sent on from where it lies. `false`
+/// for any other header, which is left alone.
+#[inline]
+pub fn strip_mask(header: &mut [u8]) -> bool {
+    if let [b0, code, high, low, unmasked @ ..] = header
+        && *code == MASK | LEN_16
+        && let [to_b0, to_code, to_high, to_low] = unmasked
+    {
+        (*to_b0, *to_code, *to_high, *to_low) = (*b0, LEN_16, *high, *low);
+        return true;
+    }
+    false
+}
+
 /// Less than two bytes: the first one may be wrong already.
 #[cold]
 fn decode_first(bytes: &[u8], rsv1_allowed: bool) -> Result<Decoded, Violation> {

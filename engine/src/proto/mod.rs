@@ -21,7 +21,7 @@ pub use close::CloseCode;
 pub use header::Header;
 pub use input::Input;
 pub use opcode::Opcode;
-pub use reader::{FrameReader, Piece};
+pub use reader::{FrameReader, Piece, Whole};
 pub use violation::Violation;
 
 /// Which end of the connection we are: it decides who masks (RFC 6455 §5.1).

@@ -19,6 +19,19 @@ pub struct Piece<'b> {
     pub last: bool,
 }
 
+/// A message in one frame, still masked, whole where it lies in the input.
+#[derive(Debug)]
+pub struct Whole<'b> {
+    /// Its header.
+    pub header: Header,
+    /// Where its header lay, right in front of `data`. See [`header::strip_mask`].
+    pub room: &'b mut [u8],
+    /// The payload, masked by `key`.
+    pub data: &'b mut [u8],
+    /// The masking key.
+    pub key: [u8; 4],
+}
+
 /// Splits a stream of bytes into pieces of frames. Keeps at most one header's bytes.
 #[derive(Debug)]
 pub struct FrameReader {
@@ -84,16 +97,16 @@ impl FrameReader {
     /// frames is not known here: a message that has begun must not be interrupted by this one
     /// (RFC 6455 §5.4).
     #[inline(always)]
-    pub fn next_whole<'b>(&mut self, input: &mut Input<'b>, len_max: u32) -> Option<Piece<'b>> {
+    pub fn next_whole<'b>(&mut self, input: &mut Input<'b>, len_max: u32) -> Option<Whole<'b>> {
         let (header, start) = header::decode_whole(input.peek())?;
         let end = start + header.len as usize;
         let here = end <= input.len() && header.len <= u64::from(len_max);
         if !here || !self.at_boundary() || self.role != Role::Server {
             return None;
         }
-        let (_, data) = input.take(end).split_at_mut(start);
+        let (room, data) = input.take(end).split_at_mut(start);
         let key = header.mask.unwrap_or_default();
-        Some(Piece { header, data, key, first: true, last: true })
+        Some(Whole { header, room, data, key })
     }
 
     /// The next piece, `None` when the input is exhausted. A frame's header is reported as soon as
@@ -190,8 +203,10 @@ mod tests {
             let whole = FrameReader::new(Role::Server).next_whole(&mut input, u32::MAX).unwrap();
             let any = FrameReader::new(Role::Server).next(&mut same).unwrap().unwrap();
             assert_eq!((whole.header, whole.key, &*whole.data), (any.header, any.key, &*any.data));
-            assert_eq!((whole.first, whole.last), (any.first, any.last));
+            assert!(any.first && any.last);
+            let stripped = header::strip_mask(whole.room).then(|| whole.room[4..].to_vec());
             assert_eq!((input.len(), same.len()), (1, 1));
+            assert_eq!(stripped, (len > 125).then(|| frame(len, true, None)[..4].to_vec()));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::handle::Handle;
 use super::handler::Message;
-use super::lent::{Delivery, Lending, Lent};
+use super::lent::{Delivery, ECHO_MIN, Lending, Lent};
 use super::mailbox::Mail;
 use super::name::{CallError, Conn, Timer};
 use super::slab::{Slab, Slot};
@@ -107,6 +107,16 @@ impl Context {
             && let Some(shared) = self.lending.as_ref().and_then(|l| l.share_as(opcode, payload))
         {
             return self.send_message(conn, &Outgoing::new(opcode, shared));
+        }
+        if !flags.more
+            && payload.len() >= ECHO_MIN
+            && self.slab.live(conn).is_some_and(|slot| slot.conn.sends_next())
+            && let Some(frame) = self.echo(opcode, payload)
+        {
+            let len = payload.len();
+            return self
+                .on_live(conn, |slot, env| slot.conn.send_lent(opcode, len, frame, env))
+                .inspect(|_| self.counters.messages_out.add(1));
         }
         let queued = self.on_live(conn, |slot, env| slot.conn.send(opcode, payload, flags, env))?;
         self.counters.messages_out.add(1);

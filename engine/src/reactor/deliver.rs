@@ -8,7 +8,7 @@ use super::name::Conn;
 use super::slab::Phase;
 use crate::conn::{Connection, Data, Env, Event, run};
 use crate::proto::handshake::{Refusal, Request, Response};
-use crate::proto::{Input, Opcode};
+use crate::proto::{Header, Input, Opcode, Whole};
 use std::sync::Arc;
 
 /// The handle of a slot's tenant.
@@ -61,9 +61,11 @@ pub(super) fn deliver(ctx: &mut Context, endpoints: &[Served], index: u32, bytes
         let user = slot.user;
         let limits = &ctx.limits[slot.endpoint as usize];
         match slot.conn.receive_whole(&mut input, ctx.now, limits) {
-            Some(Ok((opcode, payload))) => {
+            Some(Ok(Whole { header: Header { opcode, .. }, room, data: payload, .. })) => {
+                ctx.offer_echo(opcode, room, payload);
                 let message = Message { opcode, payload, first: true, last: true, user };
                 deliver_message(ctx, handler, conn, message);
+                ctx.end_echo();
                 continue;
             }
             Some(Err(violation)) => {

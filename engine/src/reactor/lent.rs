@@ -1,8 +1,8 @@
 //! Messages that outlive their callback, because parts of them are being sent or kept.
 
 use super::ctx::Context;
-use crate::buffer::Pool;
-use crate::proto::Opcode;
+use crate::buffer::{Loan, Pool};
+use crate::proto::{Opcode, header};
 use crate::ring::Retained;
 use bytes::Bytes;
 use std::ops::Range;
@@ -14,12 +14,35 @@ pub(super) const SHARE_MIN: usize = 32 << 10;
 /// How many are waited for. The memory of those beyond is freed instead of used again.
 const OUT_MAX: usize = 64;
 
+/// Messages whole in their buffer from here on are echoed out of it: below it a copy costs less
+/// than counting holders.
+pub(super) const ECHO_MIN: usize = 4 << 10;
+
+/// Bytes of the header in front of such a message: see `header::strip_mask`.
+const ECHO_HEADER: usize = 4;
+
 /// The lease that a message under delivery lies in.
 #[derive(Debug)]
 pub(super) struct Delivery {
-    pub(super) buffer: u16,
-    pub(super) memory: std::ops::Range<usize>,
-    pub(super) retained: Option<Retained>,
+    buffer: u16,
+    memory: Range<usize>,
+    retained: Option<Retained>,
+    /// Whether what is sent holds it.
+    lent: bool,
+    /// The message under delivery when it can be echoed as it lies: its opcode and its payload.
+    whole: Option<(Opcode, Range<usize>)>,
+}
+
+impl Delivery {
+    /// Of buffer `buffer`, which lies at `memory`.
+    pub(super) fn new(buffer: u16, memory: Range<usize>) -> Self {
+        Self { buffer, memory, retained: None, lent: false, whole: None }
+    }
+
+    /// Whether the lease has holders that outlive the delivery.
+    pub(super) fn is_kept(&self) -> bool {
+        self.lent || self.retained.is_some()
+    }
 }
 
 /// The assembled message under delivery.
@@ -92,6 +115,41 @@ impl Lent {
 }
 
 impl Context {
+    /// A message that lies whole in its buffer is about to be delivered, `room` being where its
+    /// header was.
+    #[inline]
+    pub(super) fn offer_echo(&mut self, opcode: Opcode, room: &mut [u8], payload: &[u8]) {
+        if payload.len() >= ECHO_MIN
+            && let Some(delivery) = &mut self.delivery
+            && header::strip_mask(room)
+        {
+            let start = payload.as_ptr() as usize;
+            delivery.whole = Some((opcode, start..start + payload.len()));
+        }
+    }
+
+    /// It has been delivered.
+    #[inline]
+    pub(super) fn end_echo(&mut self) {
+        if let Some(delivery) = &mut self.delivery {
+            delivery.whole = None;
+        }
+    }
+
+    /// The frame that sends the message under delivery back as it came, when `payload` is all of
+    /// it and too many buffers are not out already.
+    pub(super) fn echo(&mut self, opcode: Opcode, payload: &[u8]) -> Option<Loan> {
+        let delivery = self.delivery.as_mut()?;
+        let (received, at) = delivery.whole.as_ref()?;
+        let same = at.start == payload.as_ptr() as usize && at.len() == payload.len();
+        if *received != opcode || !same {
+            return None;
+        }
+        let frame = self.buffers.lend(delivery.buffer, payload, ECHO_HEADER)?;
+        delivery.lent = true;
+        Some(frame)
+    }
+
     /// The payload by reference, when the message under delivery may be kept.
     pub(super) fn share(&mut self, payload: &[u8]) -> Option<Bytes> {
         if let Some(shared) = self.lending.as_ref().and_then(|lending| lending.share(payload)) {

@@ -310,10 +310,10 @@ impl<K: Kernel> Reactor<K> {
         }
         let start = bytes.as_ptr() as usize;
         let memory = start..start + bytes.len();
-        self.ctx.delivery = Some(Delivery { buffer, memory, retained: None });
+        self.ctx.delivery = Some(Delivery::new(buffer, memory));
         deliver(&mut self.ctx, &self.endpoints, index, bytes);
         let delivery = self.ctx.delivery.take();
-        if delivery.is_some_and(|delivery| delivery.retained.is_some()) {
+        if delivery.is_some_and(|delivery| delivery.is_kept()) {
             self.kernel.forget(lease);
         } else {
             self.kernel.release(lease);
@@ -329,7 +329,7 @@ impl<K: Kernel> Reactor<K> {
             None => false,
         };
         if !live {
-            self.ctx.pool.put(batch.recycle());
+            batch.recycle(&mut self.ctx.pool);
             if self.ctx.slab.by_token(token).is_some() {
                 self.ctx.mark_dirty(token.slot);
             }

@@ -2,6 +2,7 @@
 
 use super::lease::{Free, Lease, Retained};
 use super::map::Map;
+use crate::buffer::{Lender, Loan};
 use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -125,17 +126,32 @@ impl Buffers {
     /// and the caller must copy. May be called again for the same lease, which costs no more of
     /// the limit. Only while the lease exists, and on the thread that has it.
     pub(crate) fn retain(self: &Arc<Self>, id: u16) -> Option<Retained> {
+        self.hold(id).then(|| Retained::new(Arc::clone(self), id))
+    }
+
+    /// As [`Buffers::retain`], for as long as `part` of the buffer and the `before` bytes in front
+    /// of it are being sent. The caller's side must not write to them any more.
+    pub(crate) fn lend(self: &Arc<Self>, id: u16, part: &[u8], before: usize) -> Option<Loan> {
+        let at = self.locate(id, part);
+        let start = at.start.checked_sub(before)?;
+        self.hold(id).then(|| Loan::new(Arc::clone(self) as _, id, start..at.end))
+    }
+
+    /// One holder more, unless half of the buffers are held already.
+    fn hold(&self, id: u16) -> bool {
         let holders = self.holder(id);
         if holders.load(Ordering::Acquire) == 0 {
             // Only the thread with the lease counts up from zero, so the check cannot be overtaken.
             if self.retained.load(Ordering::Relaxed) >= u32::from(self.count / 2) {
-                return None;
+                return false;
             }
             self.retained.fetch_add(1, Ordering::Relaxed);
-            holders.store(1, Ordering::Relaxed);
+            // The lease itself, and the first of the others.
+            holders.store(2, Ordering::Relaxed);
+        } else {
+            holders.fetch_add(1, Ordering::Relaxed);
         }
-        holders.fetch_add(1, Ordering::Relaxed);
-        Some(Retained::new(Arc::clone(self), id))
+        true
     }
 
     /// Drops one holder of a retained buffer.
@@ -170,6 +186,16 @@ impl Buffers {
         // SAFETY: inside buffer `id`. While it is retained nobody writes to it: the kernel does
         // not have it, and the lease's side has promised not to write to shared parts.
         unsafe { std::slice::from_raw_parts(self.start(id).add(at.start), at.len()) }
+    }
+}
+
+impl Lender for Buffers {
+    fn part(&self, id: u16, at: Range<usize>) -> &[u8] {
+        self.part(id, at)
+    }
+
+    fn give_back(&self, id: u16) {
+        self.unhold(id);
     }
 }
 
@@ -251,6 +277,19 @@ mod tests {
         let bytes = kept.share(buffers.bytes(&mut lease));
         drop((kept, buffers.release(lease), free, buffers));
         assert_eq!(bytes, b"kept"[..]);
+    }
+
+    #[test]
+    fn what_is_lent_comes_back_and_has_what_lies_before_it() {
+        let (buffers, mut free) = Buffers::new(2, 64).expect("memory");
+        let mut lease = one(&buffers, &mut free, b"head payload");
+        let loan = buffers.lend(lease.id(), &buffers.bytes(&mut lease)[5..], 5).expect("few");
+        assert!(buffers.lend(lease.id(), &buffers.bytes(&mut lease)[5..], 6).is_none());
+        assert_eq!(loan.bytes(), b"head payload");
+        assert_eq!(buffers.release(lease), None);
+        drop(loan);
+        buffers.take_returned(&mut free);
+        assert_eq!((free.len(), buffers.retained()), (2, 0));
     }
 
     #[test]

@@ -14,6 +14,10 @@ const PERIOD: u32 = 1_000;
 /// second-level cache before it is looked at. The receives that found no buffer wait a turn.
 const TURN_BYTES: usize = 1 << 20;
 
+/// Mean bytes in a buffer from which on each that is too many costs cache: those of short messages
+/// are touched in their first lines only.
+const HEAVY: usize = 4 << 10;
+
 /// The number of buffers to keep in the kernel's ring.
 #[derive(Debug)]
 pub(super) struct Window {
@@ -23,15 +27,17 @@ pub(super) struct Window {
     filled: u32,
     bytes: usize,
     exhausted: bool,
-    /// This period: turns, and the most buffers that one of them filled.
+    /// This period: turns, the most buffers that one of them filled, and the bytes in those.
     turns: u32,
     peak: u32,
+    peak_bytes: usize,
 }
 
 impl Window {
     pub(super) fn new(max: u16) -> Self {
         let target = START.min(max);
-        Self { target, max, filled: 0, bytes: 0, exhausted: false, turns: 0, peak: 0 }
+        let (filled, turns, peak) = (0, 0, 0);
+        Self { target, max, filled, bytes: 0, exhausted: false, turns, peak, peak_bytes: 0 }
     }
 
     /// The number now.
@@ -59,15 +65,26 @@ impl Window {
             self.target = self.target.saturating_mul(2).min(self.max);
             (self.turns, self.peak) = (0, 0);
         }
-        self.peak = self.peak.max(self.filled);
+        if self.filled > self.peak {
+            (self.peak, self.peak_bytes) = (self.filled, self.bytes);
+        }
         self.turns += 1;
         if self.turns == PERIOD {
-            if self.peak < u32::from(self.target) / 4 {
-                self.target = (self.target / 2).max(MIN.min(self.max));
-            }
+            self.shrink();
             (self.turns, self.peak) = (0, 0);
         }
         (self.filled, self.bytes, self.exhausted) = (0, 0, false);
+    }
+
+    /// By half when most were not needed; to little more than was needed when each counts.
+    fn shrink(&mut self) {
+        let least = MIN.min(self.max);
+        if self.peak > 0 && self.peak_bytes / self.peak as usize >= HEAVY {
+            let needed = u16::try_from(self.peak + self.peak / 8 + 2).unwrap_or(u16::MAX);
+            self.target = self.target.min(needed.max(least));
+        } else if self.peak < u32::from(self.target) / 4 {
+            self.target = (self.target / 2).max(least);
+        }
     }
 }
 
@@ -112,6 +129,16 @@ mod tests {
         turns(&mut window, 10_000, 1);
         assert_eq!(window.target(), 16);
         assert_eq!(Window::new(4).target(), 4);
+    }
+
+    #[test]
+    fn full_buffers_are_kept_to_what_is_needed() {
+        let mut window = Window::new(1_024);
+        for _ in 0..1_000 {
+            (0..32).for_each(|_| window.filled(16_384));
+            window.turn();
+        }
+        assert_eq!(window.target(), 38);
     }
 
     #[test]
