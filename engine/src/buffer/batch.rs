@@ -101,7 +101,7 @@ impl Batch {
         std::mem::take(&mut self.copied)
     }
 
-    /// Takes the copied bytes back.
+    /// Takes the copied bytes back, or memory for them.
     pub(crate) fn give_back(&mut self, copied: Vec<u8>) {
         self.copied = copied;
     }

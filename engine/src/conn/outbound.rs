@@ -88,7 +88,8 @@ impl Outbox {
     #[inline]
     pub(super) fn cork(&mut self, max: usize, pool: &mut Pool) -> Option<Cork> {
         if self.queue.capacity() == 0 {
-            self.queue = Batch::new(pool.get());
+            // Not a fresh batch: this one may refer to memory.
+            self.queue.give_back(pool.get());
         }
         let lend = self.message.is_none() && self.buffered + self.queue.room() <= max;
         if !lend && self.queue.is_empty() {
@@ -140,19 +141,23 @@ impl Outbox {
         !self.out
     }
 
-    /// Queues a frame with FIN that lies whole, its header too, in memory that is lent: a message
-    /// of `len` bytes whose text was checked.
+    /// Queues a frame with FIN whose payload lies in lent memory, behind `headed` bytes that
+    /// are its header, or behind none. Its text was checked.
     pub(super) fn send_lent(
         &mut self,
         opcode: Opcode,
-        len: usize,
         frame: Loan,
+        headed: usize,
         max: usize,
         pool: &mut Pool,
     ) -> Result<Queued, SendError> {
+        let len = frame.len() - headed;
         self.admit(opcode, len, true, max)?;
         if self.message.is_some() {
             return Err(SendError::Sequence);
+        }
+        if headed == 0 {
+            self.header(opcode, true, len, 0, pool);
         }
         self.buffered += frame.len();
         self.queue.borrow(frame, pool);
@@ -305,14 +310,21 @@ impl Outbox {
     /// Writes a frame to the end of the queue.
     #[inline]
     fn frame(&mut self, opcode: Opcode, fin: bool, payload: &[u8], pool: &mut Pool) {
-        let fields = Header { len: payload.len() as u64, mask: None, opcode, fin, rsv1: false };
+        self.header(opcode, fin, payload.len(), payload.len(), pool);
+        self.queue.copy(payload);
+        self.buffered += payload.len();
+    }
+
+    /// Writes a frame's header to the end of the queue, with room for `copied` bytes behind it.
+    #[inline(always)]
+    fn header(&mut self, opcode: Opcode, fin: bool, len: usize, copied: usize, pool: &mut Pool) {
+        let fields = Header { len: len as u64, mask: None, opcode, fin, rsv1: false };
         let mut header = [0; HEADER_MAX];
         let header_len = header::encode(&fields, &mut header);
         let header = header.get(..header_len).unwrap_or_default();
-        self.open(header.len() + payload.len(), pool);
+        self.open(header.len() + copied, pool);
         self.queue.copy(header);
-        self.queue.copy(payload);
-        self.buffered += header.len() + payload.len();
+        self.buffered += header.len();
     }
 
     /// Makes room at the end of the queue.
@@ -326,7 +338,8 @@ impl Outbox {
     #[inline(never)]
     fn make_room(&mut self, len: usize, pool: &mut Pool) {
         if self.queue.capacity() == 0 {
-            self.queue = Batch::new(pool.get());
+            // Not a fresh batch: this one may refer to memory.
+            self.queue.give_back(pool.get());
         }
         self.queue.reserve(len, pool);
     }

@@ -239,20 +239,20 @@ impl Connection {
         self.outbox.sends_next()
     }
 
-    /// Queues a whole message of `len` bytes by its frame, header and all, which lies in memory
-    /// that is lent. Text was checked by the caller.
+    /// Queues a whole message that lies in memory that is lent, behind `header` bytes that are the
+    /// header of its frame, or behind none. Text was checked by the caller.
     ///
     /// # Errors
     /// As [`SendError`] says. Nothing was queued then, and the loan has ended.
     pub(crate) fn send_lent(
         &mut self,
         opcode: Opcode,
-        len: usize,
         frame: Loan,
+        header: usize,
         env: &mut Env<'_>,
     ) -> Result<Queued, SendError> {
         self.begin_send(env)?;
-        self.outbox.send_lent(opcode, len, frame, send_queue_max(env), env.pool)
+        self.outbox.send_lent(opcode, frame, header, send_queue_max(env), env.pool)
     }
 
     #[inline]

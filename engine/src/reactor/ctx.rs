@@ -111,11 +111,10 @@ impl Context {
         if !flags.more
             && payload.len() >= ECHO_MIN
             && self.slab.live(conn).is_some_and(|slot| slot.conn.sends_next())
-            && let Some(frame) = self.echo(opcode, payload)
+            && let Some((frame, header)) = self.echo(opcode, payload)
         {
-            let len = payload.len();
             return self
-                .on_live(conn, |slot, env| slot.conn.send_lent(opcode, len, frame, env))
+                .on_live(conn, |slot, env| slot.conn.send_lent(opcode, frame, header, env))
                 .inspect(|_| self.counters.messages_out.add(1));
         }
         let queued = self.on_live(conn, |slot, env| slot.conn.send(opcode, payload, flags, env))?;

@@ -162,8 +162,13 @@ pub(super) fn act(ctx: &mut Context, handler: &dyn Handler, conn: Conn, event: E
         }
         Event::Message { opcode, data, first, last } => {
             let user = ctx.slab.at(conn.slot()).user;
-            let message = Message { opcode, payload: payload_of(&data), first, last, user };
+            let payload = payload_of(&data);
+            if first && last {
+                ctx.offer_echo(opcode, &mut [], payload);
+            }
+            let message = Message { opcode, payload, first, last, user };
             deliver_message(ctx, handler, conn, message);
+            ctx.end_echo();
             if let Data::Owned(bytes) = data {
                 ctx.pool.put(bytes);
             }

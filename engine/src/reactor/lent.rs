@@ -29,8 +29,18 @@ pub(super) struct Delivery {
     retained: Option<Retained>,
     /// Whether what is sent holds it.
     lent: bool,
-    /// The message under delivery when it can be echoed as it lies: its opcode and its payload.
-    whole: Option<(Opcode, Range<usize>)>,
+    /// The message under delivery when it can be echoed as it lies.
+    whole: Option<Whole>,
+}
+
+/// A message whole in its buffer.
+#[derive(Debug)]
+struct Whole {
+    opcode: Opcode,
+    /// Where its payload lies.
+    at: Range<usize>,
+    /// Bytes in front of it which are the header of the frame that sends it; 0 when they are not.
+    header: usize,
 }
 
 impl Delivery {
@@ -116,15 +126,19 @@ impl Lent {
 
 impl Context {
     /// A message that lies whole in its buffer is about to be delivered, `room` being where its
-    /// header was.
+    /// header was, if that is there too.
     #[inline]
     pub(super) fn offer_echo(&mut self, opcode: Opcode, room: &mut [u8], payload: &[u8]) {
         if payload.len() >= ECHO_MIN
             && let Some(delivery) = &mut self.delivery
-            && header::strip_mask(room)
         {
             let start = payload.as_ptr() as usize;
-            delivery.whole = Some((opcode, start..start + payload.len()));
+            let at = start..start + payload.len();
+            // Else it was assembled, or lies where a pause has put it.
+            if delivery.memory.start <= at.start && at.end <= delivery.memory.end {
+                let header = if header::strip_mask(room) { ECHO_HEADER } else { 0 };
+                delivery.whole = Some(Whole { opcode, at, header });
+            }
         }
     }
 
@@ -136,18 +150,18 @@ impl Context {
         }
     }
 
-    /// The frame that sends the message under delivery back as it came, when `payload` is all of
-    /// it and too many buffers are not out already.
-    pub(super) fn echo(&mut self, opcode: Opcode, payload: &[u8]) -> Option<Loan> {
+    /// What sends the message under delivery back as it came, when `payload` is all of it and too
+    /// many buffers are not out already: it, and the bytes in it that are the frame's header.
+    pub(super) fn echo(&mut self, opcode: Opcode, payload: &[u8]) -> Option<(Loan, usize)> {
         let delivery = self.delivery.as_mut()?;
-        let (received, at) = delivery.whole.as_ref()?;
-        let same = at.start == payload.as_ptr() as usize && at.len() == payload.len();
-        if *received != opcode || !same {
+        let whole = delivery.whole.as_ref()?;
+        let same = whole.at.start == payload.as_ptr() as usize && whole.at.len() == payload.len();
+        if whole.opcode != opcode || !same {
             return None;
         }
-        let frame = self.buffers.lend(delivery.buffer, payload, ECHO_HEADER)?;
+        let frame = self.buffers.lend(delivery.buffer, payload, whole.header)?;
         delivery.lent = true;
-        Some(frame)
+        Some((frame, whole.header))
     }
 
     /// The payload by reference, when the message under delivery may be kept.
