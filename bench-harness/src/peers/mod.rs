@@ -19,7 +19,8 @@ use std::path::PathBuf;
 
 /// All that can be prepared: the engine's own echoes, the ceilings, the peers. Those in Rust also
 /// with `-system` after the name: with the system's allocator. mimalloc makes small messages
-/// cheaper and those of 16 MiB dearer, for sockudo-ws and its codec several times.
+/// cheaper and those of 16 MiB dearer, for sockudo-ws and its codec several times. All in Rust but
+/// tokio-uring with `-each`, too: every answer is flushed, as in the echo examples of their authors.
 pub const NAMES: [&str; 17] = [
     "ringws-c",
     "ringws-c-busy",
@@ -64,10 +65,10 @@ fn contender(name: &str, workspace: &Workspace) -> Result<Contender> {
         "picows" => script::python(workspace)?,
         _ => {
             let known = NAMES.join(", ");
-            let (program, mimalloc) = rust::program(name).ok_or_else(|| {
+            let variant = rust::variant(name).ok_or_else(|| {
                 Error::Usage(format!("there is no peer `{name}`; known: {known}"))
             })?;
-            rust::echo(program, mimalloc, workspace)?
+            rust::echo(variant, workspace)?
         }
     };
     let launch = Launch { command, announces: true, cpu: None };
@@ -95,7 +96,15 @@ impl Built {
 /// How a server was tuned, in a sentence; `None` for a name that is not known. The allocator is
 /// part of the version.
 pub fn tuning(name: &str) -> Option<&'static str> {
-    let name = rust::program(name).map_or(name, |(program, _)| program);
+    let name = match rust::variant(name) {
+        Some(variant) if variant.each => {
+            return Some(
+                "one flush per answer, the loop of the echo in its examples; else the same",
+            );
+        }
+        Some(variant) => variant.program,
+        None => name,
+    };
     Some(match name {
         "ringws-c" => "the C example, library linked statically, system allocator",
         "ringws-c-busy" => "the C example, looking for work for 100 us before it sleeps",
@@ -159,6 +168,7 @@ mod tests {
         }
         assert_eq!(tuning("beast-system"), None);
         assert_eq!(tuning("sockudo-ws-system"), tuning("sockudo-ws"));
+        assert_ne!(tuning("sockudo-ws-each"), tuning("sockudo-ws"));
     }
 
     #[test]

@@ -9,16 +9,33 @@ use crate::example::Workspace;
 const PROGRAMS: [&str; 5] =
     ["sockudo-ws", "fastwebsockets", "tokio-tungstenite", "tokio-websockets", "tokio-uring"];
 
-/// The program of a server's name, and whether it is to allocate with mimalloc. `-system` after the
-/// program's name asks for the system's allocator.
-pub(super) fn program(name: &str) -> Option<(&str, bool)> {
-    let (program, mimalloc) =
-        name.strip_suffix("-system").map_or((name, true), |program| (program, false));
-    PROGRAMS.contains(&program).then_some((program, mimalloc))
+/// Those that can flush every answer.
+const EACH: [&str; 4] = ["sockudo-ws", "fastwebsockets", "tokio-tungstenite", "tokio-websockets"];
+
+/// A program, and how it is built and called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Variant {
+    pub(super) program: &'static str,
+    /// Its allocator, or the system's.
+    mimalloc: bool,
+    /// Every answer is flushed, as in the echo examples of the libraries.
+    pub(super) each: bool,
+}
+
+/// What a server's name asks for: `-system` behind the program's name the system's allocator,
+/// `-each` a flush for every answer.
+pub(super) fn variant(name: &str) -> Option<Variant> {
+    let known = |name| PROGRAMS.into_iter().find(|program| *program == name);
+    if let Some(program) = name.strip_suffix("-each").and_then(known) {
+        return EACH.contains(&program).then_some(Variant { program, mimalloc: true, each: true });
+    }
+    let (name, mimalloc) = name.strip_suffix("-system").map_or((name, true), |name| (name, false));
+    known(name).map(|program| Variant { program, mimalloc, each: false })
 }
 
 /// Builds one of the programs.
-pub(super) fn echo(name: &str, mimalloc: bool, workspace: &Workspace) -> Result<Built> {
+pub(super) fn echo(variant: Variant, workspace: &Workspace) -> Result<Built> {
+    let Variant { program: name, mimalloc, each } = variant;
     let sources = workspace.root.join("bench-harness/peers/rust");
     // A target directory for each: the programs have the same path in it.
     let target = workspace.target.join(if mimalloc { "peers/rust" } else { "peers/rust-system" });
@@ -36,7 +53,9 @@ pub(super) fn echo(name: &str, mimalloc: bool, workspace: &Workspace) -> Result<
     }
     let allocator = if mimalloc { "mimalloc" } else { "system allocator" };
     version = format!("{version}, {allocator}");
-    Ok(Built::program(target.join("release").join(name), version))
+    let mut built = Built::program(target.join("release").join(name), version);
+    built.command.extend(each.then(|| "each".to_owned()));
+    Ok(built)
 }
 
 /// The version of a package in a `Cargo.lock`.
@@ -58,10 +77,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_suffix_names_the_allocator() {
-        assert_eq!(program("sockudo-ws"), Some(("sockudo-ws", true)));
-        assert_eq!(program("tokio-uring-system"), Some(("tokio-uring", false)));
-        assert_eq!(program("ringws-rust-system"), None);
+    fn suffixes_name_the_allocator_and_the_flushes() {
+        let of = |program, mimalloc, each| Some(Variant { program, mimalloc, each });
+        assert_eq!(variant("sockudo-ws"), of("sockudo-ws", true, false));
+        assert_eq!(variant("tokio-uring-system"), of("tokio-uring", false, false));
+        assert_eq!(variant("sockudo-ws-each"), of("sockudo-ws", true, true));
+        assert_eq!(variant("tokio-uring-each"), None);
+        assert_eq!(variant("ringws-rust-system"), None);
     }
 
     #[test]

@@ -31,6 +31,12 @@ pub fn address() -> io::Result<SocketAddr> {
     Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
 }
 
+/// Whether every answer is to leave at once, as in the echo examples of the libraries, instead of
+/// together with the others that answer one read: `each` behind the port.
+pub fn flush_each() -> bool {
+    std::env::args().nth(2).as_deref() == Some("each")
+}
+
 /// Says that the server is ready.
 pub fn announce(at: SocketAddr) -> io::Result<()> {
     writeln!(io::stdout(), "listening on {}", at.port())

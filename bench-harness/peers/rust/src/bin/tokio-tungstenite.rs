@@ -1,9 +1,10 @@
 //! Echo on tokio-tungstenite: messages are fed while more are there, then flushed once. The write
 //! buffer is the default of 128 KiB. The read buffer is smaller: it is filled with zeros before
-//! each read, so that the default costs small messages twice what 32 KiB costs them.
+//! each read, so that the default costs small messages twice what 32 KiB costs them. With `each`,
+//! every message is flushed, as in its example `autobahn-server.rs`.
 
 use futures_util::{FutureExt, SinkExt, StreamExt};
-use ringws_bench_peers::{MESSAGE_MAX, serve};
+use ringws_bench_peers::{MESSAGE_MAX, flush_each, serve};
 use tokio::net::TcpStream;
 use tokio_tungstenite::accept_async_with_config;
 use tokio_tungstenite::tungstenite::Error;
@@ -23,6 +24,7 @@ async fn echo(stream: TcpStream) -> Result<(), Error> {
         .max_message_size(Some(MESSAGE_MAX))
         .max_frame_size(Some(MESSAGE_MAX));
     let mut ws = accept_async_with_config(stream, Some(config)).await?;
+    let each = flush_each();
     while let Some(first) = ws.next().await {
         let mut next = Some(Some(first));
         while let Some(message) = next {
@@ -31,7 +33,7 @@ async fn echo(stream: TcpStream) -> Result<(), Error> {
             if message.is_text() || message.is_binary() {
                 ws.feed(message).await?;
             }
-            next = ws.next().now_or_never();
+            next = if each { None } else { ws.next().now_or_never() };
         }
         ws.flush().await?;
     }

@@ -1,9 +1,10 @@
 //! Echo on tokio-websockets, without limits and without splitting messages into frames, as in its
 //! own example. It sends what is queued before each read of a message, so those that are there
-//! are taken first, then fed and flushed together.
+//! are taken first, then fed and flushed together. With `each`, one is taken at a time, as in its
+//! examples.
 
 use futures_util::{FutureExt, SinkExt, StreamExt};
-use ringws_bench_peers::serve;
+use ringws_bench_peers::{flush_each, serve};
 use tokio::net::TcpStream;
 use tokio_websockets::{Config, Error, Limits, Message, ServerBuilder};
 
@@ -24,6 +25,7 @@ async fn echo(stream: TcpStream) -> Result<(), Error> {
     let server = ServerBuilder::new().config(config).limits(Limits::unlimited());
     let (_, mut ws) = server.accept(stream).await?;
     let mut batch: Vec<Message> = Vec::new();
+    let most = if flush_each() { 1 } else { BATCH };
     while let Some(first) = ws.next().await {
         let mut next = Some(Some(first));
         while let Some(message) = next {
@@ -32,7 +34,7 @@ async fn echo(stream: TcpStream) -> Result<(), Error> {
             if message.is_text() || message.is_binary() {
                 batch.push(message);
             }
-            next = if batch.len() < BATCH { ws.next().now_or_never() } else { None };
+            next = if batch.len() < most { ws.next().now_or_never() } else { None };
         }
         for message in batch.drain(..) {
             ws.feed(message).await?;
