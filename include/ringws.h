@@ -198,6 +198,10 @@ typedef struct { /* what to listen on */
   const rws_callbacks *callbacks; /* copied */
   void *user;                     /* handed to each callback until rws_set_user */
   const rws_options *options;     /* copied */
+  /* whose web pages may connect, others get 403 before on_upgrade is asked; NULL: those of the
+   * same host and port. A list with commas: "https://example.com", "*.example.com" (what lies
+   * below it), "self" (the same host and port), "null" (pages without an origin), "*" (all) */
+  const char *origins;
 } rws_endpoint;
 
 typedef struct { /* a part of io_uring that the engine needs, uses or could use */

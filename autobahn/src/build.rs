@@ -18,6 +18,8 @@ pub enum Server {
     Cpp,
     /// engine/examples/echo.rs
     Rust,
+    /// engine/examples/echo_aio.rs, on tokio-uring
+    Aio,
     /// A server that already runs, at --url
     None,
 }
@@ -29,6 +31,7 @@ impl Server {
             Self::C => "ringws-c",
             Self::Cpp => "ringws-cpp",
             Self::Rust => "ringws-rust",
+            Self::Aio => "ringws-aio",
             Self::None => "server",
         }
     }
@@ -38,14 +41,17 @@ impl Server {
         match self {
             Self::C => compile(workspace, "echo.c", "CC", "cc", &[]).map(Some),
             Self::Cpp => compile(workspace, "echo.cpp", "CXX", "c++", &["-std=c++17"]).map(Some),
-            Self::Rust => {
-                let example = ["-p", "ringws-engine", "--example", "echo"];
-                run(release(workspace).args(example))?;
-                Ok(Some(workspace.target.join("release/examples/echo")))
-            }
+            Self::Rust => example(workspace, "echo", &[]).map(Some),
+            Self::Aio => example(workspace, "echo_aio", &["--features", "tokio-uring"]).map(Some),
             Self::None => Ok(None),
         }
     }
+}
+
+/// Builds an example of the engine.
+fn example(workspace: &Workspace, name: &str, flags: &[&str]) -> Result<PathBuf> {
+    run(release(workspace).args(["-p", "ringws-engine", "--example", name]).args(flags))?;
+    Ok(workspace.target.join("release/examples").join(name))
 }
 
 /// Builds the library and compiles a program of ffi/examples against it.

@@ -2,6 +2,7 @@
 
 use crate::conn::Limits;
 use crate::engine::Error;
+use crate::proto::Origins;
 use crate::reactor::{Context, Handler};
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -75,14 +76,17 @@ pub struct Endpoint {
     pub handler: Arc<dyn Handler>,
     /// The limits of its connections.
     pub limits: Limits,
+    /// Whose web pages may connect; others are answered with 403 before the handler is asked.
+    pub origins: Origins,
     /// The user word that its connections start with.
     pub user: usize,
 }
 
 impl Endpoint {
-    /// Every address on `port`, with the default limits.
+    /// Every address on `port`, with the default limits, for pages of the same origin.
     pub fn new(port: u16, handler: Arc<dyn Handler>) -> Self {
-        Self { address: Address::Any, port, handler, limits: Limits::default(), user: 0 }
+        let (limits, origins) = (Limits::default(), Origins::default());
+        Self { address: Address::Any, port, handler, limits, origins, user: 0 }
     }
 }
 

@@ -104,7 +104,8 @@ impl Engine {
             state.unix_paths.push(path);
         }
         state.sockets.push(sockets);
-        state.endpoints.push(Served { handler: at.handler, limits: at.limits, user: at.user });
+        let Endpoint { handler, limits, origins, user, .. } = at;
+        state.endpoints.push(Served { handler, limits, origins, user });
         Ok(port)
     }
 

@@ -8,9 +8,13 @@
 //! 2. `reactor` (one thread, where both meet)
 //! 3. `engine`, `config` (threads, start and stop)
 //!
+//! `aio` (feature `tokio-uring`) is `async`/`await` on another runtime, beside floors 2 and 3.
+//!
 //! Arrows point down only. Without the feature `uring` the crate is floors 0 and 1 of the protocol.
 #![deny(unsafe_code)]
 
+#[cfg(feature = "tokio-uring")]
+pub mod aio;
 pub mod buffer;
 #[cfg(feature = "uring")]
 pub mod config;

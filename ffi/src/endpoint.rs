@@ -7,6 +7,7 @@ use crate::status::{Failure, rws_status};
 use crate::types::{User, string};
 use ringws_engine::config::{Address, Endpoint};
 use ringws_engine::conn::Limits;
+use ringws_engine::proto::Origins;
 use std::ffi::{c_char, c_void};
 use std::mem::offset_of;
 use std::sync::Arc;
@@ -85,6 +86,10 @@ pub struct rws_endpoint {
     pub user: *mut c_void,
     /// copied
     pub options: *const rws_options,
+    /// whose web pages may connect, others get 403 before on_upgrade is asked; NULL: those of the
+    /// same host and port. A list with commas: "https://example.com", "*.example.com" (what lies
+    /// below it), "self" (the same host and port), "null" (pages without an origin), "*" (all)
+    pub origins: *const c_char,
 }
 
 // SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
@@ -111,11 +116,19 @@ impl rws_endpoint {
         };
         let port = u16::try_from(at.port)
             .map_err(|_| Failure::invalid(format!("port {} is over 65535", at.port)))?;
+        // SAFETY: null or NUL-terminated.
+        let origins = match (at.origins.is_null(), unsafe { string(at.origins) }) {
+            (true, _) => Origins::Same,
+            (false, list) => {
+                Origins::parse(list?).map_err(|error| Failure::invalid(error.to_string()))?
+            }
+        };
         Ok(Endpoint {
             address,
             port,
             handler: Arc::new(callbacks),
             limits,
+            origins,
             user: User(at.user).to_word(),
         })
     }

@@ -49,7 +49,7 @@ structs! {
         on_log, user, busy_poll_us, reserved,
     }
     rws_conn { id }
-    rws_endpoint { size, port, address, callbacks, user, options }
+    rws_endpoint { size, port, address, callbacks, user, options, origins }
     rws_error { status, sys_errno, text }
     rws_feature { name, kernel, flags, reserved }
     rws_message { data, len, opcode, flags }

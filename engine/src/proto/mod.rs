@@ -10,6 +10,7 @@ pub mod header;
 pub mod input;
 pub mod mask;
 pub mod opcode;
+pub mod origin;
 pub mod reader;
 mod response;
 pub mod sequence;
@@ -21,6 +22,7 @@ pub use close::CloseCode;
 pub use header::Header;
 pub use input::Input;
 pub use opcode::Opcode;
+pub use origin::Origins;
 pub use reader::{FrameReader, Piece, Whole};
 pub use violation::Violation;
 

@@ -11,7 +11,7 @@ use super::timers::Timers;
 use super::wheel::Wheel;
 use crate::buffer::{Outgoing, Pool};
 use crate::conn::{Cork, Env, Limits, Queued, SendError, SendFlags};
-use crate::proto::{CloseCode, Opcode};
+use crate::proto::{CloseCode, Opcode, Origins};
 use crate::ring::Buffers;
 use crate::tick::Tick;
 use bytes::Bytes;
@@ -28,6 +28,7 @@ pub struct Context {
     pub(super) wheel: Wheel,
     pub(super) timers: Timers,
     pub(super) limits: Vec<Limits>,
+    pub(super) origins: Vec<Origins>,
     pub(super) handle: Handle,
     pub(super) counters: Arc<Counters>,
     pub(super) buffers: Arc<Buffers>,

@@ -209,6 +209,8 @@ fn upgrade(ctx: &mut Context, handler: &dyn Handler, conn: Conn, request: &Reque
     let mut response = Response::default();
     let verdict = if ctx.draining {
         Err(Refusal::new(503))
+    } else if !ctx.origins[slot.endpoint as usize].allow(request) {
+        Err(Refusal::new(403).because("this origin may not connect"))
     } else {
         let mut upgrade = Upgrade { request, response: &mut response, peer, user: &mut user };
         handler.on_upgrade(ctx, &mut upgrade)

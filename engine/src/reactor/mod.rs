@@ -31,6 +31,7 @@ pub use stats::Stats;
 
 use crate::buffer::{Batch, Pool};
 use crate::conn::{Cork, Disposition, Limits};
+use crate::proto::Origins;
 use crate::ring::{Completion, Errno, Kernel, KernelError, Lease, Token};
 use accept::Listener;
 use deliver::{deliver, handle_of, park, with_env};
@@ -94,6 +95,8 @@ pub struct Served {
     pub handler: Arc<dyn Handler>,
     /// The limits of its connections.
     pub limits: Limits,
+    /// Whose web pages may connect.
+    pub origins: Origins,
     /// The user word that its connections start with.
     pub user: usize,
 }
@@ -142,6 +145,7 @@ impl<K: Kernel> Reactor<K> {
             wheel: Wheel::new(now),
             timers: Timers::default(),
             limits: setup.endpoints.iter().map(|served| served.limits).collect(),
+            origins: setup.endpoints.iter().map(|served| served.origins.clone()).collect(),
             handle: setup.handle,
             counters,
             buffers: kernel.buffers(),

@@ -18,6 +18,7 @@ mod manner;
 mod scenario;
 mod world;
 
+use crate::proto::Origins;
 use crate::reactor::{CallError, Handle, Reactor, Served, Setup, Stats};
 use crate::ring::Waker;
 use crate::ring::sim::{Sim, SimConfig};
@@ -107,7 +108,12 @@ impl Run {
         let setup = Setup {
             index: 0,
             connections_max: scenario.connections_max,
-            endpoints: vec![Served { handler, limits: scenario.limits, user: usize::MAX }],
+            endpoints: vec![Served {
+                handler,
+                limits: scenario.limits,
+                origins: Origins::default(),
+                user: usize::MAX,
+            }],
             listeners: vec![0],
             handle: handle.clone(),
             user: 0,

@@ -129,6 +129,9 @@ static void listening(void) {
   options.flags = 0;
   options.head_max = 1;
   CHECK(try_listen(&at) == RWS_E_INVALID && strstr(err.text, "head_max") != NULL);
+  options.head_max = 0;
+  at.origins = "https://example.com, example.com/path";
+  CHECK(try_listen(&at) == RWS_E_INVALID && strstr(err.text, "example.com/path") != NULL);
 }
 
 static void buffers(void) {

@@ -1,5 +1,5 @@
-/* The ways to listen and to deliver: IPv4, IPv6, a Unix socket, streaming, a full queue; and what
- * the log says. */
+/* The ways to listen and to deliver: IPv4, IPv6, a Unix socket, streaming, a full queue, pages of
+ * other origins; and what the log says. */
 #include "client.h"
 #include <ringws.h>
 #include <stdatomic.h>
@@ -10,9 +10,11 @@ static rws_error err;
 static atomic_int lines, drains, closes;
 static _Atomic(const char *) expected_peer;
 
-static uint16_t listen_on(const char *address, const rws_callbacks *cb, const rws_options *options) {
+static uint16_t listen_for(const char *address, const char *origins, const rws_callbacks *cb,
+                           const rws_options *options) {
   rws_endpoint at = RWS_INIT(rws_endpoint);
   at.address = address;
+  at.origins = origins;
   at.callbacks = cb;
   at.options = options;
   uint16_t port = 77;
@@ -21,6 +23,10 @@ static uint16_t listen_on(const char *address, const rws_callbacks *cb, const rw
     abort();
   }
   return port;
+}
+
+static uint16_t listen_on(const char *address, const rws_callbacks *cb, const rws_options *options) {
+  return listen_for(address, NULL, cb, options);
 }
 
 static void on_log(int level, rws_bytes line, void *user) {
@@ -142,6 +148,22 @@ static void fill_a_queue(uint16_t port) {
   close(s);
 }
 
+static int status_for(uint16_t port, const char *origin) {
+  char more[128], head[1024];
+  snprintf(more, sizeof more, "Origin: %s\r\n", origin);
+  const int s = client_connect(port);
+  const int status = client_upgrade(s, "/", more, head, sizeof head);
+  close(s);
+  return status;
+}
+
+static void knock(uint16_t same, uint16_t listed) {
+  CHECK(status_for(same, "http://localhost") == 101);
+  CHECK(status_for(same, "https://app.example.com") == 403);
+  CHECK(status_for(listed, "http://localhost") == 403);
+  CHECK(status_for(listed, "https://app.example.com") == 101);
+}
+
 int main(void) {
   char path[] = "/tmp/ringws-XXXXXX", address[64];
   const int holder = mkstemp(path);
@@ -176,10 +198,14 @@ int main(void) {
   options.send_queue_max = 4096;
   const uint16_t narrow = listen_on("127.0.0.1", &full, &options);
 
+  rws_callbacks quiet = RWS_INIT(rws_callbacks);
+  const uint16_t listed = listen_for("127.0.0.1", "https://*.example.com", &quiet, NULL);
+
   CHECK(rws_engine_start(engine, &err) == RWS_OK);
   visit_all(any, path);
   talk_in_parts(streaming);
   fill_a_queue(narrow);
+  knock(narrow, listed);
   rws_engine_stop(engine, 100);
   CHECK(rws_engine_wait(engine) == RWS_OK);
   rws_engine_free(engine);
