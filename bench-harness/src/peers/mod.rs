@@ -20,7 +20,7 @@ use std::path::PathBuf;
 /// All that can be prepared: the engine's own echoes, the ceilings, the peers. Those in Rust also
 /// with `-system` after the name: with the system's allocator. mimalloc makes small messages
 /// cheaper and those of 16 MiB dearer, for sockudo-ws and its codec several times. All in Rust but
-/// tokio-uring with `-each`, too: every answer is flushed, as in the echo examples of their authors.
+/// tokio-uring with `-each`, too: every answer is flushed, as in their authors' echo examples.
 pub const NAMES: [&str; 17] = [
     "ringws-c",
     "ringws-c-busy",

@@ -190,7 +190,7 @@ fn authority(text: &str) -> Option<(&str, Option<u16>)> {
     };
     let inner = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     let valid = match inner {
-        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        Some(address) => address.parse::<core::net::Ipv6Addr>().is_ok(),
         None => host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b)),
     };
     if host.is_empty() || !valid {

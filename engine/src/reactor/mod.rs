@@ -17,6 +17,7 @@ mod lent;
 mod mailbox;
 mod name;
 mod settle;
+mod setup;
 mod slab;
 pub mod stats;
 mod stop;
@@ -27,11 +28,11 @@ pub use ctx::Context;
 pub use handle::Handle;
 pub use handler::{Closed, Handler, Message, Upgrade};
 pub use name::{CallError, Conn, Timer};
+pub use setup::{Served, Setup};
 pub use stats::Stats;
 
 use crate::buffer::{Batch, Pool};
-use crate::conn::{Cork, Disposition, Limits};
-use crate::proto::Origins;
+use crate::conn::{Cork, Disposition};
 use crate::ring::{Completion, Errno, Kernel, KernelError, Lease, Token};
 use accept::Listener;
 use deliver::{deliver, handle_of, park, with_env};
@@ -86,35 +87,6 @@ mod key {
             Due::Slot(key as u32)
         }
     }
-}
-
-/// An endpoint as its reactors see it.
-#[derive(Clone)]
-pub struct Served {
-    /// Who is called.
-    pub handler: Arc<dyn Handler>,
-    /// The limits of its connections.
-    pub limits: Limits,
-    /// Whose web pages may connect.
-    pub origins: Origins,
-    /// The user word that its connections start with.
-    pub user: usize,
-}
-
-/// What a reactor is made from.
-pub struct Setup {
-    /// The reactor's number, from 0.
-    pub index: u32,
-    /// Connections at the same time.
-    pub connections_max: u32,
-    /// The engine's endpoints.
-    pub endpoints: Vec<Served>,
-    /// For each listening socket of the kernel, the endpoint that it serves.
-    pub listeners: Vec<u16>,
-    /// The engine.
-    pub handle: Handle,
-    /// The word that `Context::reactor_user` starts with.
-    pub user: usize,
 }
 
 /// One thread's loop over a kernel.

@@ -1,7 +1,7 @@
 //! Echo on fastwebsockets: fragments collected, vectored writes, automatic Pong and Close, as in
 //! its README; the upgrade is answered before, so that no HTTP library lies between it and the
-//! socket. It writes each frame at once; `Gather` joins those that answer one read, unless `each` is
-//! asked for.
+//! socket. It writes each frame at once; `Gather` joins those that answer one read, unless `each`
+//! is asked for.
 
 use fastwebsockets::{FragmentCollector, OpCode, Role, WebSocket, WebSocketError};
 use ringws_bench_peers::{Gather, MESSAGE_MAX, flush_each, serve};

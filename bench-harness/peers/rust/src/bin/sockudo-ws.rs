@@ -1,5 +1,6 @@
 //! Echo on sockudo-ws: `feed`, and the read of the next batch sends what was fed, the loop that its
-//! README gives for echoes; with `each`, `send`, the loop of its example `simple_echo.rs`. Without heartbeats, which are timers that no other peer has.
+//! README gives for echoes; with `each`, `send`, the loop of its example `simple_echo.rs`. Without
+//! heartbeats, which are timers that no other peer has.
 
 use futures_util::{SinkExt, StreamExt};
 use ringws_bench_peers::{MESSAGE_MAX, flush_each, serve};

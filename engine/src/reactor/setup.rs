@@ -1,0 +1,36 @@
+//! What a reactor is made from.
+
+use super::handle::Handle;
+use super::handler::Handler;
+use crate::conn::Limits;
+use crate::proto::Origins;
+use std::sync::Arc;
+
+/// An endpoint as its reactors see it.
+#[derive(Clone)]
+pub struct Served {
+    /// Who is called.
+    pub handler: Arc<dyn Handler>,
+    /// The limits of its connections.
+    pub limits: Limits,
+    /// Whose web pages may connect.
+    pub origins: Origins,
+    /// The user word that its connections start with.
+    pub user: usize,
+}
+
+/// What a reactor is made from.
+pub struct Setup {
+    /// The reactor's number, from 0.
+    pub index: u32,
+    /// Connections at the same time.
+    pub connections_max: u32,
+    /// The engine's endpoints.
+    pub endpoints: Vec<Served>,
+    /// For each listening socket of the kernel, the endpoint that it serves.
+    pub listeners: Vec<u16>,
+    /// The engine.
+    pub handle: Handle,
+    /// The word that `Context::reactor_user` starts with.
+    pub user: usize,
+}
