@@ -12,6 +12,8 @@
 //!
 //! Arrows point down only. Without the feature `uring` the crate is floors 0 and 1 of the protocol.
 #![deny(unsafe_code)]
+// The short ways of messages are for the reactor.
+#![cfg_attr(not(feature = "uring"), allow(dead_code))]
 
 #[cfg(feature = "tokio-uring")]
 pub mod aio;
