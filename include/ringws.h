@@ -199,8 +199,8 @@ typedef struct { /* what to listen on */
   void *user;                     /* handed to each callback until rws_set_user */
   const rws_options *options;     /* copied */
   /* whose web pages may connect, others get 403 before on_upgrade is asked; NULL: those of the
-   * same host and port. A list with commas: "https://example.com", "*.example.com" (what lies
-   * below it), "self" (the same host and port), "null" (pages without an origin), "*" (all) */
+   * same host and port. A list with commas: `https://example.com`, `*.example.com` (what lies
+   * below it), `self` (the same host and port), `null` (pages without an origin), `*` (all) */
   const char *origins;
 } rws_endpoint;
 

@@ -87,8 +87,8 @@ pub struct rws_endpoint {
     /// copied
     pub options: *const rws_options,
     /// whose web pages may connect, others get 403 before on_upgrade is asked; NULL: those of the
-    /// same host and port. A list with commas: "https://example.com", "*.example.com" (what lies
-    /// below it), "self" (the same host and port), "null" (pages without an origin), "*" (all)
+    /// same host and port. A list with commas: `https://example.com`, `*.example.com` (what lies
+    /// below it), `self` (the same host and port), `null` (pages without an origin), `*` (all)
     pub origins: *const c_char,
 }
 
