@@ -27,6 +27,7 @@ mod sys;
 mod table;
 #[cfg(test)]
 mod tests;
+mod timer;
 pub mod token;
 mod uring;
 mod wake;

@@ -26,6 +26,8 @@ pub(super) enum Op {
     Close,
     /// A cancel. What it found is told by the operation that it cancelled.
     Cancel,
+    /// The end of a wait.
+    Timer,
     /// Our eventfd was written.
     Eventfd,
     /// Our message to another ring: the reactor.
@@ -35,7 +37,7 @@ pub(super) enum Op {
 }
 
 impl Op {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Accept,
         Self::Peer,
         Self::Receive,
@@ -45,6 +47,7 @@ impl Op {
         Self::Shutdown,
         Self::Close,
         Self::Cancel,
+        Self::Timer,
         Self::Eventfd,
         Self::Wake,
         Self::Woken,
