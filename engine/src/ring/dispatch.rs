@@ -36,7 +36,6 @@ impl Uring {
                 Some(Op::ShutdownInstall) => self.installed(high, Socket(low), result),
                 Some(Op::Shutdown) => self.was_shut(Socket(low)),
                 Some(Op::Close) => out.push(Completion::Closed { token: Token::unpack(data) }),
-                Some(Op::Timer) => self.timer.ended(),
                 Some(Op::Eventfd) => {
                     woken = true;
                     self.read_eventfd();

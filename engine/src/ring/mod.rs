@@ -27,7 +27,6 @@ mod sys;
 mod table;
 #[cfg(test)]
 mod tests;
-mod timer;
 pub mod token;
 mod uring;
 mod wake;

@@ -26,8 +26,6 @@ pub(super) enum Op {
     Close,
     /// A cancel. What it found is told by the operation that it cancelled.
     Cancel,
-    /// The end of a wait.
-    Timer,
     /// Our eventfd was written.
     Eventfd,
     /// Our message to another ring: the reactor.
@@ -37,7 +35,7 @@ pub(super) enum Op {
 }
 
 impl Op {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 12] = [
         Self::Accept,
         Self::Peer,
         Self::Receive,
@@ -47,7 +45,6 @@ impl Op {
         Self::Shutdown,
         Self::Close,
         Self::Cancel,
-        Self::Timer,
         Self::Eventfd,
         Self::Wake,
         Self::Woken,

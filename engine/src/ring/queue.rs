@@ -56,11 +56,6 @@ impl Queue {
         &self.ring
     }
 
-    /// Whether a thread of the kernel submits (`IORING_SETUP_SQPOLL`).
-    pub(super) fn is_polled(&self) -> bool {
-        self.polled
-    }
-
     /// Operations that have not ended.
     pub(super) fn in_flight(&self) -> u64 {
         self.in_flight

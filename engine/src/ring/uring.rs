@@ -9,12 +9,12 @@ use super::op::{Op, Sends, Source};
 use super::queue::Queue;
 use super::recv::{Cancel, Kind, Receives};
 use super::setup::{self, Optional};
-use super::timer::{Span, Timer};
 use super::{
     Buffers, Completion, Errno, Kernel, KernelError, Lease, Refused, Socket, Token, UringConfig,
     UringStats, Waker,
 };
 use crate::buffer::Batch;
+use crate::tick::Tick;
 use io_uring::types::{CancelBuilder, Fd, Fixed};
 use io_uring::{cqueue, opcode, squeue};
 use rustix::net::Shutdown;
@@ -36,7 +36,6 @@ pub(super) struct Held {
     pub(super) buf_ring: BufRing,
     pub(super) sends: Sends,
     pub(super) landings: Landings,
-    pub(super) span: Span,
     /// Where the eventfd's counter is read to.
     count: Box<UnsafeCell<u64>>,
 }
@@ -66,9 +65,8 @@ pub struct Uring {
     scratch: Vec<cqueue::Entry>,
     pub(super) wakers: Arc<[Waker]>,
     index: usize,
-    pub(super) start: Instant,
-    pub(super) now: crate::tick::Tick,
-    pub(super) timer: Timer,
+    start: Instant,
+    now: Tick,
     /// `SINGLE_ISSUER`: other threads must not touch it.
     _thread: PhantomData<*mut ()>,
 }
@@ -102,7 +100,6 @@ impl Uring {
             buf_ring,
             sends: Sends::default(),
             landings: Landings::default(),
-            span: Span::default(),
             count: Box::default(),
         };
         let mut uring = Self {
@@ -121,7 +118,6 @@ impl Uring {
             index: config.index,
             start: config.start,
             now: 0,
-            timer: Timer::default(),
             _thread: PhantomData,
         };
         uring.tell_time();
@@ -141,6 +137,10 @@ impl Uring {
     /// What it has done so far.
     pub fn stats(&self) -> UringStats {
         UringStats { window: u64::from(self.held.buf_ring.window()), ..self.queue.stats }
+    }
+
+    fn tell_time(&mut self) {
+        self.now = self.start.elapsed().as_millis() as Tick;
     }
 
     /// Queues an operation that refers to no memory of ours, or only to registered buffers.
@@ -237,7 +237,7 @@ impl Uring {
 }
 
 impl Kernel for Uring {
-    fn now(&self) -> crate::tick::Tick {
+    fn now(&self) -> Tick {
         self.now
     }
 
@@ -381,7 +381,6 @@ impl Kernel for Uring {
             completions.append(&mut self.ready);
             timeout = Some(Duration::ZERO);
         }
-        timeout = self.end_wait_by_timer(timeout);
         let before = completions.len();
         let mut entries = std::mem::take(&mut self.scratch);
         loop {
