@@ -76,6 +76,7 @@ fn summarise(reports: &[Report]) {
         ("buffers_exhausted", sum(|report| report.stats.buffers_exhausted)),
         ("landed", sum(|report| report.landed)),
         ("waited", sum(|report| report.waited)),
+        ("echoed", sum(|report| report.echoed)),
         ("died", sum(|report| u64::from(report.died))),
     ];
     say(&format!("{} seeds, {} virtual ms: {shown:?}", reports.len(), sum(|report| report.ticks)));

@@ -16,6 +16,8 @@ pub(crate) struct Census {
     pub(crate) landed: u64,
     /// Such receives that had to wait for a turn, since the start.
     pub(crate) waited: u64,
+    /// Messages sent back out of their buffers, since the start.
+    pub(crate) echoed: u64,
 }
 
 impl<K: Kernel> Reactor<K> {
@@ -26,6 +28,7 @@ impl<K: Kernel> Reactor<K> {
             known: self.landings.known(),
             landed: self.landings.landed,
             waited: self.landings.waited,
+            echoed: self.ctx.echoed,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::handle::Handle;
 use super::handler::Message;
-use super::lent::{Delivery, ECHO_MIN, Lending, Lent};
+use super::lent::{Delivery, Lending, Lent};
 use super::mailbox::Mail;
 use super::name::{CallError, Conn, Timer};
 use super::slab::{Slab, Slot};
@@ -33,6 +33,11 @@ pub struct Context {
     pub(super) counters: Arc<Counters>,
     pub(super) buffers: Arc<Buffers>,
     pub(super) delivery: Option<Delivery>,
+    /// See `landing::Sizes`.
+    pub(super) echo_min: usize,
+    /// Messages sent back out of their buffers, since the start.
+    #[cfg(feature = "sim")]
+    pub(super) echoed: u64,
     /// The connection that a run of messages is being delivered of, or none.
     pub(super) delivering: Conn,
     /// No more of that run: the connection was paused or aborted.
@@ -110,7 +115,7 @@ impl Context {
             return self.send_message(conn, &Outgoing::new(opcode, shared));
         }
         if !flags.more
-            && payload.len() >= ECHO_MIN
+            && payload.len() >= self.echo_min
             && self.slab.live(conn).is_some_and(|slot| slot.conn.sends_next())
             && let Some((frame, header)) = self.echo(opcode, payload)
         {

@@ -7,6 +7,7 @@
 
 use super::Reactor;
 use super::deliver::{act, handle_of, park, with_env};
+use super::lent::ECHO_MIN;
 use super::settle::token_of;
 use super::slab::{Phase, Slot};
 use crate::ring::{Errno, Kernel, Token};
@@ -22,7 +23,7 @@ pub(super) enum How {
     Landing,
 }
 
-/// When to receive how.
+/// When to receive how, and when to copy.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sizes {
     /// A connection that has shown a frame of this length, a power of two, is received otherwise.
@@ -45,6 +46,8 @@ pub(crate) struct Sizes {
     pub(crate) known_max: usize,
     /// After so many heads without a large frame a connection is received as most are.
     pub(crate) quiet_max: u8,
+    /// A message of this length that lies whole in its buffer is sent back out of it: see `lent`.
+    pub(crate) echo_min: usize,
 }
 
 impl Default for Sizes {
@@ -58,6 +61,7 @@ impl Default for Sizes {
             turn_max: 256 << 10,
             known_max: 64 << 20,
             quiet_max: 8,
+            echo_min: ECHO_MIN,
         }
     }
 }
@@ -126,6 +130,7 @@ impl<K: Kernel> Reactor<K> {
     #[cfg(feature = "sim")]
     pub(crate) fn receive_by(&mut self, sizes: Sizes) {
         self.landings.sizes = sizes;
+        self.ctx.echo_min = sizes.echo_min;
     }
 
     /// What had to wait may go, behind the messages that are coming already: one that is received,

@@ -129,7 +129,7 @@ impl Context {
     /// header was, if that is there too.
     #[inline]
     pub(super) fn offer_echo(&mut self, opcode: Opcode, room: &mut [u8], payload: &[u8]) {
-        if payload.len() >= ECHO_MIN
+        if payload.len() >= self.echo_min
             && let Some(delivery) = &mut self.delivery
         {
             let start = payload.as_ptr() as usize;
@@ -161,6 +161,8 @@ impl Context {
         }
         let frame = self.buffers.lend(delivery.buffer, payload, whole.header)?;
         delivery.lent = true;
+        #[cfg(feature = "sim")]
+        (self.echoed += 1);
         Some((frame, whole.header))
     }
 

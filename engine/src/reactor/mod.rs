@@ -37,7 +37,7 @@ use crate::ring::{Completion, Errno, Kernel, KernelError, Lease, Token};
 use accept::Listener;
 use deliver::{deliver, handle_of, park, with_env};
 use landing::{How, Landings};
-use lent::{Delivery, Lent};
+use lent::{Delivery, ECHO_MIN, Lent};
 use mailbox::Mail;
 use slab::{Phase, Slab};
 use std::sync::Arc;
@@ -122,6 +122,9 @@ impl<K: Kernel> Reactor<K> {
             counters,
             buffers: kernel.buffers(),
             delivery: None,
+            echo_min: ECHO_MIN,
+            #[cfg(feature = "sim")]
+            echoed: 0,
             delivering: Conn::NONE,
             run_stopped: false,
             run_user: 0,

@@ -212,6 +212,13 @@ impl Chaos {
         client: usize,
         message: &Message<'_>,
     ) {
+        if message.first && message.last && ledger.choices.chance(500) {
+            // As it came, from where it came.
+            let sent = ctx.send(conn, message.opcode, message.payload, SendFlags::default());
+            let whole = (message.opcode, message.payload);
+            settle(ledger, client, whole, false, sent.map(|_| ()));
+            return;
+        }
         let outgoing = ctx.retain(message);
         let sent = ctx.send_message(conn, &outgoing).map(|_| ());
         settle(ledger, client, (message.opcode, message.payload), false, sent);

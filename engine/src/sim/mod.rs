@@ -49,6 +49,8 @@ pub struct Report {
     pub landed: u64,
     /// Such receives that had to wait for a turn.
     pub waited: u64,
+    /// Messages sent back out of the buffers they came in.
+    pub echoed: u64,
     /// The kernel failed, as it was told to.
     pub died: bool,
 }
@@ -220,6 +222,7 @@ impl Run {
             stats,
             landed: census.landed,
             waited: census.waited,
+            echoed: census.echoed,
             died: self.died,
         }
     }

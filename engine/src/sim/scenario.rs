@@ -68,6 +68,7 @@ impl Scenario {
             turn_max: *choices.pick(&[8192, 1, 500]),
             known_max: *choices.pick(&[1 << 20, 3000, 0]),
             quiet_max: *choices.pick(&[8, 1, 2]),
+            echo_min: *choices.pick(&[126, 1, 4096]),
         }
     }
 
