@@ -36,8 +36,8 @@ use crate::conn::{Cork, Disposition};
 use crate::ring::{Completion, Errno, Kernel, KernelError, Lease, Token};
 use accept::Listener;
 use deliver::{deliver, handle_of, park, with_env};
-use landing::{How, Landings};
-use lent::{Delivery, ECHO_MIN, Lent};
+use landing::{How, Landings, Sizes};
+use lent::{Delivery, Lent};
 use mailbox::Mail;
 use slab::{Phase, Slab};
 use std::sync::Arc;
@@ -122,7 +122,7 @@ impl<K: Kernel> Reactor<K> {
             counters,
             buffers: kernel.buffers(),
             delivery: None,
-            echo_min: ECHO_MIN,
+            echo_min: Sizes::default().echo_min,
             #[cfg(feature = "sim")]
             echoed: 0,
             delivering: Conn::NONE,
