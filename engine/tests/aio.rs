@@ -140,6 +140,17 @@ fn a_socket_that_is_dropped_ends_the_connection() {
     });
 }
 
+#[test]
+fn limits_out_of_range_are_refused_before_anything_is_read() {
+    let client = |port| drop(TcpStream::connect(("127.0.0.1", port)).unwrap());
+    with_client(client, async |stream| {
+        let limits = Limits { message_max: 0, ..Limits::default() };
+        let options = Options { limits, ..Options::default() };
+        let error = WebSocket::accept(stream, &options).await.unwrap_err();
+        assert!(matches!(error, Error::Invalid(text) if text.contains("message_max")));
+    });
+}
+
 /// Polls once; drops what is not ready.
 async fn once<T>(future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);

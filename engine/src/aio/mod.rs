@@ -61,6 +61,9 @@ pub enum Error {
     /// The message was not queued.
     #[error("{0}")]
     Queue(#[from] SendError),
+    /// A limit is out of its range: which, and the range.
+    #[error("{0}")]
+    Invalid(&'static str),
 }
 
 /// How a connection was closed.
@@ -83,7 +86,8 @@ impl WebSocket {
     ///
     /// # Errors
     /// [`Error::Refused`] when it is none, or of a page that may not connect; the answer has been
-    /// sent then. [`Error::Failed`] when it did not come in time, [`Error::Io`].
+    /// sent then. [`Error::Failed`] when it did not come in time, [`Error::Io`], and
+    /// [`Error::Invalid`] for limits out of range.
     pub async fn accept(stream: TcpStream, options: &Options) -> Result<Self, Error> {
         Self::accept_with(stream, options, |_, _| Ok(())).await
     }
@@ -98,6 +102,7 @@ impl WebSocket {
         options: &Options,
         decide: impl FnOnce(&Request<'_>, &mut Response) -> Result<(), Refusal>,
     ) -> Result<Self, Error> {
+        options.limits.check().map_err(Error::Invalid)?;
         let mut drive = Drive::server(stream, options.limits);
         let mut decide = Some(decide);
         let mut judge = |request: &Request<'_>, response: &mut Response| {
