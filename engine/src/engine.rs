@@ -2,6 +2,7 @@
 
 use crate::config::{Address, Config, Endpoint, Level, Sizes};
 use crate::listen::listen;
+use crate::random::fill_random;
 use crate::reactor::{Handle, Reactor, Served, Setup, Stats};
 use crate::ring::{Errno, Refused, Uring, UringConfig, Waker, signals};
 use std::os::fd::OwnedFd;
@@ -307,6 +308,7 @@ impl Thread {
                 connections_max: self.sizes.connections_max.min(sockets_max),
                 endpoints: self.endpoints,
                 listeners: self.listeners,
+                random: fill_random,
                 handle: self.handle,
                 user: self.config.user,
             },

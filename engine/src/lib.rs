@@ -26,6 +26,8 @@ pub mod engine;
 #[cfg(feature = "uring")]
 mod listen;
 pub mod proto;
+#[cfg(any(feature = "uring", feature = "tokio-uring"))]
+mod random;
 #[cfg(feature = "uring")]
 pub mod reactor;
 #[cfg(feature = "uring")]

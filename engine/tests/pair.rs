@@ -3,7 +3,7 @@
 
 use ringws_engine::buffer::{Batch, Outgoing, Pool};
 use ringws_engine::conn::{
-    Connection, Data, Disposition, Env, Event, Failure, Limits, Queued, SendFlags,
+    Connection, Data, Disposition, Env, Event, Failure, Limits, Queued, SendFlags, Tools,
 };
 use ringws_engine::proto::handshake::Response;
 use ringws_engine::proto::{CloseCode, Input, Opcode};
@@ -151,6 +151,7 @@ struct Echo {
     conn: Connection,
     limits: Limits,
     pool: Pool,
+    tools: Tools,
     copied: u64,
     sent: Vec<u8>,
     /// Bytes per send, 0 for all.
@@ -169,6 +170,7 @@ impl Echo {
             conn: Connection::server(0),
             limits,
             pool: Pool::default(),
+            tools: Tools::new(|block| block.fill(0x5A)),
             copied: 0,
             sent: Vec::new(),
             short: 0,
@@ -180,8 +182,8 @@ impl Echo {
     }
 
     fn with<T>(&mut self, call: impl FnOnce(&mut Connection, &mut Env<'_>) -> T) -> T {
-        let Self { conn, limits, pool, copied, .. } = self;
-        call(conn, &mut Env { now: 1, limits, pool, copied })
+        let Self { conn, limits, pool, tools, copied, .. } = self;
+        call(conn, &mut Env { now: 1, limits, pool, tools, copied })
     }
 
     fn receive(&mut self, bytes: &[u8]) {

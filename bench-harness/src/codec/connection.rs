@@ -2,7 +2,7 @@
 
 use super::{Case, Operation, Task};
 use ringws_engine::buffer::Pool;
-use ringws_engine::conn::{Connection, Env, Event, Limits, SendFlags};
+use ringws_engine::conn::{Connection, Env, Event, Limits, SendFlags, Tools};
 use ringws_engine::proto::handshake::Response;
 use ringws_engine::proto::{Input, Opcode};
 use ringws_engine::tick::Tick;
@@ -30,6 +30,7 @@ struct Owned {
     connection: Connection,
     limits: Limits,
     pool: Pool,
+    tools: Tools,
     copied: u64,
 }
 
@@ -38,7 +39,9 @@ impl Owned {
     fn open() -> Self {
         let limits = Limits { send_queue_max: 8 << 20, ..Limits::default() };
         let pool = Pool::new(8 << 20);
-        let mut owned = Self { connection: Connection::server(now()), limits, pool, copied: 0 };
+        let tools = Tools::new(|block| block.fill(0x5A));
+        let connection = Connection::server(now());
+        let mut owned = Self { connection, limits, pool, tools, copied: 0 };
         let mut head = UPGRADE.to_vec();
         let mut input = Input::new(&mut head);
         let (connection, mut env) = owned.parts();
@@ -51,8 +54,8 @@ impl Owned {
     }
 
     fn parts(&mut self) -> (&mut Connection, Env<'_>) {
-        let Self { connection, limits, pool, copied } = self;
-        (connection, Env { now: now(), limits, pool, copied })
+        let Self { connection, limits, pool, tools, copied } = self;
+        (connection, Env { now: now(), limits, pool, tools, copied })
     }
 
     /// Takes what is queued as if all of it had been sent; returns its bytes.

@@ -4,7 +4,9 @@
 
 use libfuzzer_sys::fuzz_target;
 use ringws_engine::buffer::{Batch, Pool};
-use ringws_engine::conn::{Connection, Data, Disposition, Env, Event, Failure, Limits, SendFlags};
+use ringws_engine::conn::{
+    Connection, Data, Disposition, Env, Event, Failure, Limits, SendFlags, Tools,
+};
 use ringws_engine::proto::handshake::Response;
 use ringws_engine::proto::{CloseCode, Input as Cursor, Opcode};
 use ringws_fuzz::{Input, pieces, server_frames};
@@ -29,6 +31,7 @@ struct Bench {
     conn: Connection,
     limits: Limits,
     pool: Pool,
+    tools: Tools,
     now: u64,
     copied: u64,
     /// What the peer has been sent.
@@ -44,8 +47,8 @@ struct Bench {
 
 impl Bench {
     fn with<T>(&mut self, call: impl FnOnce(&mut Connection, &mut Env<'_>) -> T) -> T {
-        let Self { conn, limits, pool, now, copied, .. } = self;
-        call(conn, &mut Env { now: *now, limits, pool, copied })
+        let Self { conn, limits, pool, tools, now, copied, .. } = self;
+        call(conn, &mut Env { now: *now, limits, pool, tools, copied })
     }
 
     fn receive(&mut self, piece: &[u8]) {
@@ -201,6 +204,7 @@ fuzz_target!(|data: &[u8]| {
         conn: Connection::server(0),
         limits: Limits { stream: flags & 2 != 0, ..LIMITS },
         pool: Pool::new(1 << 16),
+        tools: Tools::new(|block| block.fill(0x5A)),
         now: 0,
         copied: 0,
         wire: Vec::new(),

@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use ringws_engine::buffer::Pool;
-use ringws_engine::conn::{Connection, Env, Event, Failure, Limits};
+use ringws_engine::conn::{Connection, Env, Event, Failure, Limits, Tools};
 use ringws_engine::proto::handshake::Response;
 use ringws_engine::proto::{Input as Cursor, Opcode, Violation};
 use ringws_fuzz::{Input, pieces};
@@ -38,7 +38,9 @@ fn ours(how: u8, stream: &[u8]) -> (Vec<Said>, End, Option<Violation>) {
     let limits =
         Limits { message_max: MESSAGE_MAX as u32, fragments_max: u32::MAX, ..Limits::default() };
     let (mut pool, mut copied) = (Pool::new(1 << 16), 0);
-    let mut env = Env { now: 0, limits: &limits, pool: &mut pool, copied: &mut copied };
+    let mut tools = Tools::new(|block| block.fill(0x5A));
+    let (limits, pool) = (&limits, &mut pool);
+    let mut env = Env { now: 0, limits, pool, tools: &mut tools, copied: &mut copied };
     let mut conn = Connection::server(0);
     let mut said = Vec::new();
     let whole = [HEAD, stream].concat();

@@ -3,9 +3,10 @@
 use super::wake::{Both, Side};
 use super::{Closed, Error, Message};
 use crate::buffer::{Batch, Outgoing, Pool};
-use crate::conn::{Connection, Data, Disposition, Env, Event, Failure, Limits, SendError};
+use crate::conn::{Connection, Data, Disposition, Env, Event, Failure, Limits, SendError, Tools};
 use crate::proto::handshake::{Refusal, Request, Response};
 use crate::proto::{CloseCode, Input};
+use crate::random::fill_random;
 use crate::tick::Tick;
 use bytes::Bytes;
 use std::fmt;
@@ -39,6 +40,7 @@ pub(super) struct Drive {
     conn: Connection,
     limits: Limits,
     pool: Pool,
+    tools: Tools,
     start: Instant,
     /// What was received; consumed up to `at`.
     input: Vec<u8>,
@@ -82,6 +84,7 @@ impl Drive {
             conn: Connection::server(0),
             limits: Limits { stream: false, ..limits },
             pool: Pool::new(POOL),
+            tools: Tools::new(fill_random),
             start: Instant::now(),
             input: Vec::new(),
             at: 0,
@@ -98,8 +101,8 @@ impl Drive {
 
     fn with_env<T>(&mut self, call: impl FnOnce(&mut Connection, &mut Env<'_>) -> T) -> T {
         let now = self.start.elapsed().as_millis() as Tick;
-        let (limits, pool) = (&self.limits, &mut self.pool);
-        call(&mut self.conn, &mut Env { now, limits, pool, copied: &mut 0 })
+        let Self { conn, limits, pool, tools, .. } = self;
+        call(conn, &mut Env { now, limits, pool, tools, copied: &mut 0 })
     }
 
     /// Until the upgrade is answered; after a refusal until the peer has ended.
@@ -186,8 +189,8 @@ impl Drive {
     /// Consumes what was received up to the next message.
     fn consume(&mut self, judge: &mut Judge<'_>) -> Option<Message> {
         let now = self.start.elapsed().as_millis() as Tick;
-        let Self { conn, limits, pool, input, at, .. } = self;
-        let mut env = Env { now, limits, pool, copied: &mut 0 };
+        let Self { conn, limits, pool, tools, input, at, .. } = self;
+        let mut env = Env { now, limits, pool, tools, copied: &mut 0 };
         while let Some(rest) = input.get_mut(*at..).filter(|rest| !rest.is_empty()) {
             let mut cursor = Input::new(rest);
             let before = cursor.len();

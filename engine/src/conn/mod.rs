@@ -20,6 +20,7 @@ pub(crate) mod run;
 mod state;
 #[cfg(test)]
 mod tests;
+pub mod tools;
 
 use crate::buffer::Pool;
 use crate::proto::handshake::Request;
@@ -28,6 +29,7 @@ use crate::tick::Tick;
 pub(crate) use cork::Cork;
 pub use limits::Limits;
 pub use state::Connection;
+pub use tools::Tools;
 
 /// What a connection borrows from its owner for one call.
 #[derive(Debug)]
@@ -38,6 +40,8 @@ pub struct Env<'a> {
     pub limits: &'a Limits,
     /// Spare memory of the reactor.
     pub pool: &'a mut Pool,
+    /// What its connections share.
+    pub tools: &'a mut Tools,
     /// Payload bytes that had to be copied on the way in (split messages, paused connections).
     pub copied: &'a mut u64,
 }

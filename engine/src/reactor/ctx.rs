@@ -10,7 +10,7 @@ use super::stats::Counters;
 use super::timers::Timers;
 use super::wheel::Wheel;
 use crate::buffer::{Outgoing, Pool};
-use crate::conn::{Cork, Env, Limits, Queued, SendError, SendFlags};
+use crate::conn::{Cork, Env, Limits, Queued, SendError, SendFlags, Tools};
 use crate::proto::{CloseCode, Opcode, Origins};
 use crate::ring::Buffers;
 use crate::tick::Tick;
@@ -23,6 +23,7 @@ use std::time::Duration;
 pub struct Context {
     pub(super) slab: Slab,
     pub(super) pool: Pool,
+    pub(super) tools: Tools,
     /// Slots whose state must be settled with the kernel before the turn ends. Each at most once.
     pub(super) dirty: Vec<u32>,
     pub(super) wheel: Wheel,
@@ -350,7 +351,8 @@ impl Context {
         }
         let slot = self.slab.live(conn).ok_or(CallError::Gone)?;
         let limits = &self.limits[slot.endpoint as usize];
-        let mut env = Env { now: self.now, limits, pool: &mut self.pool, copied: &mut 0 };
+        let (pool, tools) = (&mut self.pool, &mut self.tools);
+        let mut env = Env { now: self.now, limits, pool, tools, copied: &mut 0 };
         let done = call(slot, &mut env);
         if conn == self.delivering {
             self.run_stopped = slot.paused || slot.abort;

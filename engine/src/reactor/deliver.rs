@@ -26,7 +26,8 @@ pub(super) fn with_env<T>(
     let slot = ctx.slab.at(index);
     let mut copied = 0;
     let limits = &ctx.limits[slot.endpoint as usize];
-    let mut env = Env { now: ctx.now, limits, pool: &mut ctx.pool, copied: &mut copied };
+    let (pool, tools) = (&mut ctx.pool, &mut ctx.tools);
+    let mut env = Env { now: ctx.now, limits, pool, tools, copied: &mut copied };
     let done = call(&mut slot.conn, &mut env);
     if copied > 0 {
         ctx.counters.bytes_copied.add(copied);

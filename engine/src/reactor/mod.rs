@@ -32,7 +32,7 @@ pub use setup::{Served, Setup};
 pub use stats::Stats;
 
 use crate::buffer::{Batch, Pool};
-use crate::conn::{Cork, Disposition};
+use crate::conn::{Cork, Disposition, Tools};
 use crate::ring::{Completion, Errno, Kernel, KernelError, Lease, Token};
 use accept::Listener;
 use deliver::{deliver, handle_of, park, with_env};
@@ -113,6 +113,7 @@ impl<K: Kernel> Reactor<K> {
         let ctx = Context {
             slab: Slab::new(setup.connections_max),
             pool: Pool::new(POOL_BYTES_MAX),
+            tools: Tools::new(setup.random),
             dirty: Vec::new(),
             wheel: Wheel::new(now),
             timers: Timers::default(),

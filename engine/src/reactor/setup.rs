@@ -3,6 +3,7 @@
 use super::handle::Handle;
 use super::handler::Handler;
 use crate::conn::Limits;
+use crate::conn::tools::Fill;
 use crate::proto::Origins;
 use std::sync::Arc;
 
@@ -29,6 +30,8 @@ pub struct Setup {
     pub endpoints: Vec<Served>,
     /// For each listening socket of the kernel, the endpoint that it serves.
     pub listeners: Vec<u16>,
+    /// The source of masking keys.
+    pub random: Fill,
     /// The engine.
     pub handle: Handle,
     /// The word that `Context::reactor_user` starts with.

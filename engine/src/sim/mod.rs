@@ -117,6 +117,7 @@ impl Run {
                 user: usize::MAX,
             }],
             listeners: vec![0],
+            random: |block| block.fill(0x5A),
             handle: handle.clone(),
             user: 0,
         };

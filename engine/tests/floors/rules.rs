@@ -17,19 +17,23 @@ const FUNCTION_LINES_MAX: usize = 70;
 const COLUMNS_MAX: usize = 100;
 
 /// The modules of the engine and the floors they stand on.
-const FLOORS: [(&str, u8); 13] = [
+const FLOORS: [(&str, u8); 17] = [
     ("tick", 0),
+    ("random", 0),
     ("proto", 0),
+    ("codec", 0),
     ("buffer", 0),
     ("simd", 0),
     ("conn", 1),
     ("ring", 1),
+    ("tls", 1),
     ("aio", 1),
     ("reactor", 2),
     ("config", 3),
     ("engine", 3),
     ("handler", 3),
     ("listen", 3),
+    ("resolve", 3),
     ("sim", 4),
 ];
 

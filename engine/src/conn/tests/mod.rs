@@ -35,6 +35,7 @@ struct Bench {
     conn: Connection,
     limits: Limits,
     pool: Pool,
+    tools: Tools,
     now: Tick,
     copied: u64,
 }
@@ -43,7 +44,9 @@ impl Bench {
     /// Waiting for a head since tick 1000.
     fn new(limits: Limits) -> Self {
         let now = 1000;
-        Self { conn: Connection::server(now), limits, pool: Pool::default(), now, copied: 0 }
+        let (conn, pool) = (Connection::server(now), Pool::default());
+        let tools = Tools::new(|block| block.fill(0x5A));
+        Self { conn, limits, pool, tools, now, copied: 0 }
     }
 
     /// Open since tick 1000, all sent.
@@ -56,8 +59,8 @@ impl Bench {
 
     /// Runs a call with what it borrows.
     fn with<T>(&mut self, call: impl FnOnce(&mut Connection, &mut Env<'_>) -> T) -> T {
-        let Self { conn, limits, pool, now, copied } = self;
-        call(conn, &mut Env { now: *now, limits, pool, copied })
+        let Self { conn, limits, pool, tools, now, copied } = self;
+        call(conn, &mut Env { now: *now, limits, pool, tools, copied })
     }
 
     /// Receives `bytes`, accepting an upgrade: all events, and the failure if there is one.
