@@ -177,6 +177,8 @@ typedef struct { /* what you are called for; NULL: not called */
   void (*on_drain)(rws_reactor *r, rws_conn c, void *user);
   /* gone; in this call rws_get_user and rws_peer still answer */
   void (*on_close)(rws_reactor *r, rws_conn c, const rws_close_info *info, void *user);
+  /* A web page that the endpoint's origins do not name: 0 answers 403, else on_upgrade is asked. */
+  int (*on_origin)(rws_reactor *r, rws_upgrade *up, void *user);
 } rws_callbacks;
 
 typedef struct { /* limits of one connection; NULL: all defaults; a timeout of UINT32_MAX: never */

@@ -1,9 +1,10 @@
 // ringws.hpp - header-only RAII over ringws.h.  C++17.  No allocation, no virtual call, no state.
 //
 // A handler is any class with one or more of these members; they may be static, const, or take
-// less qualified arguments, and return nothing but on_upgrade's answer:
+// less qualified arguments, and return nothing but the answers of on_upgrade and on_origin:
 //
 //   int  on_upgrade(rws::reactor, rws::upgrade);               101 accepts, 400..599 refuses
+//   bool on_origin (rws::reactor, rws::upgrade);               true lets on_upgrade decide
 //   void on_open   (rws::reactor, rws_conn);
 //   void on_message(rws::reactor, rws_conn, const rws_message &);
 //   void on_pong   (rws::reactor, rws_conn, std::string_view);
@@ -239,6 +240,7 @@ RWS_DETAIL_CALLBACK(on_pong, std::declval<reactor>(), std::declval<rws_conn>(),
 RWS_DETAIL_CALLBACK(on_drain, std::declval<reactor>(), std::declval<rws_conn>())
 RWS_DETAIL_CALLBACK(on_close, std::declval<reactor>(), std::declval<rws_conn>(),
                     std::declval<const rws_close_info &>())
+RWS_DETAIL_CALLBACK(on_origin, std::declval<reactor>(), std::declval<upgrade>())
 RWS_DETAIL_CALLBACK(on_start, std::declval<reactor>())
 RWS_DETAIL_CALLBACK(on_stop, std::declval<reactor>())
 RWS_DETAIL_CALLBACK(on_log, 0, std::declval<std::string_view>())
@@ -251,11 +253,16 @@ template <class H> rws_callbacks callbacks() noexcept {
   rws_callbacks cb = RWS_INIT(rws_callbacks);
   constexpr bool any = detail::has_on_upgrade<H>() || detail::has_on_open<H>() ||
                        detail::has_on_message<H>() || detail::has_on_pong<H>() ||
-                       detail::has_on_drain<H>() || detail::has_on_close<H>();
+                       detail::has_on_drain<H>() || detail::has_on_close<H>() ||
+                       detail::has_on_origin<H>();
   static_assert(any, "no member of the handler is a callback: see the list in ringws.hpp");
   if constexpr (detail::has_on_upgrade<H>())
     cb.on_upgrade = [](rws_reactor *r, rws_upgrade *up, void *u) noexcept -> int {
       return static_cast<H *>(u)->on_upgrade(reactor{r}, upgrade{up});
+    };
+  if constexpr (detail::has_on_origin<H>())
+    cb.on_origin = [](rws_reactor *r, rws_upgrade *up, void *u) noexcept -> int {
+      return static_cast<H *>(u)->on_origin(reactor{r}, upgrade{up}) ? 1 : 0;
     };
   if constexpr (detail::has_on_open<H>())
     cb.on_open = [](rws_reactor *r, rws_conn c, void *u) noexcept {

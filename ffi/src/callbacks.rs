@@ -50,6 +50,10 @@ pub struct rws_callbacks {
             user: *mut c_void,
         ),
     >,
+    /// A web page that the endpoint's origins do not name: 0 answers 403, else on_upgrade is asked.
+    pub on_origin: Option<
+        unsafe extern "C" fn(r: *mut rws_reactor, up: *mut rws_upgrade, user: *mut c_void) -> c_int,
+    >,
 }
 
 // SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
@@ -80,6 +84,14 @@ impl Handler for rws_callbacks {
             // Not an answer: the fault is the application's, not the peer's.
             _ => Err(asked.refuse(500)),
         }
+    }
+
+    fn on_origin(&self, ctx: &mut Context, upgrade: &mut Upgrade<'_>) -> bool {
+        let Some(call) = self.on_origin else { return false };
+        let user = User::from_word(upgrade.user());
+        let mut asked = Asked::new(upgrade);
+        // SAFETY: see above.
+        unsafe { call(lend(ctx), (&raw mut asked).cast(), user) != 0 }
     }
 
     fn on_open(&self, ctx: &mut Context, conn: Conn) {

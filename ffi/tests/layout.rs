@@ -42,7 +42,7 @@ macro_rules! structs {
 structs! {
     rws_address { ip, scope, port, family, reserved }
     rws_bytes { data, len }
-    rws_callbacks { size, on_upgrade, on_open, on_message, on_pong, on_drain, on_close }
+    rws_callbacks { size, on_upgrade, on_open, on_message, on_pong, on_drain, on_close, on_origin }
     rws_close_info { code, sent_code, sys_errno, reason }
     rws_config {
         size, reactors, connections_max, recv_buffers, recv_buffer_size, flags, on_start, on_stop,

@@ -109,14 +109,19 @@ impl Pattern {
         };
         let by_scheme = scheme.as_ref().is_none_or(|s| s.eq_ignore_ascii_case(origin.scheme));
         let by_port = port.or(default_port(origin.scheme)) == origin.port;
-        let page = origin.host.to_ascii_lowercase();
-        let by_host = match page.strip_suffix(host.as_str()) {
+        let by_host = match without_suffix(origin.host, host) {
             Some(label) if *subdomains => label.len() > 1 && label.ends_with('.'),
             Some(rest) => rest.is_empty(),
             None => false,
         };
         by_scheme && by_port && by_host
     }
+}
+
+/// What stands before `suffix`, whatever its case.
+fn without_suffix<'h>(host: &'h str, suffix: &str) -> Option<&'h str> {
+    let at = host.len().checked_sub(suffix.len())?;
+    host.get(at..)?.eq_ignore_ascii_case(suffix).then(|| host.get(..at)).flatten()
 }
 
 fn pattern(element: &str) -> Option<Pattern> {

@@ -210,11 +210,14 @@ fn upgrade(ctx: &mut Context, handler: &dyn Handler, conn: Conn, request: &Reque
     let mut response = Response::default();
     let verdict = if ctx.draining {
         Err(Refusal::new(503))
-    } else if !ctx.origins[slot.endpoint as usize].allow(request) {
-        Err(Refusal::new(403).because("this origin may not connect"))
     } else {
+        let allowed = ctx.origins[slot.endpoint as usize].allow(request);
         let mut upgrade = Upgrade { request, response: &mut response, peer, user: &mut user };
-        handler.on_upgrade(ctx, &mut upgrade)
+        if allowed || handler.on_origin(ctx, &mut upgrade) {
+            handler.on_upgrade(ctx, &mut upgrade)
+        } else {
+            Err(Refusal::new(403).because("this origin may not connect"))
+        }
     };
     ctx.mark_dirty(index);
     match verdict {

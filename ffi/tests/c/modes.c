@@ -157,11 +157,21 @@ static int status_for(uint16_t port, const char *origin) {
   return status;
 }
 
+/* A page that the list does not name, but whose address this callback trusts. */
+static int trusted(rws_reactor *r, rws_upgrade *up, void *user) {
+  (void)r;
+  (void)user;
+  const rws_bytes origin = rws_upgrade_header(up, "Origin");
+  return origin.len == 19 && memcmp(origin.data, "https://partner.org", 19) == 0;
+}
+
 static void knock(uint16_t same, uint16_t listed) {
   CHECK(status_for(same, "http://localhost") == 101);
   CHECK(status_for(same, "https://app.example.com") == 403);
   CHECK(status_for(listed, "http://localhost") == 403);
   CHECK(status_for(listed, "https://app.example.com") == 101);
+  CHECK(status_for(listed, "https://partner.org") == 101);
+  CHECK(status_for(listed, "https://partner.com") == 403);
 }
 
 int main(void) {
@@ -199,6 +209,7 @@ int main(void) {
   const uint16_t narrow = listen_on("127.0.0.1", &full, &options);
 
   rws_callbacks quiet = RWS_INIT(rws_callbacks);
+  quiet.on_origin = trusted;
   const uint16_t listed = listen_for("127.0.0.1", "https://*.example.com", &quiet, NULL);
 
   CHECK(rws_engine_start(engine, &err) == RWS_OK);
