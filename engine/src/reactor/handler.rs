@@ -16,8 +16,8 @@ pub trait Handler: Send + Sync + 'static {
     fn on_upgrade(&self, _ctx: &mut Context, _upgrade: &mut Upgrade<'_>) -> Result<(), Refusal> {
         Ok(())
     }
-    /// A web page that the endpoint's `origins` do not name: `true` lets `on_upgrade` decide all the
-    /// same, `false` answers 403.
+    /// A web page that the endpoint's `origins` do not name: `true` lets `on_upgrade` decide all
+    /// the same, `false` answers 403.
     fn on_origin(&self, _ctx: &mut Context, _upgrade: &mut Upgrade<'_>) -> bool {
         false
     }
