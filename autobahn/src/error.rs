@@ -54,6 +54,9 @@ pub enum Error {
          of Python 2.7. Without: put a `wstest` that runs on PATH.\n{0}"
     )]
     Install(Box<Error>),
+    /// A process of the suite could not do its part.
+    #[error("{0}")]
+    Suite(String),
     /// The echo server misbehaved.
     #[error("the server {what}\n{log}")]
     Server {

@@ -1,65 +1,45 @@
 //! Running the suite: one process of it per shard, all at once.
 
 use crate::case::CaseId;
+use crate::certificate::Certificate;
 use crate::error::{Error, Result};
 use crate::expected::{Outcome, outcomes};
+use crate::process::{News, Shard, against_client, against_server, hand_over};
 use crate::progress::Progress;
 use crate::suite::Suite;
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 /// How long a process may go without beginning another case. The suite itself gives up on a case
-/// after 100 s at most.
-const SILENCE_MAX: Duration = Duration::from_secs(300);
+/// after 480 s at most.
+const SILENCE_MAX: Duration = Duration::from_secs(600);
 
-/// What the suite prints when a case has connected.
-const BEGINS: &str = "Running test case ID ";
+/// Who is tested.
+pub enum Peer<'a> {
+    /// An echo server that runs already, by its address.
+    Server(&'a str),
+    /// A client, by its program and flags: it is started once per shard with two more arguments,
+    /// the address of the suite's server and its own name there.
+    Client(&'a Path, &'a [OsString]),
+}
 
 /// What is to be run.
 pub struct Run<'a> {
     /// The installed suite.
     pub suite: &'a Suite,
-    /// The address of the server.
-    pub url: &'a str,
+    /// Who is tested.
+    pub peer: Peer<'a>,
     /// Its name in the reports.
     pub agent: &'a str,
+    /// What the suite shows when it plays a server over TLS.
+    pub certificate: Option<&'a Certificate>,
     /// Where the reports go, a folder that is there.
     pub folder: &'a Path,
-}
-
-/// One process of the suite.
-struct Shard {
-    child: Child,
-    /// Its own folder, which holds `index.json` when it is done.
-    folder: PathBuf,
-    log: PathBuf,
-    heard: Instant,
-    done: bool,
-}
-
-impl Shard {
-    fn note(&self, what: &str) -> String {
-        format!("a process of the suite {what}; its output: {}", self.log.display())
-    }
-}
-
-impl Drop for Shard {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-enum News {
-    /// A shard has begun a case.
-    Begun(usize),
-    /// A shard has closed its output.
-    Ended(usize),
 }
 
 /// What a run gave.
@@ -76,7 +56,7 @@ impl Run<'_> {
     /// cases without an outcome.
     pub fn all(&self, shards: &[Vec<CaseId>], progress: &mut Progress) -> Result<Results> {
         let (sender, news) = mpsc::channel();
-        let start = |(n, cases): (usize, &Vec<CaseId>)| self.start(n, cases, sender.clone());
+        let start = |(n, cases): (usize, &Vec<CaseId>)| self.start((n, cases), sender.clone());
         let mut running = shards.iter().enumerate().map(start).collect::<Result<Vec<Shard>>>()?;
         drop(sender);
         let mut results = Results::default();
@@ -96,7 +76,7 @@ impl Run<'_> {
             for shard in running.iter_mut().filter(silent) {
                 let seconds = SILENCE_MAX.as_secs();
                 results.notes.push(shard.note(&format!("began no case for {seconds} s")));
-                shard.child.kill().map_err(Error::io("kill wstest"))?;
+                shard.kill();
                 shard.done = true;
             }
         }
@@ -106,42 +86,25 @@ impl Run<'_> {
         Ok(results)
     }
 
-    /// Starts one process on its cases.
-    fn start(&self, n: usize, cases: &[CaseId], news: Sender<News>) -> Result<Shard> {
-        let folder = self.folder.join(format!("shard-{n}"));
-        let spec = folder.with_extension("json");
-        let log = folder.with_extension("log");
-        let cases: Vec<String> = cases.iter().map(CaseId::to_string).collect();
-        let text = serde_json::json!({
-            "outdir": folder,
-            "servers": [{ "agent": self.agent, "url": self.url }],
-            "cases": cases,
-            "exclude-cases": [],
-            "exclude-agent-cases": {},
-        });
-        fs::write(&spec, text.to_string()).map_err(Error::io(spec.display().to_string()))?;
-        let mut file = File::create(&log).map_err(Error::io(log.display().to_string()))?;
-        let errors = file.try_clone().map_err(Error::io(log.display().to_string()))?;
-        let mut command = self.suite.command();
-        command.args(["--mode", "fuzzingclient", "--spec"]).arg(&spec).current_dir(self.folder);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors);
-        let mut child = command.spawn().map_err(Error::io("wstest"))?;
-        let stdout = child.stdout.take();
-        std::thread::spawn(move || {
-            for line in stdout.into_iter().flat_map(|pipe| BufReader::new(pipe).lines()).flatten() {
-                let _ = writeln!(file, "{line}");
-                if line.starts_with(BEGINS) {
-                    let _ = news.send(News::Begun(n));
-                }
+    /// Starts a shard on its cases.
+    fn start(&self, share: (usize, &[CaseId]), news: Sender<News>) -> Result<Shard> {
+        match self.peer {
+            Peer::Server(url) => against_server(self, url, share, news),
+            Peer::Client(program, flags) => {
+                let client = || {
+                    let mut command = Command::new(program);
+                    command.args(flags);
+                    command
+                };
+                against_client(self, client, share, news)
             }
-            let _ = news.send(News::Ended(n));
-        });
-        Ok(Shard { child, folder, log, heard: Instant::now(), done: false })
+        }
     }
 
     /// Reads the results of a shard that has ended, and moves its reports to those of the others.
     fn collect(&self, shard: &mut Shard, results: &mut Results) -> Result<()> {
-        let status = shard.child.wait().map_err(Error::io("wait for wstest"))?;
+        let status = shard.ended()?;
+        shard.kill();
         let index = fs::read_to_string(shard.folder.join("index.json"));
         let (true, Ok(index)) = (status.success(), index) else {
             results.notes.push(shard.note(&format!("left no results ({status})")));
@@ -150,8 +113,7 @@ impl Run<'_> {
         let outcomes = outcomes(&index, self.agent)?;
         for outcome in outcomes.values() {
             for name in [outcome.reportfile.clone(), page(&outcome.reportfile)] {
-                let (from, to) = (shard.folder.join(&name), self.folder.join(&name));
-                fs::rename(&from, &to).map_err(Error::io(from.display().to_string()))?;
+                hand_over(&name, &shard.folder, self.folder)?;
             }
         }
         results.outcomes.extend(outcomes);

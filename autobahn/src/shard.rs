@@ -41,7 +41,7 @@ mod tests {
 
     #[test]
     fn every_case_is_in_one_shard() {
-        let all = Spec::load().expect("the table reads").set("default").expect("a set");
+        let all = Spec::load().expect("the table reads").set("core").expect("a set");
         for count in [1, 2, 3, 8, 64, 300, 301, 1000] {
             let shards = split(&all, count);
             assert_eq!(shards.len(), count.min(301));
@@ -62,7 +62,7 @@ mod tests {
         for shard in split(&few, 2) {
             assert_eq!(shard.iter().map(|id| ms_of(&few, id)).sum::<u64>(), 95);
         }
-        let all = Spec::load().expect("the table reads").set("default").expect("a set");
+        let all = Spec::load().expect("the table reads").set("core").expect("a set");
         let total: u64 = all.iter().map(|case| case.ms).sum();
         for shard in split(&all, 4) {
             let ms: u64 = shard.iter().map(|id| ms_of(&all, id)).sum();

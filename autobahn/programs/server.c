@@ -1,0 +1,57 @@
+/* The server of the conformance runs: an echo, with a flag for each way in which the library works.
+ * usage: server [--stream] [--buffer N] [port, 0: any] [largest message in bytes] */
+#include <ringws.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static rws_engine *engine;
+static void on_signal(int sig) { (void)sig; rws_engine_stop(engine, 5000); }
+
+/* A message leaves as it came: whole, or in the parts that RWS_OPT_STREAM delivers. */
+static void on_message(rws_reactor *r, rws_conn c, const rws_message *m, void *user) {
+  (void)user;
+  const rws_opcode op = m->flags & RWS_FIRST ? m->opcode : RWS_CONTINUATION;
+  if (rws_send(r, c, op, m->data, m->len, m->flags & RWS_LAST ? 0 : RWS_MORE) == RWS_FULL)
+    rws_pause(r, c);
+}
+static void on_drain(rws_reactor *r, rws_conn c, void *user) { (void)user; rws_resume(r, c); }
+
+static uint32_t number(const char *text) { return text ? (uint32_t)strtoul(text, NULL, 10) : 0; }
+
+int main(int argc, char **argv) {
+  rws_config config = RWS_INIT(rws_config);
+  rws_options options = RWS_INIT(rws_options);
+  int i = 1;
+  for (; i < argc && strncmp(argv[i], "--", 2) == 0; i++) {
+    if (strcmp(argv[i], "--stream") == 0) options.flags |= RWS_OPT_STREAM;
+    else if (strcmp(argv[i], "--buffer") == 0) config.recv_buffer_size = number(argv[++i]);
+    else return fprintf(stderr, "unknown flag %s\n", argv[i]), 2;
+  }
+  rws_callbacks cb = RWS_INIT(rws_callbacks);
+  cb.on_message = on_message;
+  cb.on_drain = on_drain;
+  options.fragments_max = 1 << 20;              /* even if its pieces are small */
+  if (i + 1 < argc) options.message_max = options.send_queue_max = number(argv[i + 1]);
+  rws_endpoint at = RWS_INIT(rws_endpoint);
+  at.port = i < argc ? number(argv[i]) : 9001;
+  at.callbacks = &cb;
+  at.options = &options;
+
+  rws_error err;
+  uint16_t port;
+  if (rws_engine_new(&config, &engine, &err) < 0 ||
+      rws_engine_listen(engine, &at, &port, &err) < 0 || rws_engine_start(engine, &err) < 0)
+    return fprintf(stderr, "%s: %s\n", rws_strerror(err.status), err.text), 1;
+  signal(SIGINT, on_signal);
+  signal(SIGTERM, on_signal);
+  printf("listening on %u\n", port);
+  fflush(stdout);
+
+  const rws_status ended = rws_engine_wait(engine);
+  signal(SIGINT, SIG_DFL);
+  signal(SIGTERM, SIG_DFL);
+  rws_engine_free(engine);
+  return ended < 0;
+}
