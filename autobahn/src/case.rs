@@ -48,9 +48,9 @@ impl TryFrom<String> for CaseId {
     }
 }
 
-/// A selection of cases: `6.4.3`, `6.4`, `6.4.*`, `9.*.2`, `12.*.1-4` or `*`. A star stands for any
-/// one number, `1-4` for those from 1 to 4; a pattern shorter than a case selects all that lie under
-/// it, and so does a star at its end.
+/// A selection of cases: `6.4.3`, `6.4`, `6.4.*`, `9.*.2`, `12.*.1-4` or `*`. A star stands for
+/// any one number, `1-4` for those from 1 to 4; a pattern shorter than a case selects all that lie
+/// under it, and so does a star at its end.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Pattern(Vec<RangeInclusive<u32>>);

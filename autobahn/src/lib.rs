@@ -3,9 +3,9 @@
 //! must give.
 //!
 //! From the bottom: [`case`] numbers and [`spec`] lists the cases, [`mod@expected`] says what they
-//! must give, [`shard`] shares them out; [`suite`] finds or installs wstest, [`mode`] names the ways
-//! to work, [`certificate`], [`mod@build`] and [`server`] bring a program up, [`run`] runs all shares of the
-//! suite at once, [`report`] and [`index`] tell the result.
+//! must give, [`shard`] shares them out; [`suite`] finds or installs wstest, [`mode`] names the
+//! ways to work, [`certificate`], [`mod@build`] and [`server`] bring a program up, [`run`] runs all
+//! shares of the suite at once, [`report`] and [`index`] tell the result.
 
 pub mod build;
 pub mod case;

@@ -1,4 +1,5 @@
-//! The processes of a shard: one of the suite and, when that plays the server, the client under test.
+//! The processes of a shard: one of the suite and, when that plays the server, the client that it
+//! tests.
 
 use crate::case::CaseId;
 use crate::error::{Error, Result};
