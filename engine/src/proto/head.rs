@@ -21,6 +21,14 @@ impl Head<'_> {
             Bytes::Owned(bytes) => bytes,
         }
     }
+
+    /// The same, in memory of its own.
+    pub(super) fn into_owned(self) -> Head<'static> {
+        Head(Bytes::Owned(match self.0 {
+            Bytes::Borrowed(bytes) => bytes.to_vec(),
+            Bytes::Owned(bytes) => bytes,
+        }))
+    }
 }
 
 /// Collects a head that comes in parts, cut anywhere. Each byte is looked at once, so a head that

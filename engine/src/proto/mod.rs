@@ -1,6 +1,8 @@
 //! Floor 0: RFC 6455 on bytes. No I/O, no clock, no thread, no random source.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
+pub mod answer;
+pub mod ask;
 mod base64;
 pub mod close;
 mod field;
@@ -15,15 +17,21 @@ pub mod reader;
 mod response;
 pub mod sequence;
 mod target;
+pub mod tunnel;
+pub mod url;
 pub mod utf8;
 pub mod violation;
 
+pub use answer::{Answer, BadAnswer};
+pub use ask::Ask;
 pub use close::CloseCode;
 pub use header::Header;
 pub use input::Input;
 pub use opcode::Opcode;
 pub use origin::Origins;
 pub use reader::{FrameReader, Piece, Whole};
+pub use tunnel::Proxy;
+pub use url::{InvalidUrl, Url};
 pub use violation::Violation;
 
 /// Which end of the connection we are: it decides who masks (RFC 6455 §5.1).

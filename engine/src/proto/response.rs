@@ -54,7 +54,7 @@ impl Response {
               Connection: Upgrade\r\n\
               Sec-WebSocket-Accept: ",
         );
-        base64::encode(&Sha1::new().chain_update(request.key()).chain_update(GUID).finalize(), out);
+        accept(request.key(), out);
         out.extend_from_slice(b"\r\n");
         if let Some(protocol) = &self.protocol {
             put_field(out, "Sec-WebSocket-Protocol", protocol.as_bytes());
@@ -131,6 +131,11 @@ impl Refusal {
     }
 }
 
+/// Appends what proves that a key was read: the value of `Sec-WebSocket-Accept` (RFC 6455 §4.2.2).
+pub(super) fn accept(key: &[u8], out: &mut Vec<u8>) {
+    base64::encode(&Sha1::new().chain_update(key).chain_update(GUID).finalize(), out);
+}
+
 fn add_field(fields: &mut Vec<u8>, name: &str, value: &[u8]) -> Result<(), InvalidHeader> {
     let prefix = name.get(.."Sec-WebSocket-".len()).unwrap_or_default();
     let owned = prefix.eq_ignore_ascii_case("Sec-WebSocket-")
@@ -142,7 +147,7 @@ fn add_field(fields: &mut Vec<u8>, name: &str, value: &[u8]) -> Result<(), Inval
     Ok(())
 }
 
-fn put_field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+pub(super) fn put_field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     for part in [name.as_bytes(), b": ", value, b"\r\n"] {
         out.extend_from_slice(part);
     }
