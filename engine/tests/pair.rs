@@ -202,6 +202,7 @@ impl Echo {
                         self.pool.put(bytes);
                     }
                 }
+                Event::Open(_) | Event::Tunnel => panic!("a server asks for nothing"),
                 Event::Pong(_) => panic!("nobody was asked"),
                 Event::Close => self.closed += 1,
             }

@@ -75,6 +75,7 @@ impl Bench {
                     assert!(data.as_slice().len() <= 125);
                     Ok(true)
                 }
+                Ok(Some(Event::Open(_) | Event::Tunnel)) => panic!("a server asks for nothing"),
                 Ok(Some(Event::Close)) => Ok(false),
                 Ok(None) => Err(None),
                 Err(failure) => Err(Some(failure)),
@@ -166,7 +167,7 @@ impl Bench {
         assert!(queued <= most, "{queued} bytes queued");
         let rank = |disposition| match disposition {
             Disposition::Open => 0,
-            Disposition::Finish => 1,
+            Disposition::Finish | Disposition::Await => 1,
             Disposition::Abort => 2,
         };
         let now = self.conn.disposition();

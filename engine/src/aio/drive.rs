@@ -212,7 +212,7 @@ impl Drive {
                     }
                     return None;
                 }
-                Ok(Some(Event::Pong(_) | Event::Close)) => {}
+                Ok(Some(Event::Open(_) | Event::Tunnel | Event::Pong(_) | Event::Close)) => {}
                 Ok(None) | Err(_) => return None,
             }
         }

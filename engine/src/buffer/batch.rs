@@ -96,6 +96,13 @@ impl Batch {
         self.copied.extend_from_slice(bytes);
     }
 
+    /// Appends a copy, masked with `key` (RFC 6455 §5.3).
+    pub(crate) fn copy_masked(&mut self, bytes: &[u8], key: [u8; 4]) {
+        let at = self.copied.len();
+        self.copied.extend_from_slice(bytes);
+        crate::simd::xor(&mut self.copied[at..], key);
+    }
+
     /// Lends the copied bytes, to append to them. Until [`Batch::give_back`] there is no batch.
     pub(crate) fn lend(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.copied)

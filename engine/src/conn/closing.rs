@@ -28,7 +28,7 @@ impl Connection {
         }
         let mut payload = [0; CONTROL_MAX];
         let len = close::encode(code, reason, &mut payload);
-        self.outbox.close(payload.get(..len).unwrap_or_default(), env.pool);
+        self.outbox.close(payload.get(..len).unwrap_or_default(), env);
         self.sent = code.0;
         self.clock.mark(env.now);
         Ok(())
@@ -48,8 +48,8 @@ impl Connection {
         // RFC 6455 §5.5.1: "it typically echos the status code it received".
         self.sent = self.received;
         match code {
-            Some(code) => self.outbox.close(&code.0.to_be_bytes(), env.pool),
-            None => self.outbox.close(&[], env.pool),
+            Some(code) => self.outbox.close(&code.0.to_be_bytes(), env),
+            None => self.outbox.close(&[], env),
         }
     }
 
@@ -67,7 +67,7 @@ impl Connection {
         if !self.close_sent() {
             let code = violation.close_code();
             self.sent = code.0;
-            self.outbox.close(&code.0.to_be_bytes(), env.pool);
+            self.outbox.close(&code.0.to_be_bytes(), env);
         }
         input.take(usize::MAX);
         failure
@@ -76,7 +76,9 @@ impl Connection {
     /// Nothing more is received, and nothing but an answer will be queued.
     pub(super) fn finish(&mut self, reason: &str, env: &mut Env<'_>) {
         self.phase = Phase::Done;
-        self.disposition = Disposition::Finish;
+        // A failed connection is ended by whoever has failed it (RFC 6455 §7.1.7).
+        let awaits = self.outbox.masks() && self.failure.is_none();
+        self.disposition = if awaits { Disposition::Await } else { Disposition::Finish };
         self.clock.mark(env.now);
         self.outbox.drop_pong();
         self.inbound.end(reason, env.pool);
@@ -94,7 +96,7 @@ impl Connection {
     pub fn end_of_stream(&mut self) {
         self.ended = true;
         if self.phase != Phase::Done {
-            self.give_up(Some(Failure::EndOfStream));
+            self.give_up(Some(self.cut_short().unwrap_or(Failure::EndOfStream)));
         }
     }
 

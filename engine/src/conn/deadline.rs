@@ -76,7 +76,7 @@ impl Connection {
                 let end = after(self.clock.heard, env.limits.idle_timeout_ms);
                 if end.is_some_and(|end| end > env.now) {
                     self.clock.mark(env.now);
-                    self.outbox.ping(env.pool);
+                    self.outbox.ping(env);
                 } else {
                     self.time_out();
                 }
@@ -113,7 +113,7 @@ impl Connection {
     fn stage(&self) -> Stage {
         match self.disposition() {
             Disposition::Abort => Stage::Over,
-            Disposition::Finish => Stage::Closing,
+            Disposition::Finish | Disposition::Await => Stage::Closing,
             Disposition::Open if self.close_sent() => Stage::Closing,
             Disposition::Open if !self.opened() => Stage::Opening,
             Disposition::Open if self.paused => Stage::Paused,
@@ -123,7 +123,8 @@ impl Connection {
 
     fn time_out(&mut self) {
         // That a peer is slow to end TCP after the closing handshake is not worth a failure.
-        self.give_up((self.disposition() == Disposition::Open).then_some(Failure::TimedOut));
+        let failure = self.cut_short().unwrap_or(Failure::TimedOut);
+        self.give_up((self.disposition() == Disposition::Open).then_some(failure));
     }
 }
 

@@ -4,10 +4,11 @@
 //!
 //! `inbound` makes messages of frames, `run` the many small ones that come together, `outbound`
 //! frames of messages, `cork` the short answers of a callback, `deadline` knows what must
-//! happen in time, `opening` and `closing` are the handshakes, and `state` knows which call means
-//! something when.
+//! happen in time, `opening` (of a server), `asking` (of a client) and `closing` are the
+//! handshakes, and `state` knows which call means something when.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
+mod asking;
 mod closing;
 mod cork;
 mod deadline;
@@ -17,6 +18,7 @@ pub mod limits;
 mod opening;
 mod outbound;
 pub(crate) mod run;
+mod slow;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -24,7 +26,7 @@ pub mod tools;
 
 use crate::buffer::Pool;
 use crate::proto::handshake::Request;
-use crate::proto::{CloseCode, Opcode, Violation};
+use crate::proto::{Answer, BadAnswer, CloseCode, Opcode, Violation};
 use crate::tick::Tick;
 pub(crate) use cork::Cork;
 pub use limits::Limits;
@@ -72,6 +74,10 @@ pub enum Event<'b> {
     /// A valid upgrade request: answer with [`Connection::accept`] or [`Connection::refuse`]
     /// before receiving more.
     Upgrade(Request<'b>),
+    /// Of a client: the server has accepted, frames may be sent.
+    Open(Answer<'b>),
+    /// Of a client: the proxy has connected us, go on with [`Connection::ask`].
+    Tunnel,
     /// A whole message (`first` and `last`), or with [`Limits::stream`] a part of one.
     Message {
         /// Text (checked UTF-8) or Binary; in stream mode the opcode of the whole message.
@@ -98,6 +104,12 @@ pub enum Failure {
     /// The HTTP request was not a valid upgrade; an answer with this status has been queued.
     #[error("handshake refused with {0}")]
     Handshake(u16),
+    /// The server's answer to our request opens no connection.
+    #[error("{0}")]
+    Answer(BadAnswer),
+    /// The proxy's answer opens no way to the server.
+    #[error("proxy: {0}")]
+    Proxy(BadAnswer),
     /// Nothing in time: handshake, silence, closing handshake, or no progress of a send.
     #[error("timed out")]
     TimedOut,
@@ -156,6 +168,10 @@ pub enum Disposition {
     /// close with something unread would reset TCP and destroy what the peer has not read
     /// (RFC 6455 §7.1.1).
     Finish,
+    /// Of a client, the closing handshake is complete: nothing more will be queued. When the last
+    /// batch is sent, read until the peer ends: it ends TCP first (RFC 6455 §7.1.1), and bears the
+    /// waiting time of that. Until [`Connection::expired`] at the latest.
+    Await,
     /// End the transport now; nothing more is worth sending.
     Abort,
 }

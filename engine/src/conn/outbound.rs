@@ -1,10 +1,11 @@
 //! The sending direction: frames are written where they are sent from, in the order of the calls.
 
-use super::{Cork, Queued, SendError};
+use super::slow::Stalled;
+use super::{Cork, Env, Queued, SendError};
 use crate::buffer::{Batch, Loan, Outgoing, Pool};
 use crate::proto::header::{self, CONTROL_MAX, HEADER_MAX};
 use crate::proto::utf8::{self, Utf8};
-use crate::proto::{Header, Opcode};
+use crate::proto::{Header, Opcode, Role};
 
 /// Payloads from here on are sent by reference where they can be: below it a copy costs less than
 /// another reference count and another piece for the kernel to gather.
@@ -14,29 +15,13 @@ const SHARE_MIN: usize = 4 << 10;
 /// back by data, but every queue has an end.
 const CONTROL_RESERVE: usize = 64 << 10;
 
-/// What only a connection whose peer reads slowly has.
-#[derive(Debug, Default)]
-struct Stalled {
-    /// What a short send left over. Goes before the queue.
-    rest: Batch,
-    /// The answer to the latest Ping, held back while the queue is over its limit: the only one
-    /// that must be sent (RFC 6455 §5.5.3).
-    pong: Option<Control>,
-}
-
-#[derive(Debug)]
-struct Control {
-    payload: [u8; CONTROL_MAX],
-    len: u8,
-}
-
 /// Frames to be sent. Owns no heap memory when all is sent.
 #[derive(Debug)]
 pub(super) struct Outbox {
     queue: Batch,
-    stalled: Option<Box<Stalled>>,
+    pub(super) stalled: Option<Box<Stalled>>,
     /// Bytes in `queue`, in `stalled.rest` and in the batch that is out.
-    buffered: usize,
+    pub(super) buffered: usize,
     /// The text message that is being sent in fragments.
     text: Utf8,
     /// The opcode of the message that is being sent in fragments.
@@ -45,10 +30,12 @@ pub(super) struct Outbox {
     out: bool,
     /// The application was told that the queue is full, and not yet that it has drained.
     full: bool,
+    /// Frames are masked: they are a client's (RFC 6455 §5.3).
+    masks: bool,
 }
 
 impl Outbox {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(role: Role) -> Self {
         Self {
             queue: Batch::default(),
             stalled: None,
@@ -57,7 +44,13 @@ impl Outbox {
             message: None,
             out: false,
             full: false,
+            masks: role == Role::Client,
         }
+    }
+
+    /// Whether its frames are a client's.
+    pub(super) fn masks(&self) -> bool {
+        self.masks
     }
 
     #[inline]
@@ -65,28 +58,32 @@ impl Outbox {
         self.buffered
     }
 
-    /// Queues one frame of the application. `max` is `send_queue_max`.
+    /// Queues one frame of the application.
     #[inline]
     pub(super) fn send(
         &mut self,
         opcode: Opcode,
         payload: &[u8],
         fin: bool,
-        max: usize,
-        pool: &mut Pool,
+        env: &mut Env<'_>,
     ) -> Result<Queued, SendError> {
+        let max = send_queue_max(env);
         self.admit(opcode, payload.len(), fin, max)?;
         if !opcode.is_control() {
             self.check(opcode, payload, fin)?;
         }
-        self.frame(opcode, fin, payload, pool);
+        self.frame(opcode, fin, payload, env);
         Ok(self.queued(max))
     }
 
     /// Lends the end of the queue for whole messages, as long as they need no more memory: none
-    /// while a message is sent in fragments, and none when the memory exceeds `max`.
+    /// while a message is sent in fragments, and none when the memory exceeds `max`. Not for
+    /// frames that are masked.
     #[inline]
     pub(super) fn cork(&mut self, max: usize, pool: &mut Pool) -> Option<Cork> {
+        if self.masks {
+            return None;
+        }
         if self.queue.capacity() == 0 {
             // Not a fresh batch: this one may refer to memory.
             self.queue.give_back(pool.get());
@@ -109,24 +106,25 @@ impl Outbox {
     }
 
     /// Queues a message framed before. Whoever framed it has checked its text, unless it is a
-    /// fragment: that can only be checked here, with those before it.
+    /// fragment: that can only be checked here, with those before it. What is shared is not to be
+    /// masked where it lies: a client copies it.
     pub(super) fn send_message(
         &mut self,
         message: &Outgoing,
-        max: usize,
-        pool: &mut Pool,
+        env: &mut Env<'_>,
     ) -> Result<Queued, SendError> {
+        let max = send_queue_max(env);
         let (opcode, payload, fin) = (message.opcode(), message.payload(), message.fin());
         self.admit(opcode, payload.len(), fin, max)?;
         let whole = self.message.is_none() && fin && opcode != Opcode::Continuation;
         if !whole && !opcode.is_control() {
             self.check(opcode, payload, fin)?;
         }
-        if payload.len() < SHARE_MIN {
-            self.frame(opcode, fin, payload, pool);
+        if payload.len() < SHARE_MIN || self.masks {
+            self.frame(opcode, fin, payload, env);
         } else {
             let header = message.header();
-            self.open(header.len(), pool);
+            self.open(header.len(), env.pool);
             self.queue.copy(header);
             self.queue.share(payload.clone());
             self.buffered += header.len() + payload.len();
@@ -135,10 +133,11 @@ impl Outbox {
     }
 
     /// Whether what is queued now is sent at the end of the turn, as far as the peer takes it: so
-    /// no more than one batch of a connection refers to memory that others wait for.
+    /// no more than one batch of a connection refers to memory that others wait for. Never of a
+    /// client: it cannot send what it has not masked.
     #[inline]
     pub(super) fn sends_next(&self) -> bool {
-        !self.out
+        !self.out && !self.masks
     }
 
     /// Queues a frame with FIN whose payload lies in lent memory, behind `headed` bytes that
@@ -148,54 +147,32 @@ impl Outbox {
         opcode: Opcode,
         frame: Loan,
         headed: usize,
-        max: usize,
-        pool: &mut Pool,
+        env: &mut Env<'_>,
     ) -> Result<Queued, SendError> {
-        let len = frame.len() - headed;
+        let (max, len) = (send_queue_max(env), frame.len() - headed);
         self.admit(opcode, len, true, max)?;
         if self.message.is_some() {
             return Err(SendError::Sequence);
         }
         if headed == 0 {
-            self.header(opcode, true, len, 0, pool);
+            self.header(opcode, true, len, 0, None, env.pool);
         }
         self.buffered += frame.len();
-        self.queue.borrow(frame, pool);
+        self.queue.borrow(frame, env.pool);
         Ok(self.queued(max))
     }
 
-    /// Answers a Ping.
-    pub(super) fn pong(&mut self, payload: &[u8], max: usize, pool: &mut Pool) {
-        if self.buffered <= max {
-            return self.frame(Opcode::Pong, true, payload, pool);
-        }
-        let mut pong = Control { payload: [0; CONTROL_MAX], len: 0 };
-        for (to, from) in pong.payload.iter_mut().zip(payload) {
-            *to = *from;
-            pong.len += 1;
-        }
-        self.stalled.get_or_insert_default().pong = Some(pong);
-    }
-
     /// Asks for a sign of life.
-    pub(super) fn ping(&mut self, pool: &mut Pool) {
-        self.frame(Opcode::Ping, true, &[], pool);
+    pub(super) fn ping(&mut self, env: &mut Env<'_>) {
+        self.frame(Opcode::Ping, true, &[], env);
     }
 
     /// Queues a Close frame behind all that is queued.
-    pub(super) fn close(&mut self, payload: &[u8], pool: &mut Pool) {
-        self.frame(Opcode::Close, true, payload, pool);
+    pub(super) fn close(&mut self, payload: &[u8], env: &mut Env<'_>) {
+        self.frame(Opcode::Close, true, payload, env);
     }
 
-    /// The peer has closed, or is to be closed upon: it wants no answer any more.
-    pub(super) fn drop_pong(&mut self) {
-        if let Some(stalled) = &mut self.stalled {
-            stalled.pong = None;
-        }
-        self.settle_stalled();
-    }
-
-    /// Queues bytes that are no frame: the answer to the upgrade, before all frames.
+    /// Queues bytes that are no frame: the upgrade or the answer to it, before all frames.
     pub(super) fn answer(&mut self, bytes: &[u8], pool: &mut Pool) {
         self.open(bytes.len(), pool);
         self.queue.copy(bytes);
@@ -225,22 +202,22 @@ impl Outbox {
         &mut self,
         mut batch: Batch,
         bytes: usize,
-        max: usize,
-        pool: &mut Pool,
+        env: &mut Env<'_>,
     ) -> bool {
+        let max = send_queue_max(env);
         let bytes = bytes.min(batch.len());
         batch.advance(bytes);
         self.out = false;
         self.buffered -= bytes;
         if batch.is_empty() {
-            batch.recycle(pool);
+            batch.recycle(env.pool);
         } else if self.queue.is_empty() {
-            std::mem::replace(&mut self.queue, batch).recycle(pool);
+            std::mem::replace(&mut self.queue, batch).recycle(env.pool);
         } else {
             self.stalled.get_or_insert_default().rest = batch;
         }
         if self.stalled.is_some() && self.buffered <= max {
-            self.release_pong(pool);
+            self.release_pong(env);
         }
         let drained = self.full && (self.buffered == 0 || self.buffered < max / 2);
         self.full &= !drained;
@@ -309,16 +286,36 @@ impl Outbox {
 
     /// Writes a frame to the end of the queue.
     #[inline]
-    fn frame(&mut self, opcode: Opcode, fin: bool, payload: &[u8], pool: &mut Pool) {
-        self.header(opcode, fin, payload.len(), payload.len(), pool);
+    pub(super) fn frame(&mut self, opcode: Opcode, fin: bool, payload: &[u8], env: &mut Env<'_>) {
+        if self.masks {
+            return self.masked(opcode, fin, payload, env);
+        }
+        self.header(opcode, fin, payload.len(), payload.len(), None, env.pool);
         self.queue.copy(payload);
+        self.buffered += payload.len();
+    }
+
+    /// The same, masked with a key that nobody can predict (RFC 6455 §5.3).
+    #[inline(never)]
+    fn masked(&mut self, opcode: Opcode, fin: bool, payload: &[u8], env: &mut Env<'_>) {
+        let key = env.tools.keys.next_key();
+        self.header(opcode, fin, payload.len(), payload.len(), Some(key), env.pool);
+        self.queue.copy_masked(payload, key);
         self.buffered += payload.len();
     }
 
     /// Writes a frame's header to the end of the queue, with room for `copied` bytes behind it.
     #[inline(always)]
-    fn header(&mut self, opcode: Opcode, fin: bool, len: usize, copied: usize, pool: &mut Pool) {
-        let fields = Header { len: len as u64, mask: None, opcode, fin, rsv1: false };
+    fn header(
+        &mut self,
+        opcode: Opcode,
+        fin: bool,
+        len: usize,
+        copied: usize,
+        mask: Option<[u8; 4]>,
+        pool: &mut Pool,
+    ) {
+        let fields = Header { len: len as u64, mask, opcode, fin, rsv1: false };
         let mut header = [0; HEADER_MAX];
         let header_len = header::encode(&fields, &mut header);
         let header = header.get(..header_len).unwrap_or_default();
@@ -353,26 +350,15 @@ impl Outbox {
         Queued::Full
     }
 
-    #[cold]
-    fn release_pong(&mut self, pool: &mut Pool) {
-        if let Some(pong) = self.stalled.as_mut().and_then(|stalled| stalled.pong.take()) {
-            let payload = pong.payload.get(..usize::from(pong.len)).unwrap_or_default();
-            self.frame(Opcode::Pong, true, payload, pool);
-        }
-        self.settle_stalled();
-    }
-
-    /// Frees what a slow peer made necessary, once it no longer is.
-    fn settle_stalled(&mut self) {
-        if self.stalled.as_ref().is_some_and(|s| s.rest.is_empty() && s.pong.is_none()) {
-            self.stalled = None;
-        }
-    }
-
     /// Bytes of heap memory, used or not.
     #[cfg(test)]
     pub(super) fn heap_bytes(&self) -> usize {
         let stalled = |s: &Stalled| size_of::<Stalled>() + s.rest.capacity();
         self.queue.capacity() + self.stalled.as_deref().map_or(0, stalled)
     }
+}
+
+#[inline]
+pub(super) fn send_queue_max(env: &Env<'_>) -> usize {
+    usize::try_from(env.limits.send_queue_max).unwrap_or(usize::MAX)
 }

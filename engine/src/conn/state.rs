@@ -1,5 +1,6 @@
 //! A connection from its first byte to its last: which calls mean something when.
 
+use super::asking::Asked;
 use super::deadline::Clock;
 use super::inbound::{Found, Inbound, unmask_and_check};
 use super::outbound::Outbox;
@@ -33,6 +34,8 @@ pub struct Connection {
     pub(super) clock: Clock,
     /// A head that did not come whole.
     pub(super) head: Option<Box<HeadReader>>,
+    /// Of a client: what it waits for before it is open.
+    pub(super) asked: Option<Box<Asked>>,
     pub(super) failure: Option<Failure>,
     /// The code of the peer's Close frame; 0 while none has come.
     pub(super) received: u16,
@@ -51,9 +54,10 @@ impl Connection {
     pub fn server(now: Tick) -> Self {
         Self {
             inbound: Inbound::new(Role::Server),
-            outbox: Outbox::new(),
+            outbox: Outbox::new(Role::Server),
             clock: Clock::new(now),
             head: None,
+            asked: None,
             failure: None,
             received: 0,
             sent: 0,
@@ -160,6 +164,7 @@ impl Connection {
         env: &mut Env<'_>,
     ) -> Result<Option<Event<'b>>, Failure> {
         match self.phase {
+            Phase::Head if self.asked.is_some() => self.receive_answer(input, env),
             Phase::Head => self.receive_head(input, env),
             Phase::Upgrade | Phase::Open => Ok(None),
             Phase::Done => {
@@ -185,7 +190,7 @@ impl Connection {
                 input.take(usize::MAX);
             }
             // Until the peer's Close has come, also behind ours (RFC 6455 §5.5.2).
-            _ => self.outbox.pong(payload.as_slice(), send_queue_max(env), env.pool),
+            _ => self.outbox.pong(payload.as_slice(), env),
         }
         if let Data::Owned(bytes) = payload {
             env.pool.put(bytes);
@@ -207,7 +212,7 @@ impl Connection {
         env: &mut Env<'_>,
     ) -> Result<Queued, SendError> {
         self.begin_send(env)?;
-        self.outbox.send(opcode, payload, !flags.more, send_queue_max(env), env.pool)
+        self.outbox.send(opcode, payload, !flags.more, env)
     }
 
     /// Lends the end of the queue, if whole messages may be sent now. Nothing else may be called
@@ -231,7 +236,7 @@ impl Connection {
     /// As [`SendError`] says. Nothing was queued then.
     pub fn send_message(&mut self, m: &Outgoing, env: &mut Env<'_>) -> Result<Queued, SendError> {
         self.begin_send(env)?;
-        self.outbox.send_message(m, send_queue_max(env), env.pool)
+        self.outbox.send_message(m, env)
     }
 
     /// Whether what is queued now is handed out by the next `transmit`.
@@ -252,7 +257,7 @@ impl Connection {
         env: &mut Env<'_>,
     ) -> Result<Queued, SendError> {
         self.begin_send(env)?;
-        self.outbox.send_lent(opcode, frame, header, send_queue_max(env), env.pool)
+        self.outbox.send_lent(opcode, frame, header, env)
     }
 
     #[inline]
@@ -280,7 +285,7 @@ impl Connection {
         if bytes > 0 {
             self.note_progress(env.now);
         }
-        self.outbox.transmitted(batch, bytes, send_queue_max(env), env.pool)
+        self.outbox.transmitted(batch, bytes, env)
     }
 
     /// Whether `accept` was called: `on_open` belongs to it, and so `on_close`.
@@ -298,7 +303,7 @@ impl Connection {
     /// called after.
     pub fn release(&mut self, pool: &mut Pool) {
         self.phase = Phase::Done;
-        self.head = None;
+        (self.head, self.asked) = (None, None);
         self.outbox.release(pool);
         if self.received == 0 {
             self.inbound.end("", pool);
@@ -311,9 +316,4 @@ impl Connection {
         let head = self.head.as_ref().map_or(0, |_| size_of::<HeadReader>());
         head + self.inbound.capacity() + self.outbox.heap_bytes()
     }
-}
-
-#[inline]
-fn send_queue_max(env: &Env<'_>) -> usize {
-    usize::try_from(env.limits.send_queue_max).unwrap_or(usize::MAX)
 }

@@ -63,6 +63,8 @@ pub struct Answer<'b> {
 pub(crate) enum Verdict<'b> {
     /// The connection is open.
     Open(Answer<'b>),
+    /// The proxy has connected us.
+    Tunnel,
     /// Another answer follows (RFC 9110 §15.2).
     Interim,
     /// Refused, with so many bytes of a body if that is known.
@@ -82,12 +84,16 @@ pub(crate) fn judge<'b>(head: Head<'b>, expected: &Expected<'_>) -> Result<Verdi
     Ok(Verdict::Open(Answer { head }))
 }
 
-/// The status of an answer to `CONNECT`, in which nothing else matters (RFC 9110 §9.3.6), and the
-/// bytes of its body if that is known.
-pub(crate) fn status(head: &Head<'_>) -> Result<(u16, Option<u64>), BadAnswer> {
+/// Judges the head of an answer to `CONNECT`, in which nothing but the status matters
+/// (RFC 9110 §9.3.6).
+pub(crate) fn judge_proxy<'b>(head: &Head<'_>) -> Result<Verdict<'b>, BadAnswer> {
     let mut slots = [const { MaybeUninit::uninit() }; HEADERS_MAX];
     let (status, fields) = parse(head, &mut slots)?;
-    Ok((status, body_len(fields)))
+    Ok(match status {
+        200..=299 => Verdict::Tunnel,
+        100 | 102..=199 => Verdict::Interim,
+        _ => Verdict::Refused(status, body_len(fields)),
+    })
 }
 
 impl Answer<'_> {
@@ -204,7 +210,7 @@ mod tests {
         let mut input = Input::new(&mut bytes);
         let head = HeadReader::new().feed(&mut input, 1 << 20).expect("lines").expect("whole");
         match judge(head, &Expected { ask: &ask, key: KEY })? {
-            Verdict::Open(_) => Ok((101, None)),
+            Verdict::Open(_) | Verdict::Tunnel => Ok((101, None)),
             Verdict::Interim => Ok((100, None)),
             Verdict::Refused(status, len) => Ok((status, len)),
         }

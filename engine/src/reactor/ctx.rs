@@ -11,7 +11,7 @@ use super::timers::Timers;
 use super::wheel::Wheel;
 use crate::buffer::{Outgoing, Pool};
 use crate::conn::{Cork, Env, Limits, Queued, SendError, SendFlags, Tools};
-use crate::proto::{CloseCode, Opcode, Origins};
+use crate::proto::{Answer, CloseCode, Opcode, Origins};
 use crate::ring::Buffers;
 use crate::tick::Tick;
 use bytes::Bytes;
@@ -48,6 +48,8 @@ pub struct Context {
     /// The same, or none: the one whose queue `cork` was lent from.
     pub(super) corked: Conn,
     pub(super) cork: Cork,
+    /// The server's answer, while its connection is being reported open.
+    pub(super) answer: Option<(Conn, Answer<'static>)>,
     /// The assembled message under delivery, if it is large.
     pub(super) lending: Option<Lending>,
     pub(super) lent: Lent,
@@ -205,6 +207,12 @@ impl Context {
     /// until `on_close` returns.
     pub fn user(&self, conn: Conn) -> Option<usize> {
         self.slot(conn).map(|slot| slot.user)
+    }
+
+    /// What the server answered to our upgrade request. Inside `on_open` of a connection that we
+    /// made; `None` elsewhere.
+    pub fn answer_of(&self, conn: Conn) -> Option<&Answer<'static>> {
+        self.answer.as_ref().filter(|(of, _)| *of == conn).map(|(_, answer)| answer)
     }
 
     /// Changes the connection's user word.

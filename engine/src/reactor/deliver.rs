@@ -8,7 +8,7 @@ use super::name::Conn;
 use super::slab::Phase;
 use crate::conn::{Connection, Data, Env, Event, run};
 use crate::proto::handshake::{Refusal, Request, Response};
-use crate::proto::{Header, Input, Opcode, Whole};
+use crate::proto::{Answer, Header, Input, Opcode, Whole};
 use std::sync::Arc;
 
 /// The handle of a slot's tenant.
@@ -182,6 +182,9 @@ pub(super) fn act(ctx: &mut Context, handler: &dyn Handler, conn: Conn, event: E
         }
         Event::Close => ctx.mark_dirty(conn.slot()),
         Event::Upgrade(request) => upgrade(ctx, handler, conn, &request),
+        Event::Open(answer) => opened(ctx, handler, conn, answer),
+        // Without a proxy there is none.
+        Event::Tunnel => {}
     }
 }
 
@@ -231,6 +234,16 @@ fn upgrade(ctx: &mut Context, handler: &dyn Handler, conn: Conn, request: &Reque
         }
         Err(refusal) => with_env(ctx, index, |conn, env| conn.refuse(&refusal, env)),
     }
+}
+
+/// The server has accepted what we asked for.
+#[cold]
+fn opened(ctx: &mut Context, handler: &dyn Handler, conn: Conn, answer: Answer<'_>) {
+    ctx.slab.at(conn.slot()).announced = true;
+    ctx.mark_dirty(conn.slot());
+    ctx.answer = Some((conn, answer.into_owned()));
+    handler.on_open(ctx, conn);
+    ctx.answer = None;
 }
 
 /// The bytes of a received payload, wherever they lie.

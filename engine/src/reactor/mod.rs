@@ -131,6 +131,7 @@ impl<K: Kernel> Reactor<K> {
             run_user: 0,
             corked: Conn::NONE,
             cork: Cork::default(),
+            answer: None,
             lending: None,
             lent: Lent::default(),
             to_wake: Vec::new(),
@@ -269,9 +270,7 @@ impl<K: Kernel> Reactor<K> {
             }
             Err(Errno::CANCELED) => {}
             // The closing handshake is complete: how the peer then drops TCP is its affair.
-            Err(_) if slot.conn.disposition() == Disposition::Finish && slot.send_ended => {
-                slot.abort = true;
-            }
+            Err(_) if slot.is_closed() => slot.abort = true,
             Err(errno) => {
                 slot.errno = errno.raw_os_error();
                 slot.abort = true;

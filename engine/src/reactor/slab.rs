@@ -3,7 +3,7 @@
 use super::landing::How;
 use super::name::Conn;
 use super::wheel::NodeId;
-use crate::conn::Connection;
+use crate::conn::{Connection, Disposition};
 use crate::ring::{Socket, Token};
 use crate::tick::Tick;
 use std::net::SocketAddr;
@@ -67,6 +67,17 @@ pub(super) struct Slot {
     pub(super) lingering: bool,
     /// on_open was called, on_close is owed.
     pub(super) announced: bool,
+}
+
+impl Slot {
+    /// Whether the closing handshake is complete, and only TCP is left.
+    pub(super) fn is_closed(&self) -> bool {
+        match self.conn.disposition() {
+            Disposition::Finish => self.send_ended,
+            Disposition::Await => self.conn.buffered() == 0,
+            Disposition::Open | Disposition::Abort => false,
+        }
+    }
 }
 
 /// The slots of one reactor.
