@@ -13,6 +13,9 @@ pub const PING: u8 = 0x9;
 /// Opcode of a Pong frame.
 pub const PONG: u8 = 0xa;
 
+/// Beside the opcode of a message's first frame: the message is compressed (RFC 7692 §6).
+pub const RSV1: u8 = 0x40;
+
 const FIN: u8 = 0x80;
 const MASKED: u8 = 0x80;
 
@@ -21,6 +24,8 @@ const MASKED: u8 = 0x80;
 pub struct Header {
     /// Whether this is the last frame of its message.
     pub fin: bool,
+    /// Whether RSV1 is set: with permessage-deflate, the message is compressed.
+    pub rsv1: bool,
     /// One of the constants of this module, or 0 for a continuation.
     pub opcode: u8,
     /// The masking key of a client's frame.
@@ -62,10 +67,21 @@ pub fn append(out: &mut Vec<u8>, opcode: u8, payload: &[u8], mask: Option<[u8; 4
     out.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
 }
 
-/// Reads the header at the start of `bytes`; `None` when more bytes are needed.
+/// Reads the header at the start of `bytes`; `None` when more bytes are needed. Without an
+/// extension no reserved bit may be set.
 pub fn parse(bytes: &[u8]) -> Result<Option<Header>> {
+    match bytes {
+        [first, _, ..] if first & RSV1 != 0 => {
+            Err(Error::Protocol(format!("RSV1 set in a frame header: {first:#04x}")))
+        }
+        _ => parse_extended(bytes),
+    }
+}
+
+/// The same where permessage-deflate was negotiated, which gives RSV1 a meaning.
+pub fn parse_extended(bytes: &[u8]) -> Result<Option<Header>> {
     let [first, second, rest @ ..] = bytes else { return Ok(None) };
-    if first & 0x70 != 0 {
+    if first & 0x30 != 0 {
         return Err(Error::Protocol(format!("RSV bits set in a frame header: {first:#04x}")));
     }
     let (len, extended) = match second & 0x7f {
@@ -90,7 +106,8 @@ pub fn parse(bytes: &[u8]) -> Result<Option<Header>> {
         }
     };
     let size = 2 + extended + if mask.is_some() { 4 } else { 0 };
-    Ok(Some(Header { fin: first & FIN != 0, opcode: first & 0x0f, mask, len, size }))
+    let (fin, rsv1) = (first & FIN != 0, first & RSV1 != 0);
+    Ok(Some(Header { fin, rsv1, opcode: first & 0x0f, mask, len, size }))
 }
 
 #[cfg(test)]
@@ -137,5 +154,8 @@ mod tests {
             assert_eq!(parse(&wire[..cut]).expect("legal so far"), None, "cut at {cut}");
         }
         assert!(parse(&[0xc1, 0x00]).is_err());
+        assert!(parse_extended(&[0xa1, 0x00]).is_err() && parse_extended(&[0x91, 0x00]).is_err());
+        let compressed = parse_extended(&[0xc1, 0x00]).expect("legal").expect("whole");
+        assert!(compressed.rsv1 && compressed.fin);
     }
 }

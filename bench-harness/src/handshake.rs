@@ -5,6 +5,7 @@
 //! server under test.
 
 use crate::error::{Error, Result};
+use crate::scenario::Deflate;
 use std::io::{ErrorKind, Read};
 use std::net::SocketAddr;
 
@@ -17,9 +18,16 @@ pub(crate) const HEAD_MAX: usize = 16 * 1024;
 
 /// The request for the resource `path`.
 pub fn request(server: SocketAddr, path: &str) -> Vec<u8> {
+    offering(server, path, Deflate::Off)
+}
+
+/// The same with an offer of permessage-deflate.
+pub fn offering(server: SocketAddr, path: &str, deflate: Deflate) -> Vec<u8> {
+    let offer = deflate.offer().map(|offer| format!("Sec-WebSocket-Extensions: {offer}\r\n"));
+    let offer = offer.unwrap_or_default();
     format!(
         "GET {path} HTTP/1.1\r\nHost: {server}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n\r\n"
+         Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n{offer}\r\n"
     )
     .into_bytes()
 }
@@ -27,6 +35,11 @@ pub fn request(server: SocketAddr, path: &str) -> Vec<u8> {
 /// Reads one response head and checks that the server accepted. Bytes behind the head are an
 /// error: the server has nothing to say before it was spoken to.
 pub fn read_response(stream: &mut impl Read) -> Result<()> {
+    read_answer(stream, Deflate::Off)
+}
+
+/// The same after an offer: the server has to have taken it.
+pub fn read_answer(stream: &mut impl Read, deflate: Deflate) -> Result<()> {
     let mut head = Vec::with_capacity(256);
     let mut piece = [0; 1024];
     loop {
@@ -39,7 +52,7 @@ pub fn read_response(stream: &mut impl Read) -> Result<()> {
             if head.len() != len {
                 return Err(Error::Protocol("bytes behind the handshake response".into()));
             }
-            return check_head(&head);
+            return check(&String::from_utf8_lossy(&head), deflate);
         }
         if head.len() > HEAD_MAX {
             return Err(Error::Protocol(format!("a response head of more than {HEAD_MAX} bytes")));
@@ -54,7 +67,7 @@ pub(crate) fn head_len(bytes: &[u8]) -> Option<usize> {
 
 /// Checks that the server accepted.
 pub(crate) fn check_head(head: &[u8]) -> Result<()> {
-    check(&String::from_utf8_lossy(head))
+    check(&String::from_utf8_lossy(head), Deflate::Off)
 }
 
 /// Reads what there is. With a receive timeout set, the kernel interrupts a waiting read even for
@@ -69,7 +82,7 @@ pub(crate) fn read(stream: &mut impl Read, bytes: &mut [u8]) -> std::io::Result<
 }
 
 /// RFC 6455 §4.1, what a client must check in the response.
-fn check(head: &str) -> Result<()> {
+fn check(head: &str, deflate: Deflate) -> Result<()> {
     let status = head.lines().next().unwrap_or_default();
     let value = |name: &str| {
         head.lines().skip(1).find_map(|line| {
@@ -88,10 +101,28 @@ fn check(head: &str) -> Result<()> {
     if value("sec-websocket-accept") != Some(ACCEPT) {
         return Err(Error::Protocol("a wrong Sec-WebSocket-Accept".into()));
     }
-    if value("sec-websocket-extensions").is_some() {
-        return Err(Error::Protocol("an extension that was not offered".into()));
+    match (value("sec-websocket-extensions"), deflate) {
+        (None, Deflate::Off) => Ok(()),
+        (Some(_), Deflate::Off) => Err(Error::Protocol("an extension that was not offered".into())),
+        (None, _) => Err(Error::Protocol("the server does not take permessage-deflate".into())),
+        (Some(taken), _) if takes(taken, deflate) => Ok(()),
+        (Some(taken), _) => Err(Error::Protocol(format!("not what was offered: {taken}"))),
     }
-    Ok(())
+}
+
+/// Whether a server may answer an offer so (RFC 7692 §7.1): without context takeover where that was
+/// asked for, and no limit for a client that did not say it takes one. The window that a server
+/// limits itself to does not matter: what inflates has the largest.
+fn takes(taken: &str, deflate: Deflate) -> bool {
+    let mut parts = taken.split(';').map(str::trim);
+    let known = |part: &str| {
+        matches!(part, "client_no_context_takeover" | "server_no_context_takeover")
+            || part.starts_with("server_max_window_bits=")
+    };
+    let alone = parts.clone().any(|part| part == "server_no_context_takeover");
+    parts.next() == Some("permessage-deflate")
+        && parts.all(known)
+        && (alone || deflate == Deflate::Takeover)
 }
 
 #[cfg(test)]
@@ -117,5 +148,31 @@ mod tests {
         for response in bad {
             assert!(read_response(&mut response.as_bytes()).is_err(), "{response:?}");
         }
+    }
+
+    #[test]
+    fn the_answer_to_an_offer_is_checked() {
+        let answer = |taken: &str| {
+            let taken = format!("\r\nSec-WebSocket-Extensions: {taken}\r\n\r\n");
+            GOOD.replace("\r\n\r\n", &taken)
+        };
+        let alone = "permessage-deflate; server_no_context_takeover";
+        let both = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+        let window = "permessage-deflate; server_max_window_bits=12";
+        let limit = "permessage-deflate; client_max_window_bits=12";
+        for (taken, shared, takeover) in [
+            (alone, true, true),
+            (both, true, true),
+            (window, false, true),
+            (limit, false, false),
+            ("permessage-deflate", false, true),
+            ("x-webkit-deflate-frame", false, false),
+        ] {
+            let answer = answer(taken);
+            let read = |deflate| read_answer(&mut answer.as_bytes(), deflate).is_ok();
+            assert_eq!((read(Deflate::Shared), read(Deflate::Takeover)), (shared, takeover));
+            assert!(!read(Deflate::Off));
+        }
+        assert!(read_answer(&mut GOOD.as_bytes(), Deflate::Shared).is_err(), "it takes nothing");
     }
 }

@@ -12,6 +12,7 @@
 //! scenario, report ..................... rows as data | figures
 //! load | ceiling ....................... the closed loop | the bare echo, of bytes or of frames
 //! stream, frame, handshake, client ..... bytes prepared and checked, RFC 6455 as a client
+//! json, random | inflate, tls .......... what messages hold | RFC 7692 and TLS 1.3 as a client
 //! server, example ...................... children | building the C example
 //! peers ................................ what ringws is compared with: installed, built, described
 //! codec ................................ bytes in memory: the engine's codec by itself
@@ -29,16 +30,20 @@ pub mod example;
 pub mod frame;
 pub mod handshake;
 pub mod html;
+pub mod inflate;
+pub mod json;
 pub mod load;
 pub mod machine;
 pub mod peers;
 pub mod process;
 pub mod publish;
+pub mod random;
 pub mod report;
 #[allow(unsafe_code)]
 pub mod ring;
 pub mod scenario;
 pub mod server;
 pub mod stream;
+pub mod tls;
 
 pub use error::{Error, Result};

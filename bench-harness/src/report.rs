@@ -1,6 +1,6 @@
 //! Figures of one run.
 
-use crate::scenario::Scenario;
+use crate::scenario::{Deflate, Scenario};
 use hdrhistogram::Histogram;
 use serde::Serialize;
 use std::fmt;
@@ -200,11 +200,19 @@ impl Sides {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Scenario { connections, size, depth, kind, .. } = self.scenario;
-        writeln!(f, "{connections} connections x {size} B x depth {depth}, {kind:?}")?;
+        let Scenario { connections, size, depth, kind, deflate, tls } = self.scenario;
+        write!(f, "{connections} connections x {size} B x depth {depth}, {kind:?}")?;
+        let checked = match deflate {
+            Deflate::Off => "all checked",
+            deflate => {
+                write!(f, ", deflate {}", deflate.name())?;
+                "all read, a sixteenth inflated"
+            }
+        };
+        writeln!(f, "{}", if tls { ", TLS" } else { "" })?;
         writeln!(
             f,
-            "messages      {} in {:.2} s, all checked: {:.0} /s",
+            "messages      {} in {:.2} s, {checked}: {:.0} /s",
             self.messages, self.seconds, self.messages_per_second
         )?;
         writeln!(f, "latency, us   {}", self.latency)?;

@@ -42,7 +42,7 @@ fn load(server: SocketAddr, scenario: Scenario) -> ringws_bench::Result<Report> 
 }
 
 fn scenario(connections: usize, size: usize, depth: usize, kind: Kind) -> Scenario {
-    Scenario { connections, size, depth, kind }
+    Scenario::plain(connections, size, depth, kind)
 }
 
 #[test]

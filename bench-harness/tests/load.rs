@@ -27,7 +27,7 @@ fn ms(ms: u64) -> Duration {
 }
 
 fn scenario(connections: usize, size: usize, depth: usize, kind: Kind) -> Scenario {
-    Scenario { connections, size, depth, kind }
+    Scenario::plain(connections, size, depth, kind)
 }
 
 fn open(server: SocketAddr, scenario: Scenario, rate: f64) -> ringws_bench::Result<OpenReport> {

@@ -68,7 +68,7 @@ fn serve(mut stream: TcpStream, members: &Members, rule: Rule) {
 fn plan(server: SocketAddr, receivers: usize, size: usize, depth: usize) -> BroadcastPlan {
     BroadcastPlan {
         server,
-        scenario: Scenario { connections: receivers, size, depth, kind: Kind::Text },
+        scenario: Scenario::plain(receivers, size, depth, Kind::Text),
         rate: None,
         warmup: Duration::from_millis(20),
         timed: Duration::from_millis(200),

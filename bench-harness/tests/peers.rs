@@ -48,7 +48,7 @@ fn the_ceiling_on_epoll_lets_connections_go() {
     for _ in 0..2 {
         let report = closed::run(&Plan {
             server: server.address,
-            scenario: Scenario { connections: 1500, size: 300, depth: 2, kind: Kind::Raw },
+            scenario: Scenario::plain(1500, 300, 2, Kind::Raw),
             warmup: Duration::ZERO,
             timed: TIMED,
             pid: None,

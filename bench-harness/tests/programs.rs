@@ -25,7 +25,7 @@ fn the_ceiling_of_frames_echoes_every_byte() {
     for (size, depth) in [(20, 1), (20, 16), (16384, 1), (16384, 16)] {
         let report = closed::run(&Plan {
             server: server.address,
-            scenario: Scenario { connections: 16, size, depth, kind: Kind::Binary },
+            scenario: Scenario::plain(16, size, depth, Kind::Binary),
             warmup: Duration::from_millis(20),
             timed: Duration::from_millis(200),
             pid: None,

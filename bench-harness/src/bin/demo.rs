@@ -64,7 +64,7 @@ fn measure(server: &Server) -> Result<()> {
     for depth in [1, 64] {
         let report = closed::run(&Plan {
             server: server.address,
-            scenario: Scenario { connections: 64, size: 20, depth, kind: Kind::Text },
+            scenario: Scenario::plain(64, 20, depth, Kind::Text),
             warmup: Duration::from_millis(300),
             timed: Duration::from_millis(1000),
             pid: Some(server.pid()),

@@ -16,7 +16,7 @@ use std::time::Duration;
 const SETTLE: Duration = Duration::from_millis(500);
 /// Traffic that makes the server touch the memory it needs once, whatever the connections: 64
 /// connections, then none.
-const WARM_UP: Scenario = Scenario { connections: 64, size: 20, depth: 16, kind: Kind::Text };
+const WARM_UP: Scenario = Scenario::plain(64, 20, 16, Kind::Text);
 
 /// Resident bytes of a server.
 #[derive(Clone, Debug, Serialize)]
@@ -68,7 +68,7 @@ pub fn measure(contender: &Contender, connections: usize, cpus: Cpus) -> Result<
         pid: None,
     })?;
     let warm = resident()?;
-    let scenario = Scenario { connections, size: 20, depth: 1, kind: kind(Kind::Text) };
+    let scenario = Scenario::plain(connections, 20, 1, kind(Kind::Text));
     let mut idle = Idle::open(server.address, &scenario)?;
     let open = resident()?;
     idle.exchange()?;

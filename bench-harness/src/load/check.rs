@@ -86,7 +86,7 @@ mod tests {
     const DEPTH: usize = 5;
 
     fn setup(kind: Kind) -> (Streams, Check) {
-        let streams = Streams::new(&Scenario { connections: 8, size: 9, depth: DEPTH, kind });
+        let streams = Streams::new(&Scenario::plain(8, 9, DEPTH, kind)).expect("prepared");
         let check = Check::new(streams.phase(7), &streams);
         (streams, check)
     }

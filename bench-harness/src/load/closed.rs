@@ -2,17 +2,18 @@
 //! echo has come back. One system call per turn carries the sends of all connections.
 
 use super::conn::Conn;
-use super::connect;
+use super::connect::{self, Opened};
 use super::control::{Control, explain};
 use super::meter::{self, Reading};
 use super::wire::{Handler, Received, Wait, Wire};
 use crate::error::{Error, Result};
+use crate::inflate::Inflater;
 use crate::process::ThreadUsage;
 use crate::report::{Latency, Report};
-use crate::scenario::{Kind, Scenario};
+use crate::scenario::Scenario;
 use crate::stream::Streams;
 use hdrhistogram::Histogram;
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -105,13 +106,14 @@ pub(super) struct Closed {
     wire: Wire,
     loops: Loops,
     /// Open as long as the ring works on them.
-    _sockets: Vec<TcpStream>,
+    _opened: Opened,
 }
 
 /// The connections, apart from the ring.
 struct Loops {
     streams: Streams,
     conns: Vec<Conn>,
+    inflater: Inflater,
     /// Connections that may send, each once.
     ready: Vec<u32>,
     messages: u64,
@@ -128,21 +130,23 @@ impl Closed {
         first: usize,
         control: &Control,
     ) -> Result<Self> {
-        let sockets = connect::open(server, scenario.connections, scenario.kind != Kind::Raw)?;
-        let streams = Streams::new(scenario);
-        let in_flight = streams.echo_size * scenario.depth;
-        let wire = Wire::new(&streams, &sockets, in_flight, control)?;
-        let indices = first..first + sockets.len();
-        let conns = indices.map(|index| Conn::new(index, scenario.depth, &streams)).collect();
-        let ready = (0..sockets.len() as u32).collect();
+        let Scenario { connections, depth, deflate, .. } = *scenario;
+        let mut opened = connect::open(server, connections, scenario)?;
+        let streams = Streams::new(scenario)?;
+        let in_flight = streams.echo_size * depth;
+        let wire = Wire::new(&streams, &mut opened, in_flight, control)?;
+        let indices = first..first + connections;
+        let conns = indices.map(|index| Conn::new(index, depth, deflate, &streams)).collect();
+        let ready = (0..connections as u32).collect();
+        let inflater = Inflater::default();
         let latency = histogram()?;
-        let loops = Loops { streams, conns, ready, messages: 0, before: 0, latency };
-        Ok(Self { wire, loops, _sockets: sockets })
+        let loops = Loops { streams, conns, inflater, ready, messages: 0, before: 0, latency };
+        Ok(Self { wire, loops, _opened: opened })
     }
 
     pub(super) fn run_until(&mut self, end: Instant) -> Result<()> {
         while self.wire.now() < end {
-            self.send_ready();
+            self.send_ready()?;
             self.wire.turn(Wait::Event, &mut self.loops)?;
         }
         Ok(())
@@ -169,16 +173,17 @@ impl Closed {
         Ok(())
     }
 
-    fn send_ready(&mut self) {
+    fn send_ready(&mut self) -> Result<()> {
         let now_ns = self.wire.now_ns();
         let Loops { streams, conns, ready, .. } = &mut self.loops;
         for slot in ready.drain(..) {
             let Some(conn) = conns.get_mut(slot as usize) else { continue };
             conn.listed = false;
             if let Some(range) = conn.send(streams, now_ns) {
-                self.wire.send(slot, range);
+                self.wire.send(slot, range)?;
             }
         }
+        Ok(())
     }
 }
 
@@ -195,7 +200,7 @@ impl Loops {
 impl Handler for Loops {
     fn received(&mut self, slot: u32, bytes: &[u8], now_ns: u64) -> Received {
         let Some(conn) = self.conns.get_mut(slot as usize) else { return Ok(()) };
-        let count = conn.received(bytes, &self.streams)?;
+        let count = conn.received(bytes, &self.streams, &mut self.inflater)?;
         self.messages += count as u64;
         conn.settle(count, |sent_ns, messages| {
             self.latency.saturating_record_n(now_ns - sent_ns, messages as u64);

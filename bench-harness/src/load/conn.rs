@@ -1,6 +1,9 @@
 //! One connection of the closed loop: what may be sent, what has to come back. No I/O.
 
+use super::answers::Answers;
 use super::check::Check;
+use crate::inflate::Inflater;
+use crate::scenario::Deflate;
 use crate::stream::{Mismatch, Streams};
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -12,9 +15,18 @@ struct Burst {
     sent_ns: u64,
 }
 
+/// How what comes back is checked.
+#[derive(Debug)]
+enum Checked {
+    /// Byte by byte.
+    Bytes(Check),
+    /// Frame by frame: the bytes are the server's choice.
+    Frames(Box<Answers>),
+}
+
 #[derive(Debug)]
 pub(crate) struct Conn {
-    check: Check,
+    check: Checked,
     /// The next message of the period to send.
     next: usize,
     /// Messages that may be sent.
@@ -27,10 +39,13 @@ pub(crate) struct Conn {
 }
 
 impl Conn {
-    pub(crate) fn new(index: usize, depth: usize, streams: &Streams) -> Self {
+    pub(crate) fn new(index: usize, depth: usize, deflate: Deflate, streams: &Streams) -> Self {
         let phase = streams.phase(index);
         Self {
-            check: Check::new(phase, streams),
+            check: match deflate {
+                Deflate::Off => Checked::Bytes(Check::new(phase, streams)),
+                _ => Checked::Frames(Box::new(Answers::new(index, phase, deflate))),
+            },
             next: phase,
             credit: depth,
             flight: 0..0,
@@ -41,12 +56,19 @@ impl Conn {
 
     /// Whether nothing is outstanding.
     pub(crate) fn is_quiet(&self) -> bool {
-        self.check.owed() == 0 && self.flight.is_empty()
+        let owed = match &self.check {
+            Checked::Bytes(check) => check.owed(),
+            Checked::Frames(answers) => answers.owed(),
+        };
+        owed == 0 && self.flight.is_empty()
     }
 
     /// Messages that came back in the whole life of the connection.
     pub(crate) fn done(&self) -> u64 {
-        self.check.done()
+        match &self.check {
+            Checked::Bytes(check) => check.done(),
+            Checked::Frames(answers) => answers.done(),
+        }
     }
 
     /// All that may be sent, as one range of the arena; `None` while a send is in flight.
@@ -55,9 +77,11 @@ impl Conn {
             return None;
         }
         let count = std::mem::take(&mut self.credit);
-        let start = self.next * streams.sent_size;
-        self.flight = start..start + count * streams.sent_size;
-        self.check.owe(count, streams);
+        self.flight = streams.part(self.next, count);
+        match &mut self.check {
+            Checked::Bytes(check) => check.owe(count, streams),
+            Checked::Frames(answers) => answers.owe(count),
+        }
         self.next = (self.next + count) % streams.period;
         self.bursts.push_back(Burst { count, sent_ns: now_ns });
         Some(self.flight.clone())
@@ -76,8 +100,16 @@ impl Conn {
 
     /// Checks what came back. Returns how many messages it completed; each may be followed by a
     /// new one.
-    pub(crate) fn received(&mut self, bytes: &[u8], streams: &Streams) -> Result<usize, Mismatch> {
-        let count = self.check.received(bytes, streams)?;
+    pub(crate) fn received(
+        &mut self,
+        bytes: &[u8],
+        streams: &Streams,
+        inflater: &mut Inflater,
+    ) -> Result<usize, Mismatch> {
+        let count = match &mut self.check {
+            Checked::Bytes(check) => check.received(bytes, streams)?,
+            Checked::Frames(answers) => answers.received(bytes, streams, inflater)?,
+        };
         self.credit += count;
         Ok(count)
     }
@@ -109,9 +141,9 @@ mod tests {
     #[test]
     fn credit_goes_round() {
         for piece in [1, 2, 3, 7, 11, 40] {
-            let scenario = Scenario { connections: 8, size: 9, depth: DEPTH, kind: Kind::Binary };
-            let streams = Streams::new(&scenario);
-            let mut conn = Conn::new(7, DEPTH, &streams);
+            let scenario = Scenario::plain(8, 9, DEPTH, Kind::Binary);
+            let streams = Streams::new(&scenario).expect("prepared");
+            let mut conn = Conn::new(7, DEPTH, Deflate::Off, &streams);
             let period = streams.period * streams.echo_size;
             let (mut at, mut owed, mut settled) = (conn.next * streams.echo_size, 0, 0);
             let mut came = 0;
@@ -127,7 +159,9 @@ mod tests {
                 let echo = streams.expected(at, len).expect("prepared").to_vec();
                 at = (at + len) % period;
                 owed -= len;
-                let count = conn.received(&echo, &streams).expect("the right echo");
+                let count = conn
+                    .received(&echo, &streams, &mut Inflater::default())
+                    .expect("the right echo");
                 conn.settle(count, |_, messages| settled += messages);
                 came += count;
             }

@@ -4,6 +4,8 @@ use crate::error::{Error, Result};
 use crate::handshake;
 use crate::machine;
 use crate::ring;
+use crate::scenario::{Kind, Scenario};
+use crate::tls::{self, Blocking, Session};
 use rustix::net::sockopt::set_tcp_congestion;
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
@@ -19,27 +21,76 @@ const HANDSHAKES: usize = 64;
 /// How long a server may take for one answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Opens `count` blocking connections, Nagle's algorithm off; with `websocket`, through the opening
-/// handshake on the resource `/`.
-pub fn open(server: SocketAddr, count: usize, websocket: bool) -> Result<Vec<TcpStream>> {
+/// Open connections.
+#[derive(Debug)]
+pub struct Opened {
+    /// Blocking, Nagle's algorithm off.
+    pub sockets: Vec<TcpStream>,
+    /// With TLS, one for each.
+    pub sessions: Vec<Session>,
+}
+
+/// Opens `count` connections as `scenario` says: through the handshake of TLS, if they are to be
+/// encrypted, and the opening handshake on the resource `/`, unless they are raw.
+pub fn open(server: SocketAddr, count: usize, scenario: &Scenario) -> Result<Opened> {
     machine::allow_descriptors(count as u64 + 64)?;
-    let request = handshake::request(server, "/");
-    let mut streams = Vec::with_capacity(count);
-    while streams.len() < count {
-        let first = streams.len();
+    let request = handshake::offering(server, "/", scenario.deflate);
+    let config = scenario.tls.then(tls::client).transpose()?;
+    let mut opened =
+        Opened { sockets: Vec::with_capacity(count), sessions: Vec::with_capacity(count) };
+    while opened.sockets.len() < count {
+        let first = opened.sockets.len();
         for index in first..(first + HANDSHAKES).min(count) {
-            let mut stream = connect(server, index)
+            let mut socket = connect(server, index)
                 .map_err(Error::io(format!("connecting to {server}, connection {index}")))?;
-            if websocket {
-                stream.write_all(&request).map_err(Error::io("sending the handshake"))?;
+            if let Some(config) = &config {
+                let mut out = Vec::new();
+                opened.sessions.push(Session::begin(config, &mut out)?);
+                socket.write_all(&out).map_err(Error::io("beginning TLS"))?;
             }
-            streams.push(stream);
+            opened.sockets.push(socket);
         }
-        for stream in streams.iter_mut().skip(first).filter(|_| websocket) {
-            handshake::read_response(stream)?;
+        // The server has the first flights of all of them.
+        for (socket, session) in opened.from(first) {
+            if let Some(session) = session {
+                Blocking::new(socket, session).shake_hands()?;
+            }
+        }
+        if scenario.kind != Kind::Raw {
+            opened.upgrade(first, &request, scenario)?;
         }
     }
-    Ok(streams)
+    Ok(opened)
+}
+
+impl Opened {
+    /// The connections from `first` on.
+    fn from(
+        &mut self,
+        first: usize,
+    ) -> impl Iterator<Item = (&mut TcpStream, Option<&mut Session>)> {
+        let mut sessions = self.sessions.iter_mut().skip(first);
+        self.sockets.iter_mut().skip(first).map(move |socket| (socket, sessions.next()))
+    }
+
+    fn upgrade(&mut self, first: usize, request: &[u8], scenario: &Scenario) -> Result<()> {
+        for (socket, session) in self.from(first) {
+            match session {
+                Some(session) => Blocking::new(socket, session).write_all(request),
+                None => socket.write_all(request),
+            }
+            .map_err(Error::io("sending the handshake"))?;
+        }
+        for (socket, session) in self.from(first) {
+            match session {
+                Some(session) => {
+                    handshake::read_answer(&mut Blocking::new(socket, session), scenario.deflate)?;
+                }
+                None => handshake::read_answer(socket, scenario.deflate)?,
+            }
+        }
+        Ok(())
+    }
 }
 
 fn connect(server: SocketAddr, index: usize) -> std::io::Result<TcpStream> {

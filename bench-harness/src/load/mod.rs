@@ -1,5 +1,6 @@
 //! The load generator: one thread, one ring, every byte that comes back checked.
 
+mod answers;
 pub mod broadcast;
 mod check;
 pub mod churn;

@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn every_connection_is_dealt_to_one_thread() {
         for (connections, threads) in [(1, 1), (7, 3), (64, 2), (5, 5), (100, 7)] {
-            let scenario = Scenario { connections, size: 1, depth: 1, kind: Kind::Text };
+            let scenario = Scenario::plain(connections, 1, 1, Kind::Text);
             let mut next = 0;
             for index in 0..threads {
                 let (share, first) = share(&scenario, threads, index);

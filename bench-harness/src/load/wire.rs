@@ -1,7 +1,8 @@
 //! Many connections on one ring: turns, the clock, what is received again, and what goes wrong.
 
+use super::connect::Opened;
 use super::control::Control;
-use super::transport::{Plain, Transport};
+use super::transport::Transport;
 use crate::error::{Error, Result};
 use crate::ring::{Event, Op, Ring};
 use crate::stream::{Mismatch, Streams};
@@ -45,9 +46,9 @@ pub(crate) enum Wait {
     Poll,
 }
 
-pub(crate) struct Wire<T = Plain> {
+pub(crate) struct Wire {
     ring: Ring,
-    transport: T,
+    transport: Transport,
     events: Vec<Event>,
     /// Connections whose receive ended for want of buffers, or otherwise without fault.
     disarmed: Vec<u32>,
@@ -59,8 +60,22 @@ pub(crate) struct Wire<T = Plain> {
 }
 
 impl Wire {
-    /// Over open sockets, `in_flight` bytes at most being expected on each at a time.
+    /// Over open connections, `in_flight` bytes at most being expected on each at a time. Leaves
+    /// the sockets with `opened`, to be open as long as the ring works on them.
     pub(crate) fn new(
+        streams: &Streams,
+        opened: &mut Opened,
+        in_flight: usize,
+        control: &Control,
+    ) -> Result<Self> {
+        let sessions = std::mem::take(&mut opened.sessions);
+        let transport = Transport::new(sessions, &streams.outgoing);
+        Self::over(transport, streams, &opened.sockets, in_flight, control)
+    }
+
+    /// The same over sockets, whatever stands between.
+    pub(crate) fn over(
+        transport: Transport,
         streams: &Streams,
         sockets: &[TcpStream],
         in_flight: usize,
@@ -70,7 +85,7 @@ impl Wire {
         let now = Instant::now();
         Ok(Self {
             ring,
-            transport: Plain,
+            transport,
             events: Vec::with_capacity(4096),
             disarmed: (0..sockets.len() as u32).collect(),
             control: control.clone(),
@@ -80,9 +95,7 @@ impl Wire {
             looked: now,
         })
     }
-}
 
-impl<T: Transport> Wire<T> {
     /// When the last turn ended.
     pub(crate) fn now(&self) -> Instant {
         self.now
@@ -100,8 +113,8 @@ impl<T: Transport> Wire<T> {
     }
 
     /// Queues a part of the arena; the next turn hands it to the kernel.
-    pub(crate) fn send(&mut self, slot: u32, part: Range<usize>) {
-        self.transport.send(&mut self.ring, slot, part);
+    pub(crate) fn send(&mut self, slot: u32, part: Range<usize>) -> Result<()> {
+        self.transport.send(&mut self.ring, slot, part)
     }
 
     /// One system call: hands over what is queued, waits, and passes on what has happened.
@@ -164,9 +177,10 @@ impl<T: Transport> Wire<T> {
                 return Err(Error::Echo { connection, mismatch });
             }
             (Op::Send, bytes @ 0.., _) => {
-                let bytes = self.transport.sent(slot, bytes as usize);
-                if let Some(rest) = handler.sent(slot, bytes, now_ns) {
-                    self.transport.send(&mut self.ring, slot, rest);
+                let bytes = self.transport.sent(&mut self.ring, slot, bytes as usize, event.owned);
+                let rest = bytes.and_then(|bytes| handler.sent(slot, bytes, now_ns));
+                if let Some(rest) = rest {
+                    self.transport.send(&mut self.ring, slot, rest)?;
                 }
             }
             (Op::Receive, errno, _) if errno == -libc::ENOBUFS => {}

@@ -28,7 +28,7 @@ pub fn row(contender: &Contender, row: Row, timed: Duration, cpu: Option<usize>)
     };
     let report = closed::run(&Plan {
         server: server.address,
-        scenario: Scenario { connections, size, depth, kind },
+        scenario: Scenario::plain(connections, size, depth, kind),
         warmup: timed / 4,
         timed,
         pid: Some(server.pid()),

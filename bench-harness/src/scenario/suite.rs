@@ -1,6 +1,6 @@
 //! Suites: files of rows, and which servers they are meant for.
 
-use super::{Kind, Scenario};
+use super::{Deflate, Kind, Scenario};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -83,6 +83,12 @@ pub struct Row {
     /// What a message is, for the servers that speak WebSocket.
     #[serde(default)]
     pub kind: Kind,
+    /// Whether messages are compressed: "off", "shared", "takeover".
+    #[serde(default)]
+    pub deflate: Deflate,
+    /// Whether connections are encrypted.
+    #[serde(default)]
+    pub tls: bool,
     /// Rate of an open loop.
     pub rate: Option<Rate>,
     /// Buffers at which the ceilings are measured; the one at which a ceiling costs least is the
@@ -110,6 +116,8 @@ impl Row {
             size: self.size,
             depth: self.depth,
             kind: if raw { Kind::Raw } else { self.kind },
+            deflate: self.deflate,
+            tls: self.tls,
         }
     }
 

@@ -1,7 +1,7 @@
 //! What `load` is asked for.
 
 use clap::{Args, Parser, Subcommand};
-use ringws_bench::scenario::{Kind, Scenario};
+use ringws_bench::scenario::{Deflate, Kind, Scenario};
 use ringws_bench::{Error, Result};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -105,8 +105,20 @@ pub(crate) struct Common {
     #[arg(long, default_value_t = 20)]
     size: usize,
     /// Text messages instead of binary ones.
-    #[arg(long, conflicts_with = "raw")]
+    #[arg(long, conflicts_with_all = ["raw", "json_text"])]
     text: bool,
+    /// JSON instead: tickers and orders.
+    #[arg(long = "payload-json", conflicts_with = "raw")]
+    json_text: bool,
+    /// Negotiate permessage-deflate without context takeover, and send compressed messages; with
+    /// `takeover`, the server may keep a compressor for each connection. Closed loops and idle
+    /// connections only.
+    #[arg(long, value_name = "HOW", num_args = 0..=1, default_missing_value = "shared",
+        value_parser = deflate)]
+    deflate: Option<Deflate>,
+    /// TLS 1.3; the certificate is not verified.
+    #[arg(long, conflicts_with = "raw")]
+    tls: bool,
     /// Bytes without WebSocket, for `ceiling-tcp` without `--frames`.
     #[arg(long)]
     raw: bool,
@@ -145,12 +157,17 @@ impl Seconds {
 
 impl Common {
     pub(crate) fn scenario(&self, depth: usize) -> Scenario {
-        let kind = match (self.text, self.raw) {
-            (true, _) => Kind::Text,
-            (_, true) => Kind::Raw,
+        let kind = match (self.text, self.json_text, self.raw) {
+            (true, ..) => Kind::Text,
+            (_, true, _) => Kind::Json,
+            (.., true) => Kind::Raw,
             _ => Kind::Binary,
         };
-        Scenario { connections: self.connections, size: self.size, depth, kind }
+        Scenario {
+            deflate: self.deflate.unwrap_or_default(),
+            tls: self.tls,
+            ..Scenario::plain(self.connections, self.size, depth, kind)
+        }
     }
 }
 
@@ -177,6 +194,11 @@ impl Mode {
             }
         }
     }
+}
+
+fn deflate(how: &str) -> std::result::Result<Deflate, String> {
+    let known = [Deflate::Off, Deflate::Shared, Deflate::Takeover];
+    known.into_iter().find(|it| it.name() == how).ok_or_else(|| "off, shared, takeover".into())
 }
 
 /// The CPU of each thread, if there are to be several or certain ones.

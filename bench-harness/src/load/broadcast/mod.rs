@@ -63,10 +63,11 @@ fn run_here(plan: &BroadcastPlan, control: &Control) -> Result<BroadcastReport> 
     if plan.rate.is_some_and(|rate| !(rate > 0.0 && rate <= 1e9)) {
         return Err(Error::Usage("rate: more than 0".into()));
     }
-    let sockets = connect::open(plan.server, connections, true)?;
+    scenario.uncompressed("a broadcast")?;
+    let mut opened = connect::open(plan.server, connections, &scenario)?;
     std::thread::sleep(JOIN);
-    let streams = Streams::new(&scenario);
-    let mut wire = Wire::new(&streams, &sockets, streams.echo_size * scenario.depth, control)?;
+    let streams = Streams::new(&scenario)?;
+    let mut wire = Wire::new(&streams, &mut opened, streams.echo_size * scenario.depth, control)?;
     let mut hall = Hall::new(streams, scenario, connections)?;
     hall.find_out(&mut wire)?;
     let pace = Pace { rate: plan.rate, begin_ns: wire.look_at_the_clock(), published: 0 };
@@ -164,7 +165,7 @@ impl Hall {
         // The publisher may get it or not: it is owed and, if it does not come, no longer.
         self.to_publisher = true;
         self.fan = Fan::new(self.checks.len(), 0);
-        self.publish(wire, 1);
+        self.publish(wire, 1)?;
         let owing = |hall: &Self| hall.checks.iter().filter(|check| check.owed() > 0).count();
         let own = self.publisher as usize;
         while owing(self) > 1 || (owing(self) == 1 && !self.owes(own)) {
@@ -199,7 +200,7 @@ impl Hall {
             let mut wait = Wait::Event;
             if self.flight.is_empty() && self.fan.under_way() < self.scenario.depth {
                 match self.pace.next_at().map_or(0, |at| at.saturating_sub(now_ns)) {
-                    0 => self.publish(wire, self.due(now_ns)),
+                    0 => self.publish(wire, self.due(now_ns))?,
                     left => wait = Wait::AtMost(Duration::from_nanos(left)),
                 }
             }
@@ -217,7 +218,7 @@ impl Hall {
         room.min(due).max(1)
     }
 
-    fn publish(&mut self, wire: &mut Wire, count: usize) {
+    fn publish(&mut self, wire: &mut Wire, count: usize) -> Result<()> {
         let now_ns = wire.now_ns();
         for _ in 0..count {
             self.fan.publish(self.pace.next_at().unwrap_or(now_ns));
@@ -229,10 +230,9 @@ impl Hall {
                 check.owe(count, &self.streams);
             }
         }
-        let start = self.next * self.streams.sent_size;
-        self.flight = start..start + count * self.streams.sent_size;
+        self.flight = self.streams.part(self.next, count);
         self.next = (self.next + count) % self.streams.period;
-        wire.send(self.publisher, self.flight.clone());
+        wire.send(self.publisher, self.flight.clone())
     }
 
     fn reset(&mut self) {

@@ -185,7 +185,7 @@ mod tests {
     const CLOSE: [u8; 4] = [0x88, 2, 0x03, 0xe8];
 
     fn streams() -> Streams {
-        Streams::new(&Scenario { connections: 1, size: 9, depth: 1, kind: Kind::Text })
+        Streams::new(&Scenario::plain(1, 9, 1, Kind::Text)).expect("prepared")
     }
 
     /// The steps of feeding `bytes` in pieces.

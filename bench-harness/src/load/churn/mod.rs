@@ -76,13 +76,19 @@ pub fn run(plan: &ChurnPlan, control: &Control) -> Result<ChurnReport> {
 fn run_here(plan: &ChurnPlan, control: &Control) -> Result<ChurnReport> {
     let scenario = Scenario { depth: 1, ..plan.scenario };
     scenario.check()?;
+    scenario.uncompressed("churn")?;
+    if scenario.tls {
+        return Err(Error::Usage("churn is not measured with TLS".into()));
+    }
     if scenario.kind == Kind::Raw || scenario.connections > CONNECTIONS_MAX {
         return Err(Error::Usage(format!(
             "churn: WebSocket, at most {CONNECTIONS_MAX} connections at a time"
         )));
     }
     machine::allow_descriptors(scenario.connections as u64 * 2 + 64)?;
-    let mut churn = Churn::new(plan, &scenario, control).map_err(Error::io("setting up"))?;
+    let streams = Streams::new(&scenario)?;
+    let churn = Churn::new(plan, &scenario, streams, control);
+    let mut churn = churn.map_err(Error::io("setting up"))?;
     churn.run_until(Instant::now() + plan.warmup)?;
     churn.slots.reset();
     let before = Reading::take(plan.pid)?;
@@ -129,8 +135,12 @@ struct Churn<'a> {
 }
 
 impl<'a> Churn<'a> {
-    fn new(plan: &ChurnPlan, scenario: &Scenario, control: &'a Control) -> std::io::Result<Self> {
-        let streams = Streams::new(scenario);
+    fn new(
+        plan: &ChurnPlan,
+        scenario: &Scenario,
+        streams: Streams,
+        control: &'a Control,
+    ) -> std::io::Result<Self> {
         let mut arena = handshake::request(plan.server, "/");
         let request = 0..arena.len();
         frame::append(&mut arena, frame::CLOSE, &life::NORMAL.to_be_bytes(), Some([7, 1, 4, 2]));

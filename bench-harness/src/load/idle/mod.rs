@@ -5,15 +5,19 @@ mod report;
 
 pub use report::{IdleReport, PingReport};
 
-use super::connect;
+use super::conn::Conn;
+use super::connect::{self, Opened};
 use super::control::{Control, explain};
 use super::open::{self, OpenPlan, OpenReport};
 use crate::error::{Error, Result};
+use crate::handshake;
+use crate::inflate::Inflater;
 use crate::process::{self, Usage};
 use crate::scenario::{Kind, Scenario};
 use crate::stream::{Mismatch, Streams};
+use crate::tls::Blocking;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// How long a server is left alone before its memory is read.
@@ -129,7 +133,8 @@ impl Quiet {
 /// Open connections. Dropping them resets them, which leaves no TIME-WAIT behind.
 #[derive(Debug)]
 pub struct Idle {
-    streams: Vec<TcpStream>,
+    opened: Opened,
+    scenario: Scenario,
     bytes: Streams,
 }
 
@@ -137,42 +142,39 @@ impl Idle {
     /// Opens as many connections as `scenario` says, through the handshake unless it is raw.
     pub fn open(server: SocketAddr, scenario: &Scenario) -> Result<Self> {
         scenario.check()?;
-        let websocket = scenario.kind != Kind::Raw;
-        let streams = connect::open(server, scenario.connections, websocket)?;
-        for stream in &streams {
-            rustix::net::sockopt::set_socket_linger(stream, Some(Duration::ZERO))
+        let opened = connect::open(server, scenario.connections, scenario)?;
+        for socket in &opened.sockets {
+            rustix::net::sockopt::set_socket_linger(socket, Some(Duration::ZERO))
                 .map_err(Error::io("SO_LINGER"))?;
         }
-        Ok(Self { streams, bytes: Streams::new(scenario) })
+        Ok(Self { opened, scenario: *scenario, bytes: Streams::new(scenario)? })
     }
 
     /// One message on each connection, its echo checked. All are quiet afterwards.
     pub fn exchange(&mut self) -> Result<()> {
-        let mut echo = vec![0; self.bytes.echo_size];
-        for (connection, stream) in self.streams.iter_mut().enumerate() {
-            let phase = self.bytes.phase(connection);
-            let at = phase * self.bytes.sent_size;
-            let message = self.bytes.outgoing.get(at..at + self.bytes.sent_size);
-            stream.write_all(message.unwrap_or_default()).map_err(Error::io("sending"))?;
-            stream.read_exact(&mut echo).map_err(Error::io("receiving an echo"))?;
-            let expected = self.bytes.expected(phase * echo.len(), echo.len()).unwrap_or_default();
-            let differs = echo.iter().zip(expected).position(|(found, right)| found != right);
-            if let Some(offset) = differs {
-                let mismatch = Mismatch::Byte {
-                    message: 0,
-                    offset,
-                    expected: expected.get(offset).copied().unwrap_or_default(),
-                    found: echo.get(offset).copied().unwrap_or_default(),
-                };
-                return Err(Error::Echo { connection, mismatch });
-            }
+        let deflate = self.scenario.deflate;
+        let mut inflater = Inflater::default();
+        let mut sessions = self.opened.sessions.iter_mut();
+        for (connection, socket) in self.opened.sockets.iter_mut().enumerate() {
+            let mut conn = Conn::new(connection, 1, deflate, &self.bytes);
+            let part = conn.send(&self.bytes, 0).unwrap_or_default();
+            conn.sent(part.len());
+            let message = self.bytes.outgoing.get(part).unwrap_or_default();
+            let done = match sessions.next() {
+                None => echo(socket, message, &mut conn, &self.bytes, &mut inflater)?,
+                Some(session) => {
+                    let mut stream = Blocking::new(socket, session);
+                    echo(&mut stream, message, &mut conn, &self.bytes, &mut inflater)?
+                }
+            };
+            done.map_err(|mismatch| Error::Echo { connection, mismatch })?;
         }
         Ok(())
     }
 
     /// One Ping per connection and interval, evenly spread over it.
     fn ping(
-        &self,
+        &mut self,
         plan: &IdlePlan,
         interval: Duration,
         quiet: Option<Quiet>,
@@ -198,7 +200,7 @@ impl Idle {
         let usage = || plan.pid.map(process::usage).transpose();
         let (start, before) = (Instant::now(), usage()?);
         let streams = Streams::pings(size, PINGS);
-        let report = open::drive(&open, scenario, streams, &self.streams, control)?;
+        let report = open::drive(&open, scenario, streams, &mut self.opened, control)?;
         let (after, seconds) = (usage()?, start.elapsed().as_secs_f64());
         let used =
             before.zip(after).map(|(before, after)| Quiet::between(&before, &after, seconds));
@@ -221,6 +223,30 @@ impl Idle {
 
     /// Open connections.
     pub fn count(&self) -> usize {
-        self.streams.len()
+        self.opened.sockets.len()
     }
+}
+
+/// Sends a message and waits until its echo has come.
+fn echo(
+    stream: &mut (impl Read + Write),
+    message: &[u8],
+    conn: &mut Conn,
+    bytes: &Streams,
+    inflater: &mut Inflater,
+) -> Result<std::result::Result<(), Mismatch>> {
+    stream.write_all(message).map_err(Error::io("sending"))?;
+    let mut piece = [0; 16 * 1024];
+    while !conn.is_quiet() {
+        let read = handshake::read(stream, &mut piece);
+        let count = read.map_err(Error::io("receiving an echo"))?;
+        if count == 0 {
+            return Ok(Err(Mismatch::Ended { message: 0 }));
+        }
+        let piece = piece.get(..count).unwrap_or_default();
+        if let Err(mismatch) = conn.received(piece, bytes, inflater) {
+            return Ok(Err(mismatch));
+        }
+    }
+    Ok(Ok(()))
 }

@@ -74,8 +74,7 @@ impl Lane {
         let count = (self.due - self.handed).min(window);
         let batch = self.handed..self.handed + count;
         self.handed = batch.end;
-        let start = self.next * streams.sent_size;
-        self.flight = start..start + count as usize * streams.sent_size;
+        self.flight = streams.part(self.next, count as usize);
         self.check.owe(count as usize, streams);
         self.next = (self.next + count as usize) % streams.period;
         self.turn = turn;
@@ -137,8 +136,8 @@ mod tests {
     use crate::scenario::{Kind, Scenario};
 
     fn setup() -> (Streams, Lane, Schedule) {
-        let scenario = Scenario { connections: 1, size: 9, depth: 4, kind: Kind::Text };
-        let streams = Streams::new(&scenario);
+        let scenario = Scenario::plain(1, 9, 4, Kind::Text);
+        let streams = Streams::new(&scenario).expect("prepared");
         let lane = Lane::new(0, &streams);
         (streams, lane, Schedule::new(1e6, 1))
     }

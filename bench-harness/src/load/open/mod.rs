@@ -9,19 +9,19 @@ mod slack;
 
 pub use report::{LATE_MAX, OpenReport};
 
-use super::connect;
+use super::connect::{self, Opened};
 use super::control::{Control, explain};
 use super::meter::{self, Reading};
 use super::wire::{Handler, Received, STALL, Wait, Wire};
 use crate::error::{Error, Result};
 use crate::report::Latency;
-use crate::scenario::{Kind, Scenario};
+use crate::scenario::Scenario;
 use crate::stream::Streams;
 use hdrhistogram::Histogram;
 use lane::{Batch, LATE_NS, Lane};
 use schedule::Schedule;
 use slack::NoSlack;
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -63,9 +63,9 @@ pub fn run(plan: &OpenPlan, control: &Control) -> Result<OpenReport> {
 
 fn run_here(plan: &OpenPlan, control: &Control) -> Result<OpenReport> {
     let scenario = windowed(plan.scenario)?;
-    let websocket = scenario.kind != Kind::Raw;
-    let sockets = connect::open(plan.server, scenario.connections, websocket)?;
-    drive(plan, scenario, Streams::new(&scenario), &sockets, control)
+    scenario.uncompressed("an open loop")?;
+    let mut opened = connect::open(plan.server, scenario.connections, &scenario)?;
+    drive(plan, scenario, Streams::new(&scenario)?, &mut opened, control)
 }
 
 /// The scenario with the window of a send as its depth.
@@ -81,7 +81,7 @@ pub(super) fn drive(
     plan: &OpenPlan,
     scenario: Scenario,
     streams: Streams,
-    sockets: &[TcpStream],
+    opened: &mut Opened,
     control: &Control,
 ) -> Result<OpenReport> {
     if !(plan.rate > 0.0 && plan.rate <= RATE_MAX) {
@@ -89,7 +89,7 @@ pub(super) fn drive(
     }
     let _precise = NoSlack::begin();
     let in_flight = streams.echo_size * scenario.depth;
-    let mut wire = Wire::new(&streams, sockets, in_flight, control)?;
+    let mut wire = Wire::new(&streams, opened, in_flight, control)?;
     let begin_ns = plan.warmup.as_nanos() as u64;
     let end_ns = begin_ns + plan.timed.as_nanos() as u64;
     let mut lanes = Lanes::new(&scenario, streams, plan.rate, begin_ns..end_ns)?;
@@ -198,7 +198,7 @@ impl Lanes {
             let Some(lane) = self.lanes.get_mut(slot as usize) else { continue };
             lane.listed = false;
             if let Some((part, batch)) = lane.send(&self.streams, self.window, self.turn) {
-                wire.send(slot, part);
+                wire.send(slot, part)?;
                 self.leaving.push((slot, batch));
             }
         }
