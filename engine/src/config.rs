@@ -4,6 +4,7 @@ use crate::conn::Limits;
 use crate::engine::Error;
 use crate::proto::Origins;
 use crate::reactor::{Context, Handler};
+use crate::tls;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -78,6 +79,9 @@ pub struct Endpoint {
     pub limits: Limits,
     /// Whose web pages may connect; others are answered with 403 before the handler is asked.
     pub origins: Origins,
+    /// With TLS, under these settings; `None`: plain. Whoever has a clone of them can replace the
+    /// certificates while the engine runs.
+    pub tls: Option<tls::Server>,
     /// The user word that its connections start with.
     pub user: usize,
 }
@@ -86,7 +90,7 @@ impl Endpoint {
     /// Every address on `port`, with the default limits, for pages of the same origin.
     pub fn new(port: u16, handler: Arc<dyn Handler>) -> Self {
         let (limits, origins) = (Limits::default(), Origins::default());
-        Self { address: Address::Any, port, handler, limits, origins, user: 0 }
+        Self { address: Address::Any, port, handler, limits, origins, tls: None, user: 0 }
     }
 }
 

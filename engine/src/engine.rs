@@ -105,8 +105,8 @@ impl Engine {
             state.unix_paths.push(path);
         }
         state.sockets.push(sockets);
-        let Endpoint { handler, limits, origins, user, .. } = at;
-        state.endpoints.push(Served { handler, limits, origins, user });
+        let Endpoint { handler, limits, origins, tls, user, .. } = at;
+        state.endpoints.push(Served { handler, limits, origins, tls, user });
         Ok(port)
     }
 

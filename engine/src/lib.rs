@@ -4,7 +4,7 @@
 //! `engine::Engine`; `examples/echo.rs` is all of it. The floors, from the bottom:
 //!
 //! 0. `proto` (RFC 6455 on bytes), `buffer` (message memory), `simd` (masking)
-//! 1. `conn` (one connection, no I/O) and `ring` (the kernel, no WebSocket)
+//! 1. `conn` (one connection, no I/O), `ring` (the kernel, no WebSocket) and `tls` (no I/O)
 //! 2. `reactor` (one thread, where both meet)
 //! 3. `engine`, `config` (threads, start and stop)
 //!
@@ -38,3 +38,4 @@ pub mod sim;
 #[allow(unsafe_code)]
 pub mod simd;
 pub mod tick;
+pub mod tls;

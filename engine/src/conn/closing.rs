@@ -91,6 +91,20 @@ impl Connection {
         self.failure = self.failure.or(failure);
     }
 
+    /// What carries the connection cannot carry it any more: what is queued is dropped, what comes
+    /// is discarded, and the transport is to be ended as after a last message. A batch that is out
+    /// is not to be given back.
+    #[cfg(feature = "tls")]
+    pub(crate) fn break_off(&mut self, failure: Failure, env: &mut Env<'_>) {
+        if self.failure.is_none() {
+            self.failure = Some(failure);
+        }
+        self.outbox.drop_all(env.pool);
+        if self.phase != Phase::Done {
+            self.finish("", env);
+        }
+    }
+
     /// The transport's receiving direction has ended. In order only when nothing more was expected
     /// from the peer; else [`Failure::EndOfStream`] is held and the disposition is `Abort`.
     pub fn end_of_stream(&mut self) {

@@ -116,6 +116,9 @@ pub enum Failure {
     /// The transport ended without a Close frame.
     #[error("ended without a close frame")]
     EndOfStream,
+    /// The encryption below failed: records that are none, or not the peer's.
+    #[error("TLS failed")]
+    Tls,
 }
 
 /// How `send` queued a message.

@@ -224,6 +224,13 @@ impl Outbox {
         drained
     }
 
+    /// Forgets what is queued, and the batch that is out.
+    #[cfg(feature = "tls")]
+    pub(super) fn drop_all(&mut self, pool: &mut Pool) {
+        self.release(pool);
+        (self.buffered, self.out, self.full) = (0, false, false);
+    }
+
     /// Gives all memory back.
     pub(super) fn release(&mut self, pool: &mut Pool) {
         std::mem::take(&mut self.queue).recycle(pool);

@@ -110,6 +110,11 @@ impl<K: Kernel> Reactor<K> {
             return self.kernel.close(accepted.socket, NO_SLOT);
         };
         slot.user = user;
+        #[cfg(feature = "tls")]
+        if let Some(settings) = &self.endpoints[endpoint as usize].tls {
+            slot.tls = super::tls::Link::server(settings);
+            slot.abort = slot.tls.is_none();
+        }
         // On a socket for both families an IPv4 peer comes as ::ffff:a.b.c.d.
         slot.peer = accepted.peer.map(|at| SocketAddr::new(at.ip().to_canonical(), at.port()));
         self.ctx.counters.accepted.add(1);

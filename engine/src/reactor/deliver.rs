@@ -209,13 +209,14 @@ fn deliver_large(
 fn upgrade(ctx: &mut Context, handler: &dyn Handler, conn: Conn, request: &Request<'_>) {
     let index = conn.slot();
     let slot = ctx.slab.at(index);
-    let (peer, mut user) = (slot.peer, slot.user);
+    let (peer, secure, mut user) = (slot.peer, slot.secure(), slot.user);
     let mut response = Response::default();
     let verdict = if ctx.draining {
         Err(Refusal::new(503))
     } else {
         let allowed = ctx.origins[slot.endpoint as usize].allow(request);
-        let mut upgrade = Upgrade { request, response: &mut response, peer, user: &mut user };
+        let mut upgrade =
+            Upgrade { request, response: &mut response, peer, secure, user: &mut user };
         if allowed || handler.on_origin(ctx, &mut upgrade) {
             handler.on_upgrade(ctx, &mut upgrade)
         } else {

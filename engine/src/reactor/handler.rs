@@ -58,7 +58,15 @@ pub struct Upgrade<'a> {
     pub(super) request: &'a Request<'a>,
     pub(super) response: &'a mut Response,
     pub(super) peer: Option<SocketAddr>,
+    pub(super) secure: Option<Secure>,
     pub(super) user: &'a mut usize,
+}
+
+/// What TLS knows of a peer.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Secure {
+    pub(super) server_name: Option<Box<str>>,
+    pub(super) certificate: Option<Box<[u8]>>,
 }
 
 impl<'a> Upgrade<'a> {
@@ -69,6 +77,18 @@ impl<'a> Upgrade<'a> {
     /// The peer's address; `None` on a Unix socket.
     pub fn peer(&self) -> Option<SocketAddr> {
         self.peer
+    }
+    /// Whether the connection is encrypted.
+    pub fn is_secure(&self) -> bool {
+        self.secure.is_some()
+    }
+    /// The name that the client has asked for in TLS (SNI), in lower case.
+    pub fn server_name(&self) -> Option<&str> {
+        self.secure.as_ref()?.server_name.as_deref()
+    }
+    /// The certificate that the client has shown, in DER. It was verified.
+    pub fn peer_certificate(&self) -> Option<&[u8]> {
+        self.secure.as_ref()?.certificate.as_deref()
     }
     /// Chooses one of the offered subprotocols. Without this call none is chosen.
     pub fn set_protocol(&mut self, name: &str) -> Result<(), InvalidHeader> {

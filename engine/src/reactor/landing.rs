@@ -93,10 +93,12 @@ impl Landings {
     /// Whether a connection is to be received otherwise than most.
     #[inline]
     fn suits(&self, slot: &Slot) -> bool {
-        slot.conn.shown() >= self.sizes.large_min || {
+        let large = slot.conn.shown() >= self.sizes.large_min || {
             let huge_min = self.sizes.huge_min;
             slot.conn.remaining() >= huge_min && slot.conn.come() as u64 >= huge_min / 16
-        }
+        };
+        // What is encrypted does not lie in the message as it comes.
+        large && !slot.is_secure()
     }
 
     /// Memory for the message in progress, at once: what the connection has shown that it sends.

@@ -22,6 +22,8 @@ mod slab;
 pub mod stats;
 mod stop;
 mod timers;
+#[cfg(feature = "tls")]
+mod tls;
 mod wheel;
 
 pub use ctx::Context;
@@ -98,6 +100,8 @@ pub struct Reactor<K: Kernel> {
     completions: Vec<Completion>,
     mails: Vec<Mail>,
     landings: Landings,
+    #[cfg(feature = "tls")]
+    handshakes: tls::Handshakes,
     /// The pool is to be trimmed: a node is on the wheel.
     trimming: bool,
     /// The grace of the stop that is being carried out.
@@ -149,6 +153,8 @@ impl<K: Kernel> Reactor<K> {
             completions: Vec::new(),
             mails: Vec::new(),
             landings: Landings::default(),
+            #[cfg(feature = "tls")]
+            handshakes: tls::Handshakes::default(),
             trimming: false,
             grace_ms: None,
         };
@@ -191,6 +197,10 @@ impl<K: Kernel> Reactor<K> {
         }
         let next = self.ctx.wheel.next();
         let mut timeout = next.map(|at| Duration::from_millis(at.saturating_sub(self.ctx.now)));
+        #[cfg(feature = "tls")]
+        if self.handshakes.is_waiting() {
+            timeout = Some(Duration::ZERO);
+        }
         if self.landings.is_deferred() {
             timeout = Some(Duration::ZERO);
         }
@@ -205,6 +215,8 @@ impl<K: Kernel> Reactor<K> {
         for completion in completions.drain(..) {
             self.act(completion);
         }
+        #[cfg(feature = "tls")]
+        self.run_handshakes();
         self.resume_landings();
         self.ctx.lent.reclaim(&mut self.ctx.pool);
         self.trim_later();
@@ -264,7 +276,7 @@ impl<K: Kernel> Reactor<K> {
         match result {
             Ok(()) => {
                 slot.end_of_stream = true;
-                if slot.phase == Phase::Live && slot.parked.is_empty() {
+                if slot.phase == Phase::Live && !slot.has_backlog() {
                     slot.conn.end_of_stream();
                 }
             }
@@ -280,6 +292,10 @@ impl<K: Kernel> Reactor<K> {
 
     /// Lends a filled buffer to its connection for as long as its callbacks run.
     fn feed(&mut self, index: u32, mut lease: Lease) {
+        #[cfg(feature = "tls")]
+        if self.ctx.slab.at(index).is_secure() {
+            return self.feed_tls(index, lease);
+        }
         let buffer = lease.id();
         let bytes = self.kernel.bytes(&mut lease);
         let slot = self.ctx.slab.at(index);
@@ -318,6 +334,14 @@ impl<K: Kernel> Reactor<K> {
         let result = result.and_then(|n| if n == 0 { Err(Errno::PIPE) } else { Ok(n) });
         let taken = result.unwrap_or(0);
         self.ctx.counters.bytes_out.add(taken as u64);
+        #[cfg(feature = "tls")]
+        let (batch, taken) = match self.ctx.slab.at(token.slot).is_secure() {
+            false => (batch, taken),
+            true => match self.ctx.uncover(token.slot, batch, taken) {
+                Some(sent) => sent,
+                None => return,
+            },
+        };
         let drained =
             with_env(&mut self.ctx, token.slot, |conn, env| conn.transmitted(batch, taken, env));
         let slot = self.ctx.slab.at(token.slot);

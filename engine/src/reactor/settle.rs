@@ -46,7 +46,15 @@ impl<K: Kernel> Reactor<K> {
         }
         let slot = self.ctx.slab.at(index);
         if !slot.sending {
-            if let Some(batch) = slot.conn.transmit() {
+            #[cfg(feature = "tls")]
+            let batch = match slot.is_secure() {
+                true => self.ctx.cover(index),
+                false => slot.conn.transmit(),
+            };
+            #[cfg(not(feature = "tls"))]
+            let batch = slot.conn.transmit();
+            let slot = self.ctx.slab.at(index);
+            if let Some(batch) = batch {
                 slot.sending = true;
                 self.kernel.send(slot.socket, token, batch);
             } else if slot.conn.disposition() == Disposition::Finish && !slot.send_ended {
@@ -67,7 +75,8 @@ impl<K: Kernel> Reactor<K> {
             return false;
         }
         let timed_out = slot.conn.failure() == Some(Failure::TimedOut);
-        if timed_out || !slot.end_of_stream || slot.conn.buffered() == 0 {
+        let sends_more = slot.conn.buffered() > 0 || slot.owes();
+        if timed_out || !slot.end_of_stream || !sends_more {
             return true;
         }
         // The peer has ended its direction but may still read: what is queued (the answer to its
@@ -145,6 +154,9 @@ impl<K: Kernel> Reactor<K> {
         slot.parked = Vec::new();
         self.landings.revoke(slot);
         slot.conn.release(&mut self.ctx.pool);
+        #[cfg(feature = "tls")]
+        self.ctx.drop_tls(index);
+        let slot = self.ctx.slab.at(index);
         let token = token_of(index, slot);
         if slot.receiving && !slot.cancelling {
             slot.cancelling = true;

@@ -5,6 +5,7 @@ use super::handler::Handler;
 use crate::conn::Limits;
 use crate::conn::tools::Fill;
 use crate::proto::Origins;
+use crate::tls;
 use std::sync::Arc;
 
 /// An endpoint as its reactors see it.
@@ -16,6 +17,8 @@ pub struct Served {
     pub limits: Limits,
     /// Whose web pages may connect.
     pub origins: Origins,
+    /// With TLS, under these settings.
+    pub tls: Option<tls::Server>,
     /// The user word that its connections start with.
     pub user: usize,
 }

@@ -32,6 +32,9 @@ pub(super) struct Slot {
     /// Received while paused, or left over when a callback paused. A copy: a lease must not wait
     /// for the application.
     pub(super) parked: Vec<u8>,
+    /// Its TLS, if it has any.
+    #[cfg(feature = "tls")]
+    pub(super) tls: Option<Box<super::tls::Link>>,
     pub(super) timer: Option<(NodeId, Tick)>,
     /// What ended the transport; 0 while nothing did.
     pub(super) errno: i32,
@@ -80,6 +83,30 @@ impl Slot {
     }
 }
 
+#[cfg(not(feature = "tls"))]
+impl Slot {
+    /// Whether it speaks TLS.
+    #[inline(always)]
+    pub(super) fn is_secure(&self) -> bool {
+        false
+    }
+
+    /// Whether bytes that came wait to be delivered.
+    pub(super) fn has_backlog(&self) -> bool {
+        !self.parked.is_empty()
+    }
+
+    /// Whether something must be sent beside what the connection has queued.
+    pub(super) fn owes(&self) -> bool {
+        false
+    }
+
+    /// Who the peer has shown to be.
+    pub(super) fn secure(&self) -> Option<super::handler::Secure> {
+        None
+    }
+}
+
 /// The slots of one reactor.
 #[derive(Debug)]
 pub(super) struct Slab {
@@ -117,6 +144,8 @@ impl Slab {
             user: 0,
             peer: None,
             parked: Vec::new(),
+            #[cfg(feature = "tls")]
+            tls: None,
             timer: None,
             errno: 0,
             known: 0,

@@ -70,6 +70,12 @@ counters! {
     buffers_exhausted,
     /// Turns of the loop.
     turns,
+    /// TLS handshakes done, short ones too.
+    tls_handshakes,
+    /// TLS handshakes that failed, or did not end in time.
+    tls_failed,
+    /// TLS handshakes that resumed an earlier session.
+    tls_resumed,
 }
 
 /// A counter with one writer: no locked instruction.

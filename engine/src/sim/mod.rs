@@ -114,6 +114,7 @@ impl Run {
                 handler,
                 limits: scenario.limits,
                 origins: Origins::default(),
+                tls: None,
                 user: usize::MAX,
             }],
             listeners: vec![0],

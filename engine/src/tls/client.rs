@@ -1,0 +1,152 @@
+//! A client's settings.
+
+use super::pem::system_roots;
+use super::{ALPN, Error, Identity, Pem};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{ClientConfig, Resumption, WebPkiServerVerifier};
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::version::{TLS12, TLS13};
+use rustls::{CertificateError, DigitallySignedStruct, SignatureScheme};
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// Servers whose tickets a client keeps, to resume.
+const RESUMED_MAX: usize = 256;
+
+/// Looks at a server's certificate (DER) once it has been verified: `false` refuses it. To accept
+/// only a certain one. Called on reactors' threads.
+pub type Verify = Arc<dyn Fn(&[u8]) -> bool + Send + Sync>;
+
+/// What a client is made from.
+#[derive(Clone, Default)]
+pub struct ClientSettings {
+    /// Who must have issued the server's certificate; `None`: whom the system trusts.
+    pub roots: Option<Pem>,
+    /// Shown to servers that ask for one.
+    pub identity: Option<Identity>,
+    /// Has the last word on the server's certificate.
+    pub verify: Option<Verify>,
+    /// Refuse TLS 1.2.
+    pub only_1_3: bool,
+}
+
+/// The client's side of TLS; a clone is the same. Shared by all reactors.
+#[derive(Clone)]
+pub struct Client(Arc<RwLock<Arc<ClientConfig>>>);
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("tls::Client")
+    }
+}
+
+impl Client {
+    /// Reads and checks the settings.
+    ///
+    /// # Errors
+    /// The first thing in them that cannot be used.
+    pub fn new(settings: &ClientSettings) -> Result<Self, Error> {
+        Ok(Self(Arc::new(RwLock::new(Arc::new(build(settings)?)))))
+    }
+
+    /// The same for handshakes from now on; open connections stay as they are.
+    ///
+    /// # Errors
+    /// As [`Client::new`]; then nothing has changed.
+    pub fn reload(&self, settings: &ClientSettings) -> Result<(), Error> {
+        let config = Arc::new(build(settings)?);
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = config;
+        Ok(())
+    }
+
+    pub(super) fn current(&self) -> Arc<ClientConfig> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn build(settings: &ClientSettings) -> Result<ClientConfig, Error> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let roots = match &settings.roots {
+        Some(pem) => pem.roots()?,
+        None => system_roots()?,
+    };
+    let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+        .build()
+        .map_err(|error| Error::Other(error.to_string()))?;
+    let versions = if settings.only_1_3 { &[&TLS13][..] } else { &[&TLS13, &TLS12] };
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(versions)
+        .map_err(|error| Error::Other(error.to_string()))?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Verifier {
+            inner,
+            verify: settings.verify.clone(),
+        }));
+    let mut config = match &settings.identity {
+        None => builder.with_no_client_auth(),
+        Some(identity) => {
+            // What does not fit together is found here, with a text.
+            identity.load(&provider)?;
+            builder
+                .with_client_auth_cert(identity.chain.certificates()?, identity.key.key()?)
+                .map_err(|error| Error::BadKey {
+                    what: identity.key.name(),
+                    why: error.to_string(),
+                })?
+        }
+    };
+    config.alpn_protocols = vec![ALPN.to_vec()];
+    config.resumption = Resumption::in_memory_sessions(RESUMED_MAX);
+    Ok(config)
+}
+
+/// The usual verification (chain, time, name), then the application's.
+struct Verifier {
+    inner: Arc<WebPkiServerVerifier>,
+    verify: Option<Verify>,
+}
+
+impl std::fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Verifier").field("inner", &self.inner).finish()
+    }
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let verified = self.inner.verify_server_cert(end_entity, intermediates, name, ocsp, now)?;
+        if self.verify.as_ref().is_some_and(|verify| !verify(end_entity)) {
+            return Err(CertificateError::ApplicationVerificationFailure.into());
+        }
+        Ok(verified)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.inner.verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.inner.verify_tls13_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.inner.supported_verify_schemes()
+    }
+}

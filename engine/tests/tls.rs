@@ -1,0 +1,10 @@
+//! TLS on the real kernel, over loopback, against rustls and openssl.
+
+#[path = "tls/certs.rs"]
+mod certs;
+#[path = "tls/echo.rs"]
+mod echo;
+#[path = "tls/peer.rs"]
+mod peer;
+#[path = "tls/service.rs"]
+mod service;

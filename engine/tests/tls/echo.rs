@@ -1,0 +1,79 @@
+//! Messages over TLS.
+
+use super::certs::Authority;
+use super::peer::{Dial, payload};
+use super::service::{Service, settings};
+use ringws_engine::config::Config;
+use ringws_engine::conn::Limits;
+use rustls::version::{TLS12, TLS13};
+
+const SIZES: [usize; 14] =
+    [0, 1, 20, 125, 126, 4_095, 4_096, 16_000, 16_384, 16_385, 40_000, 65_536, 200_000, 1_000_000];
+
+#[test]
+fn echoes_of_all_sizes_in_both_versions() {
+    let (service, authority) = Service::simple();
+    for version in [&TLS12, &TLS13] {
+        let dial = Dial { versions: &[version], ..Dial::new(&authority) };
+        let mut peer = dial.open(service.port).unwrap();
+        assert_eq!(peer.0.conn.protocol_version(), Some(version.version));
+        for size in SIZES {
+            peer.echoes(0x82, &payload(size));
+        }
+        peer.echoes(0x81, b"text");
+        peer.close();
+    }
+    service.until("closed", |stats| stats.connections == 0);
+    assert_eq!(service.seen(|seen| seen.closes.clone()), [(1000, Some(1000)); 2]);
+    let stats = service.stats();
+    assert_eq!((stats.tls_handshakes, stats.tls_failed), (2, 0));
+}
+
+/// Receive buffers that no record fits into.
+#[test]
+fn tiny_buffers() {
+    let authority = Authority::new("test");
+    let config =
+        Config { reactors: 1, recv_buffer_size: 64, recv_buffers: 16, ..Config::default() };
+    let limits = Limits { message_max: 1 << 20, ..Limits::default() };
+    let service = Service::with(&settings(&[&authority.issue(&["localhost"])]), limits, config);
+    let mut peer = Dial::new(&authority).open(service.port).unwrap();
+    for size in SIZES {
+        peer.echoes(0x82, &payload(size));
+    }
+    peer.close();
+}
+
+#[test]
+fn sixteen_mebibytes_both_ways() {
+    let authority = Authority::new("test");
+    let limits = Limits { message_max: 16 << 20, send_queue_max: 16 << 20, ..Limits::default() };
+    let config = Config { reactors: 1, ..Config::default() };
+    let service = Service::with(&settings(&[&authority.issue(&["localhost"])]), limits, config);
+    for version in [&TLS12, &TLS13] {
+        let dial = Dial { versions: &[version], ..Dial::new(&authority) };
+        let mut peer = dial.open(service.port).unwrap();
+        for _ in 0..3 {
+            peer.echoes(0x82, &payload(16 << 20));
+        }
+        peer.close();
+    }
+}
+
+/// What comes while the application pauses is kept, and delivered when it goes on.
+#[test]
+fn paused_and_resumed() {
+    let (service, authority) = Service::simple();
+    let mut peer = Dial::new(&authority).open(service.port).unwrap();
+    peer.send(0x81, b"pause").unwrap();
+    for index in 0..100u8 {
+        peer.send(0x82, &payload(usize::from(index) * 100)).unwrap();
+    }
+    peer.send(0x81, b"retain").unwrap();
+    assert_eq!(peer.receive().unwrap(), (0x81, b"pause".to_vec()));
+    for index in 0..100u8 {
+        assert_eq!(peer.receive().unwrap(), (0x82, payload(usize::from(index) * 100)));
+    }
+    assert_eq!(peer.receive().unwrap(), (0x81, b"retain".to_vec()));
+    peer.close();
+}
