@@ -71,6 +71,13 @@
 #define RWS_CFG_PIN            (1u << 0) /* pin reactor i to the i-th CPU of the process's mask */
 #define RWS_CFG_SQPOLL         (1u << 1) /* IORING_SETUP_SQPOLL: a kernel thread submits */
 
+/* Flags of TLS. */
+/* server: clients are asked for a certificate; one that is shown must be valid */
+#define RWS_TLS_CLIENT_CERT    (1u << 0)
+/* server: without a valid certificate of the client the handshake fails */
+#define RWS_TLS_CLIENT_CERT_REQUIRED (1u << 1)
+#define RWS_TLS_ONLY_1_3       (1u << 2) /* refuse TLS 1.2 */
+
 /* Levels of on_log. */
 #define RWS_LOG_ERROR          1 /* cannot do what it was asked */
 #define RWS_LOG_WARN           2 /* worse than it could be */
@@ -106,6 +113,8 @@ typedef enum { /* what a call answers; negative is failure */
 typedef struct rws_buf rws_buf;         /* an immutable outgoing message, framed once; refcounted */
 typedef struct rws_engine rws_engine;   /* N reactors: one thread and one ring each */
 typedef struct rws_reactor rws_reactor; /* the reactor of the thread you are called on; lent */
+/* one side of TLS: certificates, keys, whom to trust; refcounted */
+typedef struct rws_tls rws_tls;
 typedef struct rws_upgrade rws_upgrade; /* an HTTP upgrade in progress; lent to on_upgrade */
 
 typedef struct { /* where a peer is */
@@ -204,6 +213,7 @@ typedef struct { /* what to listen on */
    * same host and port. A list with commas: `https://example.com`, `*.example.com` (what lies
    * below it), `self` (the same host and port), `null` (pages without an origin), `*` (all) */
   const char *origins;
+  rws_tls *tls;                   /* a server's, retained: connections speak TLS; NULL: plain */
 } rws_endpoint;
 
 typedef struct { /* a part of io_uring that the engine needs, uses or could use */
@@ -235,11 +245,38 @@ typedef struct { /* all since the start, except connections */
   uint64_t accept_dropped;
   uint64_t buffers_exhausted; /* times that a receive had to wait for a buffer */
   uint64_t turns;             /* turns of the loop */
+  uint64_t tls_handshakes;    /* TLS handshakes done, short ones too */
+  uint64_t tls_failed;        /* TLS handshakes that failed, or did not end in time */
+  uint64_t tls_resumed;       /* TLS handshakes that resumed an earlier session */
 } rws_stats;
 
 typedef struct { /* a timer of one reactor; 0 is never one */
   uint64_t id; /* to compare and to print */
 } rws_timer;
+
+/* a certificate chain and its private key, in PEM: from memory, or else from files */
+typedef struct {
+  rws_bytes cert_chain_pem; /* the end entity's certificate first */
+  rws_bytes key_pem;        /* not encrypted */
+  const char *cert_file;    /* read now, if cert_chain_pem is empty */
+  const char *key_file;     /* read now, if key_pem is empty */
+} rws_identity;
+
+typedef struct { /* one side of TLS; NULL: all defaults */
+  uint32_t size;          /* RWS_INIT */
+  uint32_t flags;         /* RWS_TLS_* */
+  /* copied. A server shows the one whose certificate has the name that is asked for, exact ones
+   * before wildcards, or else the first; a client has at most one */
+  const rws_identity *identities;
+  size_t identities_len;  /* how many */
+  /* who must have issued the peer's certificate; of a client by default whom the system trusts */
+  rws_bytes roots_pem;
+  const char *roots_file; /* read now, if roots_pem is empty */
+  /* client: has the last word on a server's certificate that is valid; 0 refuses it. Called on
+   * reactors' threads */
+  int (*verify)(rws_bytes certificate_der, void *user);
+  void *user;             /* handed to verify */
+} rws_tls_config;
 
 #ifdef __cplusplus
 extern "C" {
@@ -329,6 +366,10 @@ rws_bytes rws_upgrade_path(const rws_upgrade *up); /* The request target as sent
 /* The first header of that name, whatever its case. */
 rws_bytes rws_upgrade_header(const rws_upgrade *up, const char *name);
 rws_status rws_upgrade_peer(const rws_upgrade *up, rws_address *out); /* The peer's address. */
+/* The name that the client has asked for in TLS (SNI), in lower case. */
+rws_bytes rws_upgrade_server_name(const rws_upgrade *up);
+/* The certificate that the client has shown, in DER; it was verified. */
+rws_bytes rws_upgrade_peer_certificate(const rws_upgrade *up);
 /* Chooses one that was offered. Without this call none is chosen. */
 rws_status rws_upgrade_protocol(rws_upgrade *up, const char *name);
 /* Adds a header to the answer. RWS_E_INVALID: control bytes, or a header of the handshake's own. */
@@ -349,6 +390,25 @@ void rws_buf_release(rws_buf *b);    /* One reference less; NULL is fine. */
 /* Keeps the message beyond its callback, to send it: one reference is yours. No copy when it lies
  * whole in a receive buffer and few are kept. NULL: no message, or a part that is not UTF-8. */
 rws_buf *rws_message_retain(rws_reactor *r, const rws_message *m);
+
+/* TLS: one side of it, for many connections. Any thread. */
+
+/* A server with one certificate, from memory. */
+RWS_MUST_USE rws_status rws_tls_server(rws_bytes cert_chain_pem, rws_bytes key_pem, rws_tls **out,
+                                       rws_error *err);
+/* A client that trusts those roots; none: whom the system trusts. */
+RWS_MUST_USE rws_status rws_tls_client(rws_bytes roots_pem, rws_tls **out, rws_error *err);
+/* For endpoints. err says what is wrong with which certificate or key. */
+RWS_MUST_USE rws_status rws_tls_server_new(const rws_tls_config *config, rws_tls **out,
+                                           rws_error *err);
+/* For connections that we make. */
+RWS_MUST_USE rws_status rws_tls_client_new(const rws_tls_config *config, rws_tls **out,
+                                           rws_error *err);
+/* Handshakes from now on use config; open connections stay. On failure nothing has changed. */
+RWS_MUST_USE rws_status rws_tls_reload(rws_tls *t, const rws_tls_config *config, rws_error *err);
+rws_tls *rws_tls_retain(rws_tls *t); /* One reference more; returns t. */
+/* One reference less; NULL is fine. Endpoints keep their own. */
+void rws_tls_release(rws_tls *t);
 
 /* Like snprintf: writes `192.0.2.1:80`, `[2001:db8::1]:80` or `none`, cut to fit with its NUL,
  * and returns its whole length without it; less than 64. */

@@ -83,6 +83,47 @@ class buf {
   rws_buf *release() noexcept { return std::exchange(b_, nullptr); }
 };
 
+// One side of TLS for endpoints (at.tls = t.get()): copies share it.  Empty when it could not be
+// made: err says why.
+class tls {
+  rws_tls *t_ = nullptr;
+
+ public:
+  tls() noexcept = default;
+  explicit tls(rws_tls *owned) noexcept : t_(owned) {}
+  static tls server(std::string_view chain_pem, std::string_view key_pem,
+                    rws_error *err = nullptr) noexcept {
+    rws_tls *made = nullptr;
+    return rws_tls_server(bytes(chain_pem), bytes(key_pem), &made, err) < 0 ? tls() : tls(made);
+  }
+  static tls server(const rws_tls_config &config, rws_error *err = nullptr) noexcept {
+    rws_tls *made = nullptr;
+    return rws_tls_server_new(&config, &made, err) < 0 ? tls() : tls(made);
+  }
+  // No roots: those of the system.
+  static tls client(std::string_view roots_pem = {}, rws_error *err = nullptr) noexcept {
+    rws_tls *made = nullptr;
+    return rws_tls_client(bytes(roots_pem), &made, err) < 0 ? tls() : tls(made);
+  }
+  static tls client(const rws_tls_config &config, rws_error *err = nullptr) noexcept {
+    rws_tls *made = nullptr;
+    return rws_tls_client_new(&config, &made, err) < 0 ? tls() : tls(made);
+  }
+  tls(const tls &other) noexcept : t_(rws_tls_retain(other.t_)) {}
+  tls(tls &&other) noexcept : t_(std::exchange(other.t_, nullptr)) {}
+  tls &operator=(tls other) noexcept {
+    std::swap(t_, other.t_);
+    return *this;
+  }
+  ~tls() { rws_tls_release(t_); }
+  explicit operator bool() const noexcept { return t_ != nullptr; }
+  rws_tls *get() const noexcept { return t_; }
+  RWS_MUST_USE rws_status reload(const rws_tls_config &config,
+                                 rws_error *err = nullptr) const noexcept {
+    return rws_tls_reload(t_, &config, err);
+  }
+};
+
 namespace detail {
 // C functions over members: T::f(reactor), or a free function or lambda f(reactor, T &).
 template <auto F, class T> void call(rws_reactor *r, void *arg) noexcept;
@@ -191,6 +232,11 @@ class upgrade {
     return view(rws_upgrade_header(up_, name));
   }
   rws_status peer(rws_address &out) const noexcept { return rws_upgrade_peer(up_, &out); }
+  // Of TLS; absent ones have data() == nullptr.
+  std::string_view server_name() const noexcept { return view(rws_upgrade_server_name(up_)); }
+  std::string_view peer_certificate() const noexcept {
+    return view(rws_upgrade_peer_certificate(up_));
+  }
   rws_status protocol(const char *name) const noexcept { return rws_upgrade_protocol(up_, name); }
   rws_status add_header(const char *name, std::string_view value) const noexcept {
     return rws_upgrade_add_header(up_, name, bytes(value));

@@ -4,6 +4,8 @@
 mod certs;
 #[path = "tls/echo.rs"]
 mod echo;
+#[path = "tls/handshake.rs"]
+mod handshake;
 #[path = "tls/peer.rs"]
 mod peer;
 #[path = "tls/service.rs"]

@@ -55,6 +55,13 @@ pub const RWS_CFG_PIN: u32 = 1 << 0;
 /// IORING_SETUP_SQPOLL: a kernel thread submits
 pub const RWS_CFG_SQPOLL: u32 = 1 << 1;
 
+/// server: clients are asked for a certificate; one that is shown must be valid
+pub const RWS_TLS_CLIENT_CERT: u32 = 1 << 0;
+/// server: without a valid certificate of the client the handshake fails
+pub const RWS_TLS_CLIENT_CERT_REQUIRED: u32 = 1 << 1;
+/// refuse TLS 1.2
+pub const RWS_TLS_ONLY_1_3: u32 = 1 << 2;
+
 /// cannot do what it was asked
 pub const RWS_LOG_ERROR: i32 = 1;
 /// worse than it could be

@@ -2,9 +2,10 @@
 
 use crate::callbacks::rws_callbacks;
 use crate::constants::RWS_OPT_STREAM;
+use crate::own;
 use crate::sized::{self, Sized};
 use crate::status::{Failure, rws_status};
-use crate::types::{User, string};
+use crate::types::{User, rws_tls, string};
 use ringws_engine::config::{Address, Endpoint};
 use ringws_engine::conn::Limits;
 use ringws_engine::proto::Origins;
@@ -90,6 +91,8 @@ pub struct rws_endpoint {
     /// same host and port. A list with commas: `https://example.com`, `*.example.com` (what lies
     /// below it), `self` (the same host and port), `null` (pages without an origin), `*` (all)
     pub origins: *const c_char,
+    /// a server's, retained: connections speak TLS; NULL: plain
+    pub tls: *mut rws_tls,
 }
 
 // SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
@@ -123,12 +126,18 @@ impl rws_endpoint {
                 Origins::parse(list?).map_err(|error| Failure::invalid(error.to_string()))?
             }
         };
+        let tls = match at.tls.is_null() {
+            true => None,
+            // SAFETY: not null, so a live reference.
+            false => Some(unsafe { own::borrow(at.tls) }?.server()?),
+        };
         Ok(Endpoint {
             address,
             port,
             handler: Arc::new(callbacks),
             limits,
             origins,
+            tls,
             user: User(at.user).to_word(),
         })
     }

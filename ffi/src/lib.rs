@@ -26,6 +26,7 @@ mod sized;
 pub mod stats;
 pub mod status;
 pub mod timer;
+pub mod tls;
 pub mod types;
 pub mod upgrade;
 

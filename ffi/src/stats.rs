@@ -52,6 +52,12 @@ pub struct rws_stats {
     pub buffers_exhausted: u64,
     /// turns of the loop
     pub turns: u64,
+    /// TLS handshakes done, short ones too
+    pub tls_handshakes: u64,
+    /// TLS handshakes that failed, or did not end in time
+    pub tls_failed: u64,
+    /// TLS handshakes that resumed an earlier session
+    pub tls_resumed: u64,
 }
 
 // SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
@@ -82,6 +88,9 @@ impl rws_stats {
             accept_dropped: stats.accept_dropped,
             buffers_exhausted: stats.buffers_exhausted,
             turns: stats.turns,
+            tls_handshakes: stats.tls_handshakes,
+            tls_failed: stats.tls_failed,
+            tls_resumed: stats.tls_resumed,
         }
     }
 }

@@ -62,6 +62,11 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
+    /// Any.
+    pub(crate) fn new(status: rws_status, errno: i32, text: impl Into<String>) -> Self {
+        Self { status, errno, text: text.into() }
+    }
+
     /// A bad argument, and which.
     pub(crate) fn invalid(text: impl Into<String>) -> Self {
         Self { status: rws_status::RWS_E_INVALID, errno: 0, text: text.into() }

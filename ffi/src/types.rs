@@ -2,6 +2,7 @@
 
 use crate::own::{Boxed, Lent, Opaque, Shared};
 use crate::status::rws_status;
+use crate::tls::Tls;
 use crate::upgrade::Asked;
 use ringws_engine::buffer::Outgoing;
 use ringws_engine::engine::Engine;
@@ -41,6 +42,12 @@ pub struct rws_buf {
     _private: [u8; 0],
 }
 opaque!(rws_buf, Outgoing, Shared);
+
+/// one side of TLS: certificates, keys, whom to trust; refcounted
+pub struct rws_tls {
+    _private: [u8; 0],
+}
+opaque!(rws_tls, Tls, Shared);
 
 /// a connection; 0 is never one
 #[repr(C)]

@@ -77,6 +77,28 @@ pub unsafe extern "C" fn rws_upgrade_peer(
     })
 }
 
+/// The name that the client has asked for in TLS (SNI), in lower case.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rws_upgrade_server_name(up: *const rws_upgrade) -> rws_bytes {
+    guard(|| {
+        // SAFETY: the lent upgrade or null.
+        let asked = unsafe { own::borrow(up) };
+        let name = asked.ok().and_then(|up| up.upgrade.server_name());
+        name.map_or(rws_bytes::ABSENT, |name| name.as_bytes().into())
+    })
+}
+
+/// The certificate that the client has shown, in DER; it was verified.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rws_upgrade_peer_certificate(up: *const rws_upgrade) -> rws_bytes {
+    guard(|| {
+        // SAFETY: the lent upgrade or null.
+        let asked = unsafe { own::borrow(up) };
+        let der = asked.ok().and_then(|up| up.upgrade.peer_certificate());
+        der.map_or(rws_bytes::ABSENT, rws_bytes::from)
+    })
+}
+
 /// Chooses one that was offered. Without this call none is chosen.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_upgrade_protocol(

@@ -12,6 +12,7 @@ use ringws::features::rws_feature;
 use ringws::message::{rws_close_info, rws_message};
 use ringws::stats::rws_stats;
 use ringws::status::{rws_error, rws_status};
+use ringws::tls::{rws_identity, rws_tls_config};
 use ringws::types::{rws_bytes, rws_conn, rws_timer};
 use std::collections::BTreeMap;
 use std::mem::{align_of, offset_of, size_of};
@@ -49,7 +50,7 @@ structs! {
         on_log, user, busy_poll_us, reserved,
     }
     rws_conn { id }
-    rws_endpoint { size, port, address, callbacks, user, options, origins }
+    rws_endpoint { size, port, address, callbacks, user, options, origins, tls }
     rws_error { status, sys_errno, text }
     rws_feature { name, kernel, flags, reserved }
     rws_message { data, len, opcode, flags }
@@ -61,7 +62,11 @@ structs! {
         size, reactors, connections, accepted, upgraded, refused, violations, timeouts,
         messages_in, bytes_in, messages_out, bytes_out, bytes_copied, retained, retain_copied,
         forward_dropped, accept_paused, accept_dropped, buffers_exhausted,
-        turns,
+        turns, tls_handshakes, tls_failed, tls_resumed,
+    }
+    rws_identity { cert_chain_pem, key_pem, cert_file, key_file }
+    rws_tls_config {
+        size, flags, identities, identities_len, roots_pem, roots_file, verify, user,
     }
     rws_timer { id }
 }
@@ -84,6 +89,7 @@ values! {
     RWS_CLOSE_TOO_BIG, RWS_CLOSE_INTERNAL, RWS_CLOSE_RESTART, RWS_CLOSE_TRY_AGAIN,
     RWS_CLOSE_BAD_GATEWAY,
     RWS_MORE, RWS_FIRST, RWS_LAST, RWS_OPT_STREAM, RWS_CFG_PIN, RWS_CFG_SQPOLL,
+    RWS_TLS_CLIENT_CERT, RWS_TLS_CLIENT_CERT_REQUIRED, RWS_TLS_ONLY_1_3,
     RWS_LOG_ERROR, RWS_LOG_WARN, RWS_LOG_INFO,
     RWS_FAMILY_NONE, RWS_FAMILY_IPV4, RWS_FAMILY_IPV6,
     RWS_FEATURE_REQUIRED, RWS_FEATURE_PRESENT, RWS_FEATURE_USED,
@@ -112,6 +118,7 @@ fn facts() -> Facts {
         ("rws_endpoint", size_of::<rws_endpoint>()),
         ("rws_options", size_of::<rws_options>()),
         ("rws_stats", size_of::<rws_stats>()),
+        ("rws_tls_config", size_of::<rws_tls_config>()),
     ] {
         facts.insert(format!("((const {name})RWS_INIT({name})).size"), size as i64);
     }

@@ -12,6 +12,7 @@ pub mod ctx;
 mod deliver;
 pub mod handle;
 pub mod handler;
+mod key;
 pub(crate) mod landing;
 mod lent;
 mod mailbox;
@@ -53,43 +54,6 @@ const POOL_BYTES_MAX: usize = 8 << 20;
 
 /// Large vectors that were not needed for so long are freed.
 const TRIM_MS: u64 = 1_000;
-
-/// What the keys of the wheel name.
-mod key {
-    use super::timers::TIMER_KEY;
-
-    const LISTENER: u64 = 1 << 62;
-    pub(super) const GRACE: u64 = 1 << 61;
-    pub(super) const TRIM: u64 = 1 << 60;
-
-    pub(super) enum Due {
-        Timer(u64),
-        Listener(usize),
-        Grace,
-        Trim,
-        Slot(u32),
-    }
-
-    pub(super) fn of_slot(index: u32) -> u64 {
-        u64::from(index)
-    }
-    pub(super) fn of_listener(index: usize) -> u64 {
-        LISTENER | index as u64
-    }
-    pub(super) fn decode(key: u64) -> Due {
-        if key & TIMER_KEY != 0 {
-            Due::Timer(key)
-        } else if key & LISTENER != 0 {
-            Due::Listener((key & !LISTENER) as usize)
-        } else if key & GRACE != 0 {
-            Due::Grace
-        } else if key & TRIM != 0 {
-            Due::Trim
-        } else {
-            Due::Slot(key as u32)
-        }
-    }
-}
 
 /// One thread's loop over a kernel.
 pub struct Reactor<K: Kernel> {

@@ -18,11 +18,11 @@ mod pem;
 #[cfg(feature = "tls")]
 mod record;
 #[cfg(feature = "tls")]
+mod seal;
+#[cfg(feature = "tls")]
 mod server;
 #[cfg(feature = "tls")]
 mod session;
-#[cfg(all(test, feature = "tls"))]
-mod tests;
 
 #[cfg(feature = "tls")]
 pub use client::{Client, ClientSettings, Verify};

@@ -1,39 +1,35 @@
 //! One connection's TLS, either side of it.
 
 use super::identity::take_asked;
-use super::record::{HEADER, PLAIN_MAX, Plain, Step, Write, end_of_record, step, write};
+use super::record::{HEADER, Plain, Step, end_of_record, step};
 use super::{Alert, Client, Server};
-use crate::buffer::{Batch, Pool};
+use crate::buffer::Pool;
 use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName;
 use rustls::server::UnbufferedServerConnection;
 use rustls::{CommonState, HandshakeKind, SupportedCipherSuite};
-use std::io::IoSlice;
 use std::ops::Range;
 
-/// Pieces of a batch that are looked at together.
-const SLICES: usize = 16;
-
-enum Side {
+pub(super) enum Side {
     Server(UnbufferedServerConnection),
     Client(UnbufferedClientConnection),
 }
 
 /// One connection's TLS. Between records it holds nothing beside rustls's own state.
 pub struct Session {
-    side: Side,
+    pub(super) side: Side,
     /// What came of a record that is not whole, or of a handshake message over several records;
     /// no more than one of either.
-    carry: Vec<u8>,
+    pub(super) carry: Vec<u8>,
     /// How much of `carry` rustls has seen.
-    seen: usize,
+    pub(super) seen: usize,
     /// To be sent.
-    output: Vec<u8>,
+    pub(super) output: Vec<u8>,
     failure: Option<Box<Alert>>,
     asked: Option<Box<str>>,
-    established: bool,
-    peer_closed: bool,
-    closed: bool,
+    pub(super) established: bool,
+    pub(super) peer_closed: bool,
+    pub(super) closed: bool,
 }
 
 impl std::fmt::Debug for Session {
@@ -290,7 +286,7 @@ impl Session {
         }
     }
 
-    fn fail(&mut self, error: &rustls::Error) {
+    pub(super) fn fail(&mut self, error: &rustls::Error) {
         self.failure.get_or_insert_with(|| Box::new(Alert(error.to_string())));
     }
 
@@ -299,107 +295,6 @@ impl Session {
             Side::Server(conn) => step(conn.process_tls_records(window), &mut self.output),
             Side::Client(conn) => step(conn.process_tls_records(window), &mut self.output),
         }
-    }
-
-    /// Writes to the output.
-    fn put(&mut self, what: Write<'_>) -> Result<(), Alert> {
-        loop {
-            // It must see again what it has not done with.
-            let window = &mut self.carry[..self.seen];
-            let (discard, step) = match &mut self.side {
-                Side::Server(conn) => {
-                    write(conn.process_tls_records(window), what, &mut self.output)
-                }
-                Side::Client(conn) => {
-                    write(conn.process_tls_records(window), what, &mut self.output)
-                }
-            };
-            self.carry.drain(..discard);
-            self.seen -= discard;
-            match step {
-                Step::Again => {}
-                Step::Blocked => return Ok(()),
-                // All that came was taken in before, and the peer's end was noted.
-                Step::Ended | Step::Plain(_) => return Err(Alert("closed".into())),
-                Step::Failed(error) => {
-                    self.fail(&error);
-                    return Err(Alert(error.to_string()));
-                }
-            }
-        }
-    }
-
-    /// Encrypts the first bytes of a batch, at most `most`, into the output. Returns how many.
-    /// What is small is one record, with the pieces that it consists of.
-    ///
-    /// # Errors
-    /// The session has ended.
-    pub fn encrypt(&mut self, batch: &Batch, most: usize, pool: &mut Pool) -> Result<usize, Alert> {
-        if let Some(failure) = self.failure() {
-            return Err(failure.clone());
-        }
-        if self.closed {
-            return Err(Alert("closed".into()));
-        }
-        self.open_output(pool);
-        if let Some(bytes) = batch.contiguous() {
-            let bytes = &bytes[..bytes.len().min(most)];
-            return self.put(Write::Data(bytes)).map(|()| bytes.len());
-        }
-        let mut slices = [IoSlice::new(&[]); SLICES];
-        let count = batch.slices(&mut slices);
-        let mut record = pool.get();
-        let mut taken = 0;
-        let mut outcome = Ok(());
-        for slice in &slices[..count] {
-            let mut rest = &slice[..slice.len().min(most - taken)];
-            taken += rest.len();
-            while !rest.is_empty() && outcome.is_ok() {
-                let (now, later) = rest.split_at(rest.len().min(PLAIN_MAX - record.len()));
-                rest = later;
-                if record.is_empty() && now.len() == PLAIN_MAX {
-                    outcome = self.put(Write::Data(now));
-                    continue;
-                }
-                record.extend_from_slice(now);
-                if record.len() == PLAIN_MAX {
-                    outcome = self.put(Write::Data(&record));
-                    record.clear();
-                }
-            }
-        }
-        if !record.is_empty() && outcome.is_ok() {
-            outcome = self.put(Write::Data(&record));
-        }
-        pool.put(record);
-        outcome.map(|()| taken)
-    }
-
-    /// Puts a close_notify into the output, once: nothing is sent behind it. The peer can tell by
-    /// it that it has all (RFC 8446 §6.1).
-    pub fn close(&mut self, pool: &mut Pool) {
-        if !self.closed && self.failure.is_none() && self.established {
-            self.open_output(pool);
-            // If it cannot be made, the session has ended already.
-            let _ = self.put(Write::CloseNotify);
-        }
-        self.closed = true;
-    }
-
-    fn open_output(&mut self, pool: &mut Pool) {
-        if self.output.capacity() == 0 {
-            self.output = pool.get();
-        }
-    }
-
-    /// Whether there is something to be sent.
-    pub fn has_output(&self) -> bool {
-        !self.output.is_empty()
-    }
-
-    /// What is to be sent, in the order of the calls.
-    pub fn take_output(&mut self) -> Option<Vec<u8>> {
-        (!self.output.is_empty()).then(|| std::mem::take(&mut self.output))
     }
 
     /// Gives all memory back but rustls's.

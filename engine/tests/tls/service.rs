@@ -36,7 +36,7 @@ impl Handler for Echo {
     fn on_message(&self, ctx: &mut Context, conn: Conn, message: Message<'_>) {
         if message.payload == b"pause" {
             ctx.pause(conn).unwrap();
-            let resume = move |ctx: &mut Context| drop(ctx.resume(conn));
+            let resume = move |ctx: &mut Context| ctx.resume(conn).unwrap();
             ctx.timer_start(Duration::from_millis(300), Box::new(resume));
         }
         if message.payload == b"retain" {

@@ -12,12 +12,17 @@ const PING: u8 = 9;
 const PONG: u8 = 10;
 
 /// A connection with the handshake done.
-pub(crate) struct Client(TcpStream);
+pub(crate) struct Client<S = TcpStream>(S);
 
-impl Client {
-    pub(crate) fn connect(port: u16) -> Self {
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+/// A connected socket.
+pub(crate) fn tcp(port: u16) -> TcpStream {
+    let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream
+}
+
+impl<S: Read + Write> Client<S> {
+    pub(crate) fn upgrade(mut stream: S) -> Self {
         let request = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
             Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
             Sec-WebSocket-Version: 13\r\n\r\n";
@@ -104,7 +109,19 @@ fn code(code: u16) -> [u8; 2] {
 /// one that answers, one that only goes away. The server must have been started with a largest
 /// message of `message_max` bytes.
 pub(crate) fn converse(server: Server, message_max: usize, signal: &str, patience: Duration) {
-    let mut first = Client::connect(server.port);
+    converse_over(tcp, server, message_max, signal, patience);
+}
+
+/// The same over whatever `connect` makes of a port.
+pub(crate) fn converse_over<S: Read + Write>(
+    connect: impl Fn(u16) -> S,
+    server: Server,
+    message_max: usize,
+    signal: &str,
+    patience: Duration,
+) {
+    let open = || Client::upgrade(connect(server.port));
+    let mut first = open();
     first.echoes(TEXT, "h\u{e9}llo".as_bytes());
     first.echoes(TEXT, b"");
     for len in [125, 126, 65_535, 65_536, message_max] {
@@ -117,12 +134,12 @@ pub(crate) fn converse(server: Server, message_max: usize, signal: &str, patienc
     assert_eq!(first.receive(), (CLOSE, code(1000).to_vec()));
     first.end();
 
-    let mut big = Client::connect(server.port);
+    let mut big = open();
     big.send(BINARY, &vec![0; message_max + 1]);
     assert_eq!(big.receive(), (CLOSE, code(1009).to_vec()));
     drop(big);
 
-    let (mut polite, mut rude) = (Client::connect(server.port), Client::connect(server.port));
+    let (mut polite, mut rude) = (open(), open());
     polite.echoes(TEXT, b"still here");
     rude.echoes(TEXT, b"me too");
     server.signal(signal);

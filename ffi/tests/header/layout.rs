@@ -2,7 +2,7 @@
 //! order of a table of contents under headings.
 
 /// The functions in order, under their headings. Each function must be here, once.
-const CONTENTS: [(&str, &[&str]); 8] = [
+const CONTENTS: [(&str, &[&str]); 9] = [
     ("", &["rws_version", "rws_strerror", "rws_kernel_features"]),
     (
         "Life of an engine. Any thread.",
@@ -60,6 +60,8 @@ const CONTENTS: [(&str, &[&str]); 8] = [
             "rws_upgrade_path",
             "rws_upgrade_header",
             "rws_upgrade_peer",
+            "rws_upgrade_server_name",
+            "rws_upgrade_peer_certificate",
             "rws_upgrade_protocol",
             "rws_upgrade_add_header",
             "rws_upgrade_set_user",
@@ -69,17 +71,30 @@ const CONTENTS: [(&str, &[&str]); 8] = [
         "Outgoing messages made once and sent many times. Any thread, except rws_message_retain.",
         &["rws_buf_new", "rws_buf_wrap", "rws_buf_retain", "rws_buf_release", "rws_message_retain"],
     ),
+    (
+        "TLS: one side of it, for many connections. Any thread.",
+        &[
+            "rws_tls_server",
+            "rws_tls_client",
+            "rws_tls_server_new",
+            "rws_tls_client_new",
+            "rws_tls_reload",
+            "rws_tls_retain",
+            "rws_tls_release",
+        ],
+    ),
     ("", &["rws_address_text"]),
 ];
 
 /// The constant that each group begins with, and its heading.
-const GROUPS: [(&str, &str); 9] = [
+const GROUPS: [(&str, &str); 10] = [
     ("RWS_CONTINUATION", "Opcodes, RFC 6455 section 5.2."),
     ("RWS_CLOSE_NORMAL", "Close codes, RFC 6455 section 7.4.1 and the IANA registry."),
     ("RWS_MORE", "Flags of sends."),
     ("RWS_FIRST", "Flags of messages."),
     ("RWS_OPT_STREAM", "Flags of options."),
     ("RWS_CFG_PIN", "Flags of the configuration."),
+    ("RWS_TLS_CLIENT_CERT", "Flags of TLS."),
     ("RWS_LOG_ERROR", "Levels of on_log."),
     ("RWS_FAMILY_NONE", "Families of addresses."),
     ("RWS_FEATURE_REQUIRED", "Flags of kernel features."),
@@ -247,7 +262,7 @@ fn constants(blocks: &[Block]) -> String {
         }
         let line = block.code[0].replace("(1 <<", "(1u <<");
         let (name, value) = line.rsplit_once(name).map(|(_, value)| (name, value.trim())).unwrap();
-        let code = format!("#define {name:<23}{value}");
+        let code = format!("#define {name:<22} {value}");
         groups.last_mut().expect("a heading").1.push((block.doc.clone(), vec![code]));
     }
     let text =

@@ -1,0 +1,35 @@
+//! What the keys of the wheel name.
+
+use super::timers::TIMER_KEY;
+
+const LISTENER: u64 = 1 << 62;
+pub(super) const GRACE: u64 = 1 << 61;
+pub(super) const TRIM: u64 = 1 << 60;
+
+pub(super) enum Due {
+    Timer(u64),
+    Listener(usize),
+    Grace,
+    Trim,
+    Slot(u32),
+}
+
+pub(super) fn of_slot(index: u32) -> u64 {
+    u64::from(index)
+}
+pub(super) fn of_listener(index: usize) -> u64 {
+    LISTENER | index as u64
+}
+pub(super) fn decode(key: u64) -> Due {
+    if key & TIMER_KEY != 0 {
+        Due::Timer(key)
+    } else if key & LISTENER != 0 {
+        Due::Listener((key & !LISTENER) as usize)
+    } else if key & GRACE != 0 {
+        Due::Grace
+    } else if key & TRIM != 0 {
+        Due::Trim
+    } else {
+        Due::Slot(key as u32)
+    }
+}

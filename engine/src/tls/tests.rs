@@ -1,1 +1,0 @@
-//! Sessions against each other, in memory.
