@@ -3,6 +3,7 @@
 use crate::conn::Limits;
 use crate::engine::Error;
 use crate::proto::Origins;
+pub use crate::reactor::target::Target;
 use crate::reactor::{Context, Handler};
 use crate::tls;
 use std::net::IpAddr;

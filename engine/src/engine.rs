@@ -3,12 +3,13 @@
 use crate::config::{Address, Config, Endpoint, Level, Sizes};
 use crate::listen::listen;
 use crate::random::fill_random;
-use crate::reactor::{Handle, Reactor, Served, Setup, Stats};
+use crate::reactor::{Handle, Reactor, Resolve, Served, Setup, Stats, Target, TargetError};
+use crate::resolve::Resolver;
 use crate::ring::{Errno, Refused, Uring, UringConfig, Waker, signals};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -42,6 +43,7 @@ pub struct Engine {
     config: Config,
     sizes: Sizes,
     handle: Handle,
+    resolver: Arc<dyn Resolve>,
     state: Mutex<State>,
     /// Signalled when the reactors have been joined.
     joined: Condvar,
@@ -83,6 +85,7 @@ impl Engine {
             config,
             sizes,
             handle: Handle::new(wakers.into()),
+            resolver: Arc::new(Resolver::default()),
             state: Mutex::default(),
             joined: Condvar::new(),
         })
@@ -156,6 +159,14 @@ impl Engine {
         outcome
     }
 
+    /// Connects to a server, after the start; any thread. `on_open` or `on_refused` follows.
+    ///
+    /// # Errors
+    /// As [`Handle::connect`].
+    pub fn connect(&self, target: Target) -> Result<(), TargetError> {
+        self.handle.connect(target)
+    }
+
     /// For other threads.
     pub fn handle(&self) -> &Handle {
         &self.handle
@@ -227,6 +238,7 @@ impl Engine {
             listeners,
             endpoints: state.endpoints.clone(),
             handle: self.handle.clone(),
+            resolver: Arc::clone(&self.resolver),
         };
         // The host's signals are for the host's threads: ours inherit a full mask.
         signals::blocked(|| {
@@ -268,6 +280,7 @@ struct Thread {
     listeners: Vec<u16>,
     endpoints: Vec<Served>,
     handle: Handle,
+    resolver: Arc<dyn Resolve>,
 }
 
 impl Thread {
@@ -308,6 +321,7 @@ impl Thread {
                 connections_max: self.sizes.connections_max.min(sockets_max),
                 endpoints: self.endpoints,
                 listeners: self.listeners,
+                resolver: self.resolver,
                 random: fill_random,
                 handle: self.handle,
                 user: self.config.user,

@@ -31,6 +31,8 @@ mod random;
 #[cfg(feature = "uring")]
 pub mod reactor;
 #[cfg(feature = "uring")]
+mod resolve;
+#[cfg(feature = "uring")]
 #[allow(unsafe_code)]
 pub mod ring;
 #[cfg(feature = "sim")]

@@ -2,6 +2,8 @@
 
 #[path = "ring/child.rs"]
 mod child;
+#[path = "ring/connect.rs"]
+mod connect;
 #[path = "ring/echo.rs"]
 mod echo;
 #[path = "ring/ending.rs"]

@@ -68,15 +68,24 @@ impl Connection {
     /// A client's end, which asks a server to upgrade: the request is queued, with a key of its
     /// own (RFC 6455 §4.1, 7). [`Event::Open`] follows, or a failure, within the handshake timeout.
     pub fn client(ask: &Arc<Ask>, env: &mut Env<'_>) -> Self {
-        let mut connection = Self::new(env.now);
+        let mut connection = Self::unasked(env.now);
         connection.ask(ask, env);
+        connection
+    }
+
+    /// A client's end that is still to [`ask`](Connection::ask), within the handshake timeout.
+    pub fn unasked(now: Tick) -> Self {
+        let mut connection = Self::server(now);
+        connection.inbound = Inbound::new(Role::Client);
+        connection.outbox = Outbox::new(Role::Client);
+        connection.phase = Phase::Upgrade;
         connection
     }
 
     /// A client's end behind an HTTP proxy: `request` is queued, a `CONNECT`. When
     /// [`Event::Tunnel`] comes, go on with [`Connection::ask`].
     pub fn tunnel(request: &[u8], env: &mut Env<'_>) -> Self {
-        let mut connection = Self::new(env.now);
+        let mut connection = Self::unasked(env.now);
         connection.outbox.answer(request, env.pool);
         connection.asked = Some(Asked::new(Of::Proxy));
         connection.phase = Phase::Head;
@@ -84,7 +93,7 @@ impl Connection {
     }
 
     /// Asks the server on the other side of the proxy to upgrade. Does nothing unless
-    /// [`Event::Tunnel`] was the last event.
+    /// [`Event::Tunnel`] was the last event, or nothing was asked yet.
     pub fn ask(&mut self, ask: &Arc<Ask>, env: &mut Env<'_>) {
         if self.phase != Phase::Upgrade {
             return;
@@ -177,14 +186,5 @@ impl Connection {
     /// The first bytes of the body of the answer that has refused, at most 1 KiB, as they came.
     pub fn refusal_body(&self) -> &[u8] {
         self.asked.as_ref().map_or(&[], |asked| &asked.body)
-    }
-
-    /// A client that has not asked for anything yet.
-    fn new(now: Tick) -> Self {
-        let mut connection = Self::server(now);
-        connection.inbound = Inbound::new(Role::Client);
-        connection.outbox = Outbox::new(Role::Client);
-        connection.phase = Phase::Upgrade;
-        connection
     }
 }

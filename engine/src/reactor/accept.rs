@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 /// How long to wait before accepting again when descriptors or memory have run out.
 const RETRY_MS: u64 = 100;
 /// Names a socket that never got a slot.
-const NO_SLOT: Token = Token { slot: (1 << 24) - 1, generation: 0 };
+pub(super) const NO_SLOT: Token = Token { slot: (1 << 24) - 1, generation: 0 };
 
 /// A listening socket of this reactor.
 #[derive(Debug)]
@@ -99,11 +99,11 @@ impl<K: Kernel> Reactor<K> {
     fn open(&mut self, index: usize, accepted: Accepted) {
         let endpoint = self.listeners[index].endpoint;
         let conn = Connection::server(self.ctx.now);
-        let user = self.endpoints[endpoint as usize].user;
+        let user = self.endpoints.served[endpoint as usize].user;
         let tenant = if self.ctx.draining {
             None
         } else {
-            self.ctx.slab.insert(conn, accepted.socket, endpoint)
+            self.ctx.slab.insert(conn, accepted.socket, u32::from(endpoint))
         };
         let Some((slot_index, slot)) = tenant else {
             self.ctx.counters.accept_dropped.add(1);
@@ -111,7 +111,7 @@ impl<K: Kernel> Reactor<K> {
         };
         slot.user = user;
         #[cfg(feature = "tls")]
-        if let Some(settings) = &self.endpoints[endpoint as usize].tls {
+        if let Some(settings) = &self.endpoints.served[endpoint as usize].tls {
             slot.tls = super::tls::Link::server(settings);
             slot.abort = slot.tls.is_none();
         }

@@ -1,5 +1,6 @@
 //! What a callback may do: the reactor, without its kernel.
 
+use super::dials::Dials;
 use super::handle::Handle;
 use super::handler::Message;
 use super::lent::{Delivery, Lending, Lent};
@@ -48,6 +49,8 @@ pub struct Context {
     /// The same, or none: the one whose queue `cork` was lent from.
     pub(super) corked: Conn,
     pub(super) cork: Cork,
+    /// Connections that are being made.
+    pub(super) dials: Dials,
     /// The server's answer, while its connection is being reported open.
     pub(super) answer: Option<(Conn, Answer<'static>)>,
     /// The assembled message under delivery, if it is large.
@@ -157,7 +160,11 @@ impl Context {
         if self.is_foreign(conn) {
             return self.forward(conn, Mail::Close { conn, code, reason: reason.into() });
         }
-        self.on_live(conn, |slot, env| slot.conn.close(code, reason, env))
+        self.on_live(conn, |slot, env| {
+            slot.conn.close(code, reason, env)?;
+            slot.quit = true;
+            Ok(())
+        })
     }
 
     /// Ends the connection without a handshake; `on_close` follows when this callback has
@@ -170,7 +177,7 @@ impl Context {
             return self.forward(conn, Mail::Abort { conn });
         }
         self.on_live(conn, |slot, _| {
-            slot.abort = true;
+            (slot.abort, slot.quit) = (true, true);
             Ok(())
         })
     }
@@ -305,6 +312,14 @@ impl Context {
             Mail::Abort { conn } => self.abort(conn),
             Mail::Pause { conn, paused } => self.set_paused(conn, paused),
             Mail::SetUser { conn, user } => self.set_user(conn, user),
+            Mail::Connect(target) => {
+                self.dials.wanted.push_back(target);
+                Ok(())
+            }
+            Mail::Resolved { dial, found } => {
+                self.dials.found.push((dial, found));
+                Ok(())
+            }
             Mail::Job(job) => {
                 job(self);
                 Ok(())

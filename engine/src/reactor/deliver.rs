@@ -1,6 +1,7 @@
 //! From received bytes to callbacks.
 
 use super::Served;
+use super::connect::speak;
 use super::ctx::Context;
 use super::handler::{Handler, Message, Upgrade};
 use super::lent::{Lending, SHARE_MIN};
@@ -183,8 +184,7 @@ pub(super) fn act(ctx: &mut Context, handler: &dyn Handler, conn: Conn, event: E
         Event::Close => ctx.mark_dirty(conn.slot()),
         Event::Upgrade(request) => upgrade(ctx, handler, conn, &request),
         Event::Open(answer) => opened(ctx, handler, conn, answer),
-        // Without a proxy there is none.
-        Event::Tunnel => {}
+        Event::Tunnel => speak(ctx, conn.slot()),
     }
 }
 

@@ -4,12 +4,13 @@ use super::ctx::Context;
 use super::mailbox::{Mail, Mailbox};
 use super::name::{CallError, Conn};
 use super::stats::{Counters, Stats};
+use super::target::{Target, TargetError};
 use crate::buffer::Outgoing;
 use crate::conn::{SendError, SendFlags};
 use crate::proto::{CloseCode, Opcode, utf8};
 use crate::ring::Waker;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Bytes of mail that may wait for one reactor.
@@ -22,6 +23,8 @@ pub(crate) struct Shared {
     pub(crate) counters: Vec<Arc<Counters>>,
     /// 0 while running, else 1 + the grace in milliseconds.
     stop: AtomicU64,
+    /// Which reactor gets the next connection.
+    next: AtomicU32,
 }
 
 /// The engine as other threads see it. Calls are queued to the reactor that owns the connection;
@@ -38,6 +41,7 @@ impl Handle {
             counters: (0..reactors).map(|_| Arc::default()).collect(),
             wakers,
             stop: AtomicU64::new(0),
+            next: AtomicU32::new(0),
         }))
     }
 
@@ -99,6 +103,19 @@ impl Handle {
         self.mail(conn, Mail::Abort { conn })
     }
 
+    /// Connects to a server: `on_open` or `on_refused` of its handler follows, on the reactor that
+    /// the target names, or on each in turn.
+    ///
+    /// # Errors
+    /// [`TargetError::Limits`], and [`TargetError::Call`] as [`Handle::post`] has it. Nothing
+    /// follows then.
+    pub fn connect(&self, target: Target) -> Result<(), TargetError> {
+        target.check()?;
+        let turn = || self.0.next.fetch_add(1, Ordering::Relaxed) % self.reactors();
+        let reactor = target.reactor.unwrap_or_else(turn);
+        Ok(self.put(reactor as usize, Mail::Connect(Arc::new(target)))?)
+    }
+
     /// Runs `job` on a reactor's thread, exactly once if it was taken, at the latest when that
     /// reactor ends.
     ///
@@ -152,7 +169,7 @@ impl Handle {
         self.put(conn.reactor() as usize, mail)
     }
 
-    fn put(&self, reactor: usize, mail: Mail) -> Result<(), CallError> {
+    pub(super) fn put(&self, reactor: usize, mail: Mail) -> Result<(), CallError> {
         let mailbox = self.0.mailboxes.get(reactor).ok_or(CallError::Gone)?;
         if mailbox.push(mail)? {
             self.0.wakers[reactor].wake();

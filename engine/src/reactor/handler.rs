@@ -4,6 +4,7 @@
 use super::ctx::Context;
 pub use super::deliver::Messages;
 use super::name::Conn;
+use super::target::NotConnected;
 use crate::conn::CloseInfo;
 use crate::proto::Opcode;
 use crate::proto::handshake::{InvalidHeader, Refusal, Request, Response};
@@ -23,6 +24,8 @@ pub trait Handler: Send + Sync + 'static {
     }
     /// The connection is open.
     fn on_open(&self, _ctx: &mut Context, _conn: Conn) {}
+    /// A connection that we were to make did not come to be: instead of `on_open` and `on_close`.
+    fn on_refused(&self, _ctx: &mut Context, _why: &mut NotConnected<'_>) {}
     /// A message, or a part of one with `Limits::stream`.
     fn on_message(&self, _ctx: &mut Context, _conn: Conn, _message: Message<'_>) {}
     /// Several messages that came together, each to be handed to `on_message`. Not for you to

@@ -5,12 +5,14 @@ use super::timers::TIMER_KEY;
 const LISTENER: u64 = 1 << 62;
 pub(super) const GRACE: u64 = 1 << 61;
 pub(super) const TRIM: u64 = 1 << 60;
+const DIAL: u64 = 1 << 59;
 
 pub(super) enum Due {
     Timer(u64),
     Listener(usize),
     Grace,
     Trim,
+    Dial(u32),
     Slot(u32),
 }
 
@@ -19,6 +21,9 @@ pub(super) fn of_slot(index: u32) -> u64 {
 }
 pub(super) fn of_listener(index: usize) -> u64 {
     LISTENER | index as u64
+}
+pub(super) fn of_dial(index: u32) -> u64 {
+    DIAL | u64::from(index)
 }
 pub(super) fn decode(key: u64) -> Due {
     if key & TIMER_KEY != 0 {
@@ -29,6 +34,8 @@ pub(super) fn decode(key: u64) -> Due {
         Due::Grace
     } else if key & TRIM != 0 {
         Due::Trim
+    } else if key & DIAL != 0 {
+        Due::Dial(key as u32)
     } else {
         Due::Slot(key as u32)
     }

@@ -242,7 +242,7 @@ impl<K: Kernel> Reactor<K> {
             self.landings.revoke(slot);
         }
         if let Ok(Some(event)) = found {
-            let handler = &*self.endpoints[slot.endpoint as usize].handler;
+            let handler = self.endpoints.handler(slot.endpoint);
             let conn = handle_of(&mut self.ctx, index);
             act(&mut self.ctx, handler, conn, event);
         }

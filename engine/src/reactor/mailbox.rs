@@ -1,10 +1,14 @@
 //! What other threads ask of a reactor, and how it is woken for it.
 
 use super::ctx::Context;
+use super::dials::Found;
 use super::name::{CallError, Conn};
+use super::target::Target;
 use crate::buffer::Outgoing;
 use crate::conn::SendFlags;
 use crate::proto::{CloseCode, Opcode};
+use crate::ring::Token;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -19,6 +23,8 @@ pub(super) enum Mail {
     Abort { conn: Conn },
     Pause { conn: Conn, paused: bool },
     SetUser { conn: Conn, user: usize },
+    Connect(Arc<Target>),
+    Resolved { dial: Token, found: Found },
     Job(Job),
 }
 

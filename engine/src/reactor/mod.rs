@@ -7,9 +7,12 @@
 mod accept;
 #[cfg(feature = "sim")]
 pub(crate) mod census;
+mod connect;
 mod cork;
 pub mod ctx;
 mod deliver;
+mod dials;
+mod endpoints;
 pub mod handle;
 pub mod handler;
 mod key;
@@ -17,28 +20,34 @@ pub(crate) mod landing;
 mod lent;
 mod mailbox;
 mod name;
+mod refused;
 mod settle;
 mod setup;
 mod slab;
 pub mod stats;
 mod stop;
+pub mod target;
 mod timers;
 #[cfg(feature = "tls")]
 mod tls;
 mod wheel;
 
 pub use ctx::Context;
+pub use dials::{Busy, Found, Resolve};
 pub use handle::Handle;
 pub use handler::{Closed, Handler, Message, Upgrade};
 pub use name::{CallError, Conn, Timer};
 pub use setup::{Served, Setup};
 pub use stats::Stats;
+pub use target::{ConnectError, NotConnected, Target, TargetError};
 
 use crate::buffer::{Batch, Pool};
 use crate::conn::{Cork, Disposition, Tools};
 use crate::ring::{Completion, Errno, Kernel, KernelError, Lease, Token};
 use accept::Listener;
 use deliver::{deliver, handle_of, park, with_env};
+use dials::Dials;
+use endpoints::Endpoints;
 use landing::{How, Landings, Sizes};
 use lent::{Delivery, Lent};
 use mailbox::Mail;
@@ -59,7 +68,8 @@ const TRIM_MS: u64 = 1_000;
 pub struct Reactor<K: Kernel> {
     kernel: K,
     ctx: Context,
-    endpoints: Vec<Served>,
+    endpoints: Endpoints,
+    resolver: Arc<dyn Resolve>,
     listeners: Vec<Listener>,
     completions: Vec<Completion>,
     mails: Vec<Mail>,
@@ -99,6 +109,7 @@ impl<K: Kernel> Reactor<K> {
             run_user: 0,
             corked: Conn::NONE,
             cork: Cork::default(),
+            dials: Dials::new(),
             answer: None,
             lending: None,
             lent: Lent::default(),
@@ -112,7 +123,8 @@ impl<K: Kernel> Reactor<K> {
         let mut reactor = Self {
             kernel,
             ctx,
-            endpoints: setup.endpoints,
+            endpoints: Endpoints::new(setup.endpoints),
+            resolver: setup.resolver,
             listeners,
             completions: Vec::new(),
             mails: Vec::new(),
@@ -151,6 +163,7 @@ impl<K: Kernel> Reactor<K> {
     /// The kernel cannot go on. Every open connection has then been reported closed.
     pub fn turn(&mut self) -> Result<bool, KernelError> {
         self.heed_stop();
+        self.run_dials();
         self.settle_dirty();
         if self.is_finished() {
             self.finish();
@@ -199,6 +212,7 @@ impl<K: Kernel> Reactor<K> {
             Completion::Accepted { listener, result, more } => {
                 self.accepted(listener, result, more);
             }
+            Completion::Connected { attempt, result } => self.connected(attempt, result),
             Completion::Closed { token } => self.closed(token),
             Completion::Woken => {}
         }
@@ -270,7 +284,7 @@ impl<K: Kernel> Reactor<K> {
         let start = bytes.as_ptr() as usize;
         let memory = start..start + bytes.len();
         self.ctx.delivery = Some(Delivery::new(buffer, memory));
-        deliver(&mut self.ctx, &self.endpoints, index, bytes);
+        deliver(&mut self.ctx, &self.endpoints.served, index, bytes);
         let delivery = self.ctx.delivery.take();
         if delivery.is_some_and(|delivery| delivery.is_kept()) {
             self.kernel.forget(lease);
@@ -318,9 +332,9 @@ impl<K: Kernel> Reactor<K> {
         }
         let slot = self.ctx.slab.at(token.slot);
         if drained && slot.announced && !slot.abort {
-            let endpoint = slot.endpoint as usize;
+            let endpoint = slot.endpoint;
             let conn = handle_of(&mut self.ctx, token.slot);
-            self.endpoints[endpoint].handler.on_drain(&mut self.ctx, conn);
+            self.endpoints.handler(endpoint).on_drain(&mut self.ctx, conn);
         }
     }
 
@@ -347,6 +361,7 @@ impl<K: Kernel> Reactor<K> {
             match key::decode(due) {
                 key::Due::Slot(index) => self.expired(index),
                 key::Due::Listener(index) => self.retry_accept(index),
+                key::Due::Dial(index) => self.dial_due(index),
                 key::Due::Grace => self.grace_is_over(),
                 key::Due::Trim => {
                     self.ctx.pool.trim();

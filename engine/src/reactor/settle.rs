@@ -28,7 +28,7 @@ impl<K: Kernel> Reactor<K> {
     fn settle(&mut self, index: u32) {
         let slot = self.ctx.slab.at(index);
         if !slot.paused && !slot.abort && !slot.parked.is_empty() {
-            unpark(&mut self.ctx, &self.endpoints, index);
+            unpark(&mut self.ctx, &self.endpoints.served, index);
         }
         if self.is_over(index) {
             return self.abort(index);
@@ -150,6 +150,7 @@ impl<K: Kernel> Reactor<K> {
         if slot.announced {
             self.report_close(index);
         }
+        self.dial_lost(index);
         let slot = self.ctx.slab.at(index);
         slot.parked = Vec::new();
         self.landings.revoke(slot);
@@ -178,8 +179,8 @@ impl<K: Kernel> Reactor<K> {
             info: CloseInfo { reason: &reason, code: info.code, sent: info.sent },
             errno: slot.errno,
         };
-        let endpoint = slot.endpoint as usize;
-        self.endpoints[endpoint].handler.on_close(&mut self.ctx, conn, &closed);
+        let endpoint = slot.endpoint;
+        self.endpoints.handler(endpoint).on_close(&mut self.ctx, conn, &closed);
     }
 
     /// Teardown, step 2: closing a socket with an operation in flight would race with it, so wait

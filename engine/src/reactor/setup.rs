@@ -1,5 +1,6 @@
 //! What a reactor is made from.
 
+use super::dials::Resolve;
 use super::handle::Handle;
 use super::handler::Handler;
 use crate::conn::Limits;
@@ -33,6 +34,8 @@ pub struct Setup {
     pub endpoints: Vec<Served>,
     /// For each listening socket of the kernel, the endpoint that it serves.
     pub listeners: Vec<u16>,
+    /// Who looks names up.
+    pub resolver: Arc<dyn Resolve>,
     /// The source of masking keys.
     pub random: Fill,
     /// The engine.

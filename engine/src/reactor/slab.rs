@@ -1,5 +1,6 @@
 //! Connection slots: a dense array, reused, each tenant with a generation of its own.
 
+use super::dials::NO_DIAL;
 use super::landing::How;
 use super::name::Conn;
 use super::wheel::NodeId;
@@ -40,7 +41,9 @@ pub(super) struct Slot {
     pub(super) errno: i32,
     /// Memory granted to the message in progress before it has come.
     pub(super) known: usize,
-    pub(super) endpoint: u16,
+    pub(super) endpoint: u32,
+    /// Of a connection that we made; else `NO_DIAL`.
+    pub(super) dial: u32,
     pub(super) phase: Phase,
     /// A receive is armed. At most one.
     pub(super) receiving: bool,
@@ -70,6 +73,8 @@ pub(super) struct Slot {
     pub(super) lingering: bool,
     /// on_open was called, on_close is owed.
     pub(super) announced: bool,
+    /// The application itself has closed or aborted it.
+    pub(super) quit: bool,
 }
 
 impl Slot {
@@ -126,6 +131,11 @@ impl Slab {
         self.slots.len() - self.vacant.len()
     }
 
+    /// Tenants that may still move in.
+    pub(super) fn room(&self) -> usize {
+        self.slots_max - self.len()
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.len() >= self.slots_max
     }
@@ -135,7 +145,7 @@ impl Slab {
         &mut self,
         conn: Connection,
         socket: Socket,
-        endpoint: u16,
+        endpoint: u32,
     ) -> Option<(u32, &mut Slot)> {
         let mut fresh = Slot {
             conn,
@@ -150,6 +160,7 @@ impl Slab {
             errno: 0,
             known: 0,
             endpoint,
+            dial: NO_DIAL,
             phase: Phase::Live,
             receiving: false,
             how: How::Multishot,
@@ -165,6 +176,7 @@ impl Slab {
             send_ended: false,
             lingering: false,
             announced: false,
+            quit: false,
         };
         if let Some(index) = self.vacant.pop() {
             let slot = &mut self.slots[index as usize];

@@ -38,6 +38,10 @@ counters! {
     connections,
     /// Connections accepted.
     accepted,
+    /// Connections made: TCP connections, whatever came of them.
+    connected,
+    /// Tries of ours that opened no connection.
+    connect_failed,
     /// Upgrades answered with 101.
     upgraded,
     /// Upgrades answered otherwise.

@@ -25,6 +25,7 @@ impl<K: Kernel> Reactor<K> {
     /// No more accepts; Close 1001 to all that are open, the end to all that are not.
     fn drain(&mut self) {
         self.ctx.draining = true;
+        self.stop_dials();
         self.disarm_listeners();
         for (index, listener) in self.listeners.iter_mut().enumerate() {
             if !listener.armed && !listener.closed {
@@ -57,6 +58,7 @@ impl<K: Kernel> Reactor<K> {
     pub(super) fn is_finished(&self) -> bool {
         self.ctx.draining
             && self.ctx.slab.len() == 0
+            && self.ctx.dials.is_empty()
             && self.listeners.iter().all(|listener| listener.closed)
     }
 
@@ -67,6 +69,7 @@ impl<K: Kernel> Reactor<K> {
         for mail in mails {
             self.ctx.deliver_mail(mail);
         }
+        self.stop_dials();
     }
 
     /// The kernel has failed: the application hears of every connection before the thread ends.

@@ -113,7 +113,7 @@ impl<K: Kernel> Reactor<K> {
     pub(super) fn feed_tls(&mut self, index: u32, mut lease: Lease) {
         let buffer = lease.id();
         let bytes = self.kernel.bytes(&mut lease);
-        let (ctx, endpoints) = (&mut self.ctx, &self.endpoints);
+        let (ctx, endpoints) = (&mut self.ctx, &self.endpoints.served);
         let mut kept = false;
         if is_established(ctx, index) {
             let used = complete(ctx, endpoints, index, bytes);
@@ -172,7 +172,7 @@ impl<K: Kernel> Reactor<K> {
             let Some(slot) = ctx.slab.by_token(token) else { continue };
             let Some(link) = &mut slot.tls else { continue };
             link.queued = false;
-            open_carried(ctx, &self.endpoints, index);
+            open_carried(ctx, &self.endpoints.served, index);
             heed(ctx, index);
             let slot = ctx.slab.at(index);
             if slot.end_of_stream && !slot.has_backlog() {

@@ -36,6 +36,8 @@ impl Uring {
                 Some(Op::ShutdownInstall) => self.installed(high, Socket(low), result),
                 Some(Op::Shutdown) => self.was_shut(Socket(low)),
                 Some(Op::Close) => out.push(Completion::Closed { token: Token::unpack(data) }),
+                Some(Op::Socket) => asked |= self.socket_made(Token::unpack(data), result, out),
+                Some(Op::Connect) => self.dialed(Token::unpack(data), result, out),
                 Some(Op::Eventfd) => {
                     woken = true;
                     self.read_eventfd();
@@ -47,7 +49,7 @@ impl Uring {
                         waker.wake();
                     }
                 }
-                Some(Op::Wake | Op::Cancel) => {}
+                Some(Op::Wake | Op::Cancel | Op::Aside) => {}
                 None => debug_assert!(false, "a completion of nobody: {entry:?}"),
             }
         }

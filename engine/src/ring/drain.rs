@@ -52,7 +52,7 @@ impl Uring {
             }
             // SAFETY: a descriptor just installed, ours to close.
             (Some(Op::Peer | Op::ShutdownInstall), Ok(fd)) => drop(unsafe { own(fd as i32) }),
-            (Some(Op::Accept), Ok(socket)) => {
+            (Some(Op::Accept | Op::Socket), Ok(socket)) => {
                 if let Sockets::Ordinary(open) = &mut self.sockets {
                     open.insert(socket);
                 }

@@ -7,6 +7,7 @@ mod accept;
 mod buf_ring;
 mod closing;
 mod config;
+mod connect;
 pub mod diagnosis;
 mod dispatch;
 mod drain;
@@ -74,6 +75,14 @@ pub enum Completion {
         /// Whether the operation is still armed.
         more: bool,
     },
+    /// From `connect`: always final.
+    Connected {
+        /// As given to `connect`.
+        attempt: Token,
+        /// The connection, to be used until `close` completes, or why there is none. The socket is
+        /// gone then.
+        result: Result<Socket, Errno>,
+    },
     /// From `receive` and `receive_once`. `Ok(None)` is the end of the stream; with an empty final
     /// report of a cancelled operation the result is `Err(ECANCELED)`.
     Received {
@@ -132,6 +141,11 @@ pub trait Kernel {
     fn cancel_accept(&mut self, listener: usize);
     /// Stops listening for good. Only when accept is down.
     fn close_listener(&mut self, listener: usize);
+    /// Connects to an address. `attempt` names the attempt, not a connection: no other one of that
+    /// name may be out. `Connected` follows, which may take as long as the kernel tries.
+    fn connect(&mut self, attempt: Token, to: SocketAddr);
+    /// Stops trying; the final `Connected` follows, which may be a connection.
+    fn cancel_connect(&mut self, attempt: Token);
     /// Receives into provided buffers until the end of the stream, an error, or a cancel. One
     /// receive of any kind per socket at a time.
     fn receive(&mut self, socket: Socket, token: Token);

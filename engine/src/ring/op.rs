@@ -24,6 +24,12 @@ pub(super) enum Op {
     Shutdown,
     /// Token.
     Close,
+    /// Token of an attempt: a socket is made.
+    Socket,
+    /// Token of an attempt: it is connected.
+    Connect,
+    /// Of what comes nothing: an option is set, a socket closed that nobody has seen.
+    Aside,
     /// A cancel. What it found is told by the operation that it cancelled.
     Cancel,
     /// Our eventfd was written.
@@ -35,7 +41,7 @@ pub(super) enum Op {
 }
 
 impl Op {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 15] = [
         Self::Accept,
         Self::Peer,
         Self::Receive,
@@ -44,6 +50,9 @@ impl Op {
         Self::ShutdownInstall,
         Self::Shutdown,
         Self::Close,
+        Self::Socket,
+        Self::Connect,
+        Self::Aside,
         Self::Cancel,
         Self::Eventfd,
         Self::Wake,

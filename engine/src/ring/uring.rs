@@ -3,7 +3,7 @@
 use super::accept::Listeners;
 use super::buf_ring::{BufRing, GROUP};
 use super::closing::Closing;
-use super::dispatch::borrow;
+use super::connect::Dials;
 use super::landing::Landings;
 use super::op::{Op, Sends, Source};
 use super::queue::Queue;
@@ -22,6 +22,7 @@ use std::cell::UnsafeCell;
 use std::collections::HashSet;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
+use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr::null_mut;
 use std::sync::Arc;
@@ -36,6 +37,7 @@ pub(super) struct Held {
     pub(super) buf_ring: BufRing,
     pub(super) sends: Sends,
     pub(super) landings: Landings,
+    pub(super) dials: Dials,
     /// Where the eventfd's counter is read to.
     count: Box<UnsafeCell<u64>>,
 }
@@ -55,7 +57,7 @@ pub struct Uring {
     pub(super) sockets: Sockets,
     sockets_max: u32,
     /// Shut direct descriptors down by the operation at once, as when descriptors have run out.
-    op_shutdown: bool,
+    pub(super) op_shutdown: bool,
     has: Optional,
     pub(super) listeners: Listeners,
     pub(super) receives: Receives,
@@ -100,6 +102,7 @@ impl Uring {
             buf_ring,
             sends: Sends::default(),
             landings: Landings::default(),
+            dials: Dials::default(),
             count: Box::default(),
         };
         let mut uring = Self {
@@ -149,7 +152,7 @@ impl Uring {
         unsafe { self.queue.push(entry) };
     }
 
-    fn cancel(&mut self, user_data: u64) {
+    pub(super) fn cancel(&mut self, user_data: u64) {
         let cancel = opcode::AsyncCancel2::new(CancelBuilder::user_data(user_data)).build();
         self.push(cancel.user_data(Op::Cancel.word(0)));
     }
@@ -189,30 +192,6 @@ impl Uring {
             }
         };
         self.push(close.user_data(Op::Close.of(token)));
-    }
-
-    fn shut(&mut self, socket: Socket, how: Shutdown) {
-        if let Sockets::Ordinary(open) = &self.sockets {
-            debug_assert!(open.contains(&socket.0));
-            // What was queued before comes before.
-            self.queue.flush();
-            // SAFETY: open until `close` is called for it, which removes it from `open`.
-            let _ = rustix::net::shutdown(unsafe { borrow(socket.0 as i32) }, how);
-            return;
-        }
-        self.closing.shutdown(socket);
-        if self.op_shutdown {
-            return self.push_shutdown(socket, how);
-        }
-        let install = opcode::FixedFdInstall::new(Fixed(socket.0), 0).build();
-        let how = if matches!(how, Shutdown::Both) { 1 } else { 0 };
-        self.push(install.user_data(Op::ShutdownInstall.pair(how, socket.0)));
-    }
-
-    pub(super) fn push_shutdown(&mut self, socket: Socket, how: Shutdown) {
-        let how = if matches!(how, Shutdown::Both) { libc::SHUT_RDWR } else { libc::SHUT_WR };
-        let shutdown = opcode::Shutdown::new(Fixed(socket.0), how).build();
-        self.push(shutdown.user_data(Op::Shutdown.pair(0, socket.0)));
     }
 
     /// Arms receives again that found no buffer, as many as there are buffers now: the others
@@ -259,6 +238,14 @@ impl Kernel for Uring {
 
     fn close_listener(&mut self, listener: usize) {
         self.listeners.close(listener);
+    }
+
+    fn connect(&mut self, attempt: Token, to: SocketAddr) {
+        self.dial(attempt, to);
+    }
+
+    fn cancel_connect(&mut self, attempt: Token) {
+        self.cancel_dial(attempt);
     }
 
     fn receive(&mut self, socket: Socket, token: Token) {

@@ -19,7 +19,7 @@ mod scenario;
 mod world;
 
 use crate::proto::Origins;
-use crate::reactor::{CallError, Handle, Reactor, Served, Setup, Stats};
+use crate::reactor::{Busy, CallError, Found, Handle, Reactor, Resolve, Served, Setup, Stats};
 use crate::ring::Waker;
 use crate::ring::sim::{Sim, SimConfig};
 use chaos::Chaos;
@@ -71,6 +71,15 @@ pub fn run(mut choices: Choices, trace: Option<Trace>) -> Report {
     run.report()
 }
 
+/// Names are not looked up here.
+struct NoNames;
+
+impl Resolve for NoNames {
+    fn resolve(&self, _: &str, _: u16, _: Box<dyn FnOnce(Found) + Send>) -> Result<(), Busy> {
+        Err(Busy)
+    }
+}
+
 struct Run {
     reactor: Reactor<Sim>,
     shared: Shared,
@@ -118,6 +127,7 @@ impl Run {
                 user: usize::MAX,
             }],
             listeners: vec![0],
+            resolver: Arc::new(NoNames),
             random: |block| block.fill(0x5A),
             handle: handle.clone(),
             user: 0,

@@ -81,6 +81,8 @@ impl Scenario {
             receive_error: rate(2),
             send_error: rate(4),
             accept_error: rate(200),
+            connect_error: rate(300),
+            connect_hang: rate(200),
             hold: rate(600),
             spurious: rate(100),
             // Rare: a run that ends so has little time to show anything else.

@@ -182,6 +182,7 @@ impl Echo {
                     Err(errno) => self.accept_errors.push(errno),
                 }
             }
+            Completion::Connected { .. } => panic!("nobody connects here"),
             Completion::Received { token, result, more } => self.received(token, result, more),
             Completion::Landed { token, memory, result } => self.landed(token, memory, result),
             Completion::Sent { token, batch, result } => self.sent(token, batch, result),

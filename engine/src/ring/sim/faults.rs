@@ -15,6 +15,10 @@ pub struct Faults {
     pub send_error: u16,
     /// An accept fails.
     pub accept_error: u16,
+    /// A connect fails.
+    pub connect_error: u16,
+    /// A connect does not end until it is cancelled.
+    pub connect_hang: u16,
     /// A completion is kept back although it is there.
     pub hold: u16,
     /// A wait ends for nothing.
@@ -32,6 +36,8 @@ impl Faults {
         receive_error: 0,
         send_error: 0,
         accept_error: 0,
+        connect_error: 0,
+        connect_hang: 0,
         hold: 0,
         spurious: 0,
         death: 0,

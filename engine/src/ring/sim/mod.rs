@@ -6,7 +6,9 @@
 //! socket), wake-ups for nothing. And what the contract asks of the reactor is asserted. Time is
 //! virtual: a wait for a minute takes none.
 
+mod buffers;
 mod choices;
+mod dial;
 mod faults;
 mod net;
 mod progress;
@@ -22,14 +24,14 @@ use super::lease::Free;
 use super::{Buffers, Completion, Errno, Kernel, KernelError, Lease, Socket, Token, Waker};
 use crate::buffer::Batch;
 use crate::tick::Tick;
+use dial::Dial;
 use rustix::event::{PollFd, PollFlags, poll};
 use socket::{Local, Send, Target};
 use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What is written over a buffer that was given back, so that a use after that shows.
-const POISON: u8 = 0xDD;
 /// How far a wait without a timeout looks ahead before it is declared stuck.
 const FOREVER: Tick = 1 << 40;
 
@@ -65,6 +67,7 @@ pub struct SimConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Lane {
     Accept(usize),
+    Connect(Token),
     Receive(u32),
     Send(u32),
     Close(u32),
@@ -86,6 +89,7 @@ pub struct Sim {
     choices: Choices,
     listeners: Vec<Listening>,
     sockets: Vec<Option<Local>>,
+    dials: Vec<Dial>,
     sockets_max: usize,
     lanes: BTreeMap<Lane, VecDeque<Completion>>,
     buffers: Arc<Buffers>,
@@ -113,6 +117,7 @@ impl Sim {
             choices: config.choices,
             listeners: (0..config.listeners).map(|_| Listening::default()).collect(),
             sockets: Vec::new(),
+            dials: Vec::new(),
             sockets_max: config.sockets_max,
             lanes: BTreeMap::new(),
             leased: vec![false; usize::from(config.buffers)],
@@ -171,31 +176,6 @@ impl Sim {
 
     fn complete(&mut self, lane: Lane, completion: Completion) {
         self.lanes.entry(lane).or_default().push_back(completion);
-    }
-
-    fn take_returned(&mut self) {
-        let before = self.free.len();
-        self.buffers.take_returned(&mut self.free);
-        for free in self.free.split_off(before) {
-            let clean = self.poison(free);
-            self.free.push(clean);
-        }
-    }
-
-    fn poison(&self, free: Free) -> Free {
-        let filled = self.filled[usize::from(free.id())];
-        let lease = self.buffers.fill(free, &vec![POISON; filled]);
-        self.buffers.release(lease).expect("a buffer that nobody retains")
-    }
-
-    fn end_lease(&mut self, lease: Lease) {
-        let out = &mut self.leased[usize::from(lease.id())];
-        assert!(*out, "a lease was ended twice");
-        *out = false;
-        if let Some(free) = self.buffers.release(lease) {
-            let clean = self.poison(free);
-            self.free.push(clean);
-        }
     }
 
     /// Whether another thread has written to our eventfd.
@@ -287,6 +267,14 @@ impl Kernel for Sim {
         for peer in self.net.backlogs[listener].take().into_iter().flatten() {
             self.net.reset(peer);
         }
+    }
+
+    fn connect(&mut self, attempt: Token, to: SocketAddr) {
+        self.start_dial(attempt, to);
+    }
+
+    fn cancel_connect(&mut self, attempt: Token) {
+        self.cancel_dial(attempt);
     }
 
     fn receive(&mut self, socket: Socket, token: Token) {

@@ -4,6 +4,7 @@ use super::Faults;
 use crate::ring::Errno;
 use crate::tick::Tick;
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 
 /// Bytes that a direction holds before its writer must wait: the socket buffers of both ends.
 pub const WINDOW: usize = 64 << 10;
@@ -74,12 +75,15 @@ pub struct Net {
     pub(super) links: Vec<Link>,
     /// Per listener, who waits to be accepted; `None` once it is closed.
     pub(super) backlogs: Vec<Option<VecDeque<Peer>>>,
+    /// Who was connected to by our side, and has not been looked at.
+    pub(super) dialed: VecDeque<(Peer, SocketAddr)>,
 }
 
 impl Net {
     pub(super) fn new(listeners: usize, faults: Faults) -> Self {
         let backlogs = vec![Some(VecDeque::new()); listeners];
-        Self { faults, now: 0, links: Vec::new(), backlogs }
+        let (links, dialed) = (Vec::new(), VecDeque::new());
+        Self { faults, now: 0, links, backlogs, dialed }
     }
 
     /// The time.
@@ -93,6 +97,11 @@ impl Net {
         self.backlogs[listener].as_mut()?.push_back(peer);
         self.links.push(Link::default());
         Some(peer)
+    }
+
+    /// A peer that our side has connected to, and the address it was looked for at.
+    pub fn dialed(&mut self) -> Option<(Peer, SocketAddr)> {
+        self.dialed.pop_front()
     }
 
     /// Writes what there is room for; returns how much that was.

@@ -14,6 +14,7 @@ impl Sim {
         for listener in 0..self.listeners.len() {
             active |= self.progress_accept(listener);
         }
+        active |= self.progress_dials();
         for socket in 0..self.sockets.len() as u32 {
             active |= self.progress_receive(socket);
             active |= self.progress_send(socket);
@@ -65,6 +66,14 @@ impl Sim {
             return (Err(errno), false);
         }
         let peer = self.pop_backlog(listener);
+        let socket = self.place(peer);
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1 + peer.0 as u16 % 65_535));
+        let accepted = Accepted { socket, peer: Some(address) };
+        (Ok(Some(accepted)), more)
+    }
+
+    /// A socket for our end of a connection.
+    pub(super) fn place(&mut self, peer: Peer) -> Socket {
         // The number that was given back last is given out first: stale names must not reach it.
         let vacant = self.sockets.iter().rposition(Option::is_none);
         let number = vacant.unwrap_or_else(|| {
@@ -72,9 +81,7 @@ impl Sim {
             self.sockets.len() - 1
         });
         self.sockets[number] = Some(Local::new(peer.0));
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1 + peer.0 as u16 % 65_535));
-        let accepted = Accepted { socket: Socket(number as u32), peer: Some(address) };
-        (Ok(Some(accepted)), more)
+        Socket(number as u32)
     }
 
     fn pop_backlog(&mut self, listener: usize) -> Peer {

@@ -20,6 +20,8 @@ const WILD: Faults = Faults {
     receive_error: 0,
     send_error: 0,
     accept_error: 0,
+    connect_error: 0,
+    connect_hang: 0,
     hold: 300,
     spurious: 100,
     death: 0,

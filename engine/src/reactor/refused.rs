@@ -1,0 +1,97 @@
+//! When there is no connection, or none any more: what the application hears, and whether it is
+//! tried again.
+
+use super::Reactor;
+use super::dials::{NO_DIAL, Stage};
+use super::target::{ConnectError, NotConnected, Target};
+use crate::ring::Kernel;
+use std::sync::Arc;
+
+/// What the time between tries grows to by default.
+const RETRY_MAX_MS: u32 = 30_000;
+
+impl<K: Kernel> Reactor<K> {
+    /// Ends a try: the application hears of it, and decides whether there is another.
+    pub(super) fn refuse_dial(&mut self, index: u32, error: &ConnectError, body: &[u8]) {
+        self.cancel_attempts(index);
+        self.ctx.counters.connect_failed.add(1);
+        let dial = self.ctx.dials.at(index);
+        if let Some(node) = dial.timer.take() {
+            self.ctx.wheel.remove(node);
+        }
+        dial.stage = Stage::Waiting;
+        let (target, endpoint) = (Arc::clone(&dial.target), dial.endpoint);
+        let failures = dial.failures;
+        dial.failures = failures.saturating_add(1);
+        let mut why = NotConnected { error, body, retry_ms: 0, user: target.user };
+        if !self.ctx.draining {
+            why.retry_ms = self.delay(&target, failures);
+        }
+        self.endpoints.handler(endpoint).on_refused(&mut self.ctx, &mut why);
+        if why.retry_ms == 0 || self.ctx.draining {
+            self.end_dial(index);
+        } else {
+            self.wake_dial(index, self.ctx.now + u64::from(why.retry_ms));
+        }
+    }
+
+    /// A connection that we made is over, or did not come to be.
+    pub(super) fn dial_lost(&mut self, slot: u32) {
+        let slot = self.ctx.slab.at(slot);
+        let index = std::mem::replace(&mut slot.dial, NO_DIAL);
+        if index == NO_DIAL {
+            return;
+        }
+        if !slot.announced {
+            let error = match self.ctx.draining {
+                true => ConnectError::Stopped,
+                false => ConnectError::of(slot.conn.failure(), slot.errno),
+            };
+            let body = slot.conn.refusal_body().to_vec();
+            return self.refuse_dial(index, &error, &body);
+        }
+        let by_application = slot.quit;
+        let dial = self.ctx.dials.at(index);
+        dial.failures = 0;
+        dial.stage = Stage::Waiting;
+        let target = Arc::clone(&dial.target);
+        let delay = self.delay(&target, 0);
+        if delay == 0 || by_application || self.ctx.draining {
+            return self.end_dial(index);
+        }
+        self.wake_dial(index, self.ctx.now + u64::from(delay));
+    }
+
+    /// Those that have no socket are refused: the engine stops.
+    pub(super) fn stop_dials(&mut self) {
+        self.run_dials();
+        for index in self.ctx.dials.without_socket() {
+            self.refuse_dial(index, &ConnectError::Stopped, &[]);
+        }
+    }
+
+    fn end_dial(&mut self, index: u32) {
+        if let Some(dial) = self.ctx.dials.remove(index) {
+            if let Some(node) = dial.timer {
+                self.ctx.wheel.remove(node);
+            }
+            self.endpoints.remove(dial.endpoint);
+        }
+    }
+
+    /// Milliseconds until the next try; 0: none. Doubled with each failure, and varied, so that
+    /// those who lost a server together do not come back together.
+    fn delay(&mut self, target: &Target, failures: u32) -> u32 {
+        if target.retry_min_ms == 0 {
+            return 0;
+        }
+        let max = match target.retry_max_ms {
+            0 => RETRY_MAX_MS,
+            max => max,
+        };
+        let doubled = u64::from(target.retry_min_ms) << failures.min(31);
+        let most = doubled.min(u64::from(max.max(target.retry_min_ms))) as u32;
+        let random = u32::from_le_bytes(self.ctx.tools.keys.next_key());
+        (most - random % (most / 2 + 1)).max(1)
+    }
+}

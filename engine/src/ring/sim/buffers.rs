@@ -1,0 +1,34 @@
+//! Buffers that come back: poisoned, so that a use after that shows.
+
+use super::Sim;
+use crate::ring::Lease;
+use crate::ring::lease::Free;
+
+/// What is written over a buffer that was given back, so that a use after that shows.
+const POISON: u8 = 0xDD;
+impl Sim {
+    pub(super) fn take_returned(&mut self) {
+        let before = self.free.len();
+        self.buffers.take_returned(&mut self.free);
+        for free in self.free.split_off(before) {
+            let clean = self.poison(free);
+            self.free.push(clean);
+        }
+    }
+
+    fn poison(&self, free: Free) -> Free {
+        let filled = self.filled[usize::from(free.id())];
+        let lease = self.buffers.fill(free, &vec![POISON; filled]);
+        self.buffers.release(lease).expect("a buffer that nobody retains")
+    }
+
+    pub(super) fn end_lease(&mut self, lease: Lease) {
+        let out = &mut self.leased[usize::from(lease.id())];
+        assert!(*out, "a lease was ended twice");
+        *out = false;
+        if let Some(free) = self.buffers.release(lease) {
+            let clean = self.poison(free);
+            self.free.push(clean);
+        }
+    }
+}

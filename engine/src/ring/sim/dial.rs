@@ -1,0 +1,74 @@
+//! Connections that our side begins.
+
+use super::net::{Link, Peer};
+use super::{Lane, Sim};
+use crate::ring::{Completion, Errno, Socket, Token};
+use std::net::SocketAddr;
+
+/// An attempt that the kernel works on.
+#[derive(Debug)]
+pub(super) struct Dial {
+    attempt: Token,
+    to: SocketAddr,
+    cancelled: bool,
+    /// Nobody answers there.
+    hangs: bool,
+}
+
+impl Sim {
+    /// Attempts that have not ended.
+    pub fn dials_out(&self) -> usize {
+        self.dials.len()
+    }
+
+    pub(super) fn start_dial(&mut self, attempt: Token, to: SocketAddr) {
+        let twice = self.dials.iter().any(|dial| dial.attempt == attempt);
+        assert!(!twice, "two attempts of one name");
+        let hangs = self.choices.chance(self.net.faults.connect_hang);
+        self.dials.push(Dial { attempt, to, cancelled: false, hangs });
+    }
+
+    pub(super) fn cancel_dial(&mut self, attempt: Token) {
+        // When it has ended already, the cancel finds nothing.
+        if let Some(dial) = self.dials.iter_mut().find(|dial| dial.attempt == attempt) {
+            dial.cancelled = true;
+        }
+    }
+
+    /// Lets every attempt go on that can; whether any could.
+    pub(super) fn progress_dials(&mut self) -> bool {
+        let mut active = false;
+        for dial in std::mem::take(&mut self.dials) {
+            if dial.hangs && !dial.cancelled {
+                self.dials.push(dial);
+                continue;
+            }
+            active = true;
+            if self.choices.chance(self.net.faults.delay) {
+                self.dials.push(dial);
+                continue;
+            }
+            let attempt = dial.attempt;
+            let result = self.end_dial(&dial);
+            self.complete(Lane::Connect(attempt), Completion::Connected { attempt, result });
+        }
+        active
+    }
+
+    fn end_dial(&mut self, dial: &Dial) -> Result<Socket, Errno> {
+        if dial.cancelled && (dial.hangs || !self.choices.chance(300)) {
+            return Err(Errno::CANCELED);
+        }
+        if self.choices.chance(self.net.faults.connect_error) {
+            let errnos = [Errno::CONNREFUSED, Errno::TIMEDOUT, Errno::HOSTUNREACH, Errno::NFILE];
+            return Err(*self.choices.pick(&errnos));
+        }
+        if self.sockets.iter().flatten().count() >= self.sockets_max {
+            return Err(Errno::NFILE);
+        }
+        let peer = Peer(self.net.links.len());
+        self.net.links.push(Link::default());
+        self.net.dialed.push_back((peer, dial.to));
+        Ok(self.place(peer))
+    }
+}
