@@ -6,7 +6,15 @@ mod certs;
 mod echo;
 #[path = "tls/handshake.rs"]
 mod handshake;
+#[path = "tls/openssl.rs"]
+mod openssl;
+#[path = "tls/pair.rs"]
+mod pair;
 #[path = "tls/peer.rs"]
 mod peer;
 #[path = "tls/service.rs"]
 mod service;
+#[path = "tls/unbuffered.rs"]
+mod unbuffered;
+#[path = "tls/wire.rs"]
+mod wire;

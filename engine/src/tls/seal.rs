@@ -32,6 +32,8 @@ impl Session {
                 Step::Ended | Step::Plain(_) => return Err(Alert("closed".into())),
                 Step::Failed(error) => {
                     self.fail(&error);
+                    self.carry.clear();
+                    self.seen = 0;
                     return Err(Alert(error.to_string()));
                 }
             }
@@ -47,8 +49,8 @@ impl Session {
         if let Some(failure) = self.failure() {
             return Err(failure.clone());
         }
-        if self.closed {
-            return Err(Alert("closed".into()));
+        if self.closed || !self.established {
+            return Err(Alert("not open".into()));
         }
         self.open_output(pool);
         if let Some(bytes) = batch.contiguous() {

@@ -47,9 +47,18 @@ impl Authority {
         self.sign(params)
     }
 
+    /// With a key whose signatures cost more.
+    pub(crate) fn issue_rsa(&self, names: &[&str]) -> Certified {
+        let key = KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap();
+        self.sign_for(CertificateParams::new(owned(names)).unwrap(), &key)
+    }
+
     fn sign(&self, params: CertificateParams) -> Certified {
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &self.0).unwrap();
+        self.sign_for(params, &KeyPair::generate().unwrap())
+    }
+
+    fn sign_for(&self, params: CertificateParams, key: &KeyPair) -> Certified {
+        let certificate = params.signed_by(key, &self.0).unwrap();
         Certified { chain: certificate.pem(), key: key.serialize_pem() }
     }
 }

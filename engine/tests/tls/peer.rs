@@ -2,6 +2,7 @@
 
 use super::certs::{Authority, Certified};
 use super::service::PATIENCE;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::ServerName;
 use rustls::{
     ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion,
@@ -28,13 +29,23 @@ impl<'a> Dial<'a> {
     }
 
     pub(crate) fn config(&self) -> Arc<ClientConfig> {
+        self.config_of(rustls::crypto::aws_lc_rs::default_provider())
+    }
+
+    pub(crate) fn config_of(&self, provider: CryptoProvider) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
         let pem = self.roots.pem();
         let issuer = Certified { chain: pem, key: String::new() };
         roots.add(issuer.der()).unwrap();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider)
-            .with_protocol_versions(self.versions)
+        let tls13 = provider.cipher_suites.iter().any(|suite| suite.tls13().is_some());
+        let tls12 = provider.cipher_suites.iter().any(|suite| suite.tls13().is_none());
+        let usable = |version: &&&SupportedProtocolVersion| match version.version {
+            rustls::ProtocolVersion::TLSv1_3 => tls13,
+            _ => tls12,
+        };
+        let versions: Vec<_> = self.versions.iter().filter(usable).copied().collect();
+        let builder = ClientConfig::builder_with_provider(Arc::new(provider))
+            .with_protocol_versions(&versions)
             .unwrap()
             .with_root_certificates(roots);
         let mut config = match self.certificate {
