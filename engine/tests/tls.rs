@@ -2,6 +2,8 @@
 
 #[path = "tls/certs.rs"]
 mod certs;
+#[path = "tls/client.rs"]
+mod client;
 #[path = "tls/echo.rs"]
 mod echo;
 #[path = "tls/handshake.rs"]

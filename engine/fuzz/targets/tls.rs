@@ -1,4 +1,4 @@
-//! A server's TLS under any bytes: greetings that are none, and flights and records of a client that
+//! A server's TLS under any bytes: greetings that are none, flights and records of a client that
 //! are spoiled and cut anywhere. What is delivered is what was sent, or nothing.
 #![no_main]
 

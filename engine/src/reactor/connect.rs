@@ -239,7 +239,7 @@ impl Context {
     ///
     /// # Errors
     /// As [`Handle::connect`](super::Handle::connect).
-    pub fn connect(&mut self, target: Target) -> Result<(), super::TargetError> {
+    pub fn connect(&mut self, mut target: Target) -> Result<(), super::TargetError> {
         if target.reactor.is_some_and(|reactor| reactor != self.index) {
             return self.handle.connect(target);
         }
@@ -249,10 +249,15 @@ impl Context {
     }
 }
 
-/// The way to the server is open, directly or through a proxy: from here on bytes are for it.
+/// The way to the server is open, directly or through a proxy, and encrypted if it is to be: from
+/// here on bytes are for it.
 pub(super) fn speak(ctx: &mut Context, slot: u32) {
     let index = ctx.slab.at(slot).dial;
     if index == NO_DIAL {
+        return;
+    }
+    #[cfg(feature = "tls")]
+    if super::tls::begins(ctx, slot) {
         return;
     }
     let dial = ctx.dials.at(index);

@@ -109,7 +109,7 @@ impl Handle {
     /// # Errors
     /// [`TargetError::Limits`], and [`TargetError::Call`] as [`Handle::post`] has it. Nothing
     /// follows then.
-    pub fn connect(&self, target: Target) -> Result<(), TargetError> {
+    pub fn connect(&self, mut target: Target) -> Result<(), TargetError> {
         target.check()?;
         let turn = || self.0.next.fetch_add(1, Ordering::Relaxed) % self.reactors();
         let reactor = target.reactor.unwrap_or_else(turn);

@@ -45,7 +45,7 @@ impl<K: Kernel> Reactor<K> {
         if !slot.announced {
             let error = match self.ctx.draining {
                 true => ConnectError::Stopped,
-                false => ConnectError::of(slot.conn.failure(), slot.errno),
+                false => ConnectError::of(slot.conn.failure(), slot.errno, slot.tls_failure()),
             };
             let body = slot.conn.refusal_body().to_vec();
             return self.refuse_dial(index, &error, &body);

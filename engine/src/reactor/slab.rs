@@ -106,6 +106,11 @@ impl Slot {
         false
     }
 
+    /// Why its TLS has failed.
+    pub(super) fn tls_failure(&self) -> Option<std::sync::Arc<str>> {
+        None
+    }
+
     /// Who the peer has shown to be.
     pub(super) fn secure(&self) -> Option<super::handler::Secure> {
         None

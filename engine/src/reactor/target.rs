@@ -5,6 +5,7 @@ use super::name::CallError;
 use crate::conn::{Failure, Limits};
 use crate::proto::{Ask, BadAnswer, InvalidUrl, Proxy, Url};
 use crate::ring::Errno;
+use crate::tls;
 use std::sync::Arc;
 
 /// A server to connect to.
@@ -13,6 +14,8 @@ pub struct Target {
     pub(super) url: Url,
     pub(super) ask: Arc<Ask>,
     pub(super) proxy: Option<Proxy>,
+    /// How to speak TLS with a `wss://` server; `None`: trusting whom the system trusts.
+    pub tls: Option<tls::Client>,
     /// Who is called.
     pub handler: Arc<dyn Handler>,
     /// The limits of the connection.
@@ -52,25 +55,29 @@ pub enum TargetError {
     /// `wss://` in a library that was built without TLS.
     #[error("wss:// needs TLS, which this build does not have (feature `tls`)")]
     Tls,
+    /// `wss://` without settings, on a system without root certificates.
+    #[error("the system has no usable root certificates: install them, or give roots")]
+    Roots,
     /// The reactor cannot be asked.
     #[error(transparent)]
     Call(#[from] CallError),
 }
 
 impl Target {
-    /// The server of a `ws://` URL, with the default limits.
+    /// The server of a `ws://` or `wss://` URL, with the default limits.
     ///
     /// # Errors
-    /// [`TargetError::Url`], and [`TargetError::Tls`] for `wss://`.
+    /// [`TargetError::Url`], and [`TargetError::Tls`] for `wss://` in a build without TLS.
     pub fn new(url: &str, handler: Arc<dyn Handler>) -> Result<Self, TargetError> {
         let url = Url::parse(url).map_err(TargetError::Url)?;
-        if url.is_secure() {
+        if url.is_secure() && cfg!(not(feature = "tls")) {
             return Err(TargetError::Tls);
         }
         Ok(Self {
             ask: Arc::new(Ask::new(&url)),
             url,
             proxy: None,
+            tls: None,
             handler,
             limits: Limits::default(),
             user: 0,
@@ -97,8 +104,12 @@ impl Target {
         Arc::make_mut(&mut self.ask).add_header(name, value).map_err(|_| TargetError::Header)
     }
 
-    /// Whether each value is in its range.
-    pub(super) fn check(&self) -> Result<(), TargetError> {
+    /// Whether each value is in its range. Fills in what `wss://` needs.
+    pub(super) fn check(&mut self) -> Result<(), TargetError> {
+        #[cfg(feature = "tls")]
+        if self.url.is_secure() && self.tls.is_none() {
+            self.tls = Some(tls::Client::system().map_err(|_| TargetError::Roots)?);
+        }
         match self.connect_timeout_ms {
             0 => Err(TargetError::Limits("connect_timeout_ms: at least 1 ms")),
             _ => self.limits.check().map_err(TargetError::Limits),
@@ -136,6 +147,9 @@ pub enum ConnectError {
     /// The server has refused, or is none.
     #[error("{0}")]
     Answer(BadAnswer),
+    /// TLS: what was wrong with the server's certificate, or its words.
+    #[error("TLS: {0}")]
+    Tls(Arc<str>),
     /// The server has ended the connection without an answer.
     #[error("ended without an answer")]
     EndOfStream,
@@ -159,7 +173,10 @@ impl ConnectError {
     }
 
     /// Of a connection that ended before it was open.
-    pub(super) fn of(failure: Option<Failure>, errno: i32) -> Self {
+    pub(super) fn of(failure: Option<Failure>, errno: i32, tls: Option<Arc<str>>) -> Self {
+        if let (Some(Failure::Tls), Some(text)) = (failure, tls) {
+            return Self::Tls(text);
+        }
         match failure {
             Some(Failure::Answer(bad)) => Self::Answer(bad),
             Some(Failure::Proxy(bad)) => Self::Proxy(bad),

@@ -10,17 +10,21 @@
 //! starve those that are connected.
 
 use super::Reactor;
+use super::connect::speak;
 use super::ctx::Context;
 use super::deliver::{deliver, park, with_env};
+use super::dials::NO_DIAL;
 use super::handler::Secure;
 use super::lent::Delivery;
 use super::setup::Served;
 use super::slab::{Phase, Slot};
 use crate::buffer::{Batch, Pool};
 use crate::conn::{Disposition, Failure};
+use crate::proto::url::Host;
 use crate::ring::{Kernel, Lease, Token};
 use crate::tls::{Server, Session};
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// Steps of handshakes within one turn. The longest, a signature with RSA, takes half a
 /// millisecond.
@@ -41,6 +45,8 @@ pub(super) struct Link {
     taken: usize,
     /// What a short send left of the ciphertext.
     rest: Option<Batch>,
+    /// What is on its way is not encrypted: the words to a proxy.
+    plain: bool,
     /// Waits to go on with the handshake.
     queued: bool,
     /// The handshake was counted as done.
@@ -50,9 +56,12 @@ pub(super) struct Link {
 impl Link {
     /// The server's side. `None` when the library refuses.
     pub(super) fn server(settings: &Server) -> Option<Box<Self>> {
-        let session = Session::server(settings).ok()?;
+        Session::server(settings).ok().map(|session| Self::new(session, false))
+    }
+
+    fn new(session: Session, plain: bool) -> Box<Self> {
         let (batch, rest) = (None, None);
-        Some(Box::new(Self { session, batch, taken: 0, rest, queued: false, counted: false }))
+        Box::new(Self { session, batch, taken: 0, rest, plain, queued: false, counted: false })
     }
 
     /// Whether it will send more, be it only a close_notify or an alert.
@@ -85,6 +94,11 @@ impl Slot {
     /// Whether something must be sent beside what the connection has queued.
     pub(super) fn owes(&self) -> bool {
         self.tls.as_ref().is_some_and(|link| self.sending || link.owes())
+    }
+
+    /// Why its TLS has failed.
+    pub(super) fn tls_failure(&self) -> Option<Arc<str>> {
+        Some(self.tls.as_ref()?.session.failure()?.0.as_str().into())
     }
 
     /// Who the peer has shown to be.
@@ -232,7 +246,31 @@ fn note_established(ctx: &mut Context, index: u32) {
         link.counted = true;
         ctx.counters.tls_handshakes.add(1);
         ctx.counters.tls_resumed.add(u64::from(link.session.is_resumed()));
+        speak(ctx, index);
     }
+}
+
+/// Whether TLS is to be spoken with the server before anything else: then it has begun. A greeting
+/// that cannot be made is reported as a handshake that has failed.
+pub(super) fn begins(ctx: &mut Context, index: u32) -> bool {
+    let slot = ctx.slab.at(index);
+    let target = &ctx.dials.at(slot.dial).target;
+    let Some(settings) = target.tls.as_ref().filter(|_| target.url.is_secure()) else {
+        return false;
+    };
+    if slot.tls.is_some() {
+        return false;
+    }
+    let name = match target.url.host() {
+        Host::Name(name) => name.to_string(),
+        Host::Ip(ip) => ip.to_string(),
+    };
+    match Session::client(settings, &name, &mut ctx.pool) {
+        Ok(session) => slot.tls = Some(Link::new(session, slot.sending)),
+        Err(_) => slot.abort = true,
+    }
+    ctx.mark_dirty(index);
+    true
 }
 
 /// Sees to what the session has come to by what was taken in.
@@ -287,6 +325,11 @@ impl Context {
             } else if slot.conn.disposition() != Disposition::Open {
                 session.close(&mut self.pool);
             }
+        } else if session.failure().is_some() && !session.has_output() && slot.dial != NO_DIAL {
+            // The server knows, and the application wants to.
+            slot.abort = true;
+            self.mark_dirty(index);
+            return None;
         }
         session.take_output().map(Batch::new)
     }
@@ -299,8 +342,15 @@ impl Context {
         mut ciphertext: Batch,
         sent: usize,
     ) -> Option<(Batch, usize)> {
+        let slot = self.slab.at(index);
+        let Some(link) = &mut slot.tls else { return None };
+        if std::mem::take(&mut link.plain) {
+            // What is left of it must not be encrypted.
+            slot.abort |= sent < ciphertext.len();
+            self.mark_dirty(index);
+            return Some((ciphertext, sent));
+        }
         ciphertext.advance(sent);
-        let Some(link) = &mut self.slab.at(index).tls else { return None };
         if ciphertext.is_empty() {
             ciphertext.recycle(&mut self.pool);
             let taken = std::mem::take(&mut link.taken);

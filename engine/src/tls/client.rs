@@ -8,7 +8,7 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::version::{TLS12, TLS13};
 use rustls::{CertificateError, DigitallySignedStruct, SignatureScheme};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// Servers whose tickets a client keeps, to resume.
 const RESUMED_MAX: usize = 256;
@@ -41,6 +41,19 @@ impl std::fmt::Debug for Client {
 }
 
 impl Client {
+    /// The default settings: whom the system trusts. Read once in the life of the process.
+    ///
+    /// # Errors
+    /// [`Error::SystemRoots`].
+    pub fn system() -> Result<Self, Error> {
+        static SYSTEM: Mutex<Option<Client>> = Mutex::new(None);
+        let mut system = SYSTEM.lock().unwrap_or_else(PoisonError::into_inner);
+        if system.is_none() {
+            *system = Some(Self::new(&ClientSettings::default())?);
+        }
+        system.clone().ok_or_else(|| Error::SystemRoots("none found".into()))
+    }
+
     /// Reads and checks the settings.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use super::{Side, rws_tls_config};
 use crate::status::{Failure, rws_status};
-use ringws_engine::tls::Server;
+use ringws_engine::tls::{Client, Server};
 
 /// There is none.
 #[derive(Debug)]
@@ -17,6 +17,11 @@ impl Tls {
 
     /// Cannot be called.
     pub(crate) unsafe fn reload(&self, _: &rws_tls_config) -> Result<(), Failure> {
+        match *self {}
+    }
+
+    /// Cannot be called.
+    pub(crate) fn client(&self) -> Result<Client, Failure> {
         match *self {}
     }
 

@@ -55,6 +55,14 @@ impl Tls {
         Ok(())
     }
 
+    /// For a target.
+    pub(crate) fn client(&self) -> Result<Client, Failure> {
+        match self {
+            Self::Client(tls) => Ok(tls.clone()),
+            Self::Server(_) => Err(Failure::invalid("tls: a target needs a client's")),
+        }
+    }
+
     /// For an endpoint.
     pub(crate) fn server(&self) -> Result<Server, Failure> {
         match self {

@@ -1,0 +1,219 @@
+//! Connections that the engine makes over TLS.
+
+use super::certs::{Authority, Certified};
+use super::service::{PATIENCE, Service, settings};
+use ringws_engine::config::Config;
+use ringws_engine::conn::SendFlags;
+use ringws_engine::engine::Engine;
+use ringws_engine::proto::{CloseCode, Opcode};
+use ringws_engine::reactor::{Closed, Conn, Context, Handler, Message, NotConnected, Target};
+use ringws_engine::tls::{Client, ClientCertificate, ClientSettings, ServerSettings};
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+#[derive(Debug, PartialEq, Eq)]
+enum Heard {
+    Message(usize),
+    Closed(u16),
+    Refused(String),
+}
+
+/// Sends a large message when it opens, and closes when that has come back.
+struct Tells(Sender<Heard>);
+
+const LARGE: usize = 300_000;
+
+impl Handler for Tells {
+    fn on_open(&self, ctx: &mut Context, conn: Conn) {
+        ctx.send(conn, Opcode::Binary, &[7; LARGE], SendFlags::default()).unwrap();
+    }
+    fn on_message(&self, ctx: &mut Context, conn: Conn, message: Message<'_>) {
+        self.0.send(Heard::Message(message.payload.len())).unwrap();
+        ctx.close(conn, CloseCode::NORMAL, "").unwrap();
+    }
+    fn on_close(&self, _: &mut Context, _: Conn, closed: &Closed<'_>) {
+        self.0.send(Heard::Closed(closed.info.code.0)).unwrap();
+    }
+    fn on_refused(&self, _: &mut Context, why: &mut NotConnected<'_>) {
+        self.0.send(Heard::Refused(why.error.to_string())).unwrap();
+    }
+}
+
+fn trusting(authority: &Authority) -> ClientSettings {
+    ClientSettings { roots: Some(authority.roots()), ..ClientSettings::default() }
+}
+
+fn target(url: &str, settings: &ClientSettings) -> (Target, Receiver<Heard>) {
+    let (tell, told) = channel();
+    let mut target = Target::new(url, Arc::new(Tells(tell))).unwrap();
+    target.tls = Some(Client::new(settings).unwrap());
+    (target, told)
+}
+
+fn started() -> Engine {
+    let engine = Engine::new(Config { reactors: 1, ..Config::default() }).unwrap();
+    engine.start().unwrap();
+    engine
+}
+
+fn next(told: &Receiver<Heard>) -> Heard {
+    told.recv_timeout(PATIENCE).expect("something is heard")
+}
+
+fn echoes(told: &Receiver<Heard>) {
+    assert_eq!(next(told), Heard::Message(LARGE));
+    assert_eq!(next(told), Heard::Closed(1000));
+}
+
+/// The reason why there is no connection.
+fn refused(engine: &Engine, url: &str, settings: &ClientSettings) -> String {
+    let (target, told) = target(url, settings);
+    engine.connect(target).unwrap();
+    match next(&told) {
+        Heard::Refused(why) => why,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Passes on what it is asked for, once.
+fn proxy() -> (String, thread::JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://127.0.0.1:{}", listener.local_addr().unwrap().port());
+    let running = thread::spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            client.read_exact(&mut byte).unwrap();
+            head.push(byte[0]);
+        }
+        let head = String::from_utf8(head).unwrap();
+        let port: u16 = head.split([':', ' ']).find_map(|word| word.parse().ok()).unwrap();
+        let server = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+        let (mut from, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+        let there = thread::spawn(move || {
+            let _ = io::copy(&mut from, &mut to);
+            let _ = to.shutdown(Shutdown::Write);
+        });
+        let _ = io::copy(&mut &server, &mut client);
+        let _ = client.shutdown(Shutdown::Write);
+        there.join().unwrap();
+        head
+    });
+    (url, running)
+}
+
+#[test]
+fn connects_and_resumes() {
+    let (service, authority) = Service::simple();
+    let engine = started();
+    let url = format!("wss://localhost:{}/chat", service.port);
+    let (target, told) = target(&url, &trusting(&authority));
+    for _ in 0..3 {
+        engine.connect(target.clone()).unwrap();
+        echoes(&told);
+    }
+    service.until("closed", |stats| stats.connections == 0);
+    assert_eq!((service.stats().tls_handshakes, service.stats().tls_resumed), (3, 2));
+    let stats = engine.stats(None).unwrap();
+    assert_eq!((stats.tls_handshakes, stats.tls_resumed, stats.tls_failed), (3, 2, 0));
+    let names = service.seen(|seen| seen.upgrades.clone());
+    assert!(names.iter().all(|seen| seen.0.as_deref() == Some("localhost")), "{names:?}");
+    assert_eq!(service.seen(|seen| seen.closes.clone()), [(1000, Some(1000)); 3]);
+}
+
+#[test]
+fn through_a_proxy() {
+    let (service, authority) = Service::simple();
+    let engine = started();
+    let (proxy, running) = proxy();
+    let url = format!("wss://localhost:{}/", service.port);
+    let (mut target, told) = target(&url, &trusting(&authority));
+    target.through(&proxy).unwrap();
+    engine.connect(target).unwrap();
+    echoes(&told);
+    assert!(running.join().unwrap().starts_with("CONNECT localhost:"));
+}
+
+#[test]
+fn says_why_a_server_is_not_trusted() {
+    let (authority, stranger) = (Authority::new("ours"), Authority::new("another"));
+    let engine = started();
+    let serve = |certified: &Certified| Service::new(&settings(&[certified]));
+    let good = authority.issue(&["localhost"]);
+    let service = serve(&good);
+    let url = format!("wss://localhost:{}/", service.port);
+    let why = refused(&engine, &url, &trusting(&stranger));
+    assert!(why.starts_with("TLS: ") && why.contains("UnknownIssuer"), "{why}");
+    let why = refused(&engine, &url.replace("localhost", "127.0.0.1"), &trusting(&authority));
+    assert!(why.contains("not valid for name \"127.0.0.1\""), "{why}");
+    let pinned = ClientSettings { verify: Some(Arc::new(|_| false)), ..trusting(&authority) };
+    let why = refused(&engine, &url, &pinned);
+    assert!(why.contains("ApplicationVerificationFailure"), "{why}");
+    let expired = serve(&authority.expired(&["localhost"]));
+    let url = format!("wss://localhost:{}/", expired.port);
+    let why = refused(&engine, &url, &trusting(&authority));
+    assert!(why.contains("expired"), "{why}");
+    // The system's roots, if it has any, do not know this server either.
+    if Client::system().is_ok() {
+        let (tell, told) = channel();
+        engine.connect(Target::new(&url, Arc::new(Tells(tell))).unwrap()).unwrap();
+        assert!(matches!(next(&told), Heard::Refused(why) if why.starts_with("TLS: ")));
+    }
+    let failed = engine.stats(None).unwrap().connect_failed;
+    assert!(failed >= 4, "{failed}");
+    service.until("closed", |stats| stats.connections == 0 && stats.tls_failed == 3);
+}
+
+#[test]
+fn shows_a_certificate() {
+    let authority = Authority::new("test");
+    let server = authority.issue(&["localhost"]);
+    let service = Service::new(&ServerSettings {
+        client_certificate: ClientCertificate::Required,
+        roots: Some(authority.roots()),
+        ..settings(&[&server])
+    });
+    let engine = started();
+    let url = format!("wss://localhost:{}/", service.port);
+    let own = authority.issue(&["client"]);
+    let settings = ClientSettings { identity: Some(own.identity()), ..trusting(&authority) };
+    let (target, told) = target(&url, &settings);
+    engine.connect(target).unwrap();
+    echoes(&told);
+    let shown = service.seen(|seen| seen.upgrades[0].1.clone());
+    assert_eq!(shown.as_deref(), Some(&own.der()[..]));
+    let why = refused(&engine, &url, &trusting(&authority));
+    assert!(why.contains("CertificateRequired"), "{why}");
+}
+
+#[test]
+fn a_server_that_says_nothing_or_something_else() {
+    let engine = started();
+    let authority = Authority::new("test");
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("wss://127.0.0.1:{}/", silent.local_addr().unwrap().port());
+    let (mut slow, told) = target(&url, &trusting(&authority));
+    slow.connect_timeout_ms = 300;
+    let start = Instant::now();
+    engine.connect(slow).unwrap();
+    assert_eq!(next(&told), Heard::Refused("timed out".into()));
+    assert!(start.elapsed() < Duration::from_secs(5));
+
+    let other = thread::spawn(move || {
+        let (mut stream, _) = silent.accept().unwrap();
+        drop(stream);
+        stream = silent.accept().unwrap().0;
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+        // Until the client has gone.
+        while stream.read(&mut [0; 512]).is_ok_and(|n| n > 0) {}
+    });
+    let why = refused(&engine, &url, &trusting(&authority));
+    assert!(why.starts_with("TLS: "), "{why}");
+    other.join().unwrap();
+}
