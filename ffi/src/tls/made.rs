@@ -56,6 +56,7 @@ impl Tls {
     }
 
     /// For a target.
+    #[allow(dead_code, reason = "targets come next")]
     pub(crate) fn client(&self) -> Result<Client, Failure> {
         match self {
             Self::Client(tls) => Ok(tls.clone()),
