@@ -108,6 +108,7 @@ typedef enum { /* what a call answers; negative is failure */
   RWS_E_UTF8 = -10,       /* RWS_TEXT, or a close reason, that is not UTF-8 */
   RWS_E_STATE = -11,      /* not now: start twice, CONTINUATION without RWS_MORE before it, ... */
   RWS_E_PANIC = -12,      /* a bug in this library, stopped at the boundary */
+  RWS_E_REFUSED = -13,    /* the server, or a proxy, has refused, or does not speak the protocol */
 } rws_status;
 
 typedef struct rws_buf rws_buf;         /* an immutable outgoing message, framed once; refcounted */
@@ -173,6 +174,13 @@ typedef struct { /* how a connection ended */
   rws_bytes reason;   /* checked UTF-8; borrowed */
 } rws_close_info;
 
+typedef struct { /* why there is no connection */
+  rws_error error;   /* RWS_E_REFUSED: an answer other than 101, or one that breaks the protocol */
+  int http_status;   /* of the server's answer, or the proxy's; 0: none came */
+  uint32_t retry_ms; /* when it is tried again, 0: not; yours to change */
+  rws_bytes body;    /* first bytes of the answer's body, at most 1 KiB; borrowed */
+} rws_refusal;
+
 typedef struct { /* what you are called for; NULL: not called */
   uint32_t size; /* RWS_INIT */
   /* Answer 101 to accept, 400..599 to refuse. NULL accepts everything. */
@@ -188,6 +196,8 @@ typedef struct { /* what you are called for; NULL: not called */
   void (*on_close)(rws_reactor *r, rws_conn c, const rws_close_info *info, void *user);
   /* A web page that the endpoint's origins do not name: 0 answers 403, else on_upgrade is asked. */
   int (*on_origin)(rws_reactor *r, rws_upgrade *up, void *user);
+  /* rws_engine_connect got no connection: instead of on_open and on_close */
+  void (*on_refused)(rws_reactor *r, rws_refusal *why, void *user);
 } rws_callbacks;
 
 typedef struct { /* limits of one connection; NULL: all defaults; a timeout of UINT32_MAX: never */
@@ -248,7 +258,32 @@ typedef struct { /* all since the start, except connections */
   uint64_t tls_handshakes;    /* TLS handshakes done, short ones too */
   uint64_t tls_failed;        /* TLS handshakes that failed, or did not end in time */
   uint64_t tls_resumed;       /* TLS handshakes that resumed an earlier session */
+  /* TCP connections that rws_engine_connect made, whatever came of them */
+  uint64_t connected;
+  uint64_t connect_failed;    /* tries that opened no connection */
 } rws_stats;
+
+typedef struct { /* what to connect to */
+  uint32_t size;                  /* RWS_INIT */
+  uint32_t reactor;               /* + 1; 0: each in turn */
+  const char *url;                /* ws://host[:port][/path][?query] */
+  const char *protocols;          /* subprotocols to offer, "a, b"; NULL: none */
+  /* "Name: value", several with "\r\n" or "\n" between them; NULL: none */
+  const char *headers;
+  const rws_callbacks *callbacks; /* copied */
+  void *user;                     /* handed to each callback until rws_set_user */
+  const rws_options *options;     /* copied; handshake_timeout_ms: from the request to the answer */
+  rws_tls *tls;                   /* for wss://; NULL: the system's roots */
+  /* `http://host[:port]`, user:password before the host if it wants them; NULL: none */
+  const char *proxy;
+  /* for name, TCP, proxy and TLS together; default 10 000; UINT32_MAX: never */
+  uint32_t connect_timeout_ms;
+  /* Until the next try, after a refusal, or the end of a connection that you have not closed
+   * yourself; doubled with each failure, varied at random between half and all of it. 0: never */
+  uint32_t retry_min_ms;
+  uint32_t retry_max_ms;          /* what it grows to; default 30 000 */
+  uint32_t reserved;              /* 0 */
+} rws_target;
 
 typedef struct { /* a timer of one reactor; 0 is never one */
   uint64_t id; /* to compare and to print */
@@ -320,6 +355,15 @@ rws_status rws_engine_abort(rws_engine *e, rws_conn c); /* As rws_abort. */
 /* RWS_OK: fn runs on that reactor's thread, exactly once, at the latest when the reactor ends. */
 rws_status rws_engine_post(rws_engine *e, uint32_t reactor, void (*fn)(rws_reactor *r, void *arg),
                            void *arg);
+
+/* Connections to servers. */
+
+/* Connects to a server, after the start; any thread, in callbacks too. RWS_OK: on_open follows, or
+ * on_refused. */
+rws_status rws_engine_connect(rws_engine *e, const rws_target *to, rws_error *err);
+/* Inside on_open of a connection that rws_engine_connect made: the first header of that name in
+ * the server's answer, whatever its case. Borrowed; {NULL, 0} if absent. */
+rws_bytes rws_answer_header(rws_reactor *r, rws_conn c, const char *name);
 
 /* Inside a callback. What is queued for a connection leaves in one send when the batch of
  * events ends. A connection of another reactor works too; the call is then forwarded, and

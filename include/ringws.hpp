@@ -10,6 +10,7 @@
 //   void on_pong   (rws::reactor, rws_conn, std::string_view);
 //   void on_drain  (rws::reactor, rws_conn);
 //   void on_close  (rws::reactor, rws_conn, const rws_close_info &);
+//   void on_refused(rws::reactor, rws_refusal &);              instead of on_open and on_close
 //
 // A member of such a name that cannot be called so does not compile.  An exception that leaves one
 // ends the program: it must not cross the engine.  Every reactor's thread calls the one handler
@@ -163,6 +164,11 @@ class handle {
     out.size = static_cast<std::uint32_t>(sizeof out);
     return rws_engine_stats(e_, reactor, &out);
   }
+  // Connects to a server: to.callbacks and to.user are filled in. The handler must live until its
+  // on_close, or the on_refused after which there is no other try.
+  template <class H>
+  RWS_MUST_USE rws_status try_connect(rws_target to, H &handler,
+                                      rws_error *err = nullptr) const noexcept;
   void stop(std::uint32_t grace_ms = 5000) const noexcept { rws_engine_stop(e_, grace_ms); }
 };
 
@@ -190,6 +196,11 @@ class reactor {
   void resume(rws_conn c) const noexcept { (void)rws_resume(r_, c); }
   std::size_t buffered(rws_conn c) const noexcept { return rws_buffered(r_, c); }
   rws_status peer(rws_conn c, rws_address &out) const noexcept { return rws_peer(r_, c, &out); }
+  // In on_open of a connection that was made with connect. An absent header has
+  // data() == nullptr.
+  std::string_view answer_header(rws_conn c, const char *name) const noexcept {
+    return view(rws_answer_header(r_, c, name));
+  }
   buf retain(const rws_message &m) const noexcept { return buf(rws_message_retain(r_, &m)); }
 
   // The handler of one connection from now on: of the class that was given to listen, and alive
@@ -287,6 +298,7 @@ RWS_DETAIL_CALLBACK(on_drain, std::declval<reactor>(), std::declval<rws_conn>())
 RWS_DETAIL_CALLBACK(on_close, std::declval<reactor>(), std::declval<rws_conn>(),
                     std::declval<const rws_close_info &>())
 RWS_DETAIL_CALLBACK(on_origin, std::declval<reactor>(), std::declval<upgrade>())
+RWS_DETAIL_CALLBACK(on_refused, std::declval<reactor>(), std::declval<rws_refusal &>())
 RWS_DETAIL_CALLBACK(on_start, std::declval<reactor>())
 RWS_DETAIL_CALLBACK(on_stop, std::declval<reactor>())
 RWS_DETAIL_CALLBACK(on_log, 0, std::declval<std::string_view>())
@@ -300,7 +312,7 @@ template <class H> rws_callbacks callbacks() noexcept {
   constexpr bool any = detail::has_on_upgrade<H>() || detail::has_on_open<H>() ||
                        detail::has_on_message<H>() || detail::has_on_pong<H>() ||
                        detail::has_on_drain<H>() || detail::has_on_close<H>() ||
-                       detail::has_on_origin<H>();
+                       detail::has_on_origin<H>() || detail::has_on_refused<H>();
   static_assert(any, "no member of the handler is a callback: see the list in ringws.hpp");
   if constexpr (detail::has_on_upgrade<H>())
     cb.on_upgrade = [](rws_reactor *r, rws_upgrade *up, void *u) noexcept -> int {
@@ -330,7 +342,19 @@ template <class H> rws_callbacks callbacks() noexcept {
     cb.on_close = [](rws_reactor *r, rws_conn c, const rws_close_info *info, void *u) noexcept {
       static_cast<H *>(u)->on_close(reactor{r}, c, *info);
     };
+  if constexpr (detail::has_on_refused<H>())
+    cb.on_refused = [](rws_reactor *r, rws_refusal *why, void *u) noexcept {
+      static_cast<H *>(u)->on_refused(reactor{r}, *why);
+    };
   return cb;
+}
+
+template <class H>
+rws_status handle::try_connect(rws_target to, H &handler, rws_error *err) const noexcept {
+  const rws_callbacks cb = callbacks<H>();
+  to.callbacks = &cb;
+  to.user = &handler;
+  return rws_engine_connect(e_, &to, err);
 }
 
 // Puts those of on_start(rws::reactor), on_stop(rws::reactor) and on_log(int, std::string_view)
@@ -421,6 +445,15 @@ class engine : public handle {
     at.port = port;
     at.options = &options;
     return listen(at, handler);
+  }
+  template <class H> void connect(const rws_target &to, H &handler) {
+    rws_error err;
+    check(try_connect(to, handler, &err), err);
+  }
+  template <class H> void connect(const char *url, H &handler) {
+    rws_target to = RWS_INIT(rws_target);
+    to.url = url;
+    connect(to, handler);
   }
   void start() {
     rws_error err;

@@ -1,7 +1,10 @@
 //! Connections that the engine makes, on the real kernel.
 
-#[path = "dial/support.rs"]
-mod support;
-
 #[path = "dial/echo.rs"]
 mod echo;
+#[path = "dial/hostile.rs"]
+mod hostile;
+#[path = "dial/support.rs"]
+mod support;
+#[path = "dial/trouble.rs"]
+mod trouble;

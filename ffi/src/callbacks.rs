@@ -2,10 +2,11 @@
 
 use crate::message::{rws_close_info, rws_message};
 use crate::sized::Sized;
+use crate::target::rws_refusal;
 use crate::types::{User, rws_bytes, rws_conn, rws_reactor, rws_upgrade};
 use crate::upgrade::Asked;
 use ringws_engine::proto::handshake::Refusal;
-use ringws_engine::reactor::{Closed, Conn, Context, Handler, Message, Upgrade};
+use ringws_engine::reactor::{Closed, Conn, Context, Handler, Message, NotConnected, Upgrade};
 use std::ffi::{c_int, c_void};
 use std::mem::offset_of;
 
@@ -54,6 +55,9 @@ pub struct rws_callbacks {
     pub on_origin: Option<
         unsafe extern "C" fn(r: *mut rws_reactor, up: *mut rws_upgrade, user: *mut c_void) -> c_int,
     >,
+    /// rws_engine_connect got no connection: instead of on_open and on_close
+    pub on_refused:
+        Option<unsafe extern "C" fn(r: *mut rws_reactor, why: *mut rws_refusal, user: *mut c_void)>,
 }
 
 // SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
@@ -121,6 +125,14 @@ impl Handler for rws_callbacks {
         let user = user_of(ctx, conn);
         // SAFETY: see above.
         unsafe { call(lend(ctx), conn.into(), user) }
+    }
+
+    fn on_refused(&self, ctx: &mut Context, why: &mut NotConnected<'_>) {
+        let Some(call) = self.on_refused else { return };
+        let mut refusal = rws_refusal::from(&*why);
+        // SAFETY: see above.
+        unsafe { call(lend(ctx), &mut refusal, User::from_word(why.user)) }
+        why.retry_ms = refusal.retry_ms;
     }
 
     fn on_close(&self, ctx: &mut Context, conn: Conn, closed: &Closed<'_>) {

@@ -47,7 +47,7 @@ impl rws_options {
     ///
     /// # Safety
     /// `from` is null or names an `rws_options` as its `size` says.
-    unsafe fn read(from: *const Self) -> Result<Limits, rws_status> {
+    pub(crate) unsafe fn read(from: *const Self) -> Result<Limits, rws_status> {
         let default = Limits::default();
         if from.is_null() {
             return Ok(default);

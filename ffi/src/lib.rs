@@ -25,6 +25,7 @@ pub mod reactor;
 mod sized;
 pub mod stats;
 pub mod status;
+pub mod target;
 pub mod timer;
 pub mod tls;
 pub mod types;

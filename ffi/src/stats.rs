@@ -58,6 +58,10 @@ pub struct rws_stats {
     pub tls_failed: u64,
     /// TLS handshakes that resumed an earlier session
     pub tls_resumed: u64,
+    /// TCP connections that rws_engine_connect made, whatever came of them
+    pub connected: u64,
+    /// tries that opened no connection
+    pub connect_failed: u64,
 }
 
 // SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
@@ -91,6 +95,8 @@ impl rws_stats {
             tls_handshakes: stats.tls_handshakes,
             tls_failed: stats.tls_failed,
             tls_resumed: stats.tls_resumed,
+            connected: stats.connected,
+            connect_failed: stats.connect_failed,
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::guard::guard;
 use ringws_engine::conn::{Queued, SendError};
 use ringws_engine::engine::Error;
-use ringws_engine::reactor::CallError;
+use ringws_engine::reactor::{CallError, ConnectError, TargetError};
 use ringws_engine::ring::Errno;
 use std::ffi::{CStr, c_char, c_int};
 
@@ -39,6 +39,8 @@ pub enum rws_status {
     RWS_E_STATE = -11,
     /// a bug in this library, stopped at the boundary
     RWS_E_PANIC = -12,
+    /// the server, or a proxy, has refused, or does not speak the protocol
+    RWS_E_REFUSED = -13,
 }
 
 /// why a call failed
@@ -96,6 +98,33 @@ fn system(errno: Errno) -> rws_status {
     if errno == Errno::NOMEM { rws_status::RWS_E_NOMEM } else { rws_status::RWS_E_SYSTEM }
 }
 
+impl From<TargetError> for Failure {
+    fn from(error: TargetError) -> Self {
+        let status = match error {
+            TargetError::Call(error) => error.into(),
+            TargetError::Tls => rws_status::RWS_E_UNSUPPORTED,
+            _ => rws_status::RWS_E_INVALID,
+        };
+        Self { status, errno: 0, text: error.to_string() }
+    }
+}
+
+impl From<&ConnectError> for Failure {
+    fn from(error: &ConnectError) -> Self {
+        let (status, errno) = match error {
+            ConnectError::Name(_) => (rws_status::RWS_E_SYSTEM, 0),
+            ConnectError::Transport(errno) => (system(*errno), errno.raw_os_error()),
+            ConnectError::TimedOut => (rws_status::RWS_E_SYSTEM, Errno::TIMEDOUT.raw_os_error()),
+            ConnectError::ResolverBusy | ConnectError::Full => (rws_status::RWS_E_FULL, 0),
+            ConnectError::Proxy(_) | ConnectError::Answer(_) | ConnectError::EndOfStream => {
+                (rws_status::RWS_E_REFUSED, 0)
+            }
+            ConnectError::Stopped => (rws_status::RWS_E_STATE, 0),
+        };
+        Self { status, errno, text: error.to_string() }
+    }
+}
+
 impl From<Failure> for rws_error {
     fn from(failure: Failure) -> Self {
         let mut text = [0; 248];
@@ -148,6 +177,7 @@ fn text(status: c_int) -> &'static CStr {
         -10 => c"not UTF-8",
         -11 => c"not possible in this state",
         -12 => c"internal error",
+        -13 => c"refused by the server or a proxy",
         _ => c"unknown status",
     }
 }
@@ -191,7 +221,7 @@ mod tests {
 
     #[test]
     fn every_status_has_a_text_of_its_own() {
-        let mut texts: Vec<_> = (-13..=1).map(text).collect();
+        let mut texts: Vec<_> = (-14..=1).map(text).collect();
         texts.sort();
         texts.dedup();
         assert_eq!(texts.len(), 15);

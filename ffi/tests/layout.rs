@@ -12,6 +12,7 @@ use ringws::features::rws_feature;
 use ringws::message::{rws_close_info, rws_message};
 use ringws::stats::rws_stats;
 use ringws::status::{rws_error, rws_status};
+use ringws::target::{rws_refusal, rws_target};
 use ringws::tls::{rws_identity, rws_tls_config};
 use ringws::types::{rws_bytes, rws_conn, rws_timer};
 use std::collections::BTreeMap;
@@ -43,7 +44,9 @@ macro_rules! structs {
 structs! {
     rws_address { ip, scope, port, family, reserved }
     rws_bytes { data, len }
-    rws_callbacks { size, on_upgrade, on_open, on_message, on_pong, on_drain, on_close, on_origin }
+    rws_callbacks {
+        size, on_upgrade, on_open, on_message, on_pong, on_drain, on_close, on_origin, on_refused,
+    }
     rws_close_info { code, sent_code, sys_errno, reason }
     rws_config {
         size, reactors, connections_max, recv_buffers, recv_buffer_size, flags, on_start, on_stop,
@@ -62,11 +65,16 @@ structs! {
         size, reactors, connections, accepted, upgraded, refused, violations, timeouts,
         messages_in, bytes_in, messages_out, bytes_out, bytes_copied, retained, retain_copied,
         forward_dropped, accept_paused, accept_dropped, buffers_exhausted,
-        turns, tls_handshakes, tls_failed, tls_resumed,
+        turns, tls_handshakes, tls_failed, tls_resumed, connected, connect_failed,
     }
     rws_identity { cert_chain_pem, key_pem, cert_file, key_file }
     rws_tls_config {
         size, flags, identities, identities_len, roots_pem, roots_file, verify, user,
+    }
+    rws_refusal { error, http_status, retry_ms, body }
+    rws_target {
+        size, reactor, url, protocols, headers, callbacks, user, options, tls, proxy,
+        connect_timeout_ms, retry_min_ms, retry_max_ms, reserved,
     }
     rws_timer { id }
 }
@@ -98,6 +106,7 @@ values! {
     rws_status::RWS_E_KERNEL, rws_status::RWS_E_GONE, rws_status::RWS_E_CLOSING,
     rws_status::RWS_E_FULL, rws_status::RWS_E_TOO_BIG, rws_status::RWS_E_UTF8,
     rws_status::RWS_E_STATE, rws_status::RWS_E_PANIC,
+    rws_status::RWS_E_REFUSED,
 }
 
 fn facts() -> Facts {
@@ -118,6 +127,7 @@ fn facts() -> Facts {
         ("rws_endpoint", size_of::<rws_endpoint>()),
         ("rws_options", size_of::<rws_options>()),
         ("rws_stats", size_of::<rws_stats>()),
+        ("rws_target", size_of::<rws_target>()),
         ("rws_tls_config", size_of::<rws_tls_config>()),
     ] {
         facts.insert(format!("((const {name})RWS_INIT({name})).size"), size as i64);

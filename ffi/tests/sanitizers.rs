@@ -41,6 +41,11 @@ fn arguments() {
 }
 
 #[test]
+fn client() {
+    runs("c11", "tests/c/client.c", &[]);
+}
+
+#[test]
 fn modes() {
     runs("c11", "tests/c/modes.c", &[]);
 }

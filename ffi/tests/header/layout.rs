@@ -2,7 +2,7 @@
 //! order of a table of contents under headings.
 
 /// The functions in order, under their headings. Each function must be here, once.
-const CONTENTS: [(&str, &[&str]); 9] = [
+const CONTENTS: [(&str, &[&str]); 10] = [
     ("", &["rws_version", "rws_strerror", "rws_kernel_features"]),
     (
         "Life of an engine. Any thread.",
@@ -26,6 +26,7 @@ const CONTENTS: [(&str, &[&str]); 9] = [
             "rws_engine_post",
         ],
     ),
+    ("Connections to servers.", &["rws_engine_connect", "rws_answer_header"]),
     (
         "Inside a callback. What is queued for a connection leaves in one send when the batch of\n\
          events ends. A connection of another reactor works too; the call is then forwarded, and\n\

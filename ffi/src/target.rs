@@ -1,0 +1,172 @@
+//! `rws_target` and `rws_refusal`: connections to servers.
+
+use crate::callbacks::rws_callbacks;
+use crate::endpoint::rws_options;
+use crate::guard::{guard, report};
+use crate::own;
+use crate::sized::{self, Sized};
+use crate::status::{Failure, rws_error, rws_status};
+use crate::types::{User, rws_bytes, rws_conn, rws_engine, rws_reactor, rws_tls, string};
+use ringws_engine::config::Target;
+use ringws_engine::reactor::{Context, NotConnected};
+use std::ffi::{c_char, c_int, c_void};
+use std::mem::offset_of;
+use std::sync::Arc;
+
+/// what to connect to
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct rws_target {
+    /// RWS_INIT
+    pub size: u32,
+    /// + 1; 0: each in turn
+    pub reactor: u32,
+    /// ws://host[:port][/path][?query]
+    pub url: *const c_char,
+    /// subprotocols to offer, "a, b"; NULL: none
+    pub protocols: *const c_char,
+    /// "Name: value", several with "\r\n" or "\n" between them; NULL: none
+    pub headers: *const c_char,
+    /// copied
+    pub callbacks: *const rws_callbacks,
+    /// handed to each callback until rws_set_user
+    pub user: *mut c_void,
+    /// copied; handshake_timeout_ms: from the request to the answer
+    pub options: *const rws_options,
+    /// for wss://; NULL: the system's roots
+    pub tls: *mut rws_tls,
+    /// `http://host[:port]`, user:password before the host if it wants them; NULL: none
+    pub proxy: *const c_char,
+    /// for name, TCP, proxy and TLS together; default 10 000; UINT32_MAX: never
+    pub connect_timeout_ms: u32,
+    /// Until the next try, after a refusal, or the end of a connection that you have not closed
+    /// yourself; doubled with each failure, varied at random between half and all of it. 0: never
+    pub retry_min_ms: u32,
+    /// what it grows to; default 30 000
+    pub retry_max_ms: u32,
+    /// 0
+    pub reserved: u32,
+}
+
+// SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
+unsafe impl Sized for rws_target {
+    const SIZE_MIN: usize = offset_of!(rws_target, user);
+}
+
+/// why there is no connection
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct rws_refusal {
+    /// RWS_E_REFUSED: an answer other than 101, or one that breaks the protocol
+    pub error: rws_error,
+    /// of the server's answer, or the proxy's; 0: none came
+    pub http_status: c_int,
+    /// when it is tried again, 0: not; yours to change
+    pub retry_ms: u32,
+    /// first bytes of the answer's body, at most 1 KiB; borrowed
+    pub body: rws_bytes,
+}
+
+impl From<&NotConnected<'_>> for rws_refusal {
+    fn from(why: &NotConnected<'_>) -> Self {
+        Self {
+            error: Failure::from(why.error).into(),
+            http_status: why.error.status().into(),
+            retry_ms: why.retry_ms,
+            body: why.body.into(),
+        }
+    }
+}
+
+impl rws_target {
+    /// The engine's target.
+    ///
+    /// # Safety
+    /// `from` is null or names an `rws_target` as its `size` says, whose pointers are null or name
+    /// what they say.
+    unsafe fn read(from: *const Self) -> Result<Target, Failure> {
+        // SAFETY: as the caller says.
+        let (to, callbacks, limits) = unsafe {
+            let to = sized::read(from)?;
+            (to, sized::read(to.callbacks)?, rws_options::read(to.options)?)
+        };
+        if to.reserved != 0 {
+            return Err(rws_status::RWS_E_UNSUPPORTED.into());
+        }
+        // SAFETY: null or NUL-terminated.
+        let url = unsafe { string(to.url) }.map_err(|_| Failure::invalid("no URL"))?;
+        let mut target = Target::new(url, Arc::new(callbacks))?;
+        // SAFETY: null or NUL-terminated.
+        for protocol in unsafe { optional(to.protocols) }?.into_iter().flat_map(|s| s.split(',')) {
+            target.offer_protocol(protocol.trim())?;
+        }
+        // SAFETY: null or NUL-terminated.
+        for line in unsafe { optional(to.headers) }?.into_iter().flat_map(|s| s.split('\n')) {
+            let line = line.strip_suffix('\r').unwrap_or(line);
+            if line.is_empty() {
+                continue;
+            }
+            let (name, value) = line.split_once(':').ok_or_else(|| {
+                Failure::invalid(format!("\"{line}\" is no header: there is no colon"))
+            })?;
+            target.add_header(name, value.trim().as_bytes())?;
+        }
+        // SAFETY: null or NUL-terminated.
+        if let Some(proxy) = unsafe { optional(to.proxy) }? {
+            target.through(proxy)?;
+        }
+        target.limits = limits;
+        target.user = User(to.user).to_word();
+        target.reactor = to.reactor.checked_sub(1);
+        if to.connect_timeout_ms != 0 {
+            target.connect_timeout_ms = to.connect_timeout_ms;
+        }
+        target.retry_min_ms = to.retry_min_ms;
+        target.retry_max_ms = to.retry_max_ms;
+        Ok(target)
+    }
+}
+
+/// # Safety
+/// `text` is null or NUL-terminated, unchanged for as long as the result is used.
+unsafe fn optional<'a>(text: *const c_char) -> Result<Option<&'a str>, rws_status> {
+    if text.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: as the caller says.
+    unsafe { string(text) }.map(Some)
+}
+
+/// Connects to a server, after the start; any thread, in callbacks too. RWS_OK: on_open follows, or
+/// on_refused.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rws_engine_connect(
+    e: *mut rws_engine,
+    to: *const rws_target,
+    err: *mut rws_error,
+) -> rws_status {
+    let body = || {
+        // SAFETY: a live engine and a struct as its size says, or null.
+        let (engine, target) = unsafe { (own::borrow(e)?, rws_target::read(to)?) };
+        Ok(engine.connect(target)?)
+    };
+    // SAFETY: null or for us to write.
+    unsafe { report(err, body) }
+}
+
+/// Inside on_open of a connection that rws_engine_connect made: the first header of that name in
+/// the server's answer, whatever its case. Borrowed; {NULL, 0} if absent.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rws_answer_header(
+    r: *mut rws_reactor,
+    c: rws_conn,
+    name: *const c_char,
+) -> rws_bytes {
+    guard(|| {
+        // SAFETY: the lent reactor and a C string, or null.
+        let lent = unsafe { own::lent(r).and_then(|ctx: &mut Context| Ok((ctx, string(name)?))) };
+        let Ok((ctx, name)) = lent else { return rws_bytes::ABSENT };
+        let answer = ctx.answer_of(c.into());
+        answer.and_then(|answer| answer.header(name)).map_or(rws_bytes::ABSENT, rws_bytes::from)
+    })
+}
