@@ -266,14 +266,14 @@ typedef struct { /* all since the start, except connections */
 typedef struct { /* what to connect to */
   uint32_t size;                  /* RWS_INIT */
   uint32_t reactor;               /* + 1; 0: each in turn */
-  const char *url;                /* ws://host[:port][/path][?query] */
+  const char *url;                /* ws://host[:port][/path][?query], or wss:// */
   const char *protocols;          /* subprotocols to offer, "a, b"; NULL: none */
   /* "Name: value", several with "\r\n" or "\n" between them; NULL: none */
   const char *headers;
   const rws_callbacks *callbacks; /* copied */
   void *user;                     /* handed to each callback until rws_set_user */
   const rws_options *options;     /* copied; handshake_timeout_ms: from the request to the answer */
-  rws_tls *tls;                   /* for wss://; NULL: the system's roots */
+  rws_tls *tls;                   /* retained; for wss://; NULL: the system's roots */
   /* `http://host[:port]`, user:password before the host if it wants them; NULL: none */
   const char *proxy;
   /* for name, TCP, proxy and TLS together; default 10 000; UINT32_MAX: never */

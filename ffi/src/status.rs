@@ -116,9 +116,10 @@ impl From<&ConnectError> for Failure {
             ConnectError::Transport(errno) => (system(*errno), errno.raw_os_error()),
             ConnectError::TimedOut => (rws_status::RWS_E_SYSTEM, Errno::TIMEDOUT.raw_os_error()),
             ConnectError::ResolverBusy | ConnectError::Full => (rws_status::RWS_E_FULL, 0),
-            ConnectError::Proxy(_) | ConnectError::Answer(_) | ConnectError::EndOfStream => {
-                (rws_status::RWS_E_REFUSED, 0)
-            }
+            ConnectError::Proxy(_)
+            | ConnectError::Answer(_)
+            | ConnectError::Tls(_)
+            | ConnectError::EndOfStream => (rws_status::RWS_E_REFUSED, 0),
             ConnectError::Stopped => (rws_status::RWS_E_STATE, 0),
         };
         Self { status, errno, text: error.to_string() }

@@ -21,7 +21,7 @@ pub struct rws_target {
     pub size: u32,
     /// + 1; 0: each in turn
     pub reactor: u32,
-    /// ws://host[:port][/path][?query]
+    /// ws://host[:port][/path][?query], or wss://
     pub url: *const c_char,
     /// subprotocols to offer, "a, b"; NULL: none
     pub protocols: *const c_char,
@@ -33,7 +33,7 @@ pub struct rws_target {
     pub user: *mut c_void,
     /// copied; handshake_timeout_ms: from the request to the answer
     pub options: *const rws_options,
-    /// for wss://; NULL: the system's roots
+    /// retained; for wss://; NULL: the system's roots
     pub tls: *mut rws_tls,
     /// `http://host[:port]`, user:password before the host if it wants them; NULL: none
     pub proxy: *const c_char,
@@ -114,6 +114,10 @@ impl rws_target {
         // SAFETY: null or NUL-terminated.
         if let Some(proxy) = unsafe { optional(to.proxy) }? {
             target.through(proxy)?;
+        }
+        if !to.tls.is_null() {
+            // SAFETY: not null, and alive as the caller says.
+            target.tls = Some(unsafe { own::borrow(to.tls) }?.client()?);
         }
         target.limits = limits;
         target.user = User(to.user).to_word();

@@ -21,7 +21,6 @@ impl Tls {
     }
 
     /// Cannot be called.
-    #[allow(dead_code, reason = "targets come next")]
     pub(crate) fn client(&self) -> Result<Client, Failure> {
         match *self {}
     }

@@ -56,7 +56,6 @@ impl Tls {
     }
 
     /// For a target.
-    #[allow(dead_code, reason = "targets come next")]
     pub(crate) fn client(&self) -> Result<Client, Failure> {
         match self {
             Self::Client(tls) => Ok(tls.clone()),
