@@ -18,6 +18,7 @@
 #[cfg(feature = "tokio-uring")]
 pub mod aio;
 pub mod buffer;
+pub mod codec;
 #[cfg(feature = "uring")]
 pub mod config;
 pub mod conn;

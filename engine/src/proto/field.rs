@@ -25,6 +25,21 @@ pub(super) fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|b| *b == b',').map(trim)
 }
 
+/// The parts of a list with that separator, trimmed; empty ones included. What stands in a quoted
+/// string (RFC 9110 §5.6.4) separates nothing.
+pub(super) fn split(value: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
+    let (mut quoted, mut escaped) = (false, false);
+    let ends = move |b: &u8| {
+        if std::mem::take(&mut escaped) {
+            return false;
+        }
+        escaped = quoted && *b == b'\\';
+        quoted ^= *b == b'"';
+        *b == separator && !quoted
+    };
+    value.split(ends).map(trim)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

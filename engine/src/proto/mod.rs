@@ -5,6 +5,7 @@ pub mod answer;
 pub mod ask;
 mod base64;
 pub mod close;
+pub mod deflate;
 mod field;
 pub mod handshake;
 pub mod head;
