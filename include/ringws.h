@@ -59,6 +59,8 @@
 
 /* Flags of sends. */
 #define RWS_MORE               (1u << 0) /* a fragment, FIN = 0; continue with RWS_CONTINUATION */
+/* send: not compressed, whatever was negotiated: secrets beside text that others choose */
+#define RWS_PLAIN              (1u << 1)
 
 /* Flags of messages. */
 #define RWS_FIRST              (1u << 0) /* starts a message (always, unless RWS_OPT_STREAM) */
@@ -66,6 +68,9 @@
 
 /* Flags of options. */
 #define RWS_OPT_STREAM         (1u << 1) /* deliver data as it comes; do not assemble messages */
+#define RWS_OPT_DEFLATE        (1u << 0) /* negotiate permessage-deflate, RFC 7692 */
+/* with it: each connection has its own compressor, which remembers the messages before */
+#define RWS_OPT_TAKEOVER       (1u << 2)
 
 /* Flags of the configuration. */
 #define RWS_CFG_PIN            (1u << 0) /* pin reactor i to the i-th CPU of the process's mask */
@@ -151,7 +156,8 @@ typedef struct { /* sizes and hooks of an engine; NULL: all defaults */
   void *user;                                   /* theirs, and rws_reactor_user's at first */
   /* look so long for work before sleeping; default: sleep at once. Costs a busy CPU */
   uint32_t busy_poll_us;
-  uint32_t reserved;                            /* 0 */
+  /* per reactor, bytes of all RWS_OPT_TAKEOVER contexts; default 64 MiB */
+  uint32_t codec_memory_max;
 } rws_config;
 
 typedef struct { /* why a call failed */
@@ -210,6 +216,11 @@ typedef struct { /* limits of one connection; NULL: all defaults; a timeout of U
   uint32_t handshake_timeout_ms; /* from accept to the end of the HTTP head; default 10 000 */
   uint32_t idle_timeout_ms;      /* ping at half of it, drop after it; default 60 000 */
   uint32_t close_timeout_ms;     /* for the peer's half of it; default 5 000 */
+  /* with RWS_OPT_DEFLATE: bytes from which messages are compressed; default 128 */
+  uint32_t deflate_min;
+  uint32_t deflate_level;        /* 1 fast .. 9 small; default 1 */
+  uint32_t deflate_window_bits;  /* of what we compress, 9..15; default 15 */
+  uint32_t deflate_mem_level;    /* 1..9, with RWS_OPT_TAKEOVER; default 8 */
 } rws_options;
 
 typedef struct { /* what to listen on */
@@ -233,7 +244,7 @@ typedef struct { /* a part of io_uring that the engine needs, uses or could use 
   uint32_t reserved; /* 0 */
 } rws_feature;
 
-typedef struct { /* all since the start, except connections */
+typedef struct { /* all since the start, except connections and codec_memory */
   uint32_t size;              /* RWS_INIT */
   uint32_t reactors;          /* of the engine, whomever is asked for */
   uint64_t connections;       /* connections now, from accept to close */
@@ -423,7 +434,7 @@ void rws_upgrade_set_user(rws_upgrade *up, void *user);
 
 /* Outgoing messages made once and sent many times. Any thread, except rws_message_retain. */
 
-/* Copies. flags: 0. NULL: not a message that could be sent, as rws_send would say. */
+/* Copies. flags: 0 or RWS_PLAIN. NULL: not a message that could be sent, as rws_send would say. */
 rws_buf *rws_buf_new(rws_opcode op, const void *data, size_t len, uint32_t flags);
 /* Does not copy: data stays as it is until release, which is called on any thread, exactly once;
  * NULL: never. When this returns NULL, data is still yours and release is not called. */

@@ -46,6 +46,9 @@ pub struct Config {
     /// it sleeps at once. Saves the time that waking takes, for the price of a busy CPU. At most
     /// 1,000,000.
     pub busy_poll_us: u32,
+    /// Per reactor, bytes for the compressors and inflaters of connections that have their own
+    /// ([`Deflate::takeover`](crate::conn::Deflate::takeover)); 0: 64 MiB.
+    pub codec_memory_max: u32,
     /// First on each reactor's thread.
     pub on_start: Option<Hook>,
     /// Last on each reactor's thread.
@@ -130,6 +133,13 @@ impl Config {
             return invalid("busy_poll_us: at most 1,000,000");
         }
         Ok(Sizes { reactors, connections_max, recv_buffers, recv_buffer_size })
+    }
+
+    pub(crate) fn codec_memory_max(&self) -> usize {
+        match self.codec_memory_max {
+            0 => crate::codec::MEMORY_MAX,
+            max => max as usize,
+        }
     }
 
     pub(crate) fn log(&self, level: Level, line: &str) {

@@ -323,6 +323,7 @@ impl Thread {
                 listeners: self.listeners,
                 resolver: self.resolver,
                 random: fill_random,
+                codec_memory_max: self.config.codec_memory_max(),
                 handle: self.handle,
                 user: self.config.user,
             },

@@ -17,7 +17,7 @@ struct Obedient;
 
 impl Handler for Obedient {
     fn on_message(&self, ctx: &mut Context, conn: Conn, message: Message<'_>) {
-        let more = SendFlags { more: true };
+        let more = SendFlags { more: true, plain: false };
         let whole = SendFlags::default();
         let send = |ctx: &mut Context, opcode, payload: &[u8], flags| {
             ctx.send(conn, opcode, payload, flags).expect("open");

@@ -1,6 +1,6 @@
 //! `rws_buf`: outgoing messages made once and sent many times.
 
-use crate::constants::rws_opcode;
+use crate::constants::{RWS_PLAIN, rws_opcode};
 use crate::guard::guard;
 use crate::own;
 use crate::types::{User, rws_buf, slice};
@@ -39,14 +39,21 @@ fn sendable(op: rws_opcode, payload: &[u8], flags: u32) -> Option<Opcode> {
         opcode => opcode,
     };
     let fits = if opcode.is_control() { payload.len() <= 125 } else { fits_a_message(payload) };
-    (fits && flags == 0).then_some(opcode)
+    (fits && flags & !RWS_PLAIN == 0).then_some(opcode)
 }
 
 fn fits_a_message(payload: &[u8]) -> bool {
     u32::try_from(payload.len()).is_ok()
 }
 
-/// Copies. flags: 0. NULL: not a message that could be sent, as rws_send would say.
+fn outgoing(opcode: Opcode, payload: Bytes, flags: u32) -> Outgoing {
+    match flags & RWS_PLAIN {
+        0 => Outgoing::new(opcode, payload),
+        _ => Outgoing::plain(opcode, payload),
+    }
+}
+
+/// Copies. flags: 0 or RWS_PLAIN. NULL: not a message that could be sent, as rws_send would say.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_buf_new(
     op: rws_opcode,
@@ -58,7 +65,7 @@ pub unsafe extern "C" fn rws_buf_new(
         // SAFETY: the caller's bytes, read before this returns.
         let Ok(payload) = (unsafe { slice(data, len) }) else { return std::ptr::null_mut() };
         match sendable(op, payload, flags) {
-            Some(opcode) => own::share(Outgoing::new(opcode, Bytes::copy_from_slice(payload))),
+            Some(opcode) => own::share(outgoing(opcode, Bytes::copy_from_slice(payload), flags)),
             None => std::ptr::null_mut(),
         }
     })
@@ -80,7 +87,7 @@ pub unsafe extern "C" fn rws_buf_wrap(
         let Ok(payload) = (unsafe { slice(data, len) }) else { return std::ptr::null_mut() };
         let Some(opcode) = sendable(op, payload, flags) else { return std::ptr::null_mut() };
         let wrapped = Bytes::from_owner(Wrapped { payload, release, arg: User(arg) });
-        own::share(Outgoing::new(opcode, wrapped))
+        own::share(outgoing(opcode, wrapped, flags))
     })
 }
 

@@ -36,8 +36,8 @@ pub struct rws_config {
     pub user: *mut c_void,
     /// look so long for work before sleeping; default: sleep at once. Costs a busy CPU
     pub busy_poll_us: u32,
-    /// 0
-    pub reserved: u32,
+    /// per reactor, bytes of all RWS_OPT_TAKEOVER contexts; default 64 MiB
+    pub codec_memory_max: u32,
 }
 
 // SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
@@ -56,7 +56,7 @@ impl rws_config {
         }
         // SAFETY: as the caller says.
         let config = unsafe { sized::read(from) }?;
-        if config.flags & !(RWS_CFG_PIN | RWS_CFG_SQPOLL) != 0 || config.reserved != 0 {
+        if config.flags & !(RWS_CFG_PIN | RWS_CFG_SQPOLL) != 0 {
             return Err(rws_status::RWS_E_UNSUPPORTED);
         }
         Ok(Config {
@@ -67,6 +67,7 @@ impl rws_config {
             pin: config.flags & RWS_CFG_PIN != 0,
             sqpoll: config.flags & RWS_CFG_SQPOLL != 0,
             busy_poll_us: config.busy_poll_us,
+            codec_memory_max: config.codec_memory_max,
             on_start: hook(config.on_start, User(config.user)),
             on_stop: hook(config.on_stop, User(config.user)),
             log: log(config.on_log, User(config.user)),

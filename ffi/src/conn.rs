@@ -1,7 +1,7 @@
 //! `rws_conn`: calls inside a callback.
 
 use crate::address::rws_address;
-use crate::constants::{RWS_BINARY, RWS_MORE, RWS_TEXT, rws_opcode};
+use crate::constants::{RWS_BINARY, RWS_MORE, RWS_PLAIN, RWS_TEXT, rws_opcode};
 use crate::guard::{guard, status};
 use crate::own;
 use crate::status::rws_status;
@@ -34,12 +34,12 @@ pub(crate) unsafe fn frame<'a>(
     let opcode = opcode.ok_or(rws_status::RWS_E_INVALID)?;
     let more = flags & RWS_MORE != 0;
     // RFC 6455 §5.5: control frames are not fragmented.
-    if flags & !RWS_MORE != 0 || more && opcode.is_control() {
+    if flags & !(RWS_MORE | RWS_PLAIN) != 0 || more && opcode.is_control() {
         return Err(rws_status::RWS_E_INVALID);
     }
     // SAFETY: as the caller says.
     let payload = unsafe { slice(data, len) }?;
-    Ok(Frame { opcode, payload, flags: SendFlags { more } })
+    Ok(Frame { opcode, payload, flags: SendFlags { more, plain: flags & RWS_PLAIN != 0 } })
 }
 
 /// Checks the arguments of a close, RFC 6455 §7.4 and §5.5.

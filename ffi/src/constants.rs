@@ -44,12 +44,18 @@ pub const RWS_CLOSE_BAD_GATEWAY: u16 = 1014;
 
 /// a fragment, FIN = 0; continue with RWS_CONTINUATION
 pub const RWS_MORE: u32 = 1 << 0;
+/// send: not compressed, whatever was negotiated: secrets beside text that others choose
+pub const RWS_PLAIN: u32 = 1 << 1;
 /// starts a message (always, unless RWS_OPT_STREAM)
 pub const RWS_FIRST: u32 = 1 << 0;
 /// ends a message (always, unless RWS_OPT_STREAM)
 pub const RWS_LAST: u32 = 1 << 1;
 /// deliver data as it comes; do not assemble messages
 pub const RWS_OPT_STREAM: u32 = 1 << 1;
+/// negotiate permessage-deflate, RFC 7692
+pub const RWS_OPT_DEFLATE: u32 = 1 << 0;
+/// with it: each connection has its own compressor, which remembers the messages before
+pub const RWS_OPT_TAKEOVER: u32 = 1 << 2;
 /// pin reactor i to the i-th CPU of the process's mask
 pub const RWS_CFG_PIN: u32 = 1 << 0;
 /// IORING_SETUP_SQPOLL: a kernel thread submits

@@ -1,13 +1,13 @@
 //! `rws_options` and `rws_endpoint`: what to listen on, and the limits of its connections.
 
 use crate::callbacks::rws_callbacks;
-use crate::constants::RWS_OPT_STREAM;
+use crate::constants::{RWS_OPT_DEFLATE, RWS_OPT_STREAM, RWS_OPT_TAKEOVER};
 use crate::own;
 use crate::sized::{self, Sized};
 use crate::status::{Failure, rws_status};
 use crate::types::{User, rws_tls, string};
 use ringws_engine::config::{Address, Endpoint};
-use ringws_engine::conn::Limits;
+use ringws_engine::conn::{Deflate, Limits};
 use ringws_engine::proto::Origins;
 use std::ffi::{c_char, c_void};
 use std::mem::offset_of;
@@ -35,6 +35,14 @@ pub struct rws_options {
     pub idle_timeout_ms: u32,
     /// for the peer's half of it; default 5 000
     pub close_timeout_ms: u32,
+    /// with RWS_OPT_DEFLATE: bytes from which messages are compressed; default 128
+    pub deflate_min: u32,
+    /// 1 fast .. 9 small; default 1
+    pub deflate_level: u32,
+    /// of what we compress, 9..15; default 15
+    pub deflate_window_bits: u32,
+    /// 1..9, with RWS_OPT_TAKEOVER; default 8
+    pub deflate_mem_level: u32,
 }
 
 // SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
@@ -54,7 +62,7 @@ impl rws_options {
         }
         // SAFETY: as the caller says.
         let options = unsafe { sized::read(from) }?;
-        if options.flags & !RWS_OPT_STREAM != 0 {
+        if options.flags & !(RWS_OPT_STREAM | RWS_OPT_DEFLATE | RWS_OPT_TAKEOVER) != 0 {
             return Err(rws_status::RWS_E_UNSUPPORTED);
         }
         let or = |value: u32, default: u32| if value == 0 { default } else { value };
@@ -67,6 +75,25 @@ impl rws_options {
             idle_timeout_ms: or(options.idle_timeout_ms, default.idle_timeout_ms),
             close_timeout_ms: or(options.close_timeout_ms, default.close_timeout_ms),
             stream: options.flags & RWS_OPT_STREAM != 0,
+            deflate: options.deflate(),
+        })
+    }
+}
+
+impl rws_options {
+    /// What to negotiate of permessage-deflate. What does not fit becomes a value out of range.
+    fn deflate(&self) -> Option<Deflate> {
+        let default = Deflate::default();
+        let or = |value: u32, default: u8| match value {
+            0 => default,
+            value => u8::try_from(value).unwrap_or(u8::MAX),
+        };
+        (self.flags & RWS_OPT_DEFLATE != 0).then(|| Deflate {
+            takeover: self.flags & RWS_OPT_TAKEOVER != 0,
+            min: if self.deflate_min == 0 { default.min } else { self.deflate_min },
+            level: or(self.deflate_level, default.level),
+            window_bits: or(self.deflate_window_bits, default.window_bits),
+            mem_level: or(self.deflate_mem_level, default.mem_level),
         })
     }
 }
@@ -159,6 +186,22 @@ fn address(text: &str) -> Result<Address, Failure> {
 mod tests {
     use super::*;
 
+    const ZERO: rws_options = rws_options {
+        size: 0,
+        flags: 0,
+        message_max: 0,
+        fragments_max: 0,
+        send_queue_max: 0,
+        head_max: 0,
+        handshake_timeout_ms: 0,
+        idle_timeout_ms: 0,
+        close_timeout_ms: 0,
+        deflate_min: 0,
+        deflate_level: 0,
+        deflate_window_bits: 0,
+        deflate_mem_level: 0,
+    };
+
     /// What the comments above say.
     #[test]
     fn defaults() {
@@ -168,6 +211,18 @@ mod tests {
         assert_eq!((limits.send_queue_max, limits.head_max), (1 << 20, 16 << 10));
         assert_eq!((limits.handshake_timeout_ms, limits.idle_timeout_ms), (10_000, 60_000));
         assert_eq!((limits.close_timeout_ms, limits.stream), (5_000, false));
+        assert_eq!(limits.deflate, None);
+        let mut options = rws_options { size: size_of::<rws_options>() as u32, ..ZERO };
+        options.flags = RWS_OPT_DEFLATE;
+        // SAFETY: a struct as its size says.
+        let read = |options: &rws_options| unsafe { rws_options::read(options) }.unwrap();
+        let deflate = read(&options).deflate.unwrap();
+        assert_eq!((deflate.takeover, deflate.min, deflate.level), (false, 128, 1));
+        assert_eq!((deflate.window_bits, deflate.mem_level), (15, 8));
+        options.flags |= RWS_OPT_TAKEOVER;
+        options.deflate_window_bits = 256;
+        assert!(read(&options).deflate.unwrap().takeover);
+        assert!(read(&options).check().is_err());
     }
 
     #[test]

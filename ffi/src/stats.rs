@@ -8,7 +8,7 @@ use crate::types::rws_engine;
 use ringws_engine::reactor::Stats;
 use std::mem::offset_of;
 
-/// all since the start, except connections
+/// all since the start, except connections and codec_memory
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct rws_stats {
@@ -62,6 +62,16 @@ pub struct rws_stats {
     pub connected: u64,
     /// tries that opened no connection
     pub connect_failed: u64,
+    /// bytes of RWS_OPT_TAKEOVER contexts now
+    pub codec_memory: u64,
+    /// compressed messages received
+    pub deflated_in: u64,
+    /// messages sent compressed
+    pub deflated_out: u64,
+    /// bytes that were not sent because of that
+    pub deflate_saved: u64,
+    /// connections for which codec_memory_max left no context
+    pub takeover_refused: u64,
 }
 
 // SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
@@ -97,6 +107,11 @@ impl rws_stats {
             tls_resumed: stats.tls_resumed,
             connected: stats.connected,
             connect_failed: stats.connect_failed,
+            codec_memory: stats.codec_memory,
+            deflated_in: stats.deflated_in,
+            deflated_out: stats.deflated_out,
+            deflate_saved: stats.deflate_saved,
+            takeover_refused: stats.takeover_refused,
         }
     }
 }

@@ -50,7 +50,7 @@ structs! {
     rws_close_info { code, sent_code, sys_errno, reason }
     rws_config {
         size, reactors, connections_max, recv_buffers, recv_buffer_size, flags, on_start, on_stop,
-        on_log, user, busy_poll_us, reserved,
+        on_log, user, busy_poll_us, codec_memory_max,
     }
     rws_conn { id }
     rws_endpoint { size, port, address, callbacks, user, options, origins, tls }
@@ -59,13 +59,15 @@ structs! {
     rws_message { data, len, opcode, flags }
     rws_options {
         size, flags, message_max, fragments_max, send_queue_max, head_max, handshake_timeout_ms,
-        idle_timeout_ms, close_timeout_ms,
+        idle_timeout_ms, close_timeout_ms, deflate_min, deflate_level, deflate_window_bits,
+        deflate_mem_level,
     }
     rws_stats {
         size, reactors, connections, accepted, upgraded, refused, violations, timeouts,
         messages_in, bytes_in, messages_out, bytes_out, bytes_copied, retained, retain_copied,
         forward_dropped, accept_paused, accept_dropped, buffers_exhausted,
-        turns, tls_handshakes, tls_failed, tls_resumed, connected, connect_failed,
+        turns, tls_handshakes, tls_failed, tls_resumed, connected, connect_failed, codec_memory,
+        deflated_in, deflated_out, deflate_saved, takeover_refused,
     }
     rws_identity { cert_chain_pem, key_pem, cert_file, key_file }
     rws_tls_config {
@@ -96,6 +98,7 @@ values! {
     RWS_CLOSE_NO_STATUS, RWS_CLOSE_ABNORMAL, RWS_CLOSE_INVALID_DATA, RWS_CLOSE_POLICY,
     RWS_CLOSE_TOO_BIG, RWS_CLOSE_INTERNAL, RWS_CLOSE_RESTART, RWS_CLOSE_TRY_AGAIN,
     RWS_CLOSE_BAD_GATEWAY,
+    RWS_PLAIN, RWS_OPT_DEFLATE, RWS_OPT_TAKEOVER,
     RWS_MORE, RWS_FIRST, RWS_LAST, RWS_OPT_STREAM, RWS_CFG_PIN, RWS_CFG_SQPOLL,
     RWS_TLS_CLIENT_CERT, RWS_TLS_CLIENT_CERT_REQUIRED, RWS_TLS_ONLY_1_3,
     RWS_LOG_ERROR, RWS_LOG_WARN, RWS_LOG_INFO,

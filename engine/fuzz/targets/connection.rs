@@ -117,10 +117,11 @@ impl Bench {
     /// One call of the application or of the clock.
     fn act(&mut self, op: u8) {
         let plain = SendFlags::default();
+        let more = SendFlags { more: true, ..plain };
         let size = usize::from(op >> 4) * (SEND_MAX / 16);
         match op & 15 {
             1 => self.send(Opcode::Text, &vec![b'x'; size], plain),
-            2 => self.send(Opcode::Binary, &vec![0xFF; size], SendFlags { more: true }),
+            2 => self.send(Opcode::Binary, &vec![0xFF; size], more),
             3 => self.send(Opcode::Continuation, &vec![b'y'; size], plain),
             4 => {
                 self.send(Opcode::Ping, &vec![b'p'; size.min(125)], plain);

@@ -1,7 +1,9 @@
 //! A message framed once and sent many times.
 
+use crate::codec::Setting;
 use crate::proto::{Header, Opcode, header};
 use bytes::Bytes;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The longest header without a masking key: 2 bytes and a 64-bit length.
 const HEADER_MAX: usize = header::HEADER_MAX - 4;
@@ -14,6 +16,20 @@ pub struct Outgoing {
     header_len: u8,
     opcode: Opcode,
     fin: bool,
+    rsv1: bool,
+    deflated: Deflated,
+}
+
+/// What was made with each setting.
+type Forms = Vec<(Setting, Option<Outgoing>)>;
+
+/// The compressed forms of a message.
+#[derive(Clone, Debug)]
+enum Deflated {
+    /// It has none: a fragment, a control frame, or one that must not be compressed.
+    Never,
+    /// Each form made so far, `None` where it is not smaller. All clones share them.
+    Forms(Arc<Mutex<Forms>>),
 }
 
 impl Outgoing {
@@ -21,18 +37,32 @@ impl Outgoing {
     /// [`send_message`](crate::conn::Connection::send_message) either: a message that is sent to
     /// thousands is checked once, by whoever made it.
     pub fn new(opcode: Opcode, payload: Bytes) -> Self {
-        Self::with_fin(opcode, payload, true)
+        let deflated = match opcode {
+            Opcode::Text | Opcode::Binary => Deflated::Forms(Arc::default()),
+            _ => Deflated::Never,
+        };
+        Self { deflated, ..Self::framed(opcode, payload, true, false) }
+    }
+
+    /// The same, never compressed: for secrets beside text that others choose, and for what is sent
+    /// once to somebody who does not want it compressed.
+    pub fn plain(opcode: Opcode, payload: Bytes) -> Self {
+        Self::framed(opcode, payload, true, false)
     }
 
     /// Frames `payload` as one unmasked frame, a fragment when `fin` is false (RFC 6455 §5.4).
     pub fn with_fin(opcode: Opcode, payload: Bytes, fin: bool) -> Self {
+        Self::framed(opcode, payload, fin, false)
+    }
+
+    fn framed(opcode: Opcode, payload: Bytes, fin: bool, rsv1: bool) -> Self {
         let len = payload.len() as u64;
-        let fields = Header { len, mask: None, opcode, fin, rsv1: false };
+        let fields = Header { len, mask: None, opcode, fin, rsv1 };
         let mut encoded = [0; header::HEADER_MAX];
         let header_len = header::encode(&fields, &mut encoded) as u8;
         let mut header = [0; HEADER_MAX];
         header.iter_mut().zip(encoded).for_each(|(to, from)| *to = from);
-        Self { payload, header, header_len, opcode, fin }
+        Self { payload, header, header_len, opcode, fin, rsv1, deflated: Deflated::Never }
     }
 
     /// What it carries.
@@ -43,6 +73,35 @@ impl Outgoing {
     /// Whether it is the last frame of its message.
     pub fn fin(&self) -> bool {
         self.fin
+    }
+
+    /// Whether its payload is compressed (RFC 7692 §6.1).
+    pub(crate) fn rsv1(&self) -> bool {
+        self.rsv1
+    }
+
+    /// Whether it may be compressed.
+    #[inline]
+    pub(crate) fn may_deflate(&self) -> bool {
+        matches!(self.deflated, Deflated::Forms(_))
+    }
+
+    /// Its compressed form with that setting, made by `deflate` when it is first asked for; `None`
+    /// when it is not smaller. Whoever needs it meanwhile waits for it.
+    pub(crate) fn deflated(
+        &self,
+        setting: Setting,
+        deflate: impl FnOnce() -> Option<Bytes>,
+    ) -> Option<Self> {
+        let Deflated::Forms(forms) = &self.deflated else { return None };
+        // A form is pushed whole: a poisoned lock guards nothing half done.
+        let mut forms = forms.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, form)) = forms.iter().find(|(made, _)| *made == setting) {
+            return form.clone();
+        }
+        let form = deflate().map(|bytes| Self::framed(self.opcode, bytes, true, true));
+        forms.push((setting, form.clone()));
+        form
     }
 
     /// The payload.

@@ -146,6 +146,16 @@ impl Codec {
         inflater.inflate(message, true, max, pool)
     }
 
+    /// Lends the memory of the latest message compressed, so that it can be sent.
+    pub fn lend_scratch(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.scratch)
+    }
+
+    /// Takes it back.
+    pub fn take_back_scratch(&mut self, scratch: Vec<u8>) {
+        self.scratch = scratch;
+    }
+
     /// Memory of one long message is not kept for ever.
     fn trim(&mut self) {
         if self.scratch.capacity() > SCRATCH_MAX {

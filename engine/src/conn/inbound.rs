@@ -1,10 +1,11 @@
 //! From frames to messages: unmasked and checked where they lie, assembled when they came split.
 
+use super::deflate::Inflation;
 use super::{Data, Env, Limits};
 use crate::buffer::Pool;
-use crate::proto::sequence::Sequence;
+use crate::proto::sequence::{Place, Sequence};
 use crate::proto::utf8::{self, Utf8};
-use crate::proto::{FrameReader, Input, Opcode, Piece, Role, Violation, Whole, mask};
+use crate::proto::{FrameReader, Header, Input, Opcode, Piece, Role, Violation, Whole, mask};
 
 /// What the peer said.
 #[derive(Debug)]
@@ -18,18 +19,21 @@ pub(super) enum Found<'b> {
 /// The receiving direction of an open connection.
 #[derive(Debug)]
 pub(super) struct Inbound {
-    reader: FrameReader,
+    pub(super) reader: FrameReader,
     sequence: Sequence,
     /// What had to be copied of the message in progress, and behind it of a control frame in
     /// progress: while a control frame is incomplete, no data can come.
-    bytes: Vec<u8>,
+    pub(super) bytes: Vec<u8>,
     /// Of the text message in progress; at its start between messages.
-    utf8: Utf8,
+    pub(super) utf8: Utf8,
     /// Of the message in progress.
-    opcode: Opcode,
+    pub(super) opcode: Opcode,
     /// In stream mode: a part of the message in progress was delivered.
-    begun: bool,
+    pub(super) begun: bool,
+    /// The message in progress is compressed.
+    pub(super) compressed: bool,
     role: Role,
+    pub(super) inflation: Option<Box<Inflation>>,
 }
 
 impl Inbound {
@@ -41,8 +45,21 @@ impl Inbound {
             utf8: Utf8::new(),
             opcode: Opcode::Binary,
             begun: false,
+            compressed: false,
             role,
+            inflation: None,
         }
+    }
+
+    /// Compressed messages may come from now on.
+    pub(super) fn allow_compressed(&mut self, own: Option<Box<Inflation>>) {
+        self.reader.allow_rsv1(true);
+        self.inflation = own;
+    }
+
+    /// None will come any more.
+    pub(super) fn forbid_compressed(&mut self) {
+        self.inflation = None;
     }
 
     /// Whether small whole messages may come now, none of them longer than `message_max`.
@@ -74,6 +91,9 @@ impl Inbound {
         input: &mut Input<'b>,
         env: &mut Env<'_>,
     ) -> Result<Option<Found<'b>>, Violation> {
+        if env.limits.stream && self.inflation.is_some() {
+            return self.next_streamed(input, env);
+        }
         while let Some(piece) = self.reader.next(input)? {
             let found = if piece.header.opcode.is_control() {
                 self.control(piece, env)
@@ -94,28 +114,50 @@ impl Inbound {
         env: &mut Env<'_>,
     ) -> Result<Option<Found<'b>>, Violation> {
         if piece.first {
-            let limits = env.limits;
-            let message_max = limits.message_bytes();
-            let place = self.sequence.take(&piece.header, message_max, limits.fragments_max)?;
+            let place = self.place(&piece.header, env.limits)?;
             if place.first {
-                if place.last && piece.last {
+                if place.last && piece.last && !piece.header.rsv1 {
                     return whole(place.opcode, piece.data, piece.key).map(Some);
                 }
-                self.opcode = place.opcode;
-                self.begun = false;
+                self.begin(place.opcode, piece.header.rsv1);
             }
         }
         self.part(piece, env)
     }
 
-    /// A part of a message that came split, or in fragments.
-    fn part<'b>(
+    /// Takes the header of a data frame.
+    #[inline]
+    pub(super) fn place(&mut self, header: &Header, limits: &Limits) -> Result<Place, Violation> {
+        // RSV1 is on the first frame of a message alone (RFC 7692 §6.1).
+        let compressed = match header.opcode {
+            Opcode::Continuation => self.compressed,
+            _ => header.rsv1,
+        };
+        let message_max = match compressed {
+            true => limits.compressed_bytes(),
+            false => limits.message_bytes(),
+        };
+        self.sequence.take(header, message_max, limits.fragments_max)
+    }
+
+    /// A message begins that is not whole in one piece, or is compressed.
+    pub(super) fn begin(&mut self, opcode: Opcode, compressed: bool) {
+        self.opcode = opcode;
+        self.begun = false;
+        self.compressed = compressed;
+    }
+
+    /// A part of a message that came split, or in fragments, or is compressed.
+    pub(super) fn part<'b>(
         &mut self,
         piece: Piece<'b>,
         env: &mut Env<'_>,
     ) -> Result<Option<Found<'b>>, Violation> {
         let (opcode, last) = (self.opcode, piece.last && piece.header.fin);
         let data = self.unmask(piece)?;
+        if self.compressed {
+            return self.compressed_part(data, last, env);
+        }
         if env.limits.stream {
             if data.is_empty() && !last {
                 return Ok(None);
@@ -139,7 +181,7 @@ impl Inbound {
     /// Unmasks a part where it lies, and checks it if it is text.
     fn unmask<'b>(&mut self, piece: Piece<'b>) -> Result<&'b mut [u8], Violation> {
         let Piece { header, data, key, last, .. } = piece;
-        if self.opcode == Opcode::Text {
+        if self.opcode == Opcode::Text && !self.compressed {
             self.utf8.unmask_and_push(data, key)?;
             if last && header.fin {
                 self.utf8.finish()?;
@@ -198,6 +240,7 @@ impl Inbound {
         &mut self,
         mut memory: Vec<u8>,
         fresh: usize,
+        env: &mut Env<'_>,
     ) -> Result<Option<(Opcode, Vec<u8>)>, Violation> {
         let start = memory.len().saturating_sub(fresh);
         let mut input = Input::new(memory.get_mut(start..).unwrap_or_default());
@@ -207,6 +250,9 @@ impl Inbound {
             self.unmask(piece)?;
         }
         if whole {
+            if self.compressed {
+                memory = self.inflate_assembled(memory, env)?;
+            }
             return Ok(Some((self.opcode, memory)));
         }
         self.bytes = memory;
@@ -214,7 +260,7 @@ impl Inbound {
     }
 
     #[inline]
-    fn control<'b>(&mut self, piece: Piece<'b>, env: &mut Env<'_>) -> Option<Found<'b>> {
+    pub(super) fn control<'b>(&mut self, piece: Piece<'b>, env: &mut Env<'_>) -> Option<Found<'b>> {
         let Piece { header, data, key, last, .. } = piece;
         mask::unmask(data, key);
         let opcode = header.opcode;
@@ -232,7 +278,7 @@ impl Inbound {
 
     /// Copies a piece. The peer's word for a length reserves nothing: memory at most doubles with
     /// what has come, and is made to fit once half of it is there.
-    fn append(&mut self, data: &[u8], env: &mut Env<'_>) {
+    pub(super) fn append(&mut self, data: &[u8], env: &mut Env<'_>) {
         if data.is_empty() {
             return;
         }

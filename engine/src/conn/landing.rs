@@ -62,7 +62,7 @@ impl Connection {
             return self.failure.map_or(Ok(None), Err);
         }
         self.clock.heard(env.now);
-        match self.inbound.landed(memory, fresh) {
+        match self.inbound.landed(memory, fresh, env) {
             Ok(whole) => Ok(whole.map(|(opcode, bytes)| Event::Message {
                 opcode,
                 data: Data::Owned(bytes),

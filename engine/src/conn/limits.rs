@@ -1,5 +1,7 @@
 //! The limits of one connection. Safe on the open internet by default.
 
+use super::Deflate;
+
 /// Limits and modes, shared by all connections of an endpoint. A timeout of `u32::MAX` is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -23,6 +25,8 @@ pub struct Limits {
     /// Deliver data as it comes instead of whole messages. Nothing is copied and memory does not
     /// grow with a message. Text is checked too, but a part may end inside a character.
     pub stream: bool,
+    /// Negotiate permessage-deflate (RFC 7692). Default off.
+    pub deflate: Option<Deflate>,
 }
 
 impl Limits {
@@ -34,6 +38,13 @@ impl Limits {
             (0, false) => u32::MAX as u64,
             (max, _) => max as u64,
         }
+    }
+
+    /// The same for frames of a compressed message: what does not get smaller may get a little
+    /// larger.
+    pub(super) const fn compressed_bytes(&self) -> u64 {
+        let max = self.message_bytes();
+        max.saturating_add(max >> 8).saturating_add(64)
     }
 }
 
@@ -48,6 +59,7 @@ impl Default for Limits {
             idle_timeout_ms: 60_000,
             close_timeout_ms: 5_000,
             stream: false,
+            deflate: None,
         }
     }
 }
@@ -67,6 +79,9 @@ impl Limits {
         }
         if timeouts.contains(&0) {
             return Err("timeouts: at least 1 ms; 4,294,967,295 turns one off");
+        }
+        if let Some(deflate) = &self.deflate {
+            deflate.check()?;
         }
         Ok(())
     }

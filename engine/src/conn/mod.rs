@@ -3,8 +3,8 @@
 //! handed out, and what happened is returned.
 //!
 //! `inbound` makes messages of frames, `run` the many small ones that come together, `outbound`
-//! frames of messages, `cork` the short answers of a callback, `deadline` knows what must
-//! happen in time, `opening` (of a server), `asking` (of a client) and `closing` are the
+//! frames of messages, `deflate` compresses them, `inflate` is its opposite, `cork` is for the
+//! short answers of a callback, `deadline` knows what must happen in time, `opening` (of a server), `asking` (of a client) and `closing` are the
 //! handshakes, and `state` knows which call means something when.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
@@ -12,7 +12,9 @@ mod asking;
 mod closing;
 mod cork;
 mod deadline;
+mod deflate;
 mod inbound;
+mod inflate;
 mod landing;
 pub mod limits;
 mod opening;
@@ -29,6 +31,7 @@ use crate::proto::handshake::Request;
 use crate::proto::{Answer, BadAnswer, CloseCode, Opcode, Violation};
 use crate::tick::Tick;
 pub(crate) use cork::Cork;
+pub use deflate::Deflate;
 pub use limits::Limits;
 pub use state::Connection;
 pub use tools::Tools;
@@ -159,6 +162,9 @@ pub enum SendError {
 pub struct SendFlags {
     /// A fragment, FIN = 0: continue with [`Opcode::Continuation`].
     pub more: bool,
+    /// Not compressed, whatever was negotiated: for secrets beside text that others choose, whose
+    /// compressed length would tell of both.
+    pub plain: bool,
 }
 
 /// What the owner of the transport is to do once all that was handed out has been sent.

@@ -44,7 +44,8 @@ impl Connection {
             return;
         }
         let mut answer = env.pool.get();
-        response.encode(request, &mut answer);
+        let extension = self.negotiate(request, env);
+        response.encode_with(request, extension.as_ref(), &mut answer);
         self.outbox.answer(&answer, env.pool);
         env.pool.put(answer);
         self.phase = Phase::Open;

@@ -15,6 +15,15 @@ const SHARE_MIN: usize = 4 << 10;
 /// back by data, but every queue has an end.
 const CONTROL_RESERVE: usize = 64 << 10;
 
+/// What the header of a frame says beside its length.
+#[derive(Clone, Copy)]
+pub(super) struct Head {
+    pub(super) opcode: Opcode,
+    pub(super) fin: bool,
+    /// The message is compressed.
+    pub(super) rsv1: bool,
+}
+
 /// Frames to be sent. Owns no heap memory when all is sent.
 #[derive(Debug)]
 pub(super) struct Outbox {
@@ -121,7 +130,7 @@ impl Outbox {
             self.check(opcode, payload, fin)?;
         }
         if payload.len() < SHARE_MIN || self.masks {
-            self.frame(opcode, fin, payload, env);
+            self.write(Head { opcode, fin, rsv1: message.rsv1() }, payload, env);
         } else {
             let header = message.header();
             self.open(header.len(), env.pool);
@@ -155,7 +164,7 @@ impl Outbox {
             return Err(SendError::Sequence);
         }
         if headed == 0 {
-            self.header(opcode, true, len, 0, None, env.pool);
+            self.header(Head { opcode, fin: true, rsv1: false }, len, 0, None, env.pool);
         }
         self.buffered += frame.len();
         self.queue.borrow(frame, env.pool);
@@ -241,7 +250,7 @@ impl Outbox {
 
     /// Whether a frame of this kind and size may be queued now.
     #[inline]
-    fn admit(
+    pub(super) fn admit(
         &mut self,
         opcode: Opcode,
         len: usize,
@@ -270,7 +279,12 @@ impl Outbox {
     /// Checks the order of fragments (RFC 6455 §5.4) and the text in them. Changes nothing when
     /// it refuses.
     #[inline]
-    fn check(&mut self, opcode: Opcode, payload: &[u8], fin: bool) -> Result<(), SendError> {
+    pub(super) fn check(
+        &mut self,
+        opcode: Opcode,
+        payload: &[u8],
+        fin: bool,
+    ) -> Result<(), SendError> {
         let message = match (self.message, opcode) {
             (None, Opcode::Text) if fin => {
                 return utf8::check(payload).map_err(|_| SendError::Utf8);
@@ -294,19 +308,24 @@ impl Outbox {
     /// Writes a frame to the end of the queue.
     #[inline]
     pub(super) fn frame(&mut self, opcode: Opcode, fin: bool, payload: &[u8], env: &mut Env<'_>) {
+        self.write(Head { opcode, fin, rsv1: false }, payload, env);
+    }
+
+    #[inline(always)]
+    pub(super) fn write(&mut self, head: Head, payload: &[u8], env: &mut Env<'_>) {
         if self.masks {
-            return self.masked(opcode, fin, payload, env);
+            return self.masked(head, payload, env);
         }
-        self.header(opcode, fin, payload.len(), payload.len(), None, env.pool);
+        self.header(head, payload.len(), payload.len(), None, env.pool);
         self.queue.copy(payload);
         self.buffered += payload.len();
     }
 
     /// The same, masked with a key that nobody can predict (RFC 6455 §5.3).
     #[inline(never)]
-    fn masked(&mut self, opcode: Opcode, fin: bool, payload: &[u8], env: &mut Env<'_>) {
+    fn masked(&mut self, head: Head, payload: &[u8], env: &mut Env<'_>) {
         let key = env.tools.keys.next_key();
-        self.header(opcode, fin, payload.len(), payload.len(), Some(key), env.pool);
+        self.header(head, payload.len(), payload.len(), Some(key), env.pool);
         self.queue.copy_masked(payload, key);
         self.buffered += payload.len();
     }
@@ -315,14 +334,14 @@ impl Outbox {
     #[inline(always)]
     fn header(
         &mut self,
-        opcode: Opcode,
-        fin: bool,
+        head: Head,
         len: usize,
         copied: usize,
         mask: Option<[u8; 4]>,
         pool: &mut Pool,
     ) {
-        let fields = Header { len: len as u64, mask, opcode, fin, rsv1: false };
+        let Head { opcode, fin, rsv1 } = head;
+        let fields = Header { len: len as u64, mask, opcode, fin, rsv1 };
         let mut header = [0; HEADER_MAX];
         let header_len = header::encode(&fields, &mut header);
         let header = header.get(..header_len).unwrap_or_default();
@@ -349,7 +368,7 @@ impl Outbox {
     }
 
     #[inline]
-    fn queued(&mut self, max: usize) -> Queued {
+    pub(super) fn queued(&mut self, max: usize) -> Queued {
         if self.buffered <= max {
             return Queued::Ok;
         }

@@ -2,6 +2,7 @@
 
 use super::asking::Asked;
 use super::deadline::Clock;
+use super::deflate::Deflation;
 use super::inbound::{Found, Inbound, unmask_and_check};
 use super::outbound::Outbox;
 use super::{
@@ -10,6 +11,7 @@ use super::{
 use crate::buffer::{Batch, Loan, Outgoing, Pool};
 use crate::proto::close;
 use crate::proto::head::HeadReader;
+use crate::proto::header::CONTROL_MAX;
 use crate::proto::{Header, Input, Opcode, Role, Violation, Whole};
 use crate::tick::Tick;
 
@@ -31,6 +33,7 @@ pub(super) enum Phase {
 pub struct Connection {
     pub(super) inbound: Inbound,
     pub(super) outbox: Outbox,
+    pub(super) deflation: Deflation,
     pub(super) clock: Clock,
     /// A head that did not come whole.
     pub(super) head: Option<Box<HeadReader>>,
@@ -55,6 +58,7 @@ impl Connection {
         Self {
             inbound: Inbound::new(Role::Server),
             outbox: Outbox::new(Role::Server),
+            deflation: Deflation::OFF,
             clock: Clock::new(now),
             head: None,
             asked: None,
@@ -212,6 +216,12 @@ impl Connection {
         env: &mut Env<'_>,
     ) -> Result<Queued, SendError> {
         self.begin_send(env)?;
+        if self.deflation.suits(payload.len())
+            && flags == SendFlags::default()
+            && matches!(opcode, Opcode::Text | Opcode::Binary)
+        {
+            return self.send_deflated(opcode, payload, env);
+        }
         self.outbox.send(opcode, payload, !flags.more, env)
     }
 
@@ -219,7 +229,9 @@ impl Connection {
     /// before [`Connection::uncork`].
     #[inline]
     pub(crate) fn cork(&mut self, limits: &Limits, pool: &mut Pool) -> Option<Cork> {
-        let open = self.phase == Phase::Open && !self.close_sent();
+        // Of what is compressed, nothing goes the short way.
+        let open =
+            self.phase == Phase::Open && !self.close_sent() && !self.deflation.suits(CONTROL_MAX);
         open.then(|| self.outbox.cork(limits.send_queue_max as usize, pool)).flatten()
     }
 
@@ -236,6 +248,9 @@ impl Connection {
     /// As [`SendError`] says. Nothing was queued then.
     pub fn send_message(&mut self, m: &Outgoing, env: &mut Env<'_>) -> Result<Queued, SendError> {
         self.begin_send(env)?;
+        if self.deflation.suits(m.payload().len()) && m.may_deflate() {
+            return self.send_message_deflated(m, env);
+        }
         self.outbox.send_message(m, env)
     }
 
@@ -304,6 +319,8 @@ impl Connection {
     pub fn release(&mut self, pool: &mut Pool) {
         self.phase = Phase::Done;
         (self.head, self.asked) = (None, None);
+        self.deflation = Deflation::OFF;
+        self.inbound.forbid_compressed();
         self.outbox.release(pool);
         if self.received == 0 {
             self.inbound.end("", pool);

@@ -1,5 +1,7 @@
 //! What the connections of one owner share for their work.
 
+use crate::codec::{self, Codec};
+
 /// Fills a block with bytes that nobody can predict.
 pub type Fill = fn(&mut [u8]);
 
@@ -8,12 +10,20 @@ pub type Fill = fn(&mut [u8]);
 pub struct Tools {
     /// Masking keys for the frames of clients.
     pub keys: Keys,
+    /// Compressors and inflaters.
+    pub codec: Codec,
 }
 
 impl Tools {
     /// With masking keys from `fill`.
     pub fn new(fill: Fill) -> Self {
-        Self { keys: Keys::new(fill) }
+        Self { keys: Keys::new(fill), codec: Codec::new(codec::MEMORY_MAX) }
+    }
+
+    /// With so many bytes for the compressors and inflaters of connections that have their own.
+    #[must_use]
+    pub fn with_codec_memory(self, max: usize) -> Self {
+        Self { codec: Codec::new(max), ..self }
     }
 }
 

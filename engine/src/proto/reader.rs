@@ -124,21 +124,56 @@ impl FrameReader {
                 header::decode(input.peek(), self.role, self.rsv1_allowed)?
         {
             input.take(n);
-            return Ok(Some(self.begin(header, input)));
+            return Ok(Some(self.begin(header, input, u64::MAX)));
         }
-        self.next_spilled(input)
+        self.next_spilled(input, u64::MAX)
+    }
+
+    /// As [`FrameReader::next`], but of a data frame only the header is taken at first, with an
+    /// empty `data`. What follows is for `next`, or for [`FrameReader::rest`].
+    pub fn next_apart<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+    ) -> Result<Option<Piece<'b>>, Violation> {
+        match self.left {
+            0 => self.next_spilled(input, 0),
+            _ => self.next(input),
+        }
+    }
+
+    /// Of the frame in progress, what [`FrameReader::remaining`] says, the masking key of the next
+    /// byte, and whether it is the last frame of its message.
+    pub fn rest(&self) -> (u64, [u8; 4], bool) {
+        (self.left, self.key(), self.header.fin)
+    }
+
+    /// Takes note that the next `n` bytes of the frame in progress were taken elsewhere, no more
+    /// than remain.
+    pub fn advance(&mut self, n: usize) {
+        self.left = self.left.saturating_sub(n as u64);
+    }
+
+    /// The masking key of the next byte of the frame in progress.
+    fn key(&self) -> [u8; 4] {
+        // The low bits are enough: a key has four bytes.
+        let phase = (self.header.len - self.left) as usize;
+        self.header.mask.map_or([0; 4], |key| mask::rotate(key, phase))
     }
 
     /// Collects a header that the end of the input has cut, or cuts now.
     #[cold]
-    fn next_spilled<'b>(&mut self, input: &mut Input<'b>) -> Result<Option<Piece<'b>>, Violation> {
+    fn next_spilled<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+        data_max: u64,
+    ) -> Result<Option<Piece<'b>>, Violation> {
         loop {
             let spilled = usize::from(self.spilled);
             let come = self.spill.get(..spilled).unwrap_or_default();
             let needed = match header::decode(come, self.role, self.rsv1_allowed)? {
                 Decoded::Complete(header, _) => {
                     self.spilled = 0;
-                    return Ok(Some(self.begin(header, input)));
+                    return Ok(Some(self.begin(header, input, data_max)));
                 }
                 Decoded::Incomplete(needed) => needed,
             };
@@ -156,8 +191,9 @@ impl FrameReader {
     /// The first piece of a frame. What the reader keeps of it is only for the pieces that follow:
     /// most frames are whole, and theirs is the fast path.
     #[inline(always)]
-    fn begin<'b>(&mut self, header: Header, input: &mut Input<'b>) -> Piece<'b> {
-        let data = input.take(usize::try_from(header.len).unwrap_or(usize::MAX));
+    fn begin<'b>(&mut self, header: Header, input: &mut Input<'b>, data_max: u64) -> Piece<'b> {
+        let most = if header.opcode.is_control() { header.len } else { header.len.min(data_max) };
+        let data = input.take(usize::try_from(most).unwrap_or(usize::MAX));
         let last = data.len() as u64 == header.len;
         if !last {
             self.header = header;
@@ -168,9 +204,7 @@ impl FrameReader {
 
     /// A piece that is not the first one of its frame.
     fn resume<'b>(&mut self, input: &mut Input<'b>) -> Piece<'b> {
-        // The low bits are enough: a key has four bytes.
-        let phase = (self.header.len - self.left) as usize;
-        let key = self.header.mask.map_or([0; 4], |key| mask::rotate(key, phase));
+        let key = self.key();
         let data = input.take(usize::try_from(self.left).unwrap_or(usize::MAX));
         self.left -= data.len() as u64;
         if self.left == 0 && !self.header.opcode.is_control() {

@@ -1,5 +1,6 @@
 //! What a server answers to an upgrade request, RFC 6455 §4.2.2.
 
+use super::deflate::{self, Agreed};
 use super::handshake::Request;
 use super::{base64, field};
 use sha1::{Digest, Sha1};
@@ -16,8 +17,7 @@ const OWNED: [&str; 6] =
 #[error("not a header that may be sent here")]
 pub struct InvalidHeader;
 
-/// What goes into a 101 answer. No extension is ever accepted, and no subprotocol unless one is
-/// chosen.
+/// What goes into a 101 answer. No subprotocol is accepted unless one is chosen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Response {
     protocol: Option<String>,
@@ -48,6 +48,16 @@ impl Response {
 
     /// Appends the whole 101 answer to `request`.
     pub fn encode(&self, request: &Request<'_>, out: &mut Vec<u8>) {
+        self.encode_with(request, None, out);
+    }
+
+    /// The same with what was agreed on of permessage-deflate.
+    pub fn encode_with(
+        &self,
+        request: &Request<'_>,
+        extension: Option<&Agreed>,
+        out: &mut Vec<u8>,
+    ) {
         out.extend_from_slice(
             b"HTTP/1.1 101 Switching Protocols\r\n\
               Upgrade: websocket\r\n\
@@ -58,6 +68,11 @@ impl Response {
         out.extend_from_slice(b"\r\n");
         if let Some(protocol) = &self.protocol {
             put_field(out, "Sec-WebSocket-Protocol", protocol.as_bytes());
+        }
+        if let Some(agreed) = extension {
+            let mut value = Vec::new();
+            agreed.put_answer(&mut value);
+            put_field(out, deflate::FIELD, &value);
         }
         out.extend_from_slice(&self.fields);
         out.extend_from_slice(b"\r\n");

@@ -47,6 +47,9 @@ pub enum Violation {
     /// A close reason that is not UTF-8 (RFC 6455 §5.5.1).
     #[error("close reason is not UTF-8")]
     InvalidCloseReason,
+    /// A compressed message that cannot be inflated (RFC 7692 §7.2.2).
+    #[error("malformed compressed data")]
+    MalformedDeflate,
     /// A message larger than `message_max`.
     #[error("message over the size limit")]
     MessageTooBig,
@@ -59,7 +62,9 @@ impl Violation {
     /// The one table from violation to close code (RFC 6455 §7.4.1).
     pub const fn close_code(self) -> CloseCode {
         match self {
-            Self::InvalidUtf8 | Self::InvalidCloseReason => CloseCode::INVALID_DATA,
+            Self::InvalidUtf8 | Self::InvalidCloseReason | Self::MalformedDeflate => {
+                CloseCode::INVALID_DATA
+            }
             Self::MessageTooBig => CloseCode::TOO_BIG,
             Self::TooManyFragments => CloseCode::POLICY,
             _ => CloseCode::PROTOCOL,

@@ -11,6 +11,7 @@ use super::stats::Counters;
 use super::timers::Timers;
 use super::wheel::Wheel;
 use crate::buffer::{Outgoing, Pool};
+use crate::codec::Done;
 use crate::conn::{Cork, Env, Limits, Queued, SendError, SendFlags, Tools};
 use crate::proto::{Answer, CloseCode, Opcode, Origins};
 use crate::ring::Buffers;
@@ -25,6 +26,8 @@ pub struct Context {
     pub(super) slab: Slab,
     pub(super) pool: Pool,
     pub(super) tools: Tools,
+    /// What of the codec is in the counters.
+    pub(super) codec_counted: (Done, usize),
     /// Slots whose state must be settled with the kernel before the turn ends. Each at most once.
     pub(super) dirty: Vec<u32>,
     pub(super) wheel: Wheel,
@@ -114,15 +117,18 @@ impl Context {
             let mail = Mail::Frame { conn, opcode, payload: payload.into(), flags };
             return self.forward(conn, mail).map(|()| Queued::Ok);
         }
-        // What is received large is sent on without a copy.
+        // What is received large is sent on without a copy, unless it is compressed on the way.
         if !flags.more
+            && self.lending.is_some()
+            && !self.compresses(conn, payload.len(), flags)
             && let Some(shared) = self.lending.as_ref().and_then(|l| l.share_as(opcode, payload))
         {
-            return self.send_message(conn, &Outgoing::new(opcode, shared));
+            return self.send_message(conn, &Outgoing::plain(opcode, shared));
         }
         if !flags.more
             && payload.len() >= self.echo_min
             && self.slab.live(conn).is_some_and(|slot| slot.conn.sends_next())
+            && !self.compresses(conn, payload.len(), flags)
             && let Some((frame, header)) = self.echo(opcode, payload)
         {
             return self
@@ -135,6 +141,11 @@ impl Context {
             self.cork(conn);
         }
         Ok(queued)
+    }
+
+    /// Whether a whole message would be compressed.
+    fn compresses(&mut self, conn: Conn, len: usize, flags: SendFlags) -> bool {
+        !flags.plain && self.slab.live(conn).is_some_and(|slot| slot.conn.compresses(len))
     }
 
     /// Queues a message framed before, by reference unless it is small. As [`Context::send`].

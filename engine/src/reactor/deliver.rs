@@ -159,7 +159,9 @@ fn deliver_message(ctx: &mut Context, handler: &dyn Handler, conn: Conn, message
 #[inline(never)]
 pub(super) fn act(ctx: &mut Context, handler: &dyn Handler, conn: Conn, event: Event<'_>) {
     match event {
-        Event::Message { opcode, data: Data::Owned(bytes), .. } if bytes.len() >= SHARE_MIN => {
+        Event::Message { opcode, data: Data::Owned(bytes), first: true, last: true }
+            if bytes.len() >= SHARE_MIN =>
+        {
             deliver_large(ctx, handler, conn, opcode, bytes);
         }
         Event::Message { opcode, data, first, last } => {

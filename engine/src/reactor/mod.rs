@@ -91,7 +91,8 @@ impl<K: Kernel> Reactor<K> {
         let ctx = Context {
             slab: Slab::new(setup.connections_max),
             pool: Pool::new(POOL_BYTES_MAX),
-            tools: Tools::new(setup.random),
+            tools: Tools::new(setup.random).with_codec_memory(setup.codec_memory_max),
+            codec_counted: Default::default(),
             dirty: Vec::new(),
             wheel: Wheel::new(now),
             timers: Timers::default(),
@@ -189,6 +190,7 @@ impl<K: Kernel> Reactor<K> {
         self.ctx.now = self.kernel.now();
         self.ctx.counters.turns.add(1);
         self.ctx.counters.buffers_exhausted.set(self.kernel.buffers_exhausted());
+        self.ctx.count_codec();
         for completion in completions.drain(..) {
             self.act(completion);
         }

@@ -38,6 +38,8 @@ pub struct Setup {
     pub resolver: Arc<dyn Resolve>,
     /// The source of masking keys.
     pub random: Fill,
+    /// Bytes for the compressors and inflaters of connections that have their own.
+    pub codec_memory_max: usize,
     /// The engine.
     pub handle: Handle,
     /// The word that `Context::reactor_user` starts with.

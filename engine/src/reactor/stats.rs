@@ -80,6 +80,17 @@ counters! {
     tls_failed,
     /// TLS handshakes that resumed an earlier session.
     tls_resumed,
+    /// Bytes now of the compressors and inflaters that connections have of their own.
+    codec_memory,
+    /// Compressed messages received.
+    deflated_in,
+    /// Messages sent compressed.
+    deflated_out,
+    /// Bytes that were not sent because of that.
+    deflate_saved,
+    /// Connections that had to share compressors, or decline compression, because that memory was
+    /// spent.
+    takeover_refused,
 }
 
 /// A counter with one writer: no locked instruction.
@@ -99,5 +110,22 @@ impl Counter {
     }
     pub(crate) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl super::Context {
+    /// Publishes what the codec has counted, once per turn.
+    #[inline]
+    pub(super) fn count_codec(&mut self) {
+        let codec = &self.tools.codec;
+        if codec.done != self.codec_counted.0 || codec.budget.spent() != self.codec_counted.1 {
+            self.codec_counted = (codec.done, codec.budget.spent());
+            let (done, spent) = self.codec_counted;
+            self.counters.codec_memory.set(spent as u64);
+            self.counters.deflated_in.set(done.inflated);
+            self.counters.deflated_out.set(done.deflated);
+            self.counters.deflate_saved.set(done.saved);
+            self.counters.takeover_refused.set(done.refused);
+        }
     }
 }

@@ -101,7 +101,7 @@ fn send(
     (opcode, payload): &Whole,
     more: bool,
 ) -> bool {
-    let sent = ctx.send(conn, *opcode, payload, SendFlags { more });
+    let sent = ctx.send(conn, *opcode, payload, SendFlags { more, plain: false });
     settle(ledger, client, (*opcode, payload), more, sent.map(|_| ()))
 }
 

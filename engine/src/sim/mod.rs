@@ -129,6 +129,7 @@ impl Run {
             listeners: vec![0],
             resolver: Arc::new(NoNames),
             random: |block| block.fill(0x5A),
+            codec_memory_max: 1 << 20,
             handle: handle.clone(),
             user: 0,
         };

@@ -38,6 +38,7 @@ impl Scenario {
             handshake_timeout_ms: *choices.pick(&[10_000, 5_000]),
             idle_timeout_ms: *choices.pick(&[60_000, 20_000]),
             close_timeout_ms: *choices.pick(&[5_000, 10_000]),
+            deflate: None,
             stream: choices.chance(200),
         };
         let clients = choices.between(1, 12);
