@@ -2,10 +2,11 @@
 //! handshake. No descriptor, no clock, no thread: bytes and the time are handed in, bytes are
 //! handed out, and what happened is returned.
 //!
-//! `inbound` makes messages of frames, `run` the many small ones that come together, `outbound`
-//! frames of messages, `deflate` compresses them, `inflate` is its opposite, `cork` is for the
-//! short answers of a callback, `deadline` knows what must happen in time, `opening` (of a server), `asking` (of a client) and `closing` are the
-//! handshakes, and `state` knows which call means something when.
+//! `inbound` makes messages of frames, `run` the many small ones that come together, `inflate`
+//! those that are compressed, `outbound` frames of messages, `deflate` compresses them, `cork` is for the
+//! short answers of a callback, `deadline` knows what must happen in time, `opening` (of a server),
+//! `asking` (of a client) and `closing` are the handshakes, and `state` knows which call means
+//! something when.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 mod asking;

@@ -143,11 +143,6 @@ impl Context {
         Ok(queued)
     }
 
-    /// Whether a whole message would be compressed.
-    fn compresses(&mut self, conn: Conn, len: usize, flags: SendFlags) -> bool {
-        !flags.plain && self.slab.live(conn).is_some_and(|slot| slot.conn.compresses(len))
-    }
-
     /// Queues a message framed before, by reference unless it is small. As [`Context::send`].
     ///
     /// # Errors

@@ -1,7 +1,9 @@
 //! Messages that outlive their callback, because parts of them are being sent or kept.
 
 use super::ctx::Context;
+use super::name::Conn;
 use crate::buffer::{Loan, Pool};
+use crate::conn::SendFlags;
 use crate::proto::{Opcode, header};
 use crate::ring::Retained;
 use bytes::Bytes;
@@ -125,6 +127,11 @@ impl Lent {
 }
 
 impl Context {
+    /// Whether a whole message would be compressed, so that it cannot be sent as it lies.
+    pub(super) fn compresses(&mut self, conn: Conn, len: usize, flags: SendFlags) -> bool {
+        !flags.plain && self.slab.live(conn).is_some_and(|slot| slot.conn.compresses(len))
+    }
+
     /// A message that lies whole in its buffer is about to be delivered, `room` being where its
     /// header was, if that is there too.
     #[inline]
