@@ -3,10 +3,10 @@
 //! handed out, and what happened is returned.
 //!
 //! `inbound` makes messages of frames, `run` the many small ones that come together, `inflate`
-//! those that are compressed, `outbound` frames of messages, `deflate` compresses them, `cork` is for the
-//! short answers of a callback, `deadline` knows what must happen in time, `opening` (of a server),
-//! `asking` (of a client) and `closing` are the handshakes, and `state` knows which call means
-//! something when.
+//! those that are compressed, `outbound` frames of messages, `deflate` compresses them, `cork` is
+//! for the short answers of a callback, `deadline` knows what must happen in time, `opening` (of a
+//! server), `asking` (of a client) and `closing` are the handshakes, and `state` knows which call
+//! means something when.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 mod asking;
