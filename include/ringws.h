@@ -272,6 +272,11 @@ typedef struct { /* all since the start, except connections and codec_memory */
   /* TCP connections that rws_engine_connect made, whatever came of them */
   uint64_t connected;
   uint64_t connect_failed;    /* tries that opened no connection */
+  uint64_t codec_memory;      /* bytes of RWS_OPT_TAKEOVER contexts now */
+  uint64_t deflated_in;       /* compressed messages received */
+  uint64_t deflated_out;      /* messages sent compressed */
+  uint64_t deflate_saved;     /* bytes that were not sent because of that */
+  uint64_t takeover_refused;  /* connections for which codec_memory_max left no context */
 } rws_stats;
 
 typedef struct { /* what to connect to */
