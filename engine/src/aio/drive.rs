@@ -5,7 +5,7 @@ use super::{Closed, Error, Message};
 use crate::buffer::{Batch, Outgoing, Pool};
 use crate::conn::{Connection, Data, Disposition, Env, Event, Failure, Limits, SendError, Tools};
 use crate::proto::handshake::{Refusal, Request, Response};
-use crate::proto::{CloseCode, Input};
+use crate::proto::{Ask, BadAnswer, CloseCode, Input};
 use crate::random::fill_random;
 use crate::tick::Tick;
 use bytes::Bytes;
@@ -99,6 +99,13 @@ impl Drive {
         }
     }
 
+    /// A client's end of `stream`, which asks for an upgrade.
+    pub(super) fn client(stream: TcpStream, limits: Limits, ask: &Arc<Ask>) -> Self {
+        let mut drive = Self::server(stream, limits);
+        drive.conn = drive.with_env(|_, env| Connection::client(ask, env));
+        drive
+    }
+
     fn with_env<T>(&mut self, call: impl FnOnce(&mut Connection, &mut Env<'_>) -> T) -> T {
         let now = self.start.elapsed().as_millis() as Tick;
         let Self { conn, limits, pool, tools, .. } = self;
@@ -114,7 +121,9 @@ impl Drive {
         while !self.conn.opened() {
             if self.conn.disposition() == Disposition::Abort {
                 return Poll::Ready(Err(match self.conn.failure() {
-                    Some(Failure::Handshake(status)) => Error::Refused(status),
+                    Some(
+                        Failure::Handshake(status) | Failure::Answer(BadAnswer::Status(status)),
+                    ) => Error::Refused(status),
                     other => other.unwrap_or(Failure::EndOfStream).into(),
                 }));
             }
@@ -212,7 +221,8 @@ impl Drive {
                     }
                     return None;
                 }
-                Ok(Some(Event::Open(_) | Event::Tunnel | Event::Pong(_) | Event::Close)) => {}
+                Ok(Some(Event::Open(_))) => return None,
+                Ok(Some(Event::Tunnel | Event::Pong(_) | Event::Close)) => {}
                 Ok(None) | Err(_) => return None,
             }
         }

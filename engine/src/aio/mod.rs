@@ -19,6 +19,7 @@
 //! It receives and sends one operation at a time and copies what it sends once: for throughput, use
 //! the [`Engine`](crate::engine::Engine).
 
+mod connect;
 mod drive;
 mod halves;
 mod message;
@@ -29,7 +30,7 @@ pub use message::Message;
 
 use crate::conn::{Failure, Limits, SendError};
 use crate::proto::handshake::{Refusal, Request, Response};
-use crate::proto::{CloseCode, Origins};
+use crate::proto::{CloseCode, InvalidUrl, Origins};
 use drive::Drive;
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -55,12 +56,15 @@ pub enum Error {
     /// The peer broke the protocol or a limit, was late, or ended without a Close frame.
     #[error("{0}")]
     Failed(#[from] Failure),
-    /// The upgrade was refused, by its rules or by the callback.
+    /// The upgrade was refused, by its rules or by the callback; of a client, by the server.
     #[error("upgrade refused with {0}")]
     Refused(u16),
     /// The message was not queued.
     #[error("{0}")]
     Queue(#[from] SendError),
+    /// Not a URL that can be connected to.
+    #[error("{0}")]
+    Url(InvalidUrl),
     /// A limit is out of its range: which, and the range.
     #[error("{0}")]
     Invalid(&'static str),
