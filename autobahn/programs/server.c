@@ -1,5 +1,5 @@
 /* The server of the conformance runs: an echo, with a flag for each way in which the library works.
- * usage: server [--stream] [--buffer N] [port, 0: any] [largest message in bytes] */
+ * usage: server [--stream] [--buffer N] [--tls CERT KEY] [port, 0: any] [largest message] */
 #include <ringws.h>
 #include <signal.h>
 #include <stdio.h>
@@ -23,10 +23,13 @@ static uint32_t number(const char *text) { return text ? (uint32_t)strtoul(text,
 int main(int argc, char **argv) {
   rws_config config = RWS_INIT(rws_config);
   rws_options options = RWS_INIT(rws_options);
+  rws_identity identity = {{NULL, 0}, {NULL, 0}, NULL, NULL};
   int i = 1;
   for (; i < argc && strncmp(argv[i], "--", 2) == 0; i++) {
     if (strcmp(argv[i], "--stream") == 0) options.flags |= RWS_OPT_STREAM;
     else if (strcmp(argv[i], "--buffer") == 0) config.recv_buffer_size = number(argv[++i]);
+    else if (strcmp(argv[i], "--tls") == 0 && i + 2 < argc)
+      identity.cert_file = argv[++i], identity.key_file = argv[++i];
     else return fprintf(stderr, "unknown flag %s\n", argv[i]), 2;
   }
   rws_callbacks cb = RWS_INIT(rws_callbacks);
@@ -41,6 +44,12 @@ int main(int argc, char **argv) {
 
   rws_error err;
   uint16_t port;
+  if (identity.cert_file) {
+    rws_tls_config tls = RWS_INIT(rws_tls_config);
+    tls.identities = &identity;
+    tls.identities_len = 1;
+    if (rws_tls_server_new(&tls, &at.tls, &err) < 0) return fprintf(stderr, "%s\n", err.text), 1;
+  }
   if (rws_engine_new(&config, &engine, &err) < 0 ||
       rws_engine_listen(engine, &at, &port, &err) < 0 || rws_engine_start(engine, &err) < 0)
     return fprintf(stderr, "%s: %s\n", rws_strerror(err.status), err.text), 1;
@@ -53,5 +62,6 @@ int main(int argc, char **argv) {
   signal(SIGINT, SIG_DFL);
   signal(SIGTERM, SIG_DFL);
   rws_engine_free(engine);
+  rws_tls_release(at.tls);
   return ended < 0;
 }

@@ -1,5 +1,6 @@
 //! A server program under test.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -13,13 +14,14 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts it; its first line must be `listening on <port>`.
-    pub(crate) fn start(program: &Path, args: &[&str]) -> Self {
-        let mut child = Command::new(program)
-            .args(args)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+    pub(crate) fn start(program: &Path, args: &[impl AsRef<OsStr>]) -> Self {
+        Self::spawn(Command::new(program).args(args))
+    }
+
+    /// As `start`, of a command with all its arguments.
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = piped.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         match line.trim_end().strip_prefix("listening on ").and_then(|port| port.parse().ok()) {
@@ -29,7 +31,7 @@ impl Server {
                 let _ = child.kill();
                 let mut said = String::new();
                 child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-                panic!("{program:?} said {line:?} and {said:?}");
+                panic!("{command:?} said {line:?} and {said:?}");
             }
         }
     }

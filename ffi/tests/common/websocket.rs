@@ -43,7 +43,12 @@ impl<S: Read + Write> Client<S> {
 
     /// One masked frame with FIN.
     pub(crate) fn send(&mut self, opcode: u8, payload: &[u8]) {
-        let mut frame = vec![0x80 | opcode];
+        self.send_frame(true, opcode, payload);
+    }
+
+    /// One masked frame.
+    pub(crate) fn send_frame(&mut self, fin: bool, opcode: u8, payload: &[u8]) {
+        let mut frame = vec![u8::from(fin) << 7 | opcode];
         match payload.len() {
             len @ 0..126 => frame.push(0x80 | len as u8),
             len @ 126..65536 => {
@@ -59,6 +64,7 @@ impl<S: Read + Write> Client<S> {
         frame.extend(mask);
         frame.extend(payload.iter().zip(mask.into_iter().cycle()).map(|(byte, key)| byte ^ key));
         self.0.write_all(&frame).unwrap();
+        self.0.flush().unwrap();
     }
 
     /// One frame: its opcode and its payload.

@@ -1,29 +1,31 @@
-//! Clients that others wrote: what they need is installed below the target directory, at versions
+//! Peers in JavaScript and Python: what they need is installed below the target directory, at versions
 //! that are fixed here. Something that is missing on the machine is a failure, with what to do.
 
-use super::common::{here, stdout_of, succeed};
+use crate::common::{here, stdout_of, succeed};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const WEBSOCKETS: &str = "websockets==16.0";
+/// The last is a binding that brings a libcurl along, since one with WebSocket is not to be had
+/// from every system.
+const PYTHON: [&str; 3] = ["websockets==16.0", "aiohttp==3.14.5", "curl_cffi==0.17.0"];
 const WS: &str = "ws@8.23.0";
 
 /// A program of this folder.
 pub(crate) fn program(name: &str) -> PathBuf {
-    here().join("tests/clients").join(name)
+    here().join("tests/peer").join(name)
 }
 
-/// A Python with the package `websockets`, in an environment of its own.
-pub(crate) fn python() -> PathBuf {
+/// A Python with the packages, in an environment of its own.
+pub(crate) fn python() -> Command {
     let venv = home().join("venv");
     let python = venv.join("bin/python");
-    once(&venv, WEBSOCKETS, || {
+    once(&venv, &PYTHON.join(" "), || {
         succeed(Command::new(system_python()).args(["-m", "venv", "--clear"]).arg(&venv));
         let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-        succeed(Command::new(&python).args(pip).arg(WEBSOCKETS));
+        succeed(Command::new(&python).args(pip).args(PYTHON));
     });
-    python
+    Command::new(python)
 }
 
 /// Node, told where the package `ws` is.
@@ -35,7 +37,7 @@ pub(crate) fn node_with_ws() -> Command {
         npm.args(["install", "--no-save", "--no-audit", "--no-fund", "--prefix"]).arg(&folder);
         succeed(npm.arg(WS));
     });
-    command.env("NODE_CLIENTS", &folder);
+    command.env("NODE_PEERS", &folder);
     command
 }
 
@@ -75,7 +77,7 @@ fn system_python() -> &'static str {
 /// Where the clients are installed.
 fn home() -> PathBuf {
     // Cargo gives tests `<target>/tmp`.
-    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("clients");
+    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("peers-of-tests");
     fs::create_dir_all(&home).unwrap();
     home
 }

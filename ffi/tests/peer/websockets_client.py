@@ -1,12 +1,13 @@
 """Drives an echo server with the `websockets` library.
 
-usage: client.py URL MESSAGE_MAX
+usage: websockets_client.py URL MESSAGE_MAX [--deflate] [--roots FILE]
 
 Prints a line for each check and exits with 1 at the first that fails.
 """
 
 import asyncio
 import http.client
+import ssl
 import struct
 import sys
 import time
@@ -16,6 +17,10 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 URL, MESSAGE_MAX = sys.argv[1], int(sys.argv[2])
+DEFLATE = "--deflate" in sys.argv
+TLS = None
+if "--roots" in sys.argv:
+    TLS = ssl.create_default_context(cafile=sys.argv[sys.argv.index("--roots") + 1])
 CHECK_SECONDS = 120
 # A pong that waits for another event to be sent comes much later.
 PONG_SECONDS = 5
@@ -36,7 +41,7 @@ def equal(have, want, what):
 
 def opened(**options):
     """A connection without a limit of its own and without its own pings."""
-    return connect(URL, max_size=None, ping_interval=None, close_timeout=20, **options)
+    return connect(URL, ssl=TLS, max_size=None, ping_interval=None, close_timeout=20, **options)
 
 
 async def echoes(ws, message, what):
@@ -66,8 +71,10 @@ async def handshake():
         equal(ws.subprotocol, None, "a subprotocol that the server does not know")
         # The library offers permessage-deflate.
         equal("permessage-deflate" in ws.request.headers["Sec-WebSocket-Extensions"], True, "offer")
+        answer = ws.response.headers.get("Sec-WebSocket-Extensions", "")
+        equal("permessage-deflate" in answer, DEFLATE, "answer")
         await echoes(ws, "after the handshake", "text")
-    async with connect(URL + "/a/path?with=query") as ws:
+    async with connect(URL + "/a/path?with=query", ssl=TLS) as ws:
         await echoes(ws, "on a path", "text")
 
 
@@ -76,7 +83,11 @@ async def what_is_no_handshake():
     address = urllib.parse.urlsplit(URL)
 
     def status(method, headers):
-        connection = http.client.HTTPConnection(address.hostname, address.port, timeout=20)
+        place = (address.hostname, address.port)
+        if TLS:
+            connection = http.client.HTTPSConnection(*place, timeout=20, context=TLS)
+        else:
+            connection = http.client.HTTPConnection(*place, timeout=20)
         connection.request(method, "/", headers=headers)
         response = connection.getresponse()
         response.read()
@@ -122,6 +133,13 @@ async def lengths():
             for length in range(around - 2, around + 3):
                 await echoes(ws, bytes(i % 251 for i in range(length)), f"{length} bytes")
                 await echoes(ws, "x" * length, f"{length} characters")
+
+
+@check
+async def one_mebibyte():
+    async with opened() as ws:
+        await echoes(ws, bytes(range(256)) * (1 << 12), "binary")
+        await echoes(ws, "é" * (1 << 19), "text")
 
 
 @check
@@ -188,7 +206,7 @@ async def ping_and_pong():
 
 
 @check
-async def close_codes():
+async def close_by_client():
     codes = [*range(1000, 1004), *range(1007, 1015), 3000, 3999, 4000, 4999]
     for code in codes:
         for reason in ["", "going: ü", "x" * 123]:
@@ -315,6 +333,17 @@ async def connections_that_break_off():
         await echoes(ws, "still there", "text")
 
 
+@check
+async def close_by_server():
+    async with opened() as ws:
+        await echoes(ws, "until the server goes", "text")
+        print("stop", flush=True)
+        try:
+            await ws.recv()
+        except ConnectionClosed as end:
+            equal(end.rcvd and end.rcvd.code, 1001, "close code")
+
+
 async def main():
     for function in CHECKS:
         started = time.monotonic()
@@ -324,7 +353,6 @@ async def main():
             print(f"FAILED {function.__name__}: {error!r}", flush=True)
             return 1
         print(f"ok {function.__name__} ({time.monotonic() - started:.2f} s)", flush=True)
-    print(f"{len(CHECKS)} checks passed", flush=True)
     return 0
 
 

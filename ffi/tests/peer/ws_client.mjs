@@ -1,12 +1,13 @@
-// Drives an echo server with the npm package `ws`.  usage: node client_ws.mjs URL MESSAGE_MAX
+// Drives an echo server with the npm package `ws`.
+// usage: node ws_client.mjs URL MESSAGE_MAX [--deflate]
 //
-// The package is taken from the folder in NODE_CLIENTS, which holds `node_modules`.
+// The package is taken from the folder in NODE_PEERS, which holds `node_modules`.
 
 import { createRequire } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Queue, equal, messageMax, run, url, within } from './checks.mjs';
+import { Queue, deflate, equal, messageMax, run, stopTheServer, url, within } from './checks.mjs';
 
-const WebSocket = createRequire(`${process.env.NODE_CLIENTS}/`)('ws');
+const WebSocket = createRequire(`${process.env.NODE_PEERS}/`)('ws');
 
 // A pong that waits for another event to be sent comes much later.
 const PONG_MS = 5000;
@@ -74,8 +75,8 @@ await run({
   async handshake() {
     await on(async client => {
       equal(client.ws.protocol, '', 'a subprotocol that the server does not know');
-      // The library offers permessage-deflate.
-      equal(client.ws.extensions, '', 'extensions');
+      // The library offers it always.
+      equal(client.ws.extensions, deflate ? 'permessage-deflate' : '', 'extensions');
       await client.echoes('after the handshake', 'text');
     }, { headers: { 'X-Extra': '1' } }, `${url}/a/path?with=query`);
     // A client must fail a connection whose server chose none of those it asked for, or may not
@@ -106,6 +107,8 @@ await run({
       }
     }
   }),
+
+  one_mebibyte: () => on(client => client.echoes(Buffer.alloc(1 << 20, '0123456789'), 'binary')),
 
   sixteen_mebibytes: () => on(async client => {
     await client.echoes(Buffer.alloc(16 << 20, '0123456789'), 'binary');
@@ -150,7 +153,7 @@ await run({
     await client.echoes('after the pongs', 'text');
   }),
 
-  async close_codes() {
+  async close_by_client() {
     for (const code of codes) {
       for (const reason of ['', 'going: ü', 'x'.repeat(123)]) {
         const client = await Client.open();
@@ -222,5 +225,12 @@ await run({
       client.ws.terminate();
     }
     await on(client => client.echoes('still there', 'text'));
+  },
+
+  async close_by_server() {
+    const client = await Client.open();
+    await client.echoes('until the server goes', 'text');
+    stopTheServer();
+    equal((await client.closed.get()).code, 1001, 'close code');
   },
 });

@@ -1,7 +1,7 @@
 // Drives an echo server with the WebSocket that is part of Node, the one that browsers have too.
-// usage: node [--experimental-websocket] client_builtin.mjs URL MESSAGE_MAX
+// usage: node [--experimental-websocket] builtin_client.mjs URL MESSAGE_MAX [--deflate]
 
-import { Queue, equal, messageMax, run, url } from './checks.mjs';
+import { Queue, deflate, equal, messageMax, run, stopTheServer, url } from './checks.mjs';
 
 // A connection with its messages and the end in queues.
 class Client {
@@ -49,7 +49,7 @@ async function on(check, target) {
 await run({
   handshake: () => on(async client => {
     equal(client.ws.protocol, '', 'subprotocol');
-    equal(client.ws.extensions, '', 'extensions');
+    equal(client.ws.extensions, deflate ? 'permessage-deflate' : '', 'extensions');
     await client.echoes('on a path', 'text');
   }, `${url}/a/path?with=query`),
 
@@ -81,6 +81,8 @@ await run({
     }
   }),
 
+  one_mebibyte: () => on(client => client.echoes(new Uint8Array(1 << 20).fill(7), 'binary')),
+
   sixteen_mebibytes: () => on(async client => {
     await client.echoes(new Uint8Array(16 << 20).map((_, i) => i % 251), 'binary');
     await client.echoes('é'.repeat(8 << 20), 'text');
@@ -92,7 +94,7 @@ await run({
     equal(await client.messages.get(), '\ufffd', 'text');
   }),
 
-  async close_codes() {
+  async close_by_client() {
     for (const code of [1000, 3000, 3999, 4000, 4999]) {
       for (const reason of ['', 'going: ü', 'x'.repeat(123)]) {
         const client = await Client.open();
@@ -140,4 +142,16 @@ await run({
     });
     await Promise.all(Array.from({ length: 200 }, (_, n) => one(n)));
   },
+
+  async close_by_server() {
+    const client = await Client.open();
+    await client.echoes('until the server goes', 'text');
+    stopTheServer();
+    const { code, wasClean } = await client.closed.get();
+    equal(code, 1001, 'close code');
+    equal(wasClean, true, 'a clean close');
+  },
+}, {
+  fragments: "the browsers' API cannot send them",
+  ping_and_pong: "the browsers' API has none",
 });

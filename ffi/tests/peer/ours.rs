@@ -1,0 +1,48 @@
+//! The programs of ringws at the other end of a cell.
+
+use super::certificate::Certificates;
+use super::report::Report;
+use super::{Mode, Target};
+use crate::common::server::Server;
+use crate::common::{Linkage, compilers, here, scratch};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+/// The longest message of the server: twice the largest that the clients send in earnest.
+pub(crate) const MESSAGE_MAX: u32 = 32 << 20;
+
+const STOP_MAX: Duration = Duration::from_secs(15);
+
+fn compile(source: &Path, name: &str) -> PathBuf {
+    let program = scratch("peers").join(name);
+    let options = ["-O2", "-g", "-D_POSIX_C_SOURCE=200809L"];
+    compilers()[0].program("c11", source, Linkage::Static, &options, &program);
+    program
+}
+
+/// Our echo server, compiled once.
+fn server() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    let source = here().join("../autobahn/programs/server.c");
+    PROGRAM.get_or_init(|| compile(&source, "server"))
+}
+
+/// Runs a client against a server of its own, which it may have stopped.
+pub(crate) fn served(mode: Mode, client: impl FnOnce(&Target, &dyn Fn(), &mut Report)) -> Report {
+    let mut args: Vec<OsString> = Vec::new();
+    if mode.tls {
+        let Certificates { chain, key, .. } = Certificates::get();
+        args.extend(["--tls".into(), chain.into(), key.into()]);
+    }
+    args.extend(["0".into(), MESSAGE_MAX.to_string().into()]);
+    let server = Server::start(server(), &args);
+    let mut report = Report::default();
+    let target = Target { mode, port: server.port };
+    client(&target, &|| server.signal("TERM"), &mut report);
+    server.signal("TERM");
+    let status = server.wait(STOP_MAX);
+    assert!(status.success(), "the server ended with {status}");
+    report
+}
