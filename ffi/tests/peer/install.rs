@@ -1,5 +1,6 @@
-//! Peers in JavaScript and Python: what they need is installed below the target directory, at versions
-//! that are fixed here. Something that is missing on the machine is a failure, with what to do.
+//! Peers in JavaScript and Python: what they need is installed below the target directory, at
+//! versions that are fixed here. Something that is missing on the machine is a failure, with what
+//! to do.
 
 use crate::common::{here, stdout_of, succeed};
 use std::fs::{self, File};

@@ -1,7 +1,7 @@
 //! The program `openssl s_client`: its TLS under a WebSocket client made by hand.
 
 use super::Target;
-use super::socket::Socket;
+use super::socket::{CLOSE, Socket};
 use crate::common::websocket::Client;
 use std::io::{Read, Result, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -46,18 +46,26 @@ pub(crate) fn connect(target: &Target) -> Box<dyn Socket> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().unwrap();
     let (stdin, stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
-    Box::new(Client::upgrade(Pipes { child, stdin, stdout }))
+    let client = Client::upgrade(Pipes { child, stdin, stdout });
+    Box::new(ByHand { client, closing: false })
 }
 
-impl Socket for Client<Pipes> {
+/// The client, with what answers a Close.
+struct ByHand {
+    client: Client<Pipes>,
+    closing: bool,
+}
+
+impl Socket for ByHand {
     fn send(&mut self, fin: bool, opcode: u8, payload: &[u8]) {
-        self.send_frame(fin, opcode, payload);
+        self.closing |= opcode == CLOSE;
+        self.client.send_frame(fin, opcode, payload);
     }
 
     fn receive(&mut self) -> (u8, Vec<u8>) {
-        let (opcode, payload) = Client::receive(self);
-        if opcode == super::socket::CLOSE {
-            self.send_frame(true, opcode, &payload);
+        let (opcode, payload) = self.client.receive();
+        if opcode == CLOSE && !self.closing {
+            self.send(true, opcode, &payload);
         }
         (opcode, payload)
     }

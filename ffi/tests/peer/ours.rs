@@ -5,6 +5,7 @@ use super::report::Report;
 use super::{Mode, Target};
 use crate::common::server::Server;
 use crate::common::{Linkage, compilers, here, scratch};
+use std::cell::Cell;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -40,8 +41,15 @@ pub(crate) fn served(mode: Mode, client: impl FnOnce(&Target, &dyn Fn(), &mut Re
     let server = Server::start(server(), &args);
     let mut report = Report::default();
     let target = Target { mode, port: server.port };
-    client(&target, &|| server.signal("TERM"), &mut report);
-    server.signal("TERM");
+    // Once: a second signal finds the program's handler gone.
+    let stopped = Cell::new(false);
+    let stop = || {
+        if !stopped.replace(true) {
+            server.signal("TERM");
+        }
+    };
+    client(&target, &stop, &mut report);
+    stop();
     let status = server.wait(STOP_MAX);
     assert!(status.success(), "the server ended with {status}");
     report
