@@ -7,6 +7,7 @@ use super::outbound::Outbox;
 use super::state::Phase;
 use super::{Connection, Env, Event, Failure};
 use crate::proto::answer::{self, Expected, Verdict};
+use crate::proto::deflate::Terms;
 use crate::proto::head::HeadReader;
 use crate::proto::{Ask, BadAnswer, Input, Role};
 use crate::tick::Tick;
@@ -35,8 +36,8 @@ pub(super) struct Asked {
 enum Of {
     /// A way through to the server.
     Proxy,
-    /// The upgrade, with the key that was sent.
-    Server(Arc<Ask>, Vec<u8>),
+    /// The upgrade, with the key that was sent and the compression that was offered.
+    Server(Arc<Ask>, Vec<u8>, Option<Terms>),
 }
 
 impl Asked {
@@ -103,10 +104,11 @@ impl Connection {
             part.copy_from_slice(&env.tools.keys.next_key());
         }
         let mut request = env.pool.get();
-        let key = ask.encode(nonce, &mut request);
+        let deflate = self.offered(env);
+        let key = ask.encode(nonce, deflate.as_ref(), &mut request);
         self.outbox.answer(&request, env.pool);
         env.pool.put(request);
-        self.asked = Some(Asked::new(Of::Server(Arc::clone(ask), key)));
+        self.asked = Some(Asked::new(Of::Server(Arc::clone(ask), key, deflate)));
         self.phase = Phase::Head;
         self.clock = Clock::new(env.now);
     }
@@ -125,7 +127,9 @@ impl Connection {
         };
         Some(match &asked.of {
             Of::Proxy => answer::judge_proxy(&head),
-            Of::Server(ask, key) => answer::judge(head, &Expected { ask, key }),
+            Of::Server(ask, key, deflate) => {
+                answer::judge(head, &Expected { ask, key, deflate: *deflate })
+            }
         })
     }
 
@@ -146,6 +150,11 @@ impl Connection {
             let Some(asked) = &mut self.asked else { return Ok(None) };
             match verdict {
                 Ok(Verdict::Open(answer)) => {
+                    if let Some(agreed) = answer.deflate
+                        && self.take_up(agreed, Role::Client, env).is_none()
+                    {
+                        return Err(self.refused_by(BadAnswer::Extension, input));
+                    }
                     self.asked = None;
                     self.phase = Phase::Open;
                     self.opened = true;

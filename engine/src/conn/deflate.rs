@@ -122,6 +122,17 @@ impl Connection {
         self.take_up(agreed, Role::Server, env)
     }
 
+    /// What a client offers: less where the budget is spent.
+    pub(super) fn offered(&self, env: &Env<'_>) -> Option<Terms> {
+        let terms = env.limits.deflate?.terms();
+        let left = env.tools.codec.budget.take(Inflater::MEMORY).is_some();
+        match left {
+            true => Some(terms),
+            false if env.limits.stream => None,
+            false => Some(Terms { takeover: false, ..terms }),
+        }
+    }
+
     /// Compresses from now on as was agreed, or with less of a memory where the budget is spent:
     /// a server may still say so, and its answer is what this returns. `None` means that the
     /// connection cannot follow: a server declines, a client has to fail.

@@ -1,5 +1,6 @@
 //! What a server answered to our upgrade request: the checks of RFC 6455 §4.1.
 
+use super::deflate::{self, Agreed, Terms};
 use super::head::Head;
 use super::{Ask, field, response};
 use httparse::Status;
@@ -50,12 +51,16 @@ pub(crate) struct Expected<'a> {
     pub(crate) ask: &'a Ask,
     /// The value of `Sec-WebSocket-Key` that was sent.
     pub(crate) key: &'a [u8],
+    /// What was offered of permessage-deflate.
+    pub(crate) deflate: Option<Terms>,
 }
 
 /// A checked answer: 101, and all that belongs to it.
 #[derive(Debug)]
 pub struct Answer<'b> {
     head: Head<'b>,
+    /// What was agreed on of permessage-deflate.
+    pub(crate) deflate: Option<Agreed>,
 }
 
 /// What the head of an answer means.
@@ -75,13 +80,13 @@ pub(crate) enum Verdict<'b> {
 pub(crate) fn judge<'b>(head: Head<'b>, expected: &Expected<'_>) -> Result<Verdict<'b>, BadAnswer> {
     let mut slots = [const { MaybeUninit::uninit() }; HEADERS_MAX];
     let (status, fields) = parse(&head, &mut slots)?;
-    match status {
+    let deflate = match status {
         101 => check(fields, expected)?,
         100..=199 => return Ok(Verdict::Interim),
         204 | 304 => return Ok(Verdict::Refused(status, Some(0))),
         _ => return Ok(Verdict::Refused(status, body_len(fields))),
-    }
-    Ok(Verdict::Open(Answer { head }))
+    };
+    Ok(Verdict::Open(Answer { head, deflate }))
 }
 
 /// Judges the head of an answer to `CONNECT`, in which nothing but the status matters
@@ -112,7 +117,7 @@ impl Answer<'_> {
 
     /// The same, independent of the bytes that it lies in.
     pub fn into_owned(self) -> Answer<'static> {
-        Answer { head: self.head.into_owned() }
+        Answer { head: self.head.into_owned(), deflate: self.deflate }
     }
 }
 
@@ -149,7 +154,7 @@ fn only<'h>(fields: &'h Fields<'h>, name: &'static str) -> Option<&'h [u8]> {
 }
 
 /// RFC 6455 §4.1, the second list, 2 to 6.
-fn check(fields: &Fields<'_>, expected: &Expected<'_>) -> Result<(), BadAnswer> {
+fn check(fields: &Fields<'_>, expected: &Expected<'_>) -> Result<Option<Agreed>, BadAnswer> {
     // Bytes behind the head are frames: whoever announces a body means something else by them.
     let length = values(fields, "Content-Length").any(|length| length != b"0");
     if length || values(fields, "Transfer-Encoding").next().is_some() {
@@ -175,12 +180,13 @@ fn check(fields: &Fields<'_>, expected: &Expected<'_>) -> Result<(), BadAnswer> 
             return Err(BadAnswer::Protocol);
         }
     }
-    values(fields, "Sec-WebSocket-Extensions").try_for_each(extension)
-}
-
-/// Judges a value of `Sec-WebSocket-Extensions`: none was offered, so that none may come.
-fn extension(value: &[u8]) -> Result<(), BadAnswer> {
-    if value.is_empty() { Ok(()) } else { Err(BadAnswer::Extension) }
+    let mut extensions = values(fields, deflate::FIELD);
+    match &expected.deflate {
+        Some(terms) => deflate::check_answer(extensions, terms).map_err(|_| BadAnswer::Extension),
+        // None was offered, so that none may come.
+        None if extensions.all(<[u8]>::is_empty) => Ok(None),
+        None => Err(BadAnswer::Extension),
+    }
 }
 
 /// The bytes of a body, if they are announced in a way that leaves no doubt.
@@ -209,7 +215,7 @@ mod tests {
         let mut bytes = text.as_bytes().to_vec();
         let mut input = Input::new(&mut bytes);
         let head = HeadReader::new().feed(&mut input, 1 << 20).expect("lines").expect("whole");
-        match judge(head, &Expected { ask: &ask, key: KEY })? {
+        match judge(head, &Expected { ask: &ask, key: KEY, deflate: None })? {
             Verdict::Open(_) | Verdict::Tunnel => Ok((101, None)),
             Verdict::Interim => Ok((100, None)),
             Verdict::Refused(status, len) => Ok((status, len)),

@@ -1,5 +1,6 @@
 //! The client's half of the opening handshake, RFC 6455 §4.1: the request.
 
+use super::deflate::{self, Terms};
 use super::response::{InvalidHeader, put_field};
 use super::{Url, base64, field};
 
@@ -64,7 +65,12 @@ impl Ask {
 
     /// Appends the whole request. `nonce` must be random, and another for each connection; its
     /// encoding, which the answer must prove to have read, is returned.
-    pub(crate) fn encode(&self, nonce: [u8; 16], out: &mut Vec<u8>) -> Vec<u8> {
+    pub(crate) fn encode(
+        &self,
+        nonce: [u8; 16],
+        deflate: Option<&Terms>,
+        out: &mut Vec<u8>,
+    ) -> Vec<u8> {
         let mut key = Vec::with_capacity(24);
         base64::encode(&nonce, &mut key);
         for part in ["GET ", &self.target, " HTTP/1.1\r\n"] {
@@ -76,6 +82,11 @@ impl Ask {
         put_field(out, "Sec-WebSocket-Version", b"13");
         if !self.protocols.is_empty() {
             put_field(out, "Sec-WebSocket-Protocol", self.protocols.join(", ").as_bytes());
+        }
+        if let Some(terms) = deflate {
+            let mut offer = Vec::new();
+            deflate::put_offer(terms, &mut offer);
+            put_field(out, deflate::FIELD, &offer);
         }
         out.extend_from_slice(&self.fields);
         out.extend_from_slice(b"\r\n");
@@ -98,7 +109,7 @@ mod tests {
         ask.offer_protocol("superchat").unwrap();
         ask.add_header("Origin", b"http://example.com").unwrap();
         let mut out = Vec::new();
-        let key = ask.encode(*b"the sample nonce", &mut out);
+        let key = ask.encode(*b"the sample nonce", None, &mut out);
         assert_eq!(key, b"dGhlIHNhbXBsZSBub25jZQ==", "RFC 6455 section 1.3");
         let expected = "GET /chat?a=b HTTP/1.1\r\n\
             Host: server.example.com:8080\r\n\

@@ -292,3 +292,42 @@ fn what_is_wrong_fails_with_its_code() {
     let (mut bench, _) = open(small, "permessage-deflate");
     assert_eq!(bench.feed(&header(0xC2, 1_067)), (vec![], None), "within the slack");
 }
+
+#[test]
+fn a_client_offers_and_both_sides_compress() {
+    use crate::proto::{Ask, Url};
+    for takeover in [false, true] {
+        let deflate = Some(Deflate { takeover, min: 20, ..Deflate::default() });
+        let limits = Limits { deflate, ..Limits::default() };
+        let (mut client, mut server) = (Bench::new(limits), Bench::new(limits));
+        let ask = std::sync::Arc::new(Ask::new(&Url::parse("ws://a.example/").expect("a URL")));
+        client.conn = client.with(|_, env| Connection::client(&ask, env));
+        assert_eq!(server.feed(&client.sent()), (vec![Got::Upgrade], None));
+        let (got, failure) = client.feed(&server.sent());
+        assert!(matches!(got[..], [Got::Open(_)]) && failure.is_none(), "{got:?} {failure:?}");
+        for len in [40, 500, 70_000, 500] {
+            let message = text(len);
+            client.send(Opcode::Text, &message).unwrap();
+            let shared = Outgoing::new(Opcode::Text, message.clone().into());
+            client.with(|conn, env| conn.send_message(&shared, env)).unwrap();
+            let sent = client.sent();
+            assert!(sent.len() < 2 * len + 10 && sent[0] == 0xC1 && sent[1] & 0x80 != 0);
+            let (got, failure) = server.feed(&sent);
+            assert_eq!((join(&got), failure), (vec![message.clone(); 2], None));
+            server.send(Opcode::Text, &message).unwrap();
+            let (got, failure) = client.feed(&server.sent());
+            assert_eq!((join(&got), failure), (vec![message], None));
+        }
+    }
+    // A server that remembers, though it was asked not to.
+    let mut client = Bench::new(limits());
+    let ask = std::sync::Arc::new(Ask::new(&Url::parse("ws://a.example/").expect("a URL")));
+    client.conn = client.with(|_, env| Connection::client(&ask, env));
+    let mut server = Bench::new(limits());
+    server.feed(&client.sent());
+    let answer = String::from_utf8(server.sent()).unwrap();
+    let wrong = answer.replace("server_no_context_takeover; ", "");
+    assert_ne!(answer, wrong);
+    let (_, failure) = client.feed(wrong.as_bytes());
+    assert_eq!(failure, Some(Failure::Answer(crate::proto::BadAnswer::Extension)));
+}
