@@ -21,6 +21,7 @@ const LIMITS: Limits = Limits {
     idle_timeout_ms: 1,
     close_timeout_ms: 1,
     stream: false,
+    deflate: None,
 };
 
 fn flatten(batch: &Batch) -> Vec<u8> {

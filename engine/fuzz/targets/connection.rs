@@ -23,6 +23,7 @@ const LIMITS: Limits = Limits {
     idle_timeout_ms: 200,
     close_timeout_ms: 50,
     stream: false,
+    deflate: None,
 };
 /// The longest message that the application sends here.
 const SEND_MAX: usize = 400;
