@@ -142,7 +142,7 @@ macro_rules! files {
     };
 }
 
-files!(header, length, control, close, fragments, utf8, handshake, slow, lifecycle);
+files!(header, length, control, close, fragments, utf8, deflate, handshake, slow, lifecycle);
 
 /// RFC 6455 §5.5.2: until the server's Close has come, a client must answer its pings, also behind
 /// its own Close. A server that has closed its socket by then answers the Pong with a reset, and

@@ -61,6 +61,8 @@ pub(crate) struct Limits {
     handshake_timeout_ms: Option<u32>,
     idle_timeout_ms: Option<u32>,
     close_timeout_ms: Option<u32>,
+    /// Negotiates permessage-deflate.
+    deflate: Option<bool>,
 }
 
 impl Limits {
@@ -73,6 +75,7 @@ impl Limits {
             handshake_timeout_ms: self.handshake_timeout_ms.unwrap_or(default.handshake_timeout_ms),
             idle_timeout_ms: self.idle_timeout_ms.unwrap_or(default.idle_timeout_ms),
             close_timeout_ms: self.close_timeout_ms.unwrap_or(default.close_timeout_ms),
+            deflate: (self.deflate == Some(true)).then(ringws_engine::conn::Deflate::default),
             ..default
         }
     }
