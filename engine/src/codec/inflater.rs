@@ -163,6 +163,8 @@ impl Inflater {
     /// # Errors
     /// [`InflateError::Malformed`]; forget everything then.
     pub fn step(&mut self, input: &[u8], out: &mut [u8]) -> Result<Inflated, InflateError> {
+        // Also when it fails: what it is then left with is of no use to anybody.
+        self.fresh = false;
         let mut all = Inflated { read: 0, written: 0 };
         loop {
             let (in_before, out_before) = (self.inner.total_in(), self.inner.total_out());
@@ -174,7 +176,6 @@ impl Inflater {
             let written = (self.inner.total_out() - out_before) as usize;
             all.read += read;
             all.written += written;
-            self.fresh = false;
             self.at_end = status == Status::StreamEnd || self.at_end && read == 0;
             if status == Status::StreamEnd {
                 // What follows is another stream: whoever sends one has reset its compressor.

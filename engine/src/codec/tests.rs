@@ -125,6 +125,19 @@ fn a_bomb_ends_at_the_limit() {
 }
 
 #[test]
+fn what_one_message_spoils_is_mended_for_the_next() {
+    let (mut codec, mut pool) = (codec(), Pool::default());
+    let hello = [0xF2, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00];
+    for bad in [&[0x07][..], &[0xF2, 0x48, 0xCD], &[0xF2, 0x00, 0x11, 0x00, 0x00], &[]] {
+        for _ in 0..2 {
+            assert!(codec.inflate(bad, 100, &mut pool).is_err(), "{bad:X?}");
+            assert_eq!(codec.inflate(&hello, 100, &mut pool), Ok(b"Hello".to_vec()), "{bad:X?}");
+        }
+        assert_eq!(codec.inflate(&hello, 4, &mut pool), Err(InflateError::TooBig));
+    }
+}
+
+#[test]
 fn malformed_data_is_refused() {
     for bytes in [
         // A reserved kind of block, lengths that do not agree, a stored block and a Huffman block
