@@ -95,3 +95,11 @@ fn a_seed_repeats_itself() {
         assert_eq!((first.ticks, first.delivered), (second.ticks, second.delivered));
     }
 }
+
+/// Connections that the reactor makes.
+#[test]
+fn dials_end_once_whatever_the_kernel_does() {
+    for seed in 0..2_000 {
+        ringws_engine::sim::run_dials(Choices::from_seed(seed));
+    }
+}

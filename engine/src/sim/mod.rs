@@ -12,6 +12,7 @@
 
 mod chaos;
 mod client;
+mod dials;
 mod frame;
 mod ledger;
 mod manner;
@@ -31,6 +32,7 @@ use std::time::Duration;
 use world::Outside;
 
 pub use crate::ring::sim::Choices;
+pub use dials::run_dials;
 pub use ledger::Trace;
 
 /// Turns within one millisecond of virtual time: more than any run has work for.
