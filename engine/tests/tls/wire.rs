@@ -230,7 +230,8 @@ fn a_slow_greeting_times_out() {
     assert_eq!((service.stats().tls_failed, service.stats().tls_handshakes), (2, 1));
 }
 
-/// A peer that sends for ever before it has heard from us is cut off.
+/// A message of a handshake that is longer than any is refused when its length is seen, however
+/// much of it is sent: nothing of it is kept.
 #[test]
 fn an_endless_greeting() {
     let (service, _) = Service::simple();
@@ -238,13 +239,15 @@ fn an_endless_greeting() {
     // Records of a handshake message of 16 MiB.
     let mut record = vec![22, 3, 1, 0x40, 0, 1, 0xFF, 0xFF, 0xFF];
     record.resize(5 + (16 << 10), 0);
-    let next = [&[22, 3, 1, 0x40, 0][..], &[0; 16 << 10]].concat();
     stream.write_all(&record).unwrap();
-    let mut sent = 0;
-    while sent < 64 << 20 && stream.write_all(&next).is_ok() {
-        sent += next.len();
+    // Ended at once, long before the handshake's timeout; rustls has no alert for it.
+    assert_eq!(stream.read(&mut [0; 64]).unwrap(), 0);
+    let next = [&[22, 3, 1, 0x40, 0][..], &[0; 16 << 10]].concat();
+    // Discarded, or not even taken.
+    for _ in 0..100 {
+        let _ = stream.write_all(&next);
     }
-    assert!(sent < 32 << 20, "{sent} bytes were taken");
+    drop(stream);
     service.until("closed", |stats| stats.connections == 0 && stats.tls_failed == 1);
 }
 
