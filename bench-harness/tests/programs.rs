@@ -109,9 +109,9 @@ fn a_comparison_pairs_the_rounds() {
 
 #[test]
 fn idle_connections_are_opened_measured_and_let_go() {
-    let contender = Contender { raw: true, ..Contender::new("ceiling", ceiling()) };
-    let measured =
-        std::thread::spawn(move || idle::measure(&contender, 100, Cpus { server: 0, load: 0 }));
+    let launch = Launch { cpu: Some(0), ..ceiling() };
+    let scenario = Scenario::plain(100, 20, 1, Kind::Raw);
+    let measured = std::thread::spawn(move || idle::measure("ceiling", &launch, &scenario, 0));
     let memory = measured.join().expect("no panic").expect("it serves");
     assert_eq!(memory.connections, 100);
     for resident in [memory.started, memory.warm, memory.open, memory.quiet] {

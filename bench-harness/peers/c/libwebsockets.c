@@ -1,4 +1,5 @@
 /* Echo on libwebsockets, one service thread.  usage: libwebsockets [port, 0: any]
+ *                     [--deflate shared|takeover] [--level N] [--tls certificate key]
  *
  * A message is collected in memory with LWS_PRE bytes in front, as lws_write wants it, and waits in
  * the queue of its connection for LWS_CALLBACK_SERVER_WRITEABLE. Receive buffers are of 64 KiB. */
@@ -25,6 +26,18 @@ struct session {
   struct message *incoming;
   size_t queued;
 };
+
+/* What the command line asks for. */
+static const char *deflate, *level, *certificate, *key;
+
+/* The extension takes its settings from each connection; its own buffer for output is 1 KiB, and
+ * what does not fit into one leaves in several frames. */
+static int established(struct lws *wsi) {
+  if (!deflate) return 0;
+  if (level && lws_set_extension_option(wsi, "permessage-deflate", "compression_level", level))
+    return -1;
+  return 0;
+}
 
 /* Room for more bytes; false: too many, or no memory. */
 static int reserve(struct message **at, size_t more) {
@@ -83,6 +96,8 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons why, void *user, 
                     size_t len) {
   struct session *s = user;
   switch (why) {
+    case LWS_CALLBACK_ESTABLISHED:
+      return established(wsi);
     case LWS_CALLBACK_RECEIVE:
       return receive(wsi, s, in, len);
     case LWS_CALLBACK_SERVER_WRITEABLE:
@@ -102,6 +117,14 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons why, void *user, 
   }
 }
 
+static void parse(int argc, char **argv) {
+  for (int i = 2; i < argc; i++) {
+    if (!strcmp(argv[i], "--deflate") && i + 1 < argc) deflate = argv[i + 1];
+    if (!strcmp(argv[i], "--level") && i + 1 < argc) level = argv[i + 1];
+    if (!strcmp(argv[i], "--tls") && i + 2 < argc) certificate = argv[i + 1], key = argv[i + 2];
+  }
+}
+
 int main(int argc, char **argv) {
   static const struct lws_protocols protocols[] = {
       {.name = "echo",
@@ -109,12 +132,22 @@ int main(int argc, char **argv) {
        .per_session_data_size = sizeof(struct session),
        .rx_buffer_size = RECEIVE},
       {.name = NULL}};
+  static const struct lws_extension extensions[] = {
+      {"permessage-deflate", lws_extension_callback_pm_deflate, "permessage-deflate"},
+      {NULL, NULL, NULL}};
   struct lws_context_creation_info info = {0};
+  parse(argc, argv);
   info.port = argc > 1 ? atoi(argv[1]) : 9001;
   info.iface = "127.0.0.1";
   info.protocols = protocols;
   info.pt_serv_buf_size = RECEIVE;
   info.gid = info.uid = -1;
+  if (deflate) info.extensions = extensions;
+  if (certificate) {
+    info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
+    info.ssl_cert_filepath = certificate;
+    info.ssl_private_key_filepath = key;
+  }
   lws_set_log_level(LLL_ERR, NULL);
   struct lws_context *context = lws_create_context(&info);
   if (!context) return 1;

@@ -1,4 +1,4 @@
-"""Echo on picows, under uvloop.  usage: echo.py [port, 0: any]
+"""Echo on picows, under uvloop.  usage: echo.py [port, 0: any] [--tls certificate key]
 
 Frames are answered from the buffer they came in, without a copy in Python; text is not validated,
 which the core API leaves to its user. A fragment is answered by a fragment. Sockets are those of
@@ -8,6 +8,7 @@ aiofastnet, the default: faster here than uvloop's own. Nothing joins the answer
 import asyncio
 import gc
 import logging
+import ssl
 import sys
 
 import picows
@@ -25,12 +26,22 @@ class Echo(picows.WSListener):
             transport.send(frame.msg_type, frame.get_payload_as_memoryview(), fin=frame.fin)
 
 
+def secrets() -> ssl.SSLContext | None:
+    if "--tls" not in sys.argv:
+        return None
+    at = sys.argv.index("--tls")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(sys.argv[at + 1], sys.argv[at + 2])
+    return context
+
+
 async def main() -> None:
     server = await picows.ws_create_server(
         lambda request: Echo(),
         "127.0.0.1",
         int(sys.argv[1]) if len(sys.argv) > 1 else 9001,
         backlog=4096,
+        ssl=secrets(),
         websocket_handshake_timeout=None,
         max_frame_size=MESSAGE_MAX,
         read_buffer_init_size=64 * 1024,

@@ -5,7 +5,8 @@ use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use ringws_bench::compare::{self, Contender, Cpus, idle};
 use ringws_bench::example::Workspace;
-use ringws_bench::scenario::Suite;
+use ringws_bench::scenario::{Kind, Scenario, Suite};
+use ringws_bench::server::Launch;
 use ringws_bench::{Error, Result};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -124,7 +125,10 @@ fn idle_memory(
 ) -> Result<()> {
     let mut all = Vec::new();
     for contender in contenders {
-        let memory = idle::measure(contender, connections, cpus)?;
+        let kind = if contender.raw { Kind::Raw } else { Kind::Text };
+        let scenario = Scenario::plain(connections, 20, 1, kind);
+        let launch = Launch { cpu: Some(cpus.server), ..contender.launch.clone() };
+        let memory = idle::measure(&contender.name, &launch, &scenario, cpus.load)?;
         println!("{memory}");
         all.push(memory);
     }

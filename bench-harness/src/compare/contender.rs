@@ -1,9 +1,11 @@
 //! Who takes part.
 
+use super::wire::{WIRE, Wire};
 use crate::error::{Error, Result};
 use crate::example::Workspace;
 use crate::scenario::{Geometry, Row};
 use crate::server::Launch;
+use crate::tls::Certificate;
 
 /// The name of the ceiling of bytes among the servers, and of the program.
 pub const CEILING: &str = "ceiling-tcp";
@@ -23,12 +25,14 @@ pub struct Contender {
     pub raw: bool,
     /// What it is made of, as its package manager or its own `--version` says.
     pub version: Option<String>,
+    /// What else it can do, if anything.
+    pub wire: Option<Wire>,
 }
 
 impl Contender {
     /// A WebSocket server of unknown version.
     pub fn new(name: &str, launch: Launch) -> Self {
-        Self { name: name.into(), launch, raw: false, version: None }
+        Self { name: name.into(), launch, raw: false, version: None, wire: None }
     }
 
     /// The ceilings of bytes and of frames, built now if they are not up to date.
@@ -52,11 +56,16 @@ impl Contender {
         Ok(Self::new(name, launch))
     }
 
-    /// From `name=command line` with `{port}` in it.
+    /// From `name=command line` with `{port}` in it. With `{wire}` in it, too, the server
+    /// takes part in the rows with compression and encryption, told by what [`Wire`] says.
     pub fn parse(text: &str) -> Result<Self> {
         match text.split_once('=') {
             Some((name, line)) if !name.is_empty() && line.contains("{port}") => {
-                Ok(Self::new(name, Launch::parse(line)))
+                let mut launch = Launch::parse(line);
+                let wire = launch.command.iter().any(|word| word == WIRE);
+                let wire = wire.then(|| Wire::all(launch.command.clone()));
+                launch.command.retain(|word| word != WIRE);
+                Ok(Self { wire, ..Self::new(name, launch) })
             }
             _ => Err(Error::Usage(format!("`{text}` is not of the form name=command {{port}}"))),
         }
@@ -75,10 +84,27 @@ impl Contender {
         row.ceilings.iter().copied().map(Some).collect()
     }
 
+    /// Whether it can take part in a row, as far as compression and encryption go.
+    pub(super) fn speaks(&self, row: &Row) -> bool {
+        match &self.wire {
+            Some(wire) => wire.speaks(row),
+            None => row.is_plain(),
+        }
+    }
+
     /// How to start it.
-    pub(super) fn launch(&self, geometry: Option<Geometry>, cpu: usize) -> Launch {
+    pub(super) fn launch(
+        &self,
+        row: &Row,
+        geometry: Option<Geometry>,
+        cpu: usize,
+        certificate: Option<&Certificate>,
+    ) -> Launch {
         let mut launch = self.launch.clone();
         launch.cpu = Some(cpu);
+        if let Some(wire) = self.wire.as_ref().filter(|_| !row.is_plain()) {
+            launch.command = wire.command(row, certificate);
+        }
         launch.command.extend(geometry.into_iter().flat_map(Geometry::arguments));
         launch
     }
@@ -94,6 +120,10 @@ mod tests {
         let contender = Contender::parse("peer=/opt/echo --port={port} a=b").expect("legal");
         assert_eq!(contender.name, "peer");
         assert_eq!(contender.launch.command, ["/opt/echo", "--port={port}", "a=b"]);
+        assert_eq!(contender.wire, None);
+        let wire = Contender::parse("peer=/opt/echo {port} {wire} x").expect("legal");
+        assert_eq!(wire.launch.command, ["/opt/echo", "{port}", "x"]);
+        assert!(wire.wire.is_some_and(|wire| wire.deflate && wire.tls));
         for bad in ["peer", "peer=/opt/echo", "=/opt/echo {port}"] {
             assert!(Contender::parse(bad).is_err(), "{bad}");
         }
@@ -111,7 +141,7 @@ mod tests {
         let ceiling = named(CEILING);
         let geometries = ceiling.geometries(&suite.row[0]);
         assert_eq!(geometries.len(), 2);
-        let launch = ceiling.launch(geometries[1], 3);
+        let launch = ceiling.launch(&suite.row[0], geometries[1], 3, None);
         assert_eq!(launch.command[2..], ["--buffers", "4", "--buffer-size", "99"]);
         assert_eq!(launch.cpu, Some(3));
     }

@@ -1,12 +1,11 @@
 //! What connections cost that do nothing: resident memory per connection.
 
-use super::{Contender, Cpus};
 use crate::error::{Error, Result};
 use crate::load::closed::{self, Plan};
 use crate::load::idle::Idle;
 use crate::machine;
 use crate::process;
-use crate::scenario::{Kind, Scenario};
+use crate::scenario::Scenario;
 use crate::server::{Launch, Server};
 use serde::Serialize;
 use std::fmt;
@@ -15,8 +14,8 @@ use std::time::Duration;
 /// How long a server is left alone before its memory is read.
 const SETTLE: Duration = Duration::from_millis(500);
 /// Traffic that makes the server touch the memory it needs once, whatever the connections: 64
-/// connections, then none.
-const WARM_UP: Scenario = Scenario::plain(64, 20, 16, Kind::Text);
+/// connections with 16 messages in flight, then none.
+const WARM_UP: (usize, usize) = (64, 16);
 
 /// Resident bytes of a server.
 #[derive(Clone, Debug, Serialize)]
@@ -47,29 +46,28 @@ impl Memory {
     }
 }
 
-/// Measures one server.
-pub fn measure(contender: &Contender, connections: usize, cpus: Cpus) -> Result<Memory> {
-    machine::pin(cpus.load)?;
+/// Measures the server that `launch` starts, with the connections and messages of `scenario`. The
+/// load runs on the CPU `load`.
+pub fn measure(name: &str, launch: &Launch, scenario: &Scenario, load: usize) -> Result<Memory> {
+    machine::pin(load)?;
+    let connections = scenario.connections;
     // The server inherits the limit.
     machine::allow_descriptors(connections as u64 + 128)?;
-    let launch = Launch { cpu: Some(cpus.server), ..contender.launch.clone() };
-    let server = Server::start(&launch)?;
+    let server = Server::start(launch)?;
     let resident = || {
         std::thread::sleep(SETTLE);
         process::resident(server.pid())
     };
-    let kind = |kind| if contender.raw { Kind::Raw } else { kind };
     let started = resident()?;
     closed::run(&Plan {
         server: server.address,
-        scenario: Scenario { kind: kind(WARM_UP.kind), ..WARM_UP },
+        scenario: Scenario { connections: WARM_UP.0, depth: WARM_UP.1, ..*scenario },
         warmup: Duration::ZERO,
         timed: Duration::from_millis(300),
         pid: None,
     })?;
     let warm = resident()?;
-    let scenario = Scenario::plain(connections, 20, 1, kind(Kind::Text));
-    let mut idle = Idle::open(server.address, &scenario)?;
+    let mut idle = Idle::open(server.address, &Scenario { depth: 1, ..*scenario })?;
     let open = resident()?;
     idle.exchange()?;
     let quiet = resident()?;
@@ -78,7 +76,7 @@ pub fn measure(contender: &Contender, connections: usize, cpus: Cpus) -> Result<
     }
     drop(idle);
     server.interrupt()?;
-    Ok(Memory { server: contender.name.clone(), connections, started, warm, open, quiet })
+    Ok(Memory { server: name.to_owned(), connections, started, warm, open, quiet })
 }
 
 impl fmt::Display for Memory {

@@ -9,7 +9,8 @@ use crate::load::closed::{self, Plan};
 use crate::load::control::Control;
 use crate::load::open::{self, OpenPlan};
 use crate::scenario::{Geometry, Mode, Row, Suite};
-use crate::server::Server;
+use crate::server::{Launch, Server};
+use crate::tls::Certificate;
 use std::time::Duration;
 
 /// How long one answer may take, and what was due when the clock stopped.
@@ -24,6 +25,8 @@ pub(super) struct Turn<'a> {
     pub(super) cpus: Cpus,
     /// Messages per second of an open loop.
     pub(super) rate: Option<f64>,
+    /// For servers with TLS.
+    pub(super) certificate: Option<&'a Certificate>,
 }
 
 impl Turn<'_> {
@@ -32,7 +35,9 @@ impl Turn<'_> {
         match self.row.mode {
             Mode::Closed | Mode::Latency => self.closed(),
             Mode::Idle => {
-                let memory = idle::measure(self.contender, self.row.connections, self.cpus)?;
+                let scenario = self.row.scenario(self.contender.raw);
+                let name = &self.contender.name;
+                let memory = idle::measure(name, &self.launch(), &scenario, self.cpus.load)?;
                 Ok(Figures::from(&memory))
             }
             Mode::Open => self.open(),
@@ -106,7 +111,12 @@ impl Turn<'_> {
     }
 
     fn start(&self) -> Result<Server> {
-        Server::start(&self.contender.launch(self.geometry, self.cpus.server))
+        Server::start(&self.launch())
+    }
+
+    fn launch(&self) -> Launch {
+        let cpu = self.cpus.server;
+        self.contender.launch(self.row, self.geometry, cpu, self.certificate)
     }
 
     fn warmup(&self) -> Duration {

@@ -14,6 +14,7 @@ mod sample;
 mod stats;
 mod summary;
 mod table;
+mod wire;
 
 pub use contender::{CEILING, CEILING_OF_FRAMES, Contender, OWN};
 pub use run::{Step, effort, run};
@@ -21,6 +22,7 @@ pub use sample::{Figures, Metric, Outcome, Sample};
 pub use stats::Spread;
 pub use summary::{Ratio, Summary};
 pub use table::table;
+pub use wire::Wire;
 
 use crate::machine;
 use crate::peers;

@@ -8,6 +8,8 @@ use crate::error::Result;
 use crate::machine;
 use crate::report::DISTURBED;
 use crate::scenario::{Geometry, Rate, Row, Suite};
+use crate::tls::Certificate;
+use std::path::PathBuf;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// Where a comparison stands.
@@ -41,6 +43,7 @@ pub fn effort(suite: &Suite, contenders: &[Contender]) -> (usize, f64) {
 /// Who is measured in each round of a row, in this order.
 fn turns<'a>(row: &Row, contenders: &'a [Contender]) -> Vec<(&'a Contender, Option<Geometry>)> {
     let admitted = contenders.iter().filter(|one| row.admits(&one.name, one.raw));
+    let admitted = admitted.filter(|one| one.speaks(row));
     admitted
         .flat_map(|one| one.geometries(row).into_iter().map(move |geometry| (one, geometry)))
         .collect()
@@ -60,6 +63,7 @@ pub fn run(
     machine::pin(cpus.load)?;
     let started_unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs());
     let of = effort(suite, contenders).0;
+    let secrets = Secrets::make(suite)?;
     let mut run = Run { retries, start: Instant::now(), samples: Vec::new() };
     let mut notes = Vec::new();
     let mut done = 0;
@@ -84,7 +88,9 @@ pub fn run(
                 }
                 progress(&step);
                 let geometry = *geometry;
-                run.take(round, &Turn { suite, row, contender, geometry, cpus, rate });
+                let certificate = secrets.certificate.as_ref();
+                let turn = Turn { suite, row, contender, geometry, cpus, rate, certificate };
+                run.take(round, &turn);
                 step.done = done;
                 step.sample = run.samples.iter().rev().find(|sample| sample.counts);
                 progress(&step);
@@ -104,6 +110,31 @@ pub fn run(
         summaries,
         samples: run.samples,
     })
+}
+
+/// A certificate for the time of a run, if any row needs one.
+struct Secrets {
+    directory: PathBuf,
+    certificate: Option<Certificate>,
+}
+
+impl Secrets {
+    fn make(suite: &Suite) -> Result<Self> {
+        let name = format!("ringws-bench-{}", std::process::id());
+        let directory = std::env::temp_dir().join(name);
+        let needed = suite.row.iter().any(|row| row.tls);
+        let certificate = needed.then(|| Certificate::write(&directory)).transpose()?;
+        Ok(Self { directory, certificate })
+    }
+}
+
+impl Drop for Secrets {
+    fn drop(&mut self) {
+        if self.certificate.is_some() {
+            // Nobody trusts it: one that stays behind does no harm.
+            let _ = std::fs::remove_dir_all(&self.directory);
+        }
+    }
 }
 
 struct Run {

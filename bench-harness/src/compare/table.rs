@@ -21,7 +21,8 @@ pub fn table(comparison: &Comparison) -> String {
         if summaries.is_empty() {
             continue;
         }
-        let _ = writeln!(out, "\n{}", row.name);
+        let wire = row.wire().map(|wire| format!(" ({wire})")).unwrap_or_default();
+        let _ = writeln!(out, "\n{}{wire}", row.name);
         if matches!(row.mode, Mode::Closed | Mode::Latency) {
             let _ = writeln!(
                 out,

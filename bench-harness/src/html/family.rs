@@ -22,7 +22,7 @@ impl Family {
         [Self::Own, Self::Ceiling, Self::Rust, Self::C, Self::Script, Self::Other];
 
     pub(super) fn of(server: &str) -> Self {
-        match server {
+        match server.strip_suffix("-default").unwrap_or(server) {
             _ if server.starts_with("ringws") => Self::Own,
             _ if server.starts_with("ceiling") => Self::Ceiling,
             "tokio-uring" | "sockudo-ws" | "fastwebsockets" | "tokio-tungstenite"

@@ -11,7 +11,7 @@ mod tables;
 
 use crate::compare::Comparison;
 use crate::report::DISTURBED;
-use crate::scenario::{Mode, Row};
+use crate::scenario::{Deflate, Mode, Row};
 use std::fmt::Write;
 use svg::escape;
 
@@ -113,11 +113,17 @@ fn warnings(comparison: &Comparison) -> String {
 fn describe(row: &Row) -> String {
     let Row { connections, size, depth, .. } = row;
     let kind = format!("{:?}", row.kind).to_lowercase();
+    let wire = row.wire().map(|wire| format!(" With {wire}.")).unwrap_or_default();
+    // Of compressed answers a sixteenth is inflated, see `load::answers`.
+    let checked = match row.deflate {
+        Deflate::Off => "every echoed byte is checked",
+        _ => "every answer is read, one in sixteen inflated and compared",
+    };
     let busy = "Behind a value: which side was busy all the time, and so the limit.";
-    match row.mode {
+    let what = match row.mode {
         Mode::Closed => format!(
             "Closed loop: {connections} connections, {kind} messages of {size} bytes, {depth} in \
-             flight on each; every echoed byte is checked. {busy}"
+             flight on each; {checked}. {busy}"
         ),
         Mode::Latency => format!(
             "{connections} connection, {kind} messages of {size} bytes, {depth} at a time: how \
@@ -138,5 +144,6 @@ fn describe(row: &Row) -> String {
         Mode::Broadcast => format!(
             "One {kind} message of {size} bytes to {connections} connections at once. {busy}"
         ),
-    }
+    };
+    what + &wire
 }

@@ -10,8 +10,9 @@ mod rust;
 mod script;
 pub mod smoke;
 mod tool;
+mod uws;
 
-use crate::compare::Contender;
+use crate::compare::{Contender, Wire};
 use crate::error::{Error, Result};
 use crate::example::Workspace;
 use crate::server::Launch;
@@ -21,7 +22,8 @@ use std::path::PathBuf;
 /// with `-system` after the name: with the system's allocator. mimalloc makes small messages
 /// cheaper and those of 16 MiB dearer, for sockudo-ws and its codec several times. All in Rust but
 /// tokio-uring with `-each`, too: every answer is flushed, as in their authors' echo examples.
-pub const NAMES: [&str; 17] = [
+/// Those that compress also with `-default`: at the settings they have when nobody tells them.
+pub const NAMES: [&str; 18] = [
     "ringws-c",
     "ringws-c-busy",
     "ringws-c-mimalloc",
@@ -37,6 +39,7 @@ pub const NAMES: [&str; 17] = [
     "tokio-websockets",
     "beast",
     "libwebsockets",
+    "uwebsockets",
     "node-ws",
     "picows",
 ];
@@ -55,24 +58,31 @@ pub fn prepare(
 }
 
 fn contender(name: &str, workspace: &Workspace) -> Result<Contender> {
-    let Built { command, raw, version } = match name {
+    let (base, defaults) = name.strip_suffix("-default").map_or((name, false), |it| (it, true));
+    let Built { command, raw, version, mut wire } = match base {
         "ringws-c" | "ringws-c-busy" | "ringws-c-mimalloc" | "ringws-rust"
-        | "ringws-rust-system" => own::echo(name, workspace)?,
-        "ceiling-tcp" | "ceiling-frames" | "ceiling-epoll" => own::ceiling(name, workspace)?,
+        | "ringws-rust-system" => own::echo(base, workspace)?,
+        "ceiling-tcp" | "ceiling-frames" | "ceiling-epoll" => own::ceiling(base, workspace)?,
         "beast" => native::echo(&native::BEAST, workspace)?,
         "libwebsockets" => native::echo(&native::LIBWEBSOCKETS, workspace)?,
+        "uwebsockets" => uws::echo(workspace, defaults)?,
         "node-ws" => script::node(workspace)?,
         "picows" => script::python(workspace)?,
         _ => {
             let known = NAMES.join(", ");
-            let variant = rust::variant(name).ok_or_else(|| {
+            let variant = rust::variant(base).ok_or_else(|| {
                 Error::Usage(format!("there is no peer `{name}`; known: {known}"))
             })?;
             rust::echo(variant, workspace)?
         }
     };
+    match &mut wire {
+        Some(wire) if wire.deflate => wire.defaults = defaults,
+        _ if defaults => return Err(Error::Usage(format!("{base} does not compress"))),
+        _ => {}
+    }
     let launch = Launch { command, announces: true, cpu: None };
-    Ok(Contender { raw, version: Some(version), ..Contender::new(name, launch) })
+    Ok(Contender { raw, version: Some(version), wire, ..Contender::new(name, launch) })
 }
 
 /// What a preparation yields.
@@ -83,19 +93,31 @@ struct Built {
     /// Whether it only sends back bytes.
     raw: bool,
     version: String,
+    /// What it can do besides, and how it is called then.
+    wire: Option<Wire>,
 }
 
 impl Built {
     /// A WebSocket server that is called with the port.
     fn program(path: PathBuf, version: String) -> Self {
         let command = vec![path.to_string_lossy().into_owned(), "{port}".into()];
-        Self { command, raw: false, version }
+        Self { command, raw: false, version, wire: None }
+    }
+
+    /// The same program compresses and encrypts.
+    fn with_wire(mut self, deflate: bool, tls: bool) -> Self {
+        let command = self.command.clone();
+        self.wire = (deflate || tls).then_some(Wire { command, deflate, tls, defaults: false });
+        self
     }
 }
 
 /// How a server was tuned, in a sentence; `None` for a name that is not known. The allocator is
 /// part of the version.
 pub fn tuning(name: &str) -> Option<&'static str> {
+    if let Some(base) = name.strip_suffix("-default") {
+        return tuning(base).map(|_| "compresses at the settings it has by itself; else the same");
+    }
     let name = match rust::variant(name) {
         Some(variant) if variant.each => {
             return Some(
@@ -138,15 +160,20 @@ pub fn tuning(name: &str) -> Option<&'static str> {
              target-cpu=native"
         }
         "beast" => {
-            "asynchronous, no locks, no timers, compression compiled out, messages unsplit, \
-             answers to one read joined; -O3 -flto -march=native"
+            "asynchronous, no locks, no timers, messages unsplit, answers to one read joined; \
+             compression compiled out where it is off, else memLevel 8; -O3 -flto -march=native"
         }
         "libwebsockets" => {
             "64 KiB receive buffers, writes until the pipe is choked (one per callback costs 1.4 \
              times more at depth 64); -O3 -march=native"
         }
+        "uwebsockets" => {
+            "the loop of its EchoServer, 64 MiB of payload and backpressure, no idle timeout; \
+             SHARED_COMPRESSOR on libdeflate, or a compressor of 256 KiB for each connection on \
+             zlib, at its fixed level 6; SSLApp; -O3 -flto -march=native"
+        }
         "node-ws" => {
-            "bufferutil, no compression, socket corked per read (uncorked costs 6.5 times more at \
+            "bufferutil, socket corked per read (uncorked costs 6.5 times more at \
              depth 64)"
         }
         "picows" => {
@@ -168,15 +195,17 @@ mod tests {
         }
         assert_eq!(tuning("beast-system"), None);
         assert_eq!(tuning("sockudo-ws-system"), tuning("sockudo-ws"));
+        assert!(tuning("beast-default").is_some_and(|text| text.contains("by itself")));
+        assert_eq!(tuning("nonsense-default"), None);
         assert_ne!(tuning("sockudo-ws-each"), tuning("sockudo-ws"));
     }
 
     #[test]
     fn an_unknown_name_is_refused_and_the_known_are_named() {
         let workspace = Workspace { root: "/nowhere".into(), target: "/nowhere".into() };
-        let mut prepared = prepare(&["uWebSockets"], &workspace, &|_| {});
+        let mut prepared = prepare(&["ws4py"], &workspace, &|_| {});
         let (name, result) = prepared.pop().expect("one for one");
-        assert_eq!(name, "uWebSockets");
+        assert_eq!(name, "ws4py");
         assert!(result.expect_err("unknown").to_string().contains("libwebsockets"));
     }
 }

@@ -30,9 +30,9 @@ pub(super) const BEAST: Native = Native {
     source: "cpp/beast.cpp",
     compiler: ("CXX", "c++"),
     flags: &["-std=c++17", "-O3", "-DNDEBUG", "-flto=auto", "-march=native"],
-    libraries: &["-lpthread"],
+    libraries: &["-lssl", "-lcrypto", "-lpthread"],
     version: ("boost/version.hpp", "BOOST_LIB_VERSION"),
-    packages: &["g++", "libboost-dev"],
+    packages: &["g++", "libboost-dev", "libssl-dev"],
 };
 
 /// libwebsockets.
@@ -41,32 +41,45 @@ pub(super) const LIBWEBSOCKETS: Native = Native {
     source: "c/libwebsockets.c",
     compiler: ("CC", "cc"),
     flags: &["-std=gnu11", "-O3", "-DNDEBUG", "-march=native"],
-    libraries: &["-lwebsockets"],
+    libraries: &["-lwebsockets", "-lssl", "-lcrypto"],
     version: ("lws_config.h", "LWS_LIBRARY_VERSION"),
-    packages: &["gcc", "libwebsockets-dev"],
+    packages: &["gcc", "libwebsockets-dev", "libssl-dev"],
 };
 
-/// Compiles it; installs what is missing where that is allowed.
-pub(super) fn echo(native: &Native, workspace: &Workspace) -> Result<Built> {
-    let version = match version(native) {
-        Ok(version) => version,
-        Err(_) => {
-            install(native.packages)?;
-            self::version(native)?
-        }
-    };
-    let program = directory(workspace.target.join("peers/native"))?.join(native.name);
-    let source = workspace.root.join("bench-harness/peers").join(native.source);
-    let mut command = compiler(native);
-    command.args(native.flags).arg(source).args(native.libraries).arg("-o").arg(&program);
-    run(&mut command, &remedy(native.packages))?;
-    let compiled_by = run(compiler(native).arg("--version"), "")?;
-    let compiler = compiled_by.lines().next().unwrap_or_default().to_owned();
-    Ok(Built::program(program, format!("{version}, {compiler}")))
+/// What uWebSockets is built on; its sources come from elsewhere.
+pub(super) const UWEBSOCKETS: Native = Native {
+    name: "uwebsockets",
+    source: "cpp/uwebsockets.cpp",
+    compiler: ("CXX", "c++"),
+    flags: &[],
+    libraries: &[],
+    version: ("libdeflate.h", "LIBDEFLATE_VERSION_STRING"),
+    packages: &["g++", "libssl-dev", "zlib1g-dev", "libdeflate-dev"],
+};
+
+/// The version of what it is built on; installs what is missing where that is allowed.
+pub(super) fn present(native: &Native) -> Result<String> {
+    version(native).or_else(|_| {
+        install(native.packages)?;
+        version(native)
+    })
 }
 
-fn compiler(native: &Native) -> Command {
-    let (variable, default) = native.compiler;
+/// Compiles it.
+pub(super) fn echo(native: &Native, workspace: &Workspace) -> Result<Built> {
+    let version = present(native)?;
+    let program = directory(workspace.target.join("peers/native"))?.join(native.name);
+    let source = workspace.root.join("bench-harness/peers").join(native.source);
+    let mut command = compiler(native.compiler);
+    command.args(native.flags).arg(source).args(native.libraries).arg("-o").arg(&program);
+    run(&mut command, &remedy(native.packages))?;
+    let compiled_by = run(compiler(native.compiler).arg("--version"), "")?;
+    let compiler = compiled_by.lines().next().unwrap_or_default().to_owned();
+    Ok(Built::program(program, format!("{version}, {compiler}")).with_wire(true, true))
+}
+
+/// What an environment variable names, or the default.
+pub(super) fn compiler((variable, default): (&str, &str)) -> Command {
     let words = std::env::var(variable).unwrap_or_else(|_| default.into());
     let mut words = words.split_whitespace();
     let mut command = Command::new(words.next().unwrap_or(default));
@@ -77,7 +90,7 @@ fn compiler(native: &Native) -> Command {
 /// What the headers say they are: the same on every distribution.
 fn version(native: &Native) -> Result<String> {
     let (header, name) = native.version;
-    let mut shell = compiler(native);
+    let mut shell = compiler(native.compiler);
     shell.args(["-E", "-P", "-x", "c", "-include", header, "/dev/null", "-dM"]);
     let macros = run(&mut shell, &remedy(native.packages))?;
     defined(&macros, name).ok_or_else(|| Error::Usage(format!("{header} does not define {name}")))

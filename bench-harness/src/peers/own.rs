@@ -2,6 +2,7 @@
 
 use super::Built;
 use super::tool::{cargo, directory, run};
+use crate::compare::Wire;
 use crate::error::Result;
 use crate::example::{ECHO, Workspace};
 use std::path::{Path, PathBuf};
@@ -11,6 +12,8 @@ use std::process::Command;
 const MESSAGE_MAX: &str = "67108864";
 /// The C example with `busy_poll_us`.
 const BUSY: &str = "bench-harness/peers/c/ringws_busy.c";
+/// The C example with compression and encryption.
+const WIRE: &str = "bench-harness/peers/c/ringws_wire.c";
 const CARGO: &str = "cargo is needed: https://rustup.rs";
 
 /// One of the echoes of ringws.
@@ -32,6 +35,12 @@ pub(super) fn echo(name: &str, workspace: &Workspace) -> Result<Built> {
     };
     let mut built = Built::program(program, version(&workspace.root));
     built.command.push(MESSAGE_MAX.into());
+    if name == "ringws-c" {
+        let program = directory(workspace.target.join("demo"))?.join("echo-wire");
+        workspace.compile_echo(WIRE, &workspace.library()?, &program)?;
+        let command = vec![program.to_string_lossy().into_owned(), "{port}".into()];
+        built.wire = Some(Wire::all(command));
+    }
     Ok(built)
 }
 
@@ -42,7 +51,8 @@ pub(super) fn ceiling(name: &str, workspace: &Workspace) -> Result<Built> {
     let mut command = vec![path.to_string_lossy().into_owned()];
     let frames = name == "ceiling-frames";
     command.extend(frames.then(|| "--frames".to_owned()));
-    Ok(Built { command, raw: !frames, version: version(&workspace.root) })
+    let version = version(&workspace.root);
+    Ok(Built { command, raw: !frames, version, wire: None })
 }
 
 fn c_on_mimalloc(workspace: &Workspace) -> Result<PathBuf> {

@@ -55,7 +55,7 @@ pub(super) fn echo(variant: Variant, workspace: &Workspace) -> Result<Built> {
     version = format!("{version}, {allocator}");
     let mut built = Built::program(target.join("release").join(name), version);
     built.command.extend(each.then(|| "each".to_owned()));
-    Ok(built)
+    Ok(built.with_wire(name == "sockudo-ws", name != "tokio-uring"))
 }
 
 /// The version of a package in a `Cargo.lock`.

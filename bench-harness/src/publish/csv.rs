@@ -5,8 +5,9 @@ use std::fmt::Write;
 
 /// With a header line; fields as RFC 4180 quotes them.
 pub fn csv(comparison: &Comparison) -> String {
-    let mut out =
-        String::from("row,mode,server,buffers,buffer_size,round,at_seconds,counts,failed");
+    let mut out = String::from(
+        "row,mode,deflate,tls,server,buffers,buffer_size,round,at_seconds,counts,failed",
+    );
     for metric in Metric::ALL {
         let _ = write!(out, ",{}", metric.name());
     }
@@ -14,12 +15,14 @@ pub fn csv(comparison: &Comparison) -> String {
     for sample in &comparison.samples {
         let row = comparison.suite.row.iter().find(|row| row.name == sample.row);
         let mode = row.map(|row| format!("{:?}", row.mode).to_lowercase()).unwrap_or_default();
+        let wire = row.map(|row| format!("{},{}", row.deflate.name(), row.tls));
+        let wire = wire.unwrap_or_else(|| ",".into());
         let (buffers, size) = sample.geometry.map_or((String::new(), String::new()), |it| {
             (it.buffers.to_string(), it.size.to_string())
         });
         let _ = write!(
             out,
-            "{},{mode},{},{buffers},{size},{},{:.3},{},{}",
+            "{},{mode},{wire},{},{buffers},{size},{},{:.3},{},{}",
             quoted(&sample.row),
             quoted(&sample.server),
             sample.round,

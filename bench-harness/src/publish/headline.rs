@@ -22,6 +22,7 @@ pub fn headline(comparison: &Comparison) -> String {
         own(&mut out, comparison, &rows);
     }
     costs(&mut out, comparison, &rows);
+    wires(&mut out, &rows);
     memory(&mut out, comparison);
     out
 }
@@ -101,13 +102,24 @@ fn costs(out: &mut String, comparison: &Comparison, rows: &[&Row]) {
     }
 }
 
+/// What the rows are that are not plain.
+fn wires(out: &mut String, rows: &[&Row]) {
+    let mut first = true;
+    for (row, wire) in rows.iter().filter_map(|row| Some((row, row.wire()?))) {
+        let _ = write!(out, "{}{}: {wire}", if first { "\n" } else { "; " }, row.name);
+        first = false;
+    }
+    out.push_str(if first { "" } else { ".\n" });
+}
+
 fn memory(out: &mut String, comparison: &Comparison) {
     for row in comparison.rows(Mode::Idle) {
         let _ = writeln!(
             out,
-            "\n{}: resident bytes per connection, after the handshake and after one message:\n\n\
+            "\n{}{}: resident bytes per connection, after the handshake and after one message:\n\n\
              | server | opened | quiet |\n|---|---|---|",
-            row.name
+            row.name,
+            row.wire().map(|wire| format!(" ({wire})")).unwrap_or_default(),
         );
         for it in comparison.of_row(row) {
             let figure = |metric| match it.get(metric) {

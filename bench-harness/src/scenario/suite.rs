@@ -121,6 +121,22 @@ impl Row {
         }
     }
 
+    /// Whether messages go over TCP as they are.
+    pub fn is_plain(&self) -> bool {
+        self.deflate == Deflate::Off && !self.tls
+    }
+
+    /// Whether messages are compressed or encrypted, in a few words.
+    pub fn wire(&self) -> Option<String> {
+        let deflate = match self.deflate {
+            Deflate::Off => None,
+            Deflate::Shared => Some("permessage-deflate without context takeover"),
+            Deflate::Takeover => Some("permessage-deflate with context takeover"),
+        };
+        let words: Vec<_> = deflate.into_iter().chain(self.tls.then_some("TLS 1.3")).collect();
+        (!words.is_empty()).then(|| words.join(", "))
+    }
+
     /// Whether a server takes part: a server without WebSocket has no part in what is about
     /// handshakes, and the ceilings, whose tables are there from the start, none in memory.
     pub fn admits(&self, server: &str, raw: bool) -> bool {
@@ -136,6 +152,10 @@ impl Row {
         self.scenario(false)
             .check()
             .map_err(|error| Error::Usage(format!("row `{}`: {error}", self.name)))?;
+        let loops = [Mode::Closed, Mode::Latency, Mode::Idle];
+        if !self.is_plain() && !loops.contains(&self.mode) {
+            return wrong("deflate and tls belong to closed, latency and idle");
+        }
         if self.rate.is_some() != (self.mode == Mode::Open) {
             return wrong("`rate` belongs to mode = \"open\", and must be there");
         }
@@ -270,6 +290,10 @@ mod tests {
         let open = row.replace("\"a\"", "\"b\"") + "mode = \"open\"\n";
         parse(&format!("{row}{open}rate = 5000\n")).expect("legal");
         parse(&format!("{row}{open}{share}")).expect("legal");
+        let both = parse(&format!("{row}deflate = \"takeover\"\ntls = true\n")).expect("legal");
+        let words = "permessage-deflate with context takeover, TLS 1.3";
+        assert_eq!(both.row[0].wire().as_deref(), Some(words));
+        assert!(both.row[0].scenario(false).tls && !both.row[0].is_plain());
         for wrong in [
             "row = []\nrows = 1".to_owned(),
             format!("{row}{row}"),
@@ -278,6 +302,9 @@ mod tests {
             format!("{open}{share}"),
             format!("{row}{open}rate = -1\n"),
             format!("{row}pairs = 0\n"),
+            format!("{row}deflate = \"on\"\n"),
+            format!("{row}deflate = \"shared\"\nkind = \"raw\"\n"),
+            format!("{row}mode = \"churn\"\ntls = true\n"),
             format!("{row}ceilings = [{{ buffers = 3, size = 4096 }}]\n"),
         ] {
             assert!(parse(&wrong).is_err(), "{wrong}");

@@ -2,17 +2,20 @@
 //! written until the next read.
 //!
 //! Every server takes the port as its argument (0: any), prints `listening on N`, and is ended by
-//! SIGTERM. All allocate with mimalloc, as the echo of ringws in Rust does, unless the feature of
-//! that name is off.
+//! SIGTERM. Behind the port may stand `each`, `--deflate shared|takeover`, `--level N` and
+//! `--tls CERTIFICATE KEY`. All allocate with mimalloc, as the echo of ringws in Rust does, unless
+//! the feature of that name is off.
 
 mod gather;
+mod tls;
 
 pub use gather::Gather;
+pub use tls::Connection;
 
 use std::future::Future;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpSocket;
 
 #[cfg(feature = "mimalloc")]
 #[global_allocator]
@@ -37,6 +40,21 @@ pub fn flush_each() -> bool {
     std::env::args().nth(2).as_deref() == Some("each")
 }
 
+/// What stands behind an option.
+fn option(name: &str, index: usize) -> Option<String> {
+    std::env::args().skip_while(|argument| argument != name).nth(1 + index)
+}
+
+/// How messages are to be compressed: `shared` is without context takeover.
+pub fn deflate() -> Option<String> {
+    option("--deflate", 0)
+}
+
+/// The level of compression, if one is asked for.
+pub fn level() -> Option<u32> {
+    option("--level", 0)?.parse().ok()
+}
+
 /// Says that the server is ready.
 pub fn announce(at: SocketAddr) -> io::Result<()> {
     writeln!(io::stdout(), "listening on {}", at.port())
@@ -44,7 +62,8 @@ pub fn announce(at: SocketAddr) -> io::Result<()> {
 
 /// Accepts on one thread and runs `echo` for each connection, in a task that is not made to yield
 /// while its socket is ready: the examples of fastwebsockets and tokio-websockets do the same.
-pub fn serve<F>(echo: impl Fn(TcpStream) -> F) -> io::Result<()>
+/// With `--tls` connections are encrypted.
+pub fn serve<F>(echo: impl Fn(Connection) -> F + Copy + Send + 'static) -> io::Result<()>
 where
     F: Future<Output = ()> + Send + 'static,
 {
@@ -55,10 +74,22 @@ where
         socket.bind(address()?)?;
         let listener = socket.listen(BACKLOG)?;
         announce(listener.local_addr()?)?;
+        let files = option("--tls", 0).zip(option("--tls", 1));
+        let acceptor = files.map(|(chain, key)| tls::acceptor(&chain, &key)).transpose()?;
         loop {
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
-            tokio::spawn(tokio::task::unconstrained(echo(stream)));
+            let acceptor = acceptor.clone();
+            tokio::spawn(tokio::task::unconstrained(async move {
+                match acceptor {
+                    None => echo(Connection::Plain(stream)).await,
+                    // A handshake that fails ends; the load generator notices.
+                    Some(acceptor) => match acceptor.accept(stream).await {
+                        Ok(stream) => echo(Connection::Tls(Box::new(stream))).await,
+                        Err(_) => {}
+                    },
+                }
+            }));
         }
     })
 }

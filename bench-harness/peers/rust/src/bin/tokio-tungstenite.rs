@@ -4,8 +4,7 @@
 //! every message is flushed, as in its example `autobahn-server.rs`.
 
 use futures_util::{FutureExt, SinkExt, StreamExt};
-use ringws_bench_peers::{MESSAGE_MAX, flush_each, serve};
-use tokio::net::TcpStream;
+use ringws_bench_peers::{Connection, MESSAGE_MAX, flush_each, serve};
 use tokio_tungstenite::accept_async_with_config;
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
@@ -17,7 +16,7 @@ fn main() -> std::io::Result<()> {
     })
 }
 
-async fn echo(stream: TcpStream) -> Result<(), Error> {
+async fn echo(stream: Connection) -> Result<(), Error> {
     let config = WebSocketConfig::default()
         .read_buffer_size(32 * 1024)
         .write_buffer_size(128 * 1024)

@@ -4,8 +4,7 @@
 //! examples.
 
 use futures_util::{FutureExt, SinkExt, StreamExt};
-use ringws_bench_peers::{flush_each, serve};
-use tokio::net::TcpStream;
+use ringws_bench_peers::{Connection, flush_each, serve};
 use tokio_websockets::{Config, Error, Limits, Message, ServerBuilder};
 
 /// Messages that are taken before they are answered.
@@ -20,7 +19,7 @@ fn main() -> std::io::Result<()> {
     })
 }
 
-async fn echo(stream: TcpStream) -> Result<(), Error> {
+async fn echo(stream: Connection) -> Result<(), Error> {
     let config = Config::default().frame_size(usize::MAX).flush_threshold(FLUSH_THRESHOLD);
     let server = ServerBuilder::new().config(config).limits(Limits::unlimited());
     let (_, mut ws) = server.accept(stream).await?;
