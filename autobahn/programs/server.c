@@ -1,24 +1,15 @@
 /* The server of the conformance runs: an echo, with a flag for each way in which the library works.
- * usage: server [--stream] [--buffer N] [--tls CERT KEY] [port, 0: any] [largest message] */
-#include <ringws.h>
+ * Flags first, then [port, 0: any] [largest message in bytes]. */
+#include "flags.h"
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 static rws_engine *engine;
 static void on_signal(int sig) { (void)sig; rws_engine_stop(engine, 5000); }
 
-/* A message leaves as it came: whole, or in the parts that RWS_OPT_STREAM delivers. */
 static void on_message(rws_reactor *r, rws_conn c, const rws_message *m, void *user) {
   (void)user;
-  const rws_opcode op = m->flags & RWS_FIRST ? m->opcode : RWS_CONTINUATION;
-  if (rws_send(r, c, op, m->data, m->len, m->flags & RWS_LAST ? 0 : RWS_MORE) == RWS_FULL)
-    rws_pause(r, c);
+  echo(r, c, m);
 }
-static void on_drain(rws_reactor *r, rws_conn c, void *user) { (void)user; rws_resume(r, c); }
-
-static uint32_t number(const char *text) { return text ? (uint32_t)strtoul(text, NULL, 10) : 0; }
 
 int main(int argc, char **argv) {
   rws_config config = RWS_INIT(rws_config);
@@ -26,11 +17,12 @@ int main(int argc, char **argv) {
   rws_identity identity = {{NULL, 0}, {NULL, 0}, NULL, NULL};
   int i = 1;
   for (; i < argc && strncmp(argv[i], "--", 2) == 0; i++) {
-    if (strcmp(argv[i], "--stream") == 0) options.flags |= RWS_OPT_STREAM;
-    else if (strcmp(argv[i], "--buffer") == 0) config.recv_buffer_size = number(argv[++i]);
-    else if (strcmp(argv[i], "--tls") == 0 && i + 2 < argc)
-      identity.cert_file = argv[++i], identity.key_file = argv[++i];
-    else return fprintf(stderr, "unknown flag %s\n", argv[i]), 2;
+    if (strcmp(argv[i], "--tls") == 0 && i + 2 < argc) {
+      identity.cert_file = argv[++i];
+      identity.key_file = argv[++i];
+    } else if (!shared_flag(argv, &i, &config, &options)) {
+      return fprintf(stderr, "flags: " SHARED_FLAGS " [--tls CERT KEY]\n"), 2;
+    }
   }
   rws_callbacks cb = RWS_INIT(rws_callbacks);
   cb.on_message = on_message;

@@ -9,6 +9,15 @@ pub struct Mode {
     /// Over TLS, wss://
     #[arg(long)]
     pub tls: bool,
+    /// With permessage-deflate (RFC 7692)
+    #[arg(long)]
+    pub deflate: bool,
+    /// With it, and a compressor for each connection that remembers the messages before
+    #[arg(long)]
+    pub takeover: bool,
+    /// With messages compressed from so many bytes on
+    #[arg(long, value_name = "BYTES")]
+    pub min: Option<u32>,
     /// With messages echoed in the parts that they come in, RWS_OPT_STREAM
     #[arg(long)]
     pub stream: bool,
@@ -25,20 +34,30 @@ impl Mode {
 
     /// Names it in reports, after the name of the program.
     pub fn suffix(self) -> String {
-        let flags = [("-tls", self.tls), ("-stream", self.stream)];
-        let set = flags.into_iter().filter(|(_, set)| *set).map(|(name, _)| name);
-        let buffer = self.buffer.map(|bytes| format!("-{bytes}")).unwrap_or_default();
-        set.collect::<String>() + &buffer
+        let switches = [("--tls", self.tls)].into_iter().chain(self.switches());
+        let set = switches.filter(|(_, set)| *set).map(|(flag, _)| flag.to_owned());
+        let numbers = self.numbers().into_iter();
+        let set = set.chain(numbers.filter_map(|(flag, n)| Some(format!("{flag}{}", n?))));
+        set.map(|flag| flag.replacen("--", "-", 1)).collect()
+    }
+
+    fn switches(self) -> [(&'static str, bool); 3] {
+        let Self { deflate, takeover, stream, .. } = self;
+        [("--deflate", deflate), ("--takeover", takeover), ("--stream", stream)]
+    }
+
+    fn numbers(self) -> [(&'static str, Option<u32>); 2] {
+        [("--min", self.min), ("--buffer", self.buffer)]
     }
 
     /// The flags of the programs, but for those about TLS.
     fn flags(self) -> Vec<OsString> {
-        let mut flags = Vec::new();
-        if self.stream {
-            flags.push("--stream".into());
-        }
-        if let Some(bytes) = self.buffer {
-            flags.extend(["--buffer".into(), bytes.to_string().into()]);
+        let set = self.switches().into_iter().filter(|(_, set)| *set);
+        let mut flags: Vec<OsString> = set.map(|(flag, _)| flag.into()).collect();
+        for (flag, number) in self.numbers() {
+            if let Some(number) = number {
+                flags.extend([flag.into(), number.to_string().into()]);
+            }
         }
         flags
     }
@@ -73,8 +92,11 @@ mod tests {
         assert!(plain.server_flags(None).is_empty());
         let mode = Mode { stream: true, buffer: Some(64), ..plain };
         assert!(mode.is_special());
-        assert_eq!(mode.suffix(), "-stream-64");
+        assert_eq!(mode.suffix(), "-stream-buffer64");
         assert_eq!(mode.server_flags(None), ["--stream", "--buffer", "64"]);
+        let mode = Mode { deflate: true, takeover: true, min: Some(1), ..plain };
+        assert_eq!(mode.server_flags(None), ["--deflate", "--takeover", "--min", "1"]);
+        assert_eq!(mode.client_flags(None), mode.server_flags(None));
         let certificate = Certificate { chain: "c.pem".into(), key: "k.pem".into() };
         let mode = Mode { tls: true, ..plain };
         assert_eq!(mode.server_flags(Some(&certificate)), ["--tls", "c.pem", "k.pem"]);

@@ -18,6 +18,9 @@ pub struct Options {
     /// The server to build, start and test [default: c]
     #[arg(long, value_enum, conflicts_with = "url")]
     server: Option<Server>,
+    /// The client to build and test, instead of a server
+    #[arg(long, value_enum, conflicts_with_all = ["server", "url"])]
+    client: Option<Client>,
     /// A server that already runs and echoes, like ws://127.0.0.1:9001
     #[arg(long)]
     url: Option<String>,
@@ -27,7 +30,7 @@ pub struct Options {
     /// The cases to run, a set of specs/cases.toml [default: core, groups 1 to 10]
     #[arg(long, conflicts_with = "cases")]
     set: Option<String>,
-    /// Run all 517 cases, the set `full`
+    /// Run all 517 cases, the set `full`; of the C programs with --deflate
     #[arg(long, conflicts_with_all = ["cases", "set"])]
     full: bool,
     /// How many processes of the suite run at once [default: the number of CPUs]
@@ -63,9 +66,10 @@ impl Tested<'_> {
 impl Options {
     /// Who is tested.
     pub fn tested(&self) -> Result<Tested<'_>> {
-        let tested = match &self.url {
-            Some(url) => Tested::Url(url),
-            None => Tested::Server(self.server.unwrap_or(Server::C)),
+        let tested = match (self.client, &self.url) {
+            (Some(client), _) => Tested::Client(client),
+            (None, Some(url)) => Tested::Url(url),
+            (None, None) => Tested::Server(self.server.unwrap_or(Server::C)),
         };
         let has_modes = matches!(tested, Tested::Client(_) | Tested::Server(Server::C));
         if self.mode.is_special() && !has_modes {
@@ -75,9 +79,11 @@ impl Options {
         Ok(tested)
     }
 
-    /// The modes to run it in.
+    /// The modes to run it in. All cases are not to be had without permessage-deflate, which the
+    /// examples and servers that run already may have by themselves.
     pub fn mode(&self) -> Mode {
-        self.mode
+        let by_default = self.server.is_none_or(|server| server == Server::C) && self.url.is_none();
+        Mode { deflate: self.mode.deflate || (self.full && by_default), ..self.mode }
     }
 
     /// The cases to run.
@@ -115,11 +121,12 @@ mod tests {
         test("", Tested::Server(Server::C));
         test("--stream --buffer 64", Tested::Server(Server::C));
         test("--server aio", Tested::Server(Server::Aio));
+        test("--client c --tls", Tested::Client(Client::C));
         test("--url ws://h", Tested::Url("ws://h"));
         for args in ["--url ws://h --tls", "--server aio --tls"] {
             assert!(options(args).tested().is_err(), "{args}");
         }
-        for args in ["--server c --url ws://h", "--full --set core"] {
+        for args in ["--server c --url ws://h", "--client c --server c", "--full --set core"] {
             let words = std::iter::once("autobahn").chain(args.split_whitespace());
             assert!(Options::try_parse_from(words).is_err(), "{args}");
         }
@@ -127,6 +134,8 @@ mod tests {
 
     #[test]
     fn which_cases() {
+        assert!(options("--full").mode().deflate && options("--full --client c").mode().deflate);
+        assert!(!options("").mode().deflate && !options("--full --url ws://h").mode().deflate);
         assert_eq!((count(""), count("--set core"), count("--full")), (301, 301, 517));
         assert_eq!(count("--cases 12.*.1-4,1.1"), 28);
         let unknown = options("--set other").select(&Spec::load().expect("reads"));
