@@ -282,7 +282,7 @@ typedef struct { /* all since the start, except connections and codec_memory */
 typedef struct { /* what to connect to */
   uint32_t size;                  /* RWS_INIT */
   uint32_t reactor;               /* + 1; 0: each in turn */
-  const char *url;                /* ws://host[:port][/path][?query], or wss:// */
+  const char *url;                /* `ws://host[:port][/path][?query]`, or `wss://` */
   const char *protocols;          /* subprotocols to offer, "a, b"; NULL: none */
   /* "Name: value", several with "\r\n" or "\n" between them; NULL: none */
   const char *headers;

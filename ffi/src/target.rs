@@ -21,7 +21,7 @@ pub struct rws_target {
     pub size: u32,
     /// + 1; 0: each in turn
     pub reactor: u32,
-    /// ws://host[:port][/path][?query], or wss://
+    /// `ws://host[:port][/path][?query]`, or `wss://`
     pub url: *const c_char,
     /// subprotocols to offer, "a, b"; NULL: none
     pub protocols: *const c_char,
