@@ -32,9 +32,9 @@ impl Default for Inflater {
 /// The window that every peer may use.
 const BITS: u8 = 15;
 
-/// Bytes of output that are made room for at first: of what compresses little, and of a message
-/// of a few bytes.
-const RATIO: usize = 4;
+/// Bytes of output that are made room for at first: as many times what has come, which is what
+/// most JSON inflates to, and enough for a message of a few bytes.
+const RATIO: usize = 8;
 const ROOM_MIN: usize = 1 << 10;
 
 /// Blocks with BFINAL in one message. One is legal (RFC 7692 §7.2.3.4) and some compressors know
@@ -102,7 +102,9 @@ impl Inflater {
         pool: &mut Pool,
     ) -> Result<(), InflateError> {
         let expected = message.len().saturating_mul(RATIO).max(ROOM_MIN);
-        out.resize(expected.min(out.capacity()).min(max), 0);
+        let room = expected.min(max);
+        pool.grow(out, room);
+        out.resize(room, 0);
         let mut written = self.grow_into(message, out, 0, max, pool)?;
         // Some leave out the byte that has to follow a block with BFINAL (RFC 7692 §7.2.3.4).
         if !self.at_end {
