@@ -1,4 +1,5 @@
-//! The engine's codec under criterion, beside `memcpy` and `std::str::from_utf8`.
+//! The engine's codec under criterion, beside `memcpy` and `std::str::from_utf8`; its compression
+//! beside flate2.
 //!
 //! ```text
 //! cargo bench -p ringws-bench --bench codec -- unmask-text
@@ -11,6 +12,7 @@
 //! `codec-compare` (in `benches-peers`, with other WebSocket libraries), which takes them in turn.
 
 use criterion::{Criterion, Throughput};
+use ringws_bench::codec::deflate::{Messages, Pass, SIZES, Way};
 use ringws_bench::codec::{Task, cases};
 use std::time::Duration;
 
@@ -32,6 +34,18 @@ fn main() {
             group.bench_function(case.codec, |bencher| bencher.iter(|| (case.pass)()));
         }
         group.finish();
+    }
+    for size in SIZES {
+        let messages = Messages::new(size);
+        for way in Way::ALL {
+            let mut group = criterion.benchmark_group(way.name(size));
+            group.throughput(Throughput::Bytes(messages.bytes() as u64));
+            for Pass { codec, mut pass } in way.passes(&messages) {
+                assert_eq!(pass(), messages.whole.len(), "all come out right");
+                group.bench_function(codec, |bencher| bencher.iter(&mut pass));
+            }
+            group.finish();
+        }
     }
     criterion.final_summary();
 }

@@ -5,6 +5,7 @@
 
 use criterion::{Criterion, Throughput};
 use ringws_bench::codec::Task;
+use ringws_bench::codec::deflate::{Messages, Pass, SIZES, Way};
 use std::time::Duration;
 
 fn main() {
@@ -21,6 +22,20 @@ fn main() {
             group.bench_function(case.codec, |bencher| bencher.iter(|| (case.pass)()));
         }
         group.finish();
+    }
+    for size in SIZES {
+        let messages = Messages::new(size);
+        for way in Way::ALL {
+            let mut group = criterion.benchmark_group(way.name(size));
+            group.throughput(Throughput::Bytes(messages.bytes() as u64));
+            for Pass { codec, mut pass } in
+                ringws_bench_codec_peers::deflate::passes(way, &messages)
+            {
+                assert_eq!(pass(), messages.whole.len(), "all come out right");
+                group.bench_function(codec, |bencher| bencher.iter(&mut pass));
+            }
+            group.finish();
+        }
     }
     criterion.final_summary();
 }

@@ -13,6 +13,7 @@
 //!   `sockudo_ws::protocol::Protocol::process_into`, and for binary also `FrameParser::parse`.
 //! - `frame-encode`: `tungstenite::protocol::frame::Frame::format`; `fastwebsockets::Frame::write`,
 //!   which writes each frame over the last one; `sockudo_ws::frame::encode_frame`.
+//! - `deflate`, `inflate`: `sockudo_ws::deflate`; and libdeflate, which uWebSockets is built with.
 //!
 //! All of them decode from a buffer of their own and none where the bytes lie, so the comparison
 //! of whole frames is `stream-decode`: the copy into that buffer is part of it, for the engine as
@@ -20,6 +21,7 @@
 //! runtime, and buffers are as large as all that comes, so that one read takes it. What the copies
 //! of messages cost that a library makes is its own.
 
+pub mod deflate;
 pub mod fastwebsockets;
 pub mod sockudo;
 pub mod tungstenite;

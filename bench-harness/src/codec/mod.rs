@@ -28,10 +28,13 @@
 //!
 //! **The ceiling** (`ceiling-codec`) copies the same payloads from the same places, one by one, to
 //! the same places in another buffer. Of headers it copies the bytes.
+//!
+//! Compression has a module of its own, [`deflate`].
 
 pub mod ceiling;
 pub mod connection;
 pub mod count;
+pub mod deflate;
 pub mod engine;
 pub mod input;
 pub mod table;
