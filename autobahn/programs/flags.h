@@ -9,10 +9,10 @@
 
 #define SHARED_FLAGS "[--deflate] [--takeover] [--min BYTES] [--stream] [--buffer BYTES]"
 
-static uint32_t number(const char *text) { return text ? (uint32_t)strtoul(text, NULL, 10) : 0; }
+static inline uint32_t number(const char *text) { return text ? (uint32_t)strtoul(text, NULL, 10) : 0; }
 
 /* Takes the flag at argv[*i] and moves on to its last word; 0: it is none of them. */
-static int shared_flag(char **argv, int *i, rws_config *config, rws_options *options) {
+static inline int shared_flag(char **argv, int *i, rws_config *config, rws_options *options) {
   const char *flag = argv[*i];
   if (strcmp(flag, "--deflate") == 0) options->flags |= RWS_OPT_DEFLATE;
   else if (strcmp(flag, "--takeover") == 0) options->flags |= RWS_OPT_DEFLATE | RWS_OPT_TAKEOVER;
@@ -24,11 +24,11 @@ static int shared_flag(char **argv, int *i, rws_config *config, rws_options *opt
 }
 
 /* Sends a message, or a part of one, back as it came. */
-static void echo(rws_reactor *r, rws_conn c, const rws_message *m) {
+static inline void echo(rws_reactor *r, rws_conn c, const rws_message *m) {
   const rws_opcode op = m->flags & RWS_FIRST ? m->opcode : RWS_CONTINUATION;
   if (rws_send(r, c, op, m->data, m->len, m->flags & RWS_LAST ? 0 : RWS_MORE) == RWS_FULL)
     rws_pause(r, c);
 }
-static void on_drain(rws_reactor *r, rws_conn c, void *user) { (void)user; rws_resume(r, c); }
+static inline void on_drain(rws_reactor *r, rws_conn c, void *user) { (void)user; rws_resume(r, c); }
 
 #endif

@@ -46,10 +46,14 @@ async function on(check, target) {
   equal(end.wasClean, true, 'a clean close');
 }
 
+// Another name is none of what every cell goes through, and so left out.
+const LARGE = deflate ? 'sixteen_mebibytes_are_too_many' : 'sixteen_mebibytes';
+
 await run({
   handshake: () => on(async client => {
     equal(client.ws.protocol, '', 'subprotocol');
-    equal(client.ws.extensions, deflate ? 'permessage-deflate' : '', 'extensions');
+    // With its parameters, as the server sent it.
+    equal(client.ws.extensions.split(';')[0], deflate ? 'permessage-deflate' : '', 'extensions');
     await client.echoes('on a path', 'text');
   }, `${url}/a/path?with=query`),
 
@@ -83,7 +87,7 @@ await run({
 
   one_mebibyte: () => on(client => client.echoes(new Uint8Array(1 << 20).fill(7), 'binary')),
 
-  sixteen_mebibytes: () => on(async client => {
+  [LARGE]: () => on(async client => {
     await client.echoes(new Uint8Array(16 << 20).map((_, i) => i % 251), 'binary');
     await client.echoes('é'.repeat(8 << 20), 'text');
   }),
@@ -152,6 +156,7 @@ await run({
     equal(wasClean, true, 'a clean close');
   },
 }, {
+  ...(deflate ? { sixteen_mebibytes: 'Node takes at most 4 MiB of a decompressed message' } : {}),
   fragments: "the browsers' API cannot send them",
   ping_and_pong: "the browsers' API has none",
 });

@@ -1,18 +1,21 @@
 //! The crate `fastwebsockets`, on hyper and tokio.
 
 use super::socket::{BINARY, CLOSE, CONTINUATION, PING, PONG, Socket, TEXT};
-use super::{Target, tls};
+use super::{Mode, Target, tls};
 use bytes::Bytes;
 use fastwebsockets::{FragmentCollector, Frame, OpCode, Payload, handshake};
 use http_body_util::Empty;
 use hyper::Request;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use std::convert::Infallible;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
-use tokio_rustls::TlsConnector;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 /// A connection with a runtime of its own, so that it can be driven from ordinary code.
 struct Fast {
@@ -48,6 +51,40 @@ pub(crate) fn connect(target: &Target) -> Box<dyn Socket> {
             .body(Empty::<Bytes>::new())
             .unwrap();
         handshake::client(&TokioExecutor::new(), request, stream).await.unwrap().0
+    });
+    Box::new(Fast { runtime, socket: FragmentCollector::new(socket) })
+}
+
+/// Takes a connection as a server.
+pub(crate) fn accept(stream: std::net::TcpStream, mode: Mode) -> Box<dyn Socket> {
+    stream.set_nonblocking(true).unwrap();
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let socket = runtime.block_on(async {
+        let stream = TcpStream::from_std(stream).unwrap();
+        let stream: Box<dyn Stream> = if mode.tls {
+            let acceptor = TlsAcceptor::from(tls::server_config());
+            Box::new(acceptor.accept(stream).await.unwrap())
+        } else {
+            Box::new(stream)
+        };
+        let (sender, upgraded) = tokio::sync::oneshot::channel();
+        let sender = std::sync::Mutex::new(Some(sender));
+        let answer = service_fn(move |mut request| {
+            let (response, upgrade) = fastwebsockets::upgrade::upgrade(&mut request).unwrap();
+            sender
+                .lock()
+                .unwrap()
+                .take()
+                .expect("one request")
+                .send(upgrade)
+                .is_ok()
+                .then_some(())
+                .unwrap();
+            async { Ok::<_, Infallible>(response) }
+        });
+        let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), answer);
+        tokio::spawn(connection.with_upgrades());
+        upgraded.await.unwrap().await.unwrap()
     });
     Box::new(Fast { runtime, socket: FragmentCollector::new(socket) })
 }

@@ -21,10 +21,33 @@ pub(crate) struct Mode {
     /// Shown above the column.
     pub(crate) name: &'static str,
     pub(crate) tls: bool,
+    /// permessage-deflate (RFC 7692).
+    pub(crate) deflate: bool,
+    /// With it, and our end remembers the messages before.
+    pub(crate) takeover: bool,
 }
 
-pub(crate) const MODES: [Mode; 2] =
-    [Mode { name: "plain", tls: false }, Mode { name: "TLS", tls: true }];
+const PLAIN: Mode = Mode { name: "plain", tls: false, deflate: false, takeover: false };
+const DEFLATE: Mode = Mode { name: "deflate", deflate: true, ..PLAIN };
+
+pub(crate) const MODES: [Mode; 5] = [
+    PLAIN,
+    DEFLATE,
+    Mode { name: "takeover", takeover: true, ..DEFLATE },
+    Mode { name: "TLS", tls: true, ..PLAIN },
+    Mode { name: "TLS, deflate", tls: true, ..DEFLATE },
+];
+
+impl Mode {
+    /// The flags of our programs for what they share.
+    pub(crate) fn flags(self) -> &'static [&'static str] {
+        match self {
+            Self { takeover: true, .. } => &["--takeover"],
+            Self { deflate: true, .. } => &["--deflate"],
+            _ => &[],
+        }
+    }
+}
 
 /// A server, as a client must know it.
 pub(crate) struct Target {

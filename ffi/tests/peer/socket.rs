@@ -88,3 +88,24 @@ pub(crate) fn converse(
     assert_eq!(second.receive(), (CLOSE, close(1001, "")));
     report.ok("close_by_server");
 }
+/// Echoes until the end; the texts `close`, `ping` and `fragments` are requests.
+pub(crate) fn serve(socket: &mut dyn Socket) {
+    loop {
+        match socket.receive() {
+            (CLOSE, _) => return,
+            (TEXT, text) if text == b"close" => socket.send(true, CLOSE, &close(4001, "bye")),
+            (TEXT, text) if text == b"ping" => {
+                pongs(socket, b"hello");
+                socket.send(true, TEXT, b"ponged");
+            }
+            (TEXT, text) if text == b"fragments" => {
+                for (n, part) in ["frag", "", "ment", "s"].iter().enumerate() {
+                    let opcode = if n == 0 { TEXT } else { CONTINUATION };
+                    socket.send(n == 3, opcode, part.as_bytes());
+                }
+            }
+            (PONG, _) => {}
+            (opcode, payload) => socket.send(true, opcode, &payload),
+        }
+    }
+}

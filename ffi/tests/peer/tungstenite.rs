@@ -1,7 +1,7 @@
 //! The crate `tungstenite`, on the streams of the standard library and of rustls.
 
 use super::socket::{BINARY, CLOSE, CONTINUATION, PING, PONG, Socket, TEXT, close};
-use super::{Target, tls};
+use super::{Mode, Target, tls};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -30,6 +30,15 @@ pub(crate) fn connect(target: &Target) -> Box<dyn Socket> {
     };
     let connected = tungstenite::client::client_with_config(target.url(), stream, Some(config()));
     Box::new(connected.unwrap_or_else(|error| panic!("{error}")).0)
+}
+
+/// Takes a connection as a server.
+pub(crate) fn accept(stream: TcpStream, mode: Mode) -> Box<dyn Socket> {
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let stream: Box<dyn Stream> =
+        if mode.tls { Box::new(tls::server(stream)) } else { Box::new(stream) };
+    let accepted = tungstenite::accept_with_config(stream, Some(config()));
+    Box::new(accepted.unwrap_or_else(|error| panic!("{error}")))
 }
 
 impl Socket for WebSocket<Box<dyn Stream>> {

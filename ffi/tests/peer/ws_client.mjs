@@ -182,7 +182,7 @@ await run({
 
   async what_breaks_the_protocol() {
     await fails('unmasked frame', [0x81, 1, 0x61], 1002);
-    await fails('reserved bit', [0xc1, 0x80, 0, 0, 0, 0], 1002);
+    await fails('reserved bit', [0xa1, 0x80, 0, 0, 0, 0], 1002);
     await fails('reserved opcode', [0x83, 0x80, 0, 0, 0, 0], 1002);
     await fails('continuation of nothing', [0x80, 0x80, 0, 0, 0, 0], 1002);
     await fails('close code 1005', [0x88, 0x82, 0, 0, 0, 0, 3, 0xed], 1002);
