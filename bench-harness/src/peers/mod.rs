@@ -23,12 +23,13 @@ use std::path::PathBuf;
 /// cheaper and those of 16 MiB dearer, for sockudo-ws and its codec several times. All in Rust but
 /// tokio-uring with `-each`, too: every answer is flushed, as in their authors' echo examples.
 /// Those that compress also with `-default`: at the settings they have when nobody tells them.
-pub const NAMES: [&str; 18] = [
+pub const NAMES: [&str; 19] = [
     "ringws-c",
     "ringws-c-busy",
     "ringws-c-mimalloc",
     "ringws-rust",
     "ringws-rust-system",
+    "ringws-aio",
     "ceiling-tcp",
     "ceiling-frames",
     "ceiling-epoll",
@@ -61,7 +62,7 @@ fn contender(name: &str, workspace: &Workspace) -> Result<Contender> {
     let (base, defaults) = name.strip_suffix("-default").map_or((name, false), |it| (it, true));
     let Built { command, raw, version, mut wire } = match base {
         "ringws-c" | "ringws-c-busy" | "ringws-c-mimalloc" | "ringws-rust"
-        | "ringws-rust-system" => own::echo(base, workspace)?,
+        | "ringws-rust-system" | "ringws-aio" => own::echo(base, workspace)?,
         "ceiling-tcp" | "ceiling-frames" | "ceiling-epoll" => own::ceiling(base, workspace)?,
         "beast" => native::echo(&native::BEAST, workspace)?,
         "libwebsockets" => native::echo(&native::LIBWEBSOCKETS, workspace)?,
@@ -133,6 +134,7 @@ pub fn tuning(name: &str) -> Option<&'static str> {
         "ringws-c-mimalloc" => "the C example, library built with its feature `mimalloc`",
         "ringws-rust" => "the Rust example, mimalloc",
         "ringws-rust-system" => "the Rust example, system allocator",
+        "ringws-aio" => "the protocol on tokio-uring (`engine::aio`), its example",
         "ceiling-tcp" => "bytes, io_uring: multishot receive, provided buffers, no protocol",
         "ceiling-frames" => "frames unmasked and re-framed in place on io_uring, no checks",
         "ceiling-epoll" => "bytes, epoll: edge-triggered, one recv and one send per readiness",

@@ -31,6 +31,7 @@ pub(super) fn echo(name: &str, workspace: &Workspace) -> Result<Built> {
             let target = workspace.target.join("peers/ringws-system");
             rust(workspace, target, &["--features", "system-allocator"])?
         }
+        "ringws-aio" => aio(workspace)?,
         _ => workspace.echo()?,
     };
     let mut built = Built::program(program, version(&workspace.root));
@@ -70,6 +71,14 @@ fn rust(workspace: &Workspace, target: PathBuf, features: &[&str]) -> Result<Pat
     command.args(["build", "--release", "--quiet", "-p", "ringws-engine", "--example", "echo"]);
     run(command.args(features).arg("--target-dir").arg(&target), CARGO)?;
     Ok(target.join("release/examples/echo"))
+}
+
+fn aio(workspace: &Workspace) -> Result<PathBuf> {
+    let mut command = cargo(&workspace.root);
+    command.args(["build", "--release", "--quiet", "-p", "ringws-engine", "--example", "echo_aio"]);
+    command.args(["--features", "tokio-uring", "--target-dir"]).arg(&workspace.target);
+    run(&mut command, CARGO)?;
+    Ok(workspace.target.join("release/examples/echo_aio"))
 }
 
 /// The version of the crates, and the commit where there is one.
