@@ -51,6 +51,11 @@ fn modes() {
 }
 
 #[test]
+fn deflate() {
+    runs("c11", "tests/c/deflate.c", &[]);
+}
+
+#[test]
 fn wrapper() {
     runs("c++17", "tests/c/wrapper.cpp", &[]);
 }
