@@ -119,3 +119,16 @@ fn what_is_refused_and_why() {
         }
     }
 }
+
+#[test]
+fn both_ends_are_ours() {
+    let (files, other) = (files("wss"), files("wss-other"));
+    let options = ["-D_GNU_SOURCE", "-g", "-fsanitize=address,undefined"];
+    let program = scratch("wss").join("wss");
+    let source = here().join("tests/c/wss.c");
+    compilers()[0].program("c11", &source, Linkage::Static, &options, &program);
+    let mut command = Command::new("timeout");
+    command.arg("60").arg(program);
+    command.args([&files.chain, &files.key, &files.roots, &other.roots]);
+    assert_eq!(stdout_of(&mut command), "ok\n");
+}
