@@ -1,10 +1,6 @@
 //! Hostile inputs over a real socket: each row of `hostile/*.toml` whole, cut behind the head, and
 //! byte by byte, with the close code or HTTP status that it must be answered with.
 
-#[path = "hostile/bomb.rs"]
-mod bomb;
-#[path = "ring/child.rs"]
-mod child;
 #[path = "hostile/resources.rs"]
 mod resources;
 #[path = "hostile/row.rs"]

@@ -35,7 +35,7 @@ fn cpu() -> Duration {
 }
 
 /// What `work` adds to the resident memory, at most.
-pub(crate) fn growth(work: impl FnOnce(&mut dyn FnMut())) -> usize {
+fn growth(work: impl FnOnce(&mut dyn FnMut())) -> usize {
     let before = resident();
     let mut most = before;
     work(&mut || most = most.max(resident()));
