@@ -202,7 +202,7 @@ static void any_thread(void) {
   CHECK(rws_engine_send(NULL, c, RWS_TEXT, "x", 1, 0) == RWS_E_INVALID);
   CHECK(rws_engine_send(engine, c, 8, "x", 1, 0) == RWS_E_INVALID);
   CHECK(rws_engine_send(engine, c, 11, "x", 1, 0) == RWS_E_INVALID);
-  CHECK(rws_engine_send(engine, c, RWS_TEXT, "x", 1, 1u << 1) == RWS_E_INVALID);
+  CHECK(rws_engine_send(engine, c, RWS_TEXT, "x", 1, 1u << 31) == RWS_E_INVALID);
   CHECK(rws_engine_send(engine, c, RWS_PING, "x", 1, RWS_MORE) == RWS_E_INVALID);
   CHECK(rws_engine_send(engine, c, RWS_TEXT, NULL, 1, 0) == RWS_E_INVALID);
   CHECK(rws_engine_send(engine, c, RWS_TEXT, "\xff", 1, 0) == RWS_E_UTF8);
