@@ -66,7 +66,10 @@ fn the_static_library_takes_no_name_that_a_program_could_want() {
     // The cryptography of TLS: C with its version in front of each name, but for some assembly.
     let cryptography = ["aws_lc_", "mldsa_", "sha3_keccak4_"];
     let known = reserved.iter().chain(&cryptography);
-    let wanted = |name: &&String| !known.clone().any(|prefix| name.starts_with(prefix));
+    // What optimising across modules leaves of constants has dots: no name in C.
+    let wanted = |name: &&String| {
+        !name.contains(".llvm.") && !known.clone().any(|prefix| name.starts_with(prefix))
+    };
     let taken: Vec<&String> = all.iter().filter(wanted).collect();
     assert!(taken.is_empty(), "{taken:#?}");
 }
