@@ -3,6 +3,7 @@
 use crate::conn::Limits;
 use crate::engine::Error;
 use crate::proto::Origins;
+pub use crate::reactor::log::{Level, Log};
 pub use crate::reactor::target::Target;
 use crate::reactor::{Context, Handler};
 use crate::tls;
@@ -12,21 +13,6 @@ use std::sync::Arc;
 
 /// A hook run on a reactor's thread.
 pub type Hook = Arc<dyn Fn(&mut Context) + Send + Sync>;
-/// Where log lines go: a level and a line. Any thread.
-pub type Log = Arc<dyn Fn(Level, &str) + Send + Sync>;
-
-/// How much a log line matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(i32)]
-pub enum Level {
-    /// The engine cannot do what it was asked.
-    Error = 1,
-    /// Something is worse than it could be.
-    Warn = 2,
-    /// What was chosen.
-    Info = 3,
-}
-
 /// Sizes and hooks of an engine. Zero means the default.
 #[derive(Clone, Default)]
 pub struct Config {
@@ -139,12 +125,6 @@ impl Config {
         match self.codec_memory_max {
             0 => crate::codec::MEMORY_MAX,
             max => max as usize,
-        }
-    }
-
-    pub(crate) fn log(&self, level: Level, line: &str) {
-        if let Some(log) = &self.log {
-            log(level, line);
         }
     }
 }

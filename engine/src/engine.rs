@@ -3,6 +3,7 @@
 use crate::config::{Address, Config, Endpoint, Level, Sizes};
 use crate::listen::listen;
 use crate::random::fill_random;
+use crate::reactor::log::Logger;
 use crate::reactor::{Handle, Reactor, Resolve, Served, Setup, Stats, Target, TargetError};
 use crate::resolve::Resolver;
 use crate::ring::{Errno, Refused, Uring, UringConfig, Waker, signals};
@@ -285,8 +286,9 @@ struct Thread {
 
 impl Thread {
     fn run(self, report: Sender<Result<(), Error>>) -> Result<(), Error> {
+        let log = Logger::new(self.config.log.clone(), self.index);
         if self.config.pin {
-            self.pin();
+            self.pin(&log);
         }
         let kernel = match Uring::new(UringConfig {
             index: self.index as usize,
@@ -308,11 +310,13 @@ impl Thread {
         };
         let sockets_max = kernel.sockets_max();
         if sockets_max < self.sizes.connections_max {
-            let line = format!(
-                "reactor {}: connections_max lowered from {} to {sockets_max} by RLIMIT_NOFILE",
-                self.index, self.sizes.connections_max
+            let asked = self.sizes.connections_max;
+            log.line(
+                Level::Warn,
+                format_args!(
+                    "connections_max lowered from {asked} to {sockets_max} by RLIMIT_NOFILE"
+                ),
             );
-            self.config.log(Level::Warn, &line);
         }
         let mut reactor = Reactor::new(
             kernel,
@@ -325,6 +329,7 @@ impl Thread {
                 random: fill_random,
                 codec_memory_max: self.config.codec_memory_max(),
                 handle: self.handle,
+                log: log.clone(),
                 user: self.config.user,
             },
         );
@@ -339,13 +344,13 @@ impl Thread {
             on_stop(reactor.context());
         }
         outcome.map_err(|failed| {
-            self.config.log(Level::Error, &format!("reactor {}: {failed}", self.index));
+            log.line(Level::Error, format_args!("{failed}"));
             Error::System { what: failed.call.into(), source: failed.errno }
         })
     }
 
     /// To the i-th CPU of those the process may run on.
-    fn pin(&self) {
+    fn pin(&self, log: &Logger) {
         let Ok(allowed) = rustix::thread::sched_getaffinity(None) else { return };
         let cpus: Vec<usize> =
             (0..rustix::thread::CpuSet::MAX_CPU).filter(|&cpu| allowed.is_set(cpu)).collect();
@@ -353,8 +358,7 @@ impl Thread {
         let mut only = rustix::thread::CpuSet::new();
         only.set(cpu);
         if let Err(errno) = rustix::thread::sched_setaffinity(None, &only) {
-            let line = format!("reactor {} not pinned to CPU {cpu}: {errno}", self.index);
-            self.config.log(Level::Warn, &line);
+            log.line(Level::Warn, format_args!("not pinned to CPU {cpu}: {errno}"));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! New connections, and when not to take any.
 
+use super::log::Level;
 use super::{Reactor, key};
 use crate::conn::Connection;
 use crate::ring::{Accepted, Errno, Kernel, Token};
@@ -83,6 +84,8 @@ impl<K: Kernel> Reactor<K> {
     /// Descriptors or memory have run out: try again later, others may have closed by then.
     fn hold(&mut self, index: usize) {
         self.ctx.counters.accept_paused.add(1);
+        let log = &self.ctx.log;
+        log.line(Level::Warn, format_args!("accepting paused: descriptors or memory have run out"));
         let listener = &mut self.listeners[index];
         if !listener.armed && !listener.waiting {
             listener.waiting = true;

@@ -4,6 +4,7 @@ use super::dials::Dials;
 use super::handle::Handle;
 use super::handler::Message;
 use super::lent::{Delivery, Lending, Lent};
+use super::log::Logger;
 use super::mailbox::Mail;
 use super::name::{CallError, Conn, Timer};
 use super::slab::{Slab, Slot};
@@ -35,6 +36,7 @@ pub struct Context {
     pub(super) limits: Vec<Limits>,
     pub(super) origins: Vec<Origins>,
     pub(super) handle: Handle,
+    pub(super) log: Logger,
     pub(super) counters: Arc<Counters>,
     pub(super) buffers: Arc<Buffers>,
     pub(super) delivery: Option<Delivery>,

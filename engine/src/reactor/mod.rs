@@ -18,6 +18,7 @@ pub mod handler;
 mod key;
 pub(crate) mod landing;
 mod lent;
+pub mod log;
 mod mailbox;
 mod name;
 mod refused;
@@ -99,6 +100,7 @@ impl<K: Kernel> Reactor<K> {
             limits: setup.endpoints.iter().map(|served| served.limits).collect(),
             origins: setup.endpoints.iter().map(|served| served.origins.clone()).collect(),
             handle: setup.handle,
+            log: setup.log,
             counters,
             buffers: kernel.buffers(),
             delivery: None,

@@ -3,6 +3,7 @@
 use super::dials::Resolve;
 use super::handle::Handle;
 use super::handler::Handler;
+use super::log::Logger;
 use crate::conn::Limits;
 use crate::conn::tools::Fill;
 use crate::proto::Origins;
@@ -42,6 +43,8 @@ pub struct Setup {
     pub codec_memory_max: usize,
     /// The engine.
     pub handle: Handle,
+    /// Where it says what an operator should know.
+    pub log: Logger,
     /// The word that `Context::reactor_user` starts with.
     pub user: usize,
 }

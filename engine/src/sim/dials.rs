@@ -5,6 +5,7 @@ use super::NoNames;
 use crate::proto::handshake::{Request, Response};
 use crate::proto::head::HeadReader;
 use crate::proto::{CloseCode, Input};
+use crate::reactor::log::Logger;
 use crate::reactor::{
     Closed, Conn, Context, Handle, Handler, NotConnected, Reactor, Setup, Target,
 };
@@ -154,6 +155,7 @@ pub fn run_dials(mut choices: Choices) {
             resolver: Arc::new(NoNames),
             random: |block| block.fill(0x5A),
             handle: handle.clone(),
+            log: Logger::default(),
             user: 0,
         },
     );

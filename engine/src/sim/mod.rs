@@ -20,6 +20,7 @@ mod scenario;
 mod world;
 
 use crate::proto::Origins;
+use crate::reactor::log::Logger;
 use crate::reactor::{Busy, CallError, Found, Handle, Reactor, Resolve, Served, Setup, Stats};
 use crate::ring::Waker;
 use crate::ring::sim::{Sim, SimConfig};
@@ -133,6 +134,7 @@ impl Run {
             random: |block| block.fill(0x5A),
             codec_memory_max: 1 << 20,
             handle: handle.clone(),
+            log: Logger::default(),
             user: 0,
         };
         let mut reactor = Reactor::new(kernel, setup);
