@@ -160,7 +160,7 @@ fn live(mut cut: impl FnMut() -> usize) -> (usize, usize) {
     // The server ends TCP first.
     assert_eq!(server.conn.disposition(), Disposition::Finish);
     assert_eq!(client.conn.disposition(), Disposition::Await);
-    client.conn.end_of_stream();
+    client.conn.end_of_stream(1);
     assert_eq!(client.conn.disposition(), Disposition::Abort);
     (request.len() + said.len(), answer.len() + farewell.len())
 }

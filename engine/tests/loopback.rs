@@ -51,7 +51,7 @@ impl Handler for Witness {
         }
         ctx.send(conn, message.opcode, message.payload, SendFlags::default()).unwrap();
     }
-    fn on_close(&self, _: &mut Context, _: Conn, closed: &Closed<'_>) {
+    fn on_close(&self, _: &mut Context, _: Conn, closed: &mut Closed<'_>) {
         let info = closed.info;
         self.tell(Seen::Close(info.code.0, info.sent.map(|code| code.0), info.reason.into()));
     }

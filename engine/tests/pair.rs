@@ -265,7 +265,7 @@ fn converse(script: &Script, echo: &mut Echo, mut cut: impl FnMut(usize) -> usiz
     assert_eq!((close.as_slice(), echo.closed), (&[0x03, 0xE8][..], 1));
     assert_eq!(echo.conn.disposition(), Disposition::Finish);
     assert!(echo.conn.transmit().is_none() && echo.out.is_none());
-    echo.conn.end_of_stream();
+    echo.conn.end_of_stream(1);
     assert_eq!(echo.conn.disposition(), Disposition::Abort);
     assert_eq!((echo.conn.failure(), echo.conn.close_info().code), (None, CloseCode::NORMAL));
 }
@@ -351,7 +351,7 @@ fn a_stream_that_ends_anywhere_is_no_order() {
         let mut echo = Echo::new(Limits::default());
         echo.receive(REQUEST);
         echo.receive(&script.bytes[..end]);
-        echo.conn.end_of_stream();
+        echo.conn.end_of_stream(1);
         assert_eq!(echo.conn.failure(), Some(Failure::EndOfStream));
         assert_eq!(echo.conn.disposition(), Disposition::Abort);
         assert_eq!(echo.conn.close_info().code, CloseCode::ABNORMAL);

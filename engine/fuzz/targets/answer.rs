@@ -36,7 +36,7 @@ fn hear(how: u8, bytes: &[u8], proxy: bool) -> (Option<Failure>, Vec<u8>) {
             }
         }
     }
-    conn.end_of_stream();
+    conn.end_of_stream(0);
     assert!(conn.refusal_body().len() <= 1024);
     (conn.failure(), conn.refusal_body().to_vec())
 }

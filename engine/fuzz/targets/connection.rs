@@ -139,7 +139,7 @@ impl Bench {
                 self.paused = !self.paused;
                 self.conn.set_paused(self.paused, self.now);
             }
-            12 => self.conn.end_of_stream(),
+            12 => self.conn.end_of_stream(self.now),
             _ => {}
         }
     }

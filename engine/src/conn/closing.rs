@@ -1,10 +1,12 @@
 //! The end of a connection: the closing handshake of either side, and failures.
 
+use super::reading::NEVER;
 use super::state::Phase;
 use super::{CloseInfo, Connection, Disposition, Env, Failure, SendError};
 use crate::proto::close::{self, REASON_MAX};
 use crate::proto::header::CONTROL_MAX;
 use crate::proto::{CloseCode, Input, Violation};
+use crate::tick::Tick;
 
 impl Connection {
     /// Begins the closing handshake: the Close frame goes behind all that is queued. `code` must be
@@ -28,9 +30,9 @@ impl Connection {
         }
         let mut payload = [0; CONTROL_MAX];
         let len = close::encode(code, reason, &mut payload);
-        self.outbox.close(payload.get(..len).unwrap_or_default(), env);
-        self.sent = code.0;
+        self.queue_close(payload.get(..len).unwrap_or_default(), code, env);
         self.clock.mark(env.now);
+        self.discard_input();
         Ok(())
     }
 
@@ -46,11 +48,17 @@ impl Connection {
             return;
         }
         // RFC 6455 §5.5.1: "it typically echos the status code it received".
-        self.sent = self.received;
         match code {
-            Some(code) => self.outbox.close(&code.0.to_be_bytes(), env),
-            None => self.outbox.close(&[], env),
+            Some(code) => self.queue_close(&code.0.to_be_bytes(), code, env),
+            None => self.queue_close(&[], CloseCode::NO_STATUS, env),
         }
+    }
+
+    /// Queues our Close frame behind all that is queued.
+    fn queue_close(&mut self, payload: &[u8], code: CloseCode, env: &mut Env<'_>) {
+        self.outbox.close(payload, env);
+        self.sent = code.0;
+        self.all_left = false;
     }
 
     /// Fails the WebSocket Connection (RFC 6455 §7.1.7).
@@ -66,8 +74,7 @@ impl Connection {
         self.finish("", env);
         if !self.close_sent() {
             let code = violation.close_code();
-            self.sent = code.0;
-            self.outbox.close(&code.0.to_be_bytes(), env);
+            self.queue_close(&code.0.to_be_bytes(), code, env);
         }
         input.take(usize::MAX);
         failure
@@ -99,18 +106,25 @@ impl Connection {
         if self.failure.is_none() {
             self.failure = Some(failure);
         }
-        self.outbox.drop_all(env.pool);
+        self.cannot_send(env.now, env.pool);
         if self.phase != Phase::Done {
             self.finish("", env);
         }
     }
 
     /// The transport's receiving direction has ended. In order only when nothing more was expected
-    /// from the peer; else [`Failure::EndOfStream`] is held and the disposition is `Abort`.
-    pub fn end_of_stream(&mut self) {
+    /// from the peer; else [`Failure::EndOfStream`] is held. The disposition is `Abort`, now or,
+    /// since the peer may still read, when what was queued for it has left.
+    pub fn end_of_stream(&mut self, now: Tick) {
         self.ended = true;
-        if self.phase != Phase::Done {
-            self.give_up(Some(self.cut_short().unwrap_or(Failure::EndOfStream)));
+        if self.phase == Phase::Done {
+            return;
+        }
+        let opened = self.opened;
+        self.give_up(Some(self.cut_short().unwrap_or(Failure::EndOfStream)));
+        if opened && self.buffered() > 0 {
+            self.disposition = Disposition::Finish;
+            self.clock.mark(now);
         }
     }
 
@@ -136,10 +150,11 @@ impl Connection {
             code => CloseCode(code),
         };
         let reason = if self.received == 0 { "" } else { self.inbound.reason() };
-        CloseInfo { code, sent: (self.sent != 0).then_some(CloseCode(self.sent)), reason }
+        let left = self.sent != 0 && self.sent != NEVER && self.all_left;
+        CloseInfo { code, sent: left.then_some(CloseCode(self.sent)), reason }
     }
 
-    /// Whether our Close frame is queued or sent.
+    /// Whether our Close frame is queued or sent, or cannot be sent any more.
     #[inline]
     pub(super) fn close_sent(&self) -> bool {
         self.sent != 0

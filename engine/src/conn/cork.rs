@@ -2,6 +2,8 @@
 //! for as long as nothing else touches the connection. What would have to be asked of connection
 //! and limits for each of them is asked once, when it is lent.
 
+use super::outbound::Outbox;
+use crate::buffer::Pool;
 use crate::proto::Opcode;
 use crate::proto::header::{CONTROL_MAX, FIN};
 use crate::simd;
@@ -44,5 +46,36 @@ impl Cork {
     /// Frames appended.
     pub(crate) fn frames(&self) -> u64 {
         self.frames
+    }
+}
+
+impl Outbox {
+    /// Lends the end of the queue for whole messages, as long as they need no more memory: none
+    /// while a message is sent in fragments, and none when the memory exceeds `max`. Not for
+    /// frames that are masked.
+    #[inline]
+    pub(super) fn cork(&mut self, max: usize, pool: &mut Pool) -> Option<Cork> {
+        if self.masks {
+            return None;
+        }
+        if self.queue.capacity() == 0 {
+            // Not a fresh batch: this one may refer to memory.
+            self.queue.give_back(pool.get());
+        }
+        let lend = self.message.is_none() && self.buffered + self.queue.room() <= max;
+        if !lend && self.queue.is_empty() {
+            std::mem::take(&mut self.queue).recycle(pool);
+        }
+        lend.then(|| Cork::new(self.queue.lend()))
+    }
+
+    /// Takes it back.
+    #[inline]
+    pub(super) fn uncork(&mut self, cork: Cork, pool: &mut Pool) {
+        self.buffered += cork.len();
+        self.queue.give_back(cork.queue);
+        if self.queue.is_empty() {
+            std::mem::take(&mut self.queue).recycle(pool);
+        }
     }
 }

@@ -1,15 +1,32 @@
 //! What must happen in time: the upgrade, a sign of life, the closing handshake.
+//!
+//! Nobody is judged by what has not left: a Ping proves nothing while it waits behind data, and the
+//! peer cannot answer a Close that it cannot have seen. Until then only a lack of progress counts.
 
-use super::{Connection, Disposition, Env, Failure, Limits};
+use super::reading::Reading;
+use super::state::Phase;
+use super::{Connection, Disposition, Env, Failure, Limits, Timeout};
+use crate::proto::handshake::Refusal;
 use crate::tick::Tick;
 
-/// The two instants that all deadlines of a connection are counted from.
+/// The instants that all deadlines of a connection are counted from.
 #[derive(Debug)]
 pub(super) struct Clock {
-    /// When the peer was last heard.
+    /// The last sign of life: bytes of the peer, or room that it has made for ours.
     heard: Tick,
     /// What it marks depends on the [`Stage`].
     mark: Tick,
+}
+
+/// How far the Ping is that asks for a sign of life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ping {
+    /// In the batch that is handed out next, unless that is a rest.
+    Queued,
+    /// In the batch that is out, or in its rest.
+    Out,
+    /// The transport has taken it. So it is, too, when there was none.
+    Left,
 }
 
 /// Which deadline applies.
@@ -17,11 +34,14 @@ pub(super) struct Clock {
 enum Stage {
     /// Until the upgrade is accepted. Marked: the creation.
     Opening,
-    /// Open. Marked: the last Ping for lack of a sign of life.
+    /// Open. Marked: when the last Ping for lack of a sign of life was queued, then when it left.
     Open,
     /// Open, and not reading. Marked: the last progress of what is being sent.
     Paused,
-    /// Our Close is queued, or there is nothing left but to end. Marked: since when.
+    /// The same, and the peer has ended its direction. Marked: since when.
+    HungUp,
+    /// Our Close is queued, or there is nothing left but to end. Marked: the last progress, until
+    /// all has left.
     Closing,
     /// No deadline any more.
     Over,
@@ -32,7 +52,7 @@ impl Clock {
         Self { heard: now, mark: now }
     }
 
-    /// The peer sent something.
+    /// The peer has given a sign of life.
     #[inline]
     pub(super) fn heard(&mut self, now: Tick) {
         self.heard = now;
@@ -48,64 +68,119 @@ impl Clock {
 impl Connection {
     /// When `expired` wants to be called, at the latest. It moves later while traffic flows;
     /// asking again when the old one has passed is enough. It moves nearer only when the upgrade
-    /// is answered, when the closing handshake begins or ends, and when reading is stopped or
-    /// started: ask then.
+    /// is answered, when the closing handshake begins or ends, when the peer ends its direction,
+    /// and when reading is stopped or started: ask then.
     pub fn deadline(&self, limits: &Limits) -> Option<Tick> {
         let Clock { heard, mark } = self.clock;
+        let idle = limits.idle_timeout_ms;
         match self.stage() {
             Stage::Opening => after(mark, limits.handshake_timeout_ms),
-            Stage::Open => {
-                // A Ping is out when it was sent after the last sign of life.
-                let waiting = if mark > heard { limits.idle_timeout_ms } else { half(limits) };
-                after(heard, limits.idle_timeout_ms).and(after(heard, waiting))
-            }
-            Stage::Paused => after(mark, limits.idle_timeout_ms),
+            // A Ping is out when it was queued after the last sign of life. The peer has all of
+            // the idle time, and in any case half of it since the Ping has left.
+            Stage::Open if mark > heard => after(heard, idle).max(after(mark, half(limits))),
+            Stage::Open => after(heard, idle).and(after(heard, half(limits))),
+            Stage::Paused | Stage::HungUp => after(mark, idle),
             Stage::Closing => after(mark, limits.close_timeout_ms),
             Stage::Over => None,
         }
     }
 
-    /// Called when the deadline has passed: queues a Ping, or fails with
-    /// [`Failure::TimedOut`]. Before the deadline it does nothing.
+    /// Called when the deadline has passed: queues a Ping, gives up what an application that does
+    /// not read has left unread, or fails with [`Failure::TimedOut`]. Before the deadline it does
+    /// nothing.
     pub fn expired(&mut self, env: &mut Env<'_>) {
         if self.deadline(env.limits).is_none_or(|deadline| deadline > env.now) {
             return;
         }
+        let limits = env.limits;
         match self.stage() {
+            Stage::Open if self.clock.mark > self.clock.heard => match self.ping {
+                Ping::Left => self.time_out(Timeout::Silence(half(limits))),
+                Ping::Queued | Ping::Out => self.time_out(Timeout::Stuck(limits.idle_timeout_ms)),
+            },
             Stage::Open => {
-                let end = after(self.clock.heard, env.limits.idle_timeout_ms);
-                if end.is_some_and(|end| end > env.now) {
-                    self.clock.mark(env.now);
-                    self.outbox.ping(env);
-                } else {
-                    self.time_out();
-                }
+                self.clock.mark(env.now);
+                self.ping = Ping::Queued;
+                self.outbox.ping(env);
             }
             // Nothing waits to be sent, so nothing is late.
             Stage::Paused if self.outbox.buffered() == 0 => self.clock.mark(env.now),
-            Stage::Opening | Stage::Paused | Stage::Closing => self.time_out(),
+            Stage::Paused => self.time_out(Timeout::Stuck(limits.idle_timeout_ms)),
+            Stage::HungUp => {
+                self.discard_input();
+                self.clock.mark(env.now);
+            }
+            Stage::Opening => self.too_late_to_open(env),
+            Stage::Closing if self.outbox.has_sent_data() => {
+                self.time_out(Timeout::Closing(limits.close_timeout_ms));
+            }
+            Stage::Closing => self.time_out(Timeout::Stuck(limits.close_timeout_ms)),
             Stage::Over => {}
         }
     }
 
-    /// Reading was stopped or started again by the application. While stopped, silence of the
-    /// peer is no fault, but a send without progress for `idle_timeout_ms` is. The closing
-    /// handshake keeps its own timeout.
-    pub fn set_paused(&mut self, paused: bool, now: Tick) {
-        if self.paused == paused {
-            return;
+    /// A server says so (RFC 9110 §15.5.9); a client has nothing more to say.
+    fn too_late_to_open(&mut self, env: &mut Env<'_>) {
+        let timeout = Timeout::Opening(env.limits.handshake_timeout_ms);
+        if self.asked.is_some() || self.outbox.masks() {
+            return self.time_out(timeout);
         }
-        self.paused = paused;
-        if matches!(self.stage(), Stage::Open | Stage::Paused) {
-            // Either way the time starts anew, and no Ping is out.
+        self.reject(&Refusal::new(408), env);
+        self.failure = Some(Failure::TimedOut(timeout));
+    }
+
+    /// The peer has made room for bytes that it had none for before: a sign of life. That the
+    /// transport has taken bytes for which it had room already is none.
+    #[inline]
+    pub fn room_made(&mut self, now: Tick) {
+        self.clock.heard(now);
+    }
+
+    /// A batch is handed out.
+    #[inline]
+    pub(super) fn note_handed_out(&mut self, is_rest: bool) {
+        if self.ping == Ping::Queued && !is_rest {
+            self.ping = Ping::Out;
+        }
+    }
+
+    /// What is being sent has moved on: only that counts while reading is stopped, and until our
+    /// Close has left.
+    #[inline]
+    pub(super) fn note_progress(&mut self, now: Tick) {
+        if self.ping == Ping::Out && !self.outbox.has_rest() {
+            self.ping = Ping::Left;
+            if self.stage() == Stage::Open && self.clock.mark > self.clock.heard {
+                self.clock.mark(now);
+            }
+        }
+        if self.reading != Reading::Deliver || self.close_sent() || self.phase == Phase::Done {
+            self.note_progress_that_counts(now);
+        }
+    }
+
+    #[cold]
+    fn note_progress_that_counts(&mut self, now: Tick) {
+        let ends = self.close_sent() || self.phase == Phase::Done;
+        if ends && !self.all_left {
+            self.clock.mark(now);
+            self.all_left = self.outbox.has_sent_data();
+        } else if self.stage() == Stage::Paused {
+            self.clock.mark(now);
+        }
+    }
+
+    /// Reading was stopped or begun: the time starts anew, and no Ping is out.
+    pub(super) fn restart_clock(&mut self, now: Tick) {
+        if matches!(self.stage(), Stage::Open | Stage::Paused | Stage::HungUp) {
             self.clock = Clock::new(now);
         }
     }
 
-    /// What is being sent has moved on, or begins: only that counts while reading is stopped.
+    /// The queue begins to fill: the time without progress is counted from here.
     #[inline]
-    pub(super) fn note_progress(&mut self, now: Tick) {
-        if self.paused && self.stage() == Stage::Paused {
+    pub(super) fn note_first_queued(&mut self, now: Tick) {
+        if self.reading != Reading::Deliver && self.stage() == Stage::Paused {
             self.clock.mark(now);
         }
     }
@@ -116,15 +191,21 @@ impl Connection {
             Disposition::Finish | Disposition::Await => Stage::Closing,
             Disposition::Open if self.close_sent() => Stage::Closing,
             Disposition::Open if !self.opened() => Stage::Opening,
-            Disposition::Open if self.paused => Stage::Paused,
-            Disposition::Open => Stage::Open,
+            Disposition::Open => match self.reading {
+                Reading::Deliver => Stage::Open,
+                Reading::Hold if self.hung_up => Stage::HungUp,
+                Reading::Hold => Stage::Paused,
+                // Nobody waits for the application any more; what is left is read to its end.
+                Reading::Discard => Stage::Closing,
+            },
         }
     }
 
-    fn time_out(&mut self) {
+    fn time_out(&mut self, timeout: Timeout) {
         // That a peer is slow to end TCP after the closing handshake is not worth a failure.
-        let failure = self.cut_short().unwrap_or(Failure::TimedOut);
-        self.give_up((self.disposition() == Disposition::Open).then_some(failure));
+        let in_order = self.disposition() != Disposition::Open && self.outbox.has_sent_data();
+        let failure = self.cut_short().unwrap_or(Failure::TimedOut(timeout));
+        self.give_up((!in_order).then_some(failure));
     }
 }
 

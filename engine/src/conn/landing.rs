@@ -1,6 +1,7 @@
 //! Large frames: what remains of one is received into the memory that its message is assembled in,
 //! without a copy.
 
+use super::reading::Reading;
 use super::state::Phase;
 use super::{Connection, Data, Env, Event, Failure};
 use crate::buffer::Pool;
@@ -63,6 +64,10 @@ impl Connection {
         }
         self.clock.heard(env.now);
         match self.inbound.landed(memory, fresh, env) {
+            Ok(Some((_, bytes))) if self.reading == Reading::Discard => {
+                self.discard(Data::Owned(bytes), env.pool);
+                Ok(None)
+            }
             Ok(whole) => Ok(whole.map(|(opcode, bytes)| Event::Message {
                 opcode,
                 data: Data::Owned(bytes),

@@ -4,7 +4,9 @@
 //!
 //! `inbound` makes messages of frames, `run` the many small ones that come together, `inflate`
 //! those that are compressed, `outbound` frames of messages, `deflate` compresses them, `cork` is
-//! for the short answers of a callback, `deadline` knows what must happen in time, `opening` (of a
+//! for the short answers of a callback, `deadline` knows what must happen in time, `reading` what
+//! becomes of what the peer sends when the application does not want it, `slow` what overtakes the
+//! messages that wait for a slow peer, `opening` (of a
 //! server), `asking` (of a client) and `closing` are the handshakes, and `state` knows which call
 //! means something when.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
@@ -17,9 +19,11 @@ mod deflate;
 mod inbound;
 mod inflate;
 mod landing;
+mod leaving;
 pub mod limits;
 mod opening;
 mod outbound;
+mod reading;
 pub(crate) mod run;
 mod slow;
 mod state;
@@ -34,6 +38,7 @@ use crate::tick::Tick;
 pub(crate) use cork::Cork;
 pub use deflate::Deflate;
 pub use limits::Limits;
+pub use reading::Reading;
 pub use state::Connection;
 pub use tools::Tools;
 
@@ -114,15 +119,32 @@ pub enum Failure {
     /// The proxy's answer opens no way to the server.
     #[error("proxy: {0}")]
     Proxy(BadAnswer),
-    /// Nothing in time: handshake, silence, closing handshake, or no progress of a send.
-    #[error("timed out")]
-    TimedOut,
+    /// Something did not happen in time.
+    #[error("{0}")]
+    TimedOut(Timeout),
     /// The transport ended without a Close frame.
     #[error("ended without a close frame")]
     EndOfStream,
     /// The encryption below failed: records that are none, or not the peer's.
     #[error("TLS failed")]
     Tls,
+}
+
+/// What did not happen in time, and in which: milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Timeout {
+    /// The opening handshake did not end.
+    #[error("no opening handshake within {0} ms")]
+    Opening(u32),
+    /// The peer was silent, and so it was after a Ping had left for it.
+    #[error("no answer to a Ping for {0} ms")]
+    Silence(u32),
+    /// The peer took nothing of what is queued for it.
+    #[error("the peer has read nothing for {0} ms")]
+    Stuck(u32),
+    /// The peer did not do its part after our Close had left.
+    #[error("no end of the closing handshake within {0} ms")]
+    Closing(u32),
 }
 
 /// How `send` queued a message.

@@ -62,7 +62,7 @@ impl Connection {
         }
     }
 
-    fn reject(&mut self, refusal: &Refusal, env: &mut Env<'_>) -> Failure {
+    pub(super) fn reject(&mut self, refusal: &Refusal, env: &mut Env<'_>) -> Failure {
         // What is sent for a status that is none.
         let status = if (400..=599).contains(&refusal.status) { refusal.status } else { 500 };
         let failure = Failure::Handshake(status);

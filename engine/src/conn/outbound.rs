@@ -1,7 +1,7 @@
 //! The sending direction: frames are written where they are sent from, in the order of the calls.
 
 use super::slow::Stalled;
-use super::{Cork, Env, Queued, SendError};
+use super::{Env, Queued, SendError};
 use crate::buffer::{Batch, Loan, Outgoing, Pool};
 use crate::proto::header::{self, CONTROL_MAX, HEADER_MAX};
 use crate::proto::utf8::{self, Utf8};
@@ -15,6 +15,10 @@ const SHARE_MIN: usize = 4 << 10;
 /// back by data, but every queue has an end.
 const CONTROL_RESERVE: usize = 64 << 10;
 
+/// What our own Pings say, so that their Pongs can be told from those that the application waits
+/// for.
+pub(super) const IDLE_PING: &[u8] = b"rws-idle";
+
 /// What the header of a frame says beside its length.
 #[derive(Clone, Copy)]
 pub(super) struct Head {
@@ -27,20 +31,29 @@ pub(super) struct Head {
 /// Frames to be sent. Owns no heap memory when all is sent.
 #[derive(Debug)]
 pub(super) struct Outbox {
-    queue: Batch,
+    pub(super) queue: Batch,
     pub(super) stalled: Option<Box<Stalled>>,
-    /// Bytes in `queue`, in `stalled.rest` and in the batch that is out.
+    /// Bytes in `queue`, in `stalled` and in the batch that is out.
     pub(super) buffered: usize,
+    /// Those of them that are not in `queue`.
+    pub(super) ahead: usize,
     /// The text message that is being sent in fragments.
     text: Utf8,
     /// The opcode of the message that is being sent in fragments.
-    message: Option<Opcode>,
+    pub(super) message: Option<Opcode>,
     /// A batch is out.
-    out: bool,
+    pub(super) out: bool,
+    /// The queue begins with what no control frame may overtake: the HTTP head that goes before all
+    /// frames, or an earlier control frame.
+    pub(super) heading: bool,
+    /// Nothing can be sent any more: nothing is queued.
+    pub(super) mute: bool,
+    /// Bytes of the Close frame.
+    pub(super) close_len: u8,
     /// The application was told that the queue is full, and not yet that it has drained.
-    full: bool,
+    pub(super) full: bool,
     /// Frames are masked: they are a client's (RFC 6455 §5.3).
-    masks: bool,
+    pub(super) masks: bool,
 }
 
 impl Outbox {
@@ -49,9 +62,13 @@ impl Outbox {
             queue: Batch::default(),
             stalled: None,
             buffered: 0,
+            ahead: 0,
             text: Utf8::new(),
             message: None,
             out: false,
+            heading: false,
+            mute: false,
+            close_len: 0,
             full: false,
             masks: role == Role::Client,
         }
@@ -78,40 +95,13 @@ impl Outbox {
     ) -> Result<Queued, SendError> {
         let max = send_queue_max(env);
         self.admit(opcode, payload.len(), fin, max)?;
-        if !opcode.is_control() {
+        if opcode.is_control() {
+            self.control(opcode, payload, env);
+        } else {
             self.check(opcode, payload, fin)?;
+            self.frame(opcode, fin, payload, env);
         }
-        self.frame(opcode, fin, payload, env);
         Ok(self.queued(max))
-    }
-
-    /// Lends the end of the queue for whole messages, as long as they need no more memory: none
-    /// while a message is sent in fragments, and none when the memory exceeds `max`. Not for
-    /// frames that are masked.
-    #[inline]
-    pub(super) fn cork(&mut self, max: usize, pool: &mut Pool) -> Option<Cork> {
-        if self.masks {
-            return None;
-        }
-        if self.queue.capacity() == 0 {
-            // Not a fresh batch: this one may refer to memory.
-            self.queue.give_back(pool.get());
-        }
-        let lend = self.message.is_none() && self.buffered + self.queue.room() <= max;
-        if !lend && self.queue.is_empty() {
-            std::mem::take(&mut self.queue).recycle(pool);
-        }
-        lend.then(|| Cork::new(self.queue.lend()))
-    }
-
-    /// Takes it back.
-    #[inline]
-    pub(super) fn uncork(&mut self, cork: Cork, pool: &mut Pool) {
-        self.buffered += cork.len();
-        self.queue.give_back(cork.queue);
-        if self.queue.is_empty() {
-            std::mem::take(&mut self.queue).recycle(pool);
-        }
     }
 
     /// Queues a message framed before. Whoever framed it has checked its text, unless it is a
@@ -133,6 +123,7 @@ impl Outbox {
             self.write(Head { opcode, fin, rsv1: message.rsv1() }, payload, env);
         } else {
             let header = message.header();
+            self.seal_if_long(env.pool);
             self.open(header.len(), env.pool);
             self.queue.copy(header);
             self.queue.share(payload.clone());
@@ -163,6 +154,7 @@ impl Outbox {
         if self.message.is_some() {
             return Err(SendError::Sequence);
         }
+        self.seal_if_long(env.pool);
         if headed == 0 {
             self.header(Head { opcode, fin: true, rsv1: false }, len, 0, None, env.pool);
         }
@@ -173,79 +165,27 @@ impl Outbox {
 
     /// Asks for a sign of life.
     pub(super) fn ping(&mut self, env: &mut Env<'_>) {
-        self.frame(Opcode::Ping, true, &[], env);
+        self.control(Opcode::Ping, IDLE_PING, env);
     }
 
     /// Queues a Close frame behind all that is queued.
     pub(super) fn close(&mut self, payload: &[u8], env: &mut Env<'_>) {
-        self.frame(Opcode::Close, true, payload, env);
+        if !self.mute {
+            let before = self.buffered;
+            self.frame(Opcode::Close, true, payload, env);
+            self.close_len = (self.buffered - before) as u8;
+        }
     }
 
     /// Queues bytes that are no frame: the upgrade or the answer to it, before all frames.
     pub(super) fn answer(&mut self, bytes: &[u8], pool: &mut Pool) {
+        if self.mute {
+            return;
+        }
+        self.heading = true;
         self.open(bytes.len(), pool);
         self.queue.copy(bytes);
         self.buffered += bytes.len();
-    }
-
-    /// The next batch to be sent, `None` when there is nothing or one is out already.
-    #[inline]
-    pub(super) fn transmit(&mut self) -> Option<Batch> {
-        if self.out {
-            return None;
-        }
-        let mut batch = match &mut self.stalled {
-            Some(stalled) => std::mem::take(&mut stalled.rest),
-            None => Batch::default(),
-        };
-        if batch.is_empty() {
-            batch = std::mem::take(&mut self.queue);
-        }
-        self.out = !batch.is_empty();
-        self.out.then_some(batch)
-    }
-
-    /// The batch comes back. `true` when the queue was full and has drained.
-    #[inline]
-    pub(super) fn transmitted(
-        &mut self,
-        mut batch: Batch,
-        bytes: usize,
-        env: &mut Env<'_>,
-    ) -> bool {
-        let max = send_queue_max(env);
-        let bytes = bytes.min(batch.len());
-        batch.advance(bytes);
-        self.out = false;
-        self.buffered -= bytes;
-        if batch.is_empty() {
-            batch.recycle(env.pool);
-        } else if self.queue.is_empty() {
-            std::mem::replace(&mut self.queue, batch).recycle(env.pool);
-        } else {
-            self.stalled.get_or_insert_default().rest = batch;
-        }
-        if self.stalled.is_some() && self.buffered <= max {
-            self.release_pong(env);
-        }
-        let drained = self.full && (self.buffered == 0 || self.buffered < max / 2);
-        self.full &= !drained;
-        drained
-    }
-
-    /// Forgets what is queued, and the batch that is out.
-    #[cfg(feature = "tls")]
-    pub(super) fn drop_all(&mut self, pool: &mut Pool) {
-        self.release(pool);
-        (self.buffered, self.out, self.full) = (0, false, false);
-    }
-
-    /// Gives all memory back.
-    pub(super) fn release(&mut self, pool: &mut Pool) {
-        std::mem::take(&mut self.queue).recycle(pool);
-        if let Some(stalled) = self.stalled.take() {
-            stalled.rest.recycle(pool);
-        }
     }
 
     /// Whether a frame of this kind and size may be queued now.
@@ -358,8 +298,17 @@ impl Outbox {
         }
     }
 
+    /// For what is queued by reference; what is copied comes to `make_room`.
+    #[inline]
+    fn seal_if_long(&mut self, pool: &Pool) {
+        if self.buffered - self.ahead >= pool.batch_max() {
+            self.seal();
+        }
+    }
+
     #[inline(never)]
     fn make_room(&mut self, len: usize, pool: &mut Pool) {
+        self.seal_if_long(pool);
         if self.queue.capacity() == 0 {
             // Not a fresh batch: this one may refer to memory.
             self.queue.give_back(pool.get());
@@ -379,7 +328,10 @@ impl Outbox {
     /// Bytes of heap memory, used or not.
     #[cfg(test)]
     pub(super) fn heap_bytes(&self) -> usize {
-        let stalled = |s: &Stalled| size_of::<Stalled>() + s.rest.capacity();
+        let stalled = |s: &Stalled| {
+            let sealed: usize = s.sealed.iter().map(Batch::capacity).sum();
+            size_of::<Stalled>() + s.rest.capacity() + s.control.capacity() + sealed
+        };
         self.queue.capacity() + self.stalled.as_deref().map_or(0, stalled)
     }
 }

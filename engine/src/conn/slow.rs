@@ -1,18 +1,25 @@
-//! What only a connection needs whose peer reads slowly.
+//! What only a connection needs whose peer reads more slowly than we send: what is ahead of the
+//! queue, and the answers to Pings that overtake it.
 
 use super::Env;
 use super::outbound::{Outbox, send_queue_max};
-use crate::buffer::Batch;
+use crate::buffer::{Batch, Pool};
 use crate::proto::Opcode;
 use crate::proto::header::CONTROL_MAX;
+use std::collections::VecDeque;
 
-/// What only a connection whose peer reads slowly has.
+/// What only a connection whose peer reads slowly has. In the order in which it leaves.
 #[derive(Debug, Default)]
 pub(super) struct Stalled {
-    /// What a short send left over. Goes before the queue.
+    /// What a short send left over. It may begin inside a frame, so nothing goes before it.
     pub(super) rest: Batch,
-    /// The answer to the latest Ping, held back while the queue is over its limit: the only one
-    /// that must be sent (RFC 6455 §5.5.3).
+    /// Control frames: "as soon as is practical" (RFC 6455 §5.5.2) is before the messages that
+    /// wait, between two frames.
+    pub(super) control: Batch,
+    /// Queues that have come to the size of a batch. Each ends where a frame ends.
+    pub(super) sealed: VecDeque<Batch>,
+    /// The answer to the latest Ping while the queue is over its limit: the only one that must be
+    /// sent (RFC 6455 §5.5.3). Leaves with the control frames.
     pub(super) pong: Option<Control>,
 }
 
@@ -22,11 +29,35 @@ pub(super) struct Control {
     len: u8,
 }
 
+impl Stalled {
+    fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+            && self.control.is_empty()
+            && self.sealed.is_empty()
+            && self.pong.is_none()
+    }
+
+    /// What leaves before the queue.
+    pub(super) fn next(&mut self, control_may_lead: bool) -> Batch {
+        if !self.rest.is_empty() {
+            std::mem::take(&mut self.rest)
+        } else if control_may_lead && !self.control.is_empty() {
+            std::mem::take(&mut self.control)
+        } else {
+            self.sealed.pop_front().unwrap_or_default()
+        }
+    }
+}
+
 impl Outbox {
     /// Answers a Ping.
     pub(super) fn pong(&mut self, payload: &[u8], env: &mut Env<'_>) {
-        if self.buffered <= send_queue_max(env) {
-            return self.frame(Opcode::Pong, true, payload, env);
+        if self.is_mute() || self.buffered <= send_queue_max(env) {
+            if let Some(stalled) = &mut self.stalled {
+                // An older one must not come behind this one, and need not come at all.
+                stalled.pong = None;
+            }
+            return self.control(Opcode::Pong, payload, env);
         }
         let mut pong = Control { payload: [0; CONTROL_MAX], len: 0 };
         for (to, from) in pong.payload.iter_mut().zip(payload) {
@@ -34,6 +65,37 @@ impl Outbox {
             pong.len += 1;
         }
         self.stalled.get_or_insert_default().pong = Some(pong);
+    }
+
+    /// Queues a control frame, other than Close, to leave before the messages that wait.
+    pub(super) fn control(&mut self, opcode: Opcode, payload: &[u8], env: &mut Env<'_>) {
+        if self.is_mute() {
+            return;
+        }
+        let is_long = self.buffered - self.ahead >= env.pool.batch_max();
+        if !self.is_out() && self.stalled.is_none() && !is_long {
+            // The queue is what leaves next, and usually there is nothing in it.
+            self.heading = true;
+            return self.frame(opcode, true, payload, env);
+        }
+        // It is written as any other frame, only elsewhere: for as long, that is the queue.
+        let (ahead, before) = (self.ahead, self.buffered);
+        self.ahead = before;
+        let mut lane = std::mem::take(&mut self.stalled.get_or_insert_default().control);
+        std::mem::swap(&mut self.queue, &mut lane);
+        self.frame(opcode, true, payload, env);
+        std::mem::swap(&mut self.queue, &mut lane);
+        self.ahead = ahead + (self.buffered - before);
+        self.stalled.get_or_insert_default().control = lane;
+    }
+
+    /// The queue has come to the size of a batch, at the end of a frame: what follows is a batch
+    /// of its own, so that control frames can leave between the two.
+    #[inline(never)]
+    pub(super) fn seal(&mut self) {
+        let queue = std::mem::take(&mut self.queue);
+        self.stalled.get_or_insert_default().sealed.push_back(queue);
+        self.ahead = self.buffered;
     }
 
     /// The peer has closed, or is to be closed upon: it wants no answer any more.
@@ -44,19 +106,51 @@ impl Outbox {
         self.settle_stalled();
     }
 
+    /// A batch has left: the answer that was held back goes next, unless a rest does.
     #[cold]
     pub(super) fn release_pong(&mut self, env: &mut Env<'_>) {
-        if let Some(pong) = self.stalled.as_mut().and_then(|stalled| stalled.pong.take()) {
+        if let Some(stalled) = &mut self.stalled
+            && stalled.rest.is_empty()
+            && let Some(pong) = stalled.pong.take()
+        {
             let payload = pong.payload.get(..usize::from(pong.len)).unwrap_or_default();
-            self.frame(Opcode::Pong, true, payload, env);
+            self.control(Opcode::Pong, payload, env);
         }
         self.settle_stalled();
     }
 
     /// Frees what a slow peer made necessary, once it no longer is.
     pub(super) fn settle_stalled(&mut self) {
-        if self.stalled.as_ref().is_some_and(|s| s.rest.is_empty() && s.pong.is_none()) {
+        if self.stalled.as_ref().is_some_and(|stalled| stalled.is_empty()) {
             self.stalled = None;
         }
+    }
+
+    /// Gives the memory of all that waits back.
+    pub(super) fn release(&mut self, pool: &mut Pool) {
+        std::mem::take(&mut self.queue).recycle(pool);
+        if let Some(stalled) = self.stalled.take() {
+            let Stalled { rest, control, sealed, .. } = *stalled;
+            for batch in sealed.into_iter().chain([rest, control]) {
+                batch.recycle(pool);
+            }
+        }
+    }
+
+    /// Bytes of the control frames that wait apart from the queue.
+    pub(super) fn control_len(&self) -> usize {
+        self.stalled.as_ref().map_or(0, |stalled| stalled.control.len())
+    }
+
+    /// Whether the end of what is to be sent next was left over by a short send.
+    #[inline]
+    pub(super) fn has_rest(&self) -> bool {
+        self.stalled.as_ref().is_some_and(|stalled| !stalled.rest.is_empty())
+    }
+
+    /// Whether nothing but control frames is left to be sent.
+    pub(super) fn has_sent_data(&self) -> bool {
+        let ahead = |stalled: &Stalled| !stalled.rest.is_empty() || !stalled.sealed.is_empty();
+        !self.is_out() && self.queue.is_empty() && !self.stalled.as_deref().is_some_and(ahead)
     }
 }

@@ -1,10 +1,11 @@
 //! A connection from its first byte to its last: which calls mean something when.
 
 use super::asking::Asked;
-use super::deadline::Clock;
+use super::deadline::{Clock, Ping};
 use super::deflate::Deflation;
 use super::inbound::{Found, Inbound, unmask_and_check};
-use super::outbound::Outbox;
+use super::outbound::{IDLE_PING, Outbox};
+use super::reading::{Losses, Reading};
 use super::{
     Cork, Data, Disposition, Env, Event, Failure, Limits, Queued, SendError, SendFlags, run,
 };
@@ -47,9 +48,16 @@ pub struct Connection {
     pub(super) phase: Phase,
     pub(super) disposition: Disposition,
     pub(super) opened: bool,
-    pub(super) paused: bool,
-    /// The peer has ended its direction of the transport.
+    pub(super) reading: Reading,
+    /// The peer has ended its direction while reading is stopped.
+    pub(super) hung_up: bool,
+    /// The peer has ended its direction of the transport, and all of it was received.
     pub(super) ended: bool,
+    /// Since the end began, all that was queued has left.
+    pub(super) all_left: bool,
+    /// How far our last Ping is.
+    pub(super) ping: Ping,
+    pub(super) losses: Option<Box<Losses>>,
 }
 
 impl Connection {
@@ -68,8 +76,12 @@ impl Connection {
             phase: Phase::Head,
             disposition: Disposition::Open,
             opened: false,
-            paused: false,
+            reading: Reading::Deliver,
+            hung_up: false,
             ended: false,
+            all_left: false,
+            ping: Ping::Left,
+            losses: None,
         }
     }
 
@@ -115,7 +127,7 @@ impl Connection {
         now: Tick,
         limits: &Limits,
     ) -> Option<Result<Whole<'b>, Violation>> {
-        if self.phase != Phase::Open {
+        if self.phase != Phase::Open || self.reading == Reading::Discard {
             return None;
         }
         let whole = self.inbound.next_whole(input, limits)?;
@@ -127,7 +139,8 @@ impl Connection {
     /// they may come now. Returns its length in bytes; [`run::next`] takes it apart.
     #[inline]
     pub(crate) fn unmask_run(&mut self, bytes: &mut [u8], now: Tick, limits: &Limits) -> usize {
-        if self.phase != Phase::Open || !self.inbound.takes_runs(limits) {
+        let reads = self.phase == Phase::Open && self.reading != Reading::Discard;
+        if !reads || !self.inbound.takes_runs(limits) {
             return 0;
         }
         let len = run::unmask(bytes, limits.message_max);
@@ -146,6 +159,9 @@ impl Connection {
     ) -> Result<Option<Event<'b>>, Failure> {
         loop {
             match self.inbound.next(input, env) {
+                Ok(Some(Found::Message { data, .. })) if self.reading == Reading::Discard => {
+                    self.discard(data, env.pool);
+                }
                 Ok(Some(Found::Message { opcode, data, first, last })) => {
                     return Ok(Some(Event::Message { opcode, data, first, last }));
                 }
@@ -186,7 +202,10 @@ impl Connection {
         env: &mut Env<'_>,
     ) -> Result<Option<Event<'b>>, Failure> {
         match opcode {
-            Opcode::Pong => return Ok(Some(Event::Pong(payload))),
+            Opcode::Pong if payload.as_slice() != IDLE_PING && self.reading != Reading::Discard => {
+                return Ok(Some(Event::Pong(payload)));
+            }
+            Opcode::Pong => {}
             Opcode::Close => {
                 let parsed = close::parse(payload.as_slice());
                 let (code, reason) = parsed.map_err(|v| self.violate(v, input, env))?;
@@ -281,7 +300,7 @@ impl Connection {
             return Err(if self.opened { SendError::Closing } else { SendError::NotOpen });
         }
         if self.outbox.buffered() == 0 {
-            self.note_progress(env.now);
+            self.note_first_queued(env.now);
         }
         Ok(())
     }
@@ -289,7 +308,12 @@ impl Connection {
     /// The next batch to be sent, `None` when there is nothing or one is out already.
     #[inline]
     pub fn transmit(&mut self) -> Option<Batch> {
-        self.outbox.transmit()
+        let is_rest = self.outbox.has_rest();
+        let batch = self.outbox.transmit();
+        if batch.is_some() {
+            self.note_handed_out(is_rest);
+        }
+        batch
     }
 
     /// Gives the batch back with the number of its bytes that were sent; the rest of it is what
@@ -297,10 +321,11 @@ impl Connection {
     /// below half of `send_queue_max`.
     #[inline]
     pub fn transmitted(&mut self, batch: Batch, bytes: usize, env: &mut Env<'_>) -> bool {
+        let drained = self.outbox.transmitted(batch, bytes, env);
         if bytes > 0 {
             self.note_progress(env.now);
         }
-        self.outbox.transmitted(batch, bytes, env)
+        drained
     }
 
     /// Whether `accept` was called: `on_open` belongs to it, and so `on_close`.

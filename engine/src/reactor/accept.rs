@@ -1,6 +1,7 @@
 //! New connections, and when not to take any.
 
 use super::log::Level;
+use super::slab::EndsBy;
 use super::{Reactor, key};
 use crate::conn::Connection;
 use crate::ring::{Accepted, Errno, Kernel, Token};
@@ -101,7 +102,7 @@ impl<K: Kernel> Reactor<K> {
 
     fn open(&mut self, index: usize, accepted: Accepted) {
         let endpoint = self.listeners[index].endpoint;
-        let conn = Connection::server(self.ctx.now);
+        let conn = Connection::server(self.ctx.served.now);
         let user = self.endpoints.served[endpoint as usize].user;
         let tenant = if self.ctx.draining {
             None
@@ -116,7 +117,9 @@ impl<K: Kernel> Reactor<K> {
         #[cfg(feature = "tls")]
         if let Some(settings) = &self.endpoints.served[endpoint as usize].tls {
             slot.tls = super::tls::Link::server(settings);
-            slot.abort = slot.tls.is_none();
+            if slot.tls.is_none() {
+                (slot.abort, slot.ends_by) = (true, EndsBy::Tls);
+            }
         }
         // On a socket for both families an IPv4 peer comes as ::ffff:a.b.c.d.
         slot.peer = accepted.peer.map(|at| SocketAddr::new(at.ip().to_canonical(), at.port()));

@@ -1,5 +1,6 @@
 //! What a reactor holds, counted for the simulator.
 
+use super::landing::How;
 use super::{Conn, Reactor};
 use crate::ring::Kernel;
 
@@ -32,9 +33,9 @@ impl<K: Kernel> Reactor<K> {
         }
     }
 
-    /// Whether a receive is armed for a connection that is live and can still send.
+    /// Whether a receive is armed for a connection that is live and whose input is held back.
     pub(crate) fn is_receiving(&mut self, conn: Conn) -> bool {
         let slot = self.ctx.slab.live(conn);
-        slot.is_some_and(|slot| slot.receiving && !slot.end_of_stream)
+        slot.is_some_and(|slot| slot.holds() && slot.receiving && slot.how != How::Watch)
     }
 }

@@ -158,7 +158,7 @@ impl<K: Kernel> Reactor<K> {
         let (target, endpoint) = (Arc::clone(&dial.target), dial.endpoint);
         let limits = &ctx.limits[endpoint as usize];
         let (pool, tools) = (&mut ctx.pool, &mut ctx.tools);
-        let mut env = Env { now: ctx.now, limits, pool, tools, copied: &mut 0 };
+        let mut env = Env { now: ctx.served.now, limits, pool, tools, copied: &mut 0 };
         let conn = match &target.proxy {
             Some(proxy) => Connection::tunnel(&proxy.request(&target.url), &mut env),
             None => Connection::unasked(env.now),
@@ -222,6 +222,7 @@ impl<K: Kernel> Reactor<K> {
                 let late = self.ctx.slab.at(slot);
                 late.errno = Errno::TIMEDOUT.raw_os_error();
                 late.abort = true;
+                late.ends_by = super::slab::EndsBy::Receiving;
                 self.ctx.mark_dirty(slot);
             }
             _ if dial.deadline <= now => {

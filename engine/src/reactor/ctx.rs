@@ -7,13 +7,14 @@ use super::lent::{Delivery, Lending, Lent};
 use super::log::Logger;
 use super::mailbox::Mail;
 use super::name::{CallError, Conn, Timer};
-use super::slab::{Slab, Slot};
+use super::served::Served;
+use super::slab::{EndsBy, Slab, Slot};
 use super::stats::Counters;
 use super::timers::Timers;
 use super::wheel::Wheel;
 use crate::buffer::{Outgoing, Pool};
 use crate::codec::Done;
-use crate::conn::{Cork, Env, Limits, Queued, SendError, SendFlags, Tools};
+use crate::conn::{Cork, Env, Limits, Queued, Reading, SendError, SendFlags, Tools};
 use crate::proto::{Answer, CloseCode, Opcode, Origins};
 use crate::ring::Buffers;
 use crate::tick::Tick;
@@ -64,6 +65,7 @@ pub struct Context {
     /// Other reactors that have mail from us and must be woken when the turn ends.
     pub(super) to_wake: Vec<u32>,
     pub(super) now: Tick,
+    pub(super) served: Served,
     /// The engine is stopping: upgrades are refused.
     pub(super) draining: bool,
     pub(super) index: u32,
@@ -186,6 +188,7 @@ impl Context {
         }
         self.on_live(conn, |slot, _| {
             (slot.abort, slot.quit) = (true, true);
+            slot.ends_by = EndsBy::Application;
             Ok(())
         })
     }
@@ -363,10 +366,7 @@ impl Context {
             return self.forward(conn, Mail::Pause { conn, paused });
         }
         self.on_live(conn, |slot, env| {
-            if slot.paused != paused {
-                slot.paused = paused;
-                slot.conn.set_paused(paused, env.now);
-            }
+            slot.conn.set_paused(paused, env.now);
             Ok(())
         })
     }
@@ -383,10 +383,10 @@ impl Context {
         let slot = self.slab.live(conn).ok_or(CallError::Gone)?;
         let limits = &self.limits[slot.endpoint as usize];
         let (pool, tools) = (&mut self.pool, &mut self.tools);
-        let mut env = Env { now: self.now, limits, pool, tools, copied: &mut 0 };
+        let mut env = Env { now: self.served.now, limits, pool, tools, copied: &mut 0 };
         let done = call(slot, &mut env);
         if conn == self.delivering {
-            self.run_stopped = slot.paused || slot.abort;
+            self.run_stopped = slot.conn.reading() != Reading::Deliver || slot.abort;
         }
         let done = done?;
         if !slot.dirty {

@@ -28,7 +28,7 @@ pub(super) fn with_env<T>(
     let mut copied = 0;
     let limits = &ctx.limits[slot.endpoint as usize];
     let (pool, tools) = (&mut ctx.pool, &mut ctx.tools);
-    let mut env = Env { now: ctx.now, limits, pool, tools, copied: &mut copied };
+    let mut env = Env { now: ctx.served.now, limits, pool, tools, copied: &mut copied };
     let done = call(&mut slot.conn, &mut env);
     if copied > 0 {
         ctx.counters.bytes_copied.add(copied);
@@ -47,12 +47,12 @@ pub(super) fn deliver(ctx: &mut Context, endpoints: &[Served], index: u32, bytes
         if slot.phase != Phase::Live || slot.abort {
             return;
         }
-        if slot.paused {
+        if slot.holds() {
             park(ctx, index, input.peek());
             break;
         }
         let limits = &ctx.limits[slot.endpoint as usize];
-        let len = slot.conn.unmask_run(input.peek_mut(), ctx.now, limits);
+        let len = slot.conn.unmask_run(input.peek_mut(), ctx.served.now, limits);
         if len > 0 {
             deliver_run(ctx, handler, conn, input.take(len));
             if input.is_empty() {
@@ -62,7 +62,7 @@ pub(super) fn deliver(ctx: &mut Context, endpoints: &[Served], index: u32, bytes
         }
         let user = slot.user;
         let limits = &ctx.limits[slot.endpoint as usize];
-        match slot.conn.receive_whole(&mut input, ctx.now, limits) {
+        match slot.conn.receive_whole(&mut input, ctx.served.now, limits) {
             Some(Ok(Whole { header: Header { opcode, .. }, room, data: payload, .. })) => {
                 ctx.offer_echo(opcode, room, payload);
                 let message = Message { opcode, payload, first: true, last: true, user };
@@ -123,9 +123,15 @@ fn deliver_run(ctx: &mut Context, handler: &dyn Handler, conn: Conn, run: &mut [
     let payloads = len - messages.run.len() - messages.taken * run::HEADER;
     ctx.counters.messages_in.add(messages.taken as u64);
     ctx.counters.bytes_in.add(payloads as u64);
-    if !messages.run.is_empty() && ctx.slab.at(conn.slot()).paused {
+    if messages.run.is_empty() {
+        return;
+    }
+    let slot = ctx.slab.at(conn.slot());
+    if slot.holds() {
         run::mask_again(messages.run);
         park(ctx, conn.slot(), messages.run);
+    } else {
+        slot.conn.count_unread(messages.run.len());
     }
 }
 
@@ -142,9 +148,10 @@ pub(super) fn park(ctx: &mut Context, index: u32, bytes: &[u8]) {
 pub(super) fn unpark(ctx: &mut Context, endpoints: &[Served], index: u32) {
     let mut parked = std::mem::take(&mut ctx.slab.at(index).parked);
     deliver(ctx, endpoints, index, &mut parked);
+    let now = ctx.served.now;
     let slot = ctx.slab.at(index);
     if slot.end_of_stream && slot.parked.is_empty() {
-        slot.conn.end_of_stream();
+        slot.conn.end_of_stream(now);
     }
 }
 

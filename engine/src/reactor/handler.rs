@@ -1,11 +1,11 @@
 //! What an application implements. Calls run on the reactor's thread; several reactors call the
 //! same handler at once. They must not block. No call re-enters another.
 
+pub use super::closed::{Cause, Closed};
 use super::ctx::Context;
 pub use super::deliver::Messages;
 use super::name::Conn;
 use super::target::NotConnected;
-use crate::conn::CloseInfo;
 use crate::proto::Opcode;
 use crate::proto::handshake::{InvalidHeader, Refusal, Request, Response};
 use std::net::SocketAddr;
@@ -46,13 +46,13 @@ pub trait Handler: Send + Sync + 'static {
         }
         messages
     }
-    /// A Pong came.
+    /// A Pong came that answers no Ping of the engine's own.
     fn on_pong(&self, _ctx: &mut Context, _conn: Conn, _payload: &[u8]) {}
     /// The send queue was full and has fallen below half of its limit.
     fn on_drain(&self, _ctx: &mut Context, _conn: Conn) {}
     /// The connection is gone; its handle is stale from here on (`Context::user` still answers
     /// inside this call).
-    fn on_close(&self, _ctx: &mut Context, _conn: Conn, _closed: &Closed<'_>) {}
+    fn on_close(&self, _ctx: &mut Context, _conn: Conn, _closed: &mut Closed<'_>) {}
 }
 
 /// An upgrade in progress, lent to `on_upgrade`.
@@ -124,13 +124,4 @@ pub struct Message<'a> {
     pub last: bool,
     /// The connection's user word, as it was when the message came.
     pub user: usize,
-}
-
-/// How a connection ended.
-#[derive(Clone, Copy, Debug)]
-pub struct Closed<'a> {
-    /// Codes and reason.
-    pub info: CloseInfo<'a>,
-    /// The `errno` that ended the transport; 0 if it ended in order.
-    pub errno: i32,
 }

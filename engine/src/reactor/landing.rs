@@ -21,6 +21,8 @@ pub(super) enum How {
     Head,
     /// Once, into the memory of the message in progress.
     Landing,
+    /// Not at all: the end is watched for.
+    Watch,
 }
 
 /// When to receive how, and when to copy.
@@ -135,6 +137,12 @@ impl<K: Kernel> Reactor<K> {
         self.ctx.echo_min = sizes.echo_min;
     }
 
+    /// Another size of batches than the default one, for tests.
+    #[cfg(feature = "sim")]
+    pub(crate) fn send_in_batches_of(&mut self, bytes: usize) {
+        self.ctx.pool.set_batch_max(bytes);
+    }
+
     /// What had to wait may go, behind the messages that are coming already: one that is received,
     /// unmasked and sent on in one go is in the cache all the while, and its memory is used again.
     pub(super) fn resume_landings(&mut self) {
@@ -227,7 +235,7 @@ impl<K: Kernel> Reactor<K> {
             return slot.conn.take_back(memory, &mut self.ctx.pool);
         }
         slot.fresh = fresh as u32;
-        if slot.paused || !slot.parked.is_empty() {
+        if slot.holds() || !slot.parked.is_empty() {
             let held = memory.len() - fresh;
             park(&mut self.ctx, index, &memory[held..]);
             memory.truncate(held);

@@ -7,6 +7,7 @@
 mod accept;
 #[cfg(feature = "sim")]
 pub(crate) mod census;
+mod closed;
 mod connect;
 mod cork;
 pub mod ctx;
@@ -22,6 +23,7 @@ pub mod log;
 mod mailbox;
 mod name;
 mod refused;
+mod served;
 mod settle;
 mod setup;
 mod slab;
@@ -31,28 +33,28 @@ pub mod target;
 mod timers;
 #[cfg(feature = "tls")]
 mod tls;
+mod transport;
 mod wheel;
 
 pub use ctx::Context;
 pub use dials::{Busy, Found, Resolve};
 pub use handle::Handle;
-pub use handler::{Closed, Handler, Message, Upgrade};
+pub use handler::{Cause, Closed, Handler, Message, Upgrade};
 pub use name::{CallError, Conn, Timer};
 pub use setup::{Served, Setup};
 pub use stats::Stats;
 pub use target::{ConnectError, NotConnected, Target, TargetError};
 
-use crate::buffer::{Batch, Pool};
-use crate::conn::{Cork, Disposition, Tools};
-use crate::ring::{Completion, Errno, Kernel, KernelError, Lease, Token};
+use crate::buffer::Pool;
+use crate::conn::{Cork, Tools};
+use crate::ring::{Completion, Kernel, KernelError};
 use accept::Listener;
-use deliver::{deliver, handle_of, park, with_env};
 use dials::Dials;
 use endpoints::Endpoints;
-use landing::{How, Landings, Sizes};
-use lent::{Delivery, Lent};
+use landing::{Landings, Sizes};
+use lent::Lent;
 use mailbox::Mail;
-use slab::{Phase, Slab};
+use slab::Slab;
 use std::sync::Arc;
 use std::time::Duration;
 use timers::Timers;
@@ -118,6 +120,7 @@ impl<K: Kernel> Reactor<K> {
             lent: Lent::default(),
             to_wake: Vec::new(),
             now,
+            served: served::Served::new(now),
             draining: false,
             index: setup.index,
             user: setup.user,
@@ -189,7 +192,7 @@ impl<K: Kernel> Reactor<K> {
             self.give_up(error.errno);
             return Err(error);
         }
-        self.ctx.now = self.kernel.now();
+        self.ctx.waited(self.kernel.now(), timeout);
         self.ctx.counters.turns.add(1);
         self.ctx.counters.buffers_exhausted.set(self.kernel.buffers_exhausted());
         self.ctx.count_codec();
@@ -212,6 +215,7 @@ impl<K: Kernel> Reactor<K> {
         match completion {
             Completion::Received { token, result, more } => self.received(token, result, more),
             Completion::Landed { token, memory, result } => self.landed(token, memory, result),
+            Completion::HungUp { token, result } => self.hung_up(token, result),
             Completion::Sent { token, batch, result } => self.sent(token, batch, result),
             Completion::Accepted { listener, result, more } => {
                 self.accepted(listener, result, more);
@@ -219,126 +223,6 @@ impl<K: Kernel> Reactor<K> {
             Completion::Connected { attempt, result } => self.connected(attempt, result),
             Completion::Closed { token } => self.closed(token),
             Completion::Woken => {}
-        }
-    }
-
-    fn received(&mut self, token: Token, result: Result<Option<Lease>, Errno>, more: bool) {
-        let Some(slot) = self.ctx.slab.by_token(token) else {
-            // Stale: the slot has another tenant, whose bytes these are not.
-            if let Ok(Some(lease)) = result {
-                self.kernel.release(lease);
-            }
-            return;
-        };
-        if !more {
-            slot.receiving = false;
-            slot.cancelling = false;
-            self.ctx.mark_dirty(token.slot);
-        }
-        let slot = self.ctx.slab.at(token.slot);
-        match result {
-            Ok(Some(lease)) if slot.phase == Phase::Live => {
-                let how = slot.how;
-                self.feed(token.slot, lease);
-                if how == How::Head {
-                    self.note_head(token.slot);
-                } else if self.must_move(token.slot) {
-                    self.ctx.mark_dirty(token.slot);
-                }
-            }
-            Ok(Some(lease)) => self.kernel.release(lease),
-            Ok(None) => self.receive_ended(token.slot, Ok(())),
-            Err(errno) => self.receive_ended(token.slot, Err(errno)),
-        }
-    }
-
-    /// A receive has brought no more bytes: the end of the stream, a cancel or an error.
-    fn receive_ended(&mut self, index: u32, result: Result<(), Errno>) {
-        let slot = self.ctx.slab.at(index);
-        match result {
-            Ok(()) => {
-                slot.end_of_stream = true;
-                if slot.phase == Phase::Live && !slot.has_backlog() {
-                    slot.conn.end_of_stream();
-                }
-            }
-            Err(Errno::CANCELED) => {}
-            // The closing handshake is complete: how the peer then drops TCP is its affair.
-            Err(_) if slot.is_closed() => slot.abort = true,
-            Err(errno) => {
-                slot.errno = errno.raw_os_error();
-                slot.abort = true;
-            }
-        }
-    }
-
-    /// Lends a filled buffer to its connection for as long as its callbacks run.
-    fn feed(&mut self, index: u32, mut lease: Lease) {
-        #[cfg(feature = "tls")]
-        if self.ctx.slab.at(index).is_secure() {
-            return self.feed_tls(index, lease);
-        }
-        let buffer = lease.id();
-        let bytes = self.kernel.bytes(&mut lease);
-        let slot = self.ctx.slab.at(index);
-        if slot.paused || !slot.parked.is_empty() {
-            park(&mut self.ctx, index, bytes);
-            return self.kernel.release(lease);
-        }
-        let start = bytes.as_ptr() as usize;
-        let memory = start..start + bytes.len();
-        self.ctx.delivery = Some(Delivery::new(buffer, memory));
-        deliver(&mut self.ctx, &self.endpoints.served, index, bytes);
-        let delivery = self.ctx.delivery.take();
-        if delivery.is_some_and(|delivery| delivery.is_kept()) {
-            self.kernel.forget(lease);
-        } else {
-            self.kernel.release(lease);
-        }
-    }
-
-    fn sent(&mut self, token: Token, batch: Batch, result: Result<usize, Errno>) {
-        let live = match self.ctx.slab.by_token(token) {
-            Some(slot) => {
-                slot.sending = false;
-                slot.phase == Phase::Live
-            }
-            None => false,
-        };
-        if !live {
-            batch.recycle(&mut self.ctx.pool);
-            if self.ctx.slab.by_token(token).is_some() {
-                self.ctx.mark_dirty(token.slot);
-            }
-            return;
-        }
-        // A stream socket takes at least one byte or fails: 0 would be tried for ever.
-        let result = result.and_then(|n| if n == 0 { Err(Errno::PIPE) } else { Ok(n) });
-        let taken = result.unwrap_or(0);
-        self.ctx.counters.bytes_out.add(taken as u64);
-        #[cfg(feature = "tls")]
-        let (batch, taken) = match self.ctx.slab.at(token.slot).is_secure() {
-            false => (batch, taken),
-            true => match self.ctx.uncover(token.slot, batch, taken) {
-                Some(sent) => sent,
-                None => return,
-            },
-        };
-        let drained =
-            with_env(&mut self.ctx, token.slot, |conn, env| conn.transmitted(batch, taken, env));
-        let slot = self.ctx.slab.at(token.slot);
-        if let Err(errno) = result {
-            slot.errno = errno.raw_os_error();
-            slot.abort = true;
-        }
-        if slot.abort || slot.conn.buffered() > 0 || slot.conn.disposition() != Disposition::Open {
-            self.ctx.mark_dirty(token.slot);
-        }
-        let slot = self.ctx.slab.at(token.slot);
-        if drained && slot.announced && !slot.abort {
-            let endpoint = slot.endpoint;
-            let conn = handle_of(&mut self.ctx, token.slot);
-            self.endpoints.handler(endpoint).on_drain(&mut self.ctx, conn);
         }
     }
 

@@ -35,31 +35,47 @@ impl<K: Kernel> Reactor<K> {
         }
     }
 
-    /// A connection that we made is over, or did not come to be.
-    pub(super) fn dial_lost(&mut self, slot: u32) {
+    /// A connection that we were to make did not come to be.
+    pub(super) fn dial_refused(&mut self, slot: u32) {
         let slot = self.ctx.slab.at(slot);
         let index = std::mem::replace(&mut slot.dial, NO_DIAL);
         if index == NO_DIAL {
             return;
         }
-        if !slot.announced {
-            let error = match self.ctx.draining {
-                true => ConnectError::Stopped,
-                false => ConnectError::of(slot.conn.failure(), slot.errno, slot.tls_failure()),
-            };
-            let body = slot.conn.refusal_body().to_vec();
-            return self.refuse_dial(index, &error, &body);
+        let error = match self.ctx.draining {
+            true => ConnectError::Stopped,
+            false => ConnectError::of(slot.conn.failure(), slot.errno, slot.tls_failure()),
+        };
+        let body = slot.conn.refusal_body().to_vec();
+        self.refuse_dial(index, &error, &body);
+    }
+
+    /// In how many milliseconds a connection that we made, and that is over, is made again; 0: not.
+    pub(super) fn retry_after(&mut self, slot: u32) -> u32 {
+        let slot = self.ctx.slab.at(slot);
+        let (index, by_application) = (slot.dial, slot.quit);
+        if index == NO_DIAL || by_application || self.ctx.draining {
+            return 0;
         }
-        let by_application = slot.quit;
+        let target = Arc::clone(&self.ctx.dials.at(index).target);
+        self.delay(&target, 0)
+    }
+
+    /// A connection that we made is over, and was reported so: the application has decided
+    /// whether it is made again.
+    pub(super) fn dial_ended(&mut self, slot: u32, retry_ms: u32) {
+        let slot = self.ctx.slab.at(slot);
+        let index = std::mem::replace(&mut slot.dial, NO_DIAL);
+        if index == NO_DIAL {
+            return;
+        }
         let dial = self.ctx.dials.at(index);
         dial.failures = 0;
         dial.stage = Stage::Waiting;
-        let target = Arc::clone(&dial.target);
-        let delay = self.delay(&target, 0);
-        if delay == 0 || by_application || self.ctx.draining {
+        if retry_ms == 0 || self.ctx.draining {
             return self.end_dial(index);
         }
-        self.wake_dial(index, self.ctx.now + u64::from(delay));
+        self.wake_dial(index, self.ctx.now + u64::from(retry_ms));
     }
 
     /// Those that have no socket are refused: the engine stops.

@@ -1,8 +1,9 @@
 //! What a connection wants of the kernel, settled once per turn, and its teardown in named steps:
 //! abort, join what is in flight, close, reset.
 
+use super::closed::Closed;
 use super::deliver::{handle_of, unpark, with_env};
-use super::handler::Closed;
+use super::landing::How;
 use super::slab::{Phase, Slot};
 use super::{Reactor, key};
 use crate::conn::{CloseInfo, Disposition, Failure};
@@ -27,7 +28,7 @@ impl<K: Kernel> Reactor<K> {
 
     fn settle(&mut self, index: u32) {
         let slot = self.ctx.slab.at(index);
-        if !slot.paused && !slot.abort && !slot.parked.is_empty() {
+        if !slot.holds() && !slot.abort && !slot.parked.is_empty() {
             unpark(&mut self.ctx, &self.endpoints.served, index);
         }
         if self.is_over(index) {
@@ -35,17 +36,10 @@ impl<K: Kernel> Reactor<K> {
         }
         let slot = self.ctx.slab.at(index);
         let token = token_of(index, slot);
-        let wanted = !slot.paused && !slot.end_of_stream;
-        if !slot.receiving {
-            if wanted {
-                self.arm_receive(index);
-            }
-        } else if !slot.cancelling && (!wanted || self.must_move(index)) {
-            self.ctx.slab.at(index).cancelling = true;
-            self.kernel.cancel_receive(token);
-        }
+        self.settle_receive(index);
+        let waits = self.ctx.served.waits.wrapping_add(1);
         let slot = self.ctx.slab.at(index);
-        if !slot.sending {
+        if !slot.sending && !slot.send_ended {
             #[cfg(feature = "tls")]
             let batch = match slot.is_secure() {
                 true => self.ctx.cover(index),
@@ -56,13 +50,43 @@ impl<K: Kernel> Reactor<K> {
             let slot = self.ctx.slab.at(index);
             if let Some(batch) = batch {
                 slot.sending = true;
+                slot.sent_in = waits;
                 self.kernel.send(slot.socket, token, batch);
-            } else if slot.conn.disposition() == Disposition::Finish && !slot.send_ended {
+            } else if slot.conn.disposition() == Disposition::Finish {
                 slot.send_ended = true;
                 self.kernel.shutdown_send(slot.socket);
             }
         }
         self.schedule(index);
+    }
+
+    /// Sees to it that what is wanted of the peer is armed: a receive, or while the application has
+    /// paused a poll, so that a peer that is gone is not kept for ever.
+    fn settle_receive(&mut self, index: u32) {
+        let slot = self.ctx.slab.at(index);
+        let token = token_of(index, slot);
+        let reads = !slot.holds();
+        if slot.receiving {
+            let fits = match slot.how {
+                How::Watch => !reads,
+                _ => reads && !self.must_move(index),
+            };
+            let slot = self.ctx.slab.at(index);
+            if !slot.cancelling && !fits {
+                slot.cancelling = true;
+                self.kernel.cancel_receive(token);
+            }
+        } else if reads {
+            if !slot.end_of_stream {
+                self.arm_receive(index);
+            }
+        } else if slot.end_of_stream || slot.end_seen {
+            slot.conn.peer_hung_up(self.ctx.served.now);
+        } else {
+            slot.how = How::Watch;
+            slot.receiving = true;
+            self.kernel.watch(slot.socket, token);
+        }
     }
 
     /// Whether nothing is left to do but to give the socket back.
@@ -74,13 +98,13 @@ impl<K: Kernel> Reactor<K> {
         if slot.conn.disposition() != Disposition::Abort {
             return false;
         }
-        let timed_out = slot.conn.failure() == Some(Failure::TimedOut);
-        let sends_more = slot.conn.buffered() > 0 || slot.owes();
-        if timed_out || !slot.end_of_stream || !sends_more {
+        let timed_out = matches!(slot.conn.failure(), Some(Failure::TimedOut(_)));
+        let owes = slot.owes() && !slot.send_ended;
+        if timed_out || !slot.end_of_stream || !owes {
             return true;
         }
-        // The peer has ended its direction but may still read: what is queued (the answer to its
-        // request, our half of the closing handshake) is sent, within the close timeout.
+        // The peer has ended its direction but may still read: TLS has its last words, within the
+        // close timeout.
         if !slot.lingering {
             slot.lingering = true;
             let until =
@@ -103,6 +127,8 @@ impl<K: Kernel> Reactor<K> {
         let Some(deadline) = slot.conn.deadline(&self.ctx.limits[slot.endpoint as usize]) else {
             return;
         };
+        // In the past it is when its input waits for its turn: not before the next one.
+        let deadline = self.ctx.served.on_the_clock(deadline).max(self.ctx.now + 1);
         match slot.timer {
             Some((_, at)) if at <= deadline => return,
             Some((node, _)) => self.ctx.wheel.remove(node),
@@ -111,23 +137,43 @@ impl<K: Kernel> Reactor<K> {
         slot.timer = Some((self.ctx.wheel.insert(deadline, key::of_slot(index)), deadline));
     }
 
+    /// Whether the peer may have said something that we have not taken: what it is judged by must
+    /// be read first.
+    fn is_unheard(&mut self, index: u32) -> bool {
+        let slot = self.ctx.slab.at(index);
+        if slot.holds() || slot.end_of_stream {
+            return false;
+        }
+        // A handshake, or a large message, that waits for its turn; no buffer is free.
+        let token = token_of(index, slot);
+        slot.has_backlog() || !slot.receiving || self.kernel.is_starved(token)
+    }
+
     /// A connection's node on the wheel has fired.
     pub(super) fn expired(&mut self, index: u32) {
-        let now = self.ctx.now;
+        let now = self.ctx.served.now;
         let slot = self.ctx.slab.at(index);
         slot.timer = None;
         if slot.phase != Phase::Live {
             return;
         }
+        self.ctx.mark_dirty(index);
+        let slot = self.ctx.slab.at(index);
         if slot.lingering {
             slot.abort = true;
-        } else {
-            let limits = &self.ctx.limits[slot.endpoint as usize];
-            if slot.conn.deadline(limits).is_some_and(|deadline| deadline <= now) {
-                with_env(&mut self.ctx, index, |conn, env| conn.expired(env));
-            }
+            return;
         }
-        self.ctx.mark_dirty(index);
+        let limits = &self.ctx.limits[slot.endpoint as usize];
+        let due = slot.conn.deadline(limits).is_some_and(|deadline| deadline <= now);
+        if !due || self.is_unheard(index) {
+            return;
+        }
+        with_env(&mut self.ctx, index, |conn, env| conn.expired(env));
+        let slot = self.ctx.slab.at(index);
+        // What a server says to a request that is late cannot be said before TLS is spoken.
+        if slot.conn.disposition() == Disposition::Finish && slot.is_unestablished() {
+            slot.abort = true;
+        }
     }
 
     /// Teardown, step 1: the application hears of it, the connection's memory goes back, and what
@@ -141,16 +187,18 @@ impl<K: Kernel> Reactor<K> {
         let refused = matches!(slot.conn.failure(), Some(Failure::Handshake(_)));
         match slot.conn.failure() {
             Some(Failure::Violation(_)) => self.ctx.counters.violations.add(1),
-            Some(Failure::TimedOut) => self.ctx.counters.timeouts.add(1),
+            Some(Failure::TimedOut(_)) => self.ctx.counters.timeouts.add(1),
             _ => {}
         }
         if refused {
             self.ctx.counters.refused.add(1);
         }
         if slot.announced {
-            self.report_close(index);
+            let retry_ms = self.report_close(index);
+            self.dial_ended(index, retry_ms);
+        } else {
+            self.dial_refused(index);
         }
-        self.dial_lost(index);
         let slot = self.ctx.slab.at(index);
         slot.parked = Vec::new();
         self.landings.revoke(slot);
@@ -170,17 +218,24 @@ impl<K: Kernel> Reactor<K> {
         self.join(index);
     }
 
-    fn report_close(&mut self, index: u32) {
+    /// In how many milliseconds the connection is to be made again; 0: not.
+    fn report_close(&mut self, index: u32) -> u32 {
+        let retry_ms = self.retry_after(index);
         let conn = handle_of(&mut self.ctx, index);
         let slot = self.ctx.slab.at(index);
         let info = slot.conn.close_info();
         let reason = info.reason.to_owned();
-        let closed = Closed {
+        let mut closed = Closed {
             info: CloseInfo { reason: &reason, code: info.code, sent: info.sent },
             errno: slot.errno,
+            cause: slot.cause(),
+            unsent: slot.conn.unsent(),
+            unread: slot.conn.unread() + slot.parked.len() as u64,
+            retry_ms,
         };
         let endpoint = slot.endpoint;
-        self.endpoints.handler(endpoint).on_close(&mut self.ctx, conn, &closed);
+        self.endpoints.handler(endpoint).on_close(&mut self.ctx, conn, &mut closed);
+        closed.retry_ms
     }
 
     /// Teardown, step 2: closing a socket with an operation in flight would race with it, so wait

@@ -4,7 +4,7 @@ use super::dials::NO_DIAL;
 use super::landing::How;
 use super::name::Conn;
 use super::wheel::NodeId;
-use crate::conn::{Connection, Disposition};
+use crate::conn::{Connection, Disposition, Reading};
 use crate::ring::{Socket, Token};
 use crate::tick::Tick;
 use std::net::SocketAddr;
@@ -20,6 +20,25 @@ pub(super) enum Phase {
     Joining,
     /// The socket is being closed; nothing else is in flight.
     Closing,
+}
+
+/// What ends a connection beside the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum EndsBy {
+    /// Nothing: the connection knows.
+    Itself,
+    /// A call of the application.
+    Application,
+    /// The grace of a stop is over.
+    Stop,
+    /// A receive has failed with the slot's `errno`, or a poll has.
+    Receiving,
+    /// A send has.
+    Sending,
+    /// The reactor cannot go on, with that `errno`.
+    Reactor,
+    /// TLS could not begin, or go on, and has nothing to say to the peer.
+    Tls,
 }
 
 /// One connection and what the reactor knows of it.
@@ -61,16 +80,20 @@ pub(super) struct Slot {
     pub(super) dirty: bool,
     /// The last run of messages was answered.
     pub(super) answered: bool,
-    /// Paused by the application.
-    pub(super) paused: bool,
-    /// The application asked for the end, or the transport failed.
+    /// Nothing is to be waited for any more: the socket is to be given back.
     pub(super) abort: bool,
-    /// The peer has ended its direction.
+    /// Why it ends, as far as the connection itself cannot know.
+    pub(super) ends_by: EndsBy,
+    /// Nothing more can be received: the peer has ended its direction, or the transport failed.
     pub(super) end_of_stream: bool,
-    /// Our direction has been ended.
+    /// A poll has said that the peer has ended its direction.
+    pub(super) end_seen: bool,
+    /// Our direction has been ended, or has failed.
     pub(super) send_ended: bool,
-    /// What is still queued is being sent to a peer that has ended its direction.
+    /// TLS sends its last words to a peer that has ended its direction.
     pub(super) lingering: bool,
+    /// Which wait submitted the send that is in flight.
+    pub(super) sent_in: u32,
     /// on_open was called, on_close is owed.
     pub(super) announced: bool,
     /// The application itself has closed or aborted it.
@@ -78,6 +101,12 @@ pub(super) struct Slot {
 }
 
 impl Slot {
+    /// Whether what the peer sends is to stay where it is, for an application that has paused.
+    #[inline(always)]
+    pub(super) fn holds(&self) -> bool {
+        self.conn.reading() == Reading::Hold
+    }
+
     /// Whether the closing handshake is complete, and only TCP is left.
     pub(super) fn is_closed(&self) -> bool {
         match self.conn.disposition() {
@@ -93,6 +122,11 @@ impl Slot {
     /// Whether it speaks TLS.
     #[inline(always)]
     pub(super) fn is_secure(&self) -> bool {
+        false
+    }
+
+    /// Whether its TLS handshake has not ended.
+    pub(super) fn is_unestablished(&self) -> bool {
         false
     }
 
@@ -175,11 +209,13 @@ impl Slab {
             sending: false,
             dirty: false,
             answered: false,
-            paused: false,
             abort: false,
+            ends_by: EndsBy::Itself,
             end_of_stream: false,
+            end_seen: false,
             send_ended: false,
             lingering: false,
+            sent_in: 0,
             announced: false,
             quit: false,
         };

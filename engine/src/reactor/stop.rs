@@ -2,7 +2,7 @@
 
 use super::deliver::handle_of;
 use super::mailbox::Mail;
-use super::slab::Phase;
+use super::slab::{EndsBy, Phase};
 use super::{Reactor, key};
 use crate::proto::CloseCode;
 use crate::ring::{Errno, Kernel};
@@ -50,7 +50,8 @@ impl<K: Kernel> Reactor<K> {
             return;
         }
         for index in self.ctx.slab.in_phase(Phase::Live) {
-            self.ctx.slab.at(index).abort = true;
+            let slot = self.ctx.slab.at(index);
+            (slot.abort, slot.ends_by) = (true, EndsBy::Stop);
             self.ctx.mark_dirty(index);
         }
     }
@@ -76,7 +77,8 @@ impl<K: Kernel> Reactor<K> {
     pub(super) fn give_up(&mut self, errno: Errno) {
         self.ctx.draining = true;
         for index in self.ctx.slab.in_phase(Phase::Live) {
-            self.ctx.slab.at(index).errno = errno.raw_os_error();
+            let slot = self.ctx.slab.at(index);
+            (slot.errno, slot.ends_by) = (errno.raw_os_error(), EndsBy::Reactor);
             self.abort(index);
         }
         self.finish();

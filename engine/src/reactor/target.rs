@@ -180,7 +180,7 @@ impl ConnectError {
         match failure {
             Some(Failure::Answer(bad)) => Self::Answer(bad),
             Some(Failure::Proxy(bad)) => Self::Proxy(bad),
-            Some(Failure::TimedOut) => Self::TimedOut,
+            Some(Failure::TimedOut(_)) => Self::TimedOut,
             _ if errno == Errno::TIMEDOUT.raw_os_error() => Self::TimedOut,
             _ if errno != 0 => Self::Transport(Errno::from_raw_os_error(errno)),
             _ => Self::EndOfStream,

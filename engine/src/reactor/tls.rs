@@ -17,7 +17,7 @@ use super::dials::NO_DIAL;
 use super::handler::Secure;
 use super::lent::Delivery;
 use super::setup::Served;
-use super::slab::{Phase, Slot};
+use super::slab::{EndsBy, Phase, Slot};
 use crate::buffer::{Batch, Pool};
 use crate::conn::{Disposition, Failure};
 use crate::proto::url::Host;
@@ -84,6 +84,11 @@ impl Slot {
     #[inline(always)]
     pub(super) fn is_secure(&self) -> bool {
         self.tls.is_some()
+    }
+
+    /// Whether its TLS handshake has not ended.
+    pub(super) fn is_unestablished(&self) -> bool {
+        self.tls.as_ref().is_some_and(|link| !link.session.is_established())
     }
 
     /// Whether bytes that came wait to be delivered.
@@ -160,7 +165,7 @@ impl<K: Kernel> Reactor<K> {
         let Some(link) = &mut slot.tls else { return };
         link.session.carry(bytes, &mut self.ctx.pool);
         if link.session.carried() > UNHEARD_MAX {
-            slot.abort = true;
+            (slot.abort, slot.ends_by) = (true, EndsBy::Tls);
             return self.ctx.mark_dirty(index);
         }
         if !link.queued && link.session.is_ready() {
@@ -188,9 +193,10 @@ impl<K: Kernel> Reactor<K> {
             link.queued = false;
             open_carried(ctx, &self.endpoints.served, index);
             heed(ctx, index);
+            let now = ctx.served.now;
             let slot = ctx.slab.at(index);
             if slot.end_of_stream && !slot.has_backlog() {
-                slot.conn.end_of_stream();
+                slot.conn.end_of_stream(now);
                 ctx.mark_dirty(index);
             }
         }
@@ -230,7 +236,7 @@ fn take_in(ctx: &mut Context, endpoints: &[Served], index: u32, plain: &mut [u8]
         return;
     }
     let slot = ctx.slab.at(index);
-    if slot.paused || !slot.parked.is_empty() {
+    if slot.holds() || !slot.parked.is_empty() {
         park(ctx, index, plain);
     } else {
         deliver(ctx, endpoints, index, plain);
@@ -267,7 +273,7 @@ pub(super) fn begins(ctx: &mut Context, index: u32) -> bool {
     };
     match Session::client(settings, &name, &mut ctx.pool) {
         Ok(session) => slot.tls = Some(Link::new(session, slot.sending)),
-        Err(_) => slot.abort = true,
+        Err(_) => (slot.abort, slot.ends_by) = (true, EndsBy::Tls),
     }
     ctx.mark_dirty(index);
     true
@@ -276,6 +282,7 @@ pub(super) fn begins(ctx: &mut Context, index: u32) -> bool {
 /// Sees to what the session has come to by what was taken in.
 fn heed(ctx: &mut Context, index: u32) {
     note_established(ctx, index);
+    let now = ctx.served.now;
     let slot = ctx.slab.at(index);
     let Some(link) = &mut slot.tls else { return };
     let has_output = link.session.has_output();
@@ -291,7 +298,7 @@ fn heed(ctx: &mut Context, index: u32) {
         // As good as the end of the stream, which comes next: nothing else does.
         slot.end_of_stream = true;
         if slot.phase == Phase::Live && slot.parked.is_empty() {
-            slot.conn.end_of_stream();
+            slot.conn.end_of_stream(now);
         }
         return ctx.mark_dirty(index);
     }
@@ -316,7 +323,7 @@ impl Context {
                     Ok(taken) => (link.batch, link.taken) = (Some(batch), taken),
                     // Only when keys are worn out that cannot be renewed (TLS 1.2).
                     Err(_) => {
-                        slot.abort = true;
+                        (slot.abort, slot.ends_by) = (true, EndsBy::Tls);
                         batch.recycle(&mut self.pool);
                         self.mark_dirty(index);
                         return None;

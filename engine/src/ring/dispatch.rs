@@ -25,6 +25,7 @@ impl Uring {
             match op {
                 Some(Op::Receive) => self.received(Token::unpack(data), entry, out),
                 Some(Op::Land) => self.landed(Token::unpack(data), result, out),
+                Some(Op::Watch) => self.hung_up(Token::unpack(data), result, out),
                 Some(Op::Send) => {
                     if let Some((token, batch)) = self.held.sends.land(low) {
                         let result = outcome(result).map(|bytes| bytes as usize);
@@ -94,6 +95,15 @@ impl Uring {
             self.receives.ended(token, false);
             out.push(Completion::Landed { token, memory, result });
         }
+    }
+
+    fn hung_up(&mut self, token: Token, result: i32, out: &mut Vec<Completion>) {
+        self.receives.ended(token, false);
+        let result = outcome(result).and_then(|events| {
+            // The kernel tells which error it was only to whoever asks for it, and then no more.
+            if events & libc::POLLERR as u32 != 0 { Err(Errno::CONNRESET) } else { Ok(()) }
+        });
+        out.push(Completion::HungUp { token, result });
     }
 
     fn accepted(

@@ -102,6 +102,14 @@ pub enum Completion {
         /// Bytes that were received; `Ok(0)` is the end of the stream.
         result: Result<usize, Errno>,
     },
+    /// From `watch`: always final. `Ok` when the peer has ended its direction, an error when the
+    /// connection is gone, or `ECANCELED`.
+    HungUp {
+        /// As given to `watch`.
+        token: Token,
+        /// How it ended.
+        result: Result<(), Errno>,
+    },
     /// From `send`: always final. The batch comes back.
     Sent {
         /// As given to `send`.
@@ -155,10 +163,15 @@ pub trait Kernel {
     /// Receives once, and at most `most` bytes, into the room behind what `memory` holds, which
     /// must be there. `Landed` follows.
     fn receive_into(&mut self, socket: Socket, token: Token, memory: Vec<u8>, most: usize);
-    /// Stops receiving, of whatever kind; a final `Received` or `Landed` follows. What was received
-    /// before comes before it, or with it: the final report of a cancelled operation may be a
-    /// lease, bytes in memory, or the end of the stream.
+    /// Receives nothing, but waits until the peer has ended its direction or the connection is
+    /// gone. Takes the place of a receive, and is cancelled as one. `HungUp` follows.
+    fn watch(&mut self, socket: Socket, token: Token);
+    /// Stops receiving, of whatever kind; a final `Received`, `Landed` or `HungUp` follows. What
+    /// was received before comes before it, or with it: the final report of a cancelled operation
+    /// may be a lease, bytes in memory, or the end of the stream.
     fn cancel_receive(&mut self, token: Token);
+    /// Whether the receive of a token waits for a buffer: there may be bytes that it has not told.
+    fn is_starved(&self, token: Token) -> bool;
     /// Sends the batch, all of it unless the socket fails. One per socket at a time.
     fn send(&mut self, socket: Socket, token: Token, batch: Batch);
     /// Ends the sending direction: the peer sees the end of the stream. No completion.

@@ -16,6 +16,8 @@ pub(super) enum Op {
     Receive,
     /// Token: a receive into memory of the reactor.
     Land,
+    /// Token: a poll for the end of the stream.
+    Watch,
     /// Index of the in-flight entry.
     Send,
     /// A socket made an ordinary descriptor to shut it down: how, socket.
@@ -41,11 +43,12 @@ pub(super) enum Op {
 }
 
 impl Op {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 16] = [
         Self::Accept,
         Self::Peer,
         Self::Receive,
         Self::Land,
+        Self::Watch,
         Self::Send,
         Self::ShutdownInstall,
         Self::Shutdown,
@@ -86,6 +89,9 @@ pub(super) fn numbers(word: u64) -> (u32, u32) {
     ((word >> 32) as u32 & 0xff_ffff, word as u32)
 }
 
+/// Bytes of one send: that the kernel has taken so many is seen as progress, however
+/// long the message is. Measured: with a fourth of it, large messages become slower.
+const SEND_MAX: usize = 1 << 20;
 /// Pieces of one send. Those that do not fit go with the next.
 const PIECES_MAX: usize = 64;
 
@@ -103,10 +109,16 @@ impl Message {
 
     fn point_at(&mut self, batch: &Batch) {
         let mut slices = [IoSlice::new(&[]); PIECES_MAX];
-        let count = batch.slices(&mut slices).min(PIECES_MAX);
-        for (piece, slice) in self.pieces.iter_mut().zip(&slices[..count]) {
+        let written = batch.slices(&mut slices).min(PIECES_MAX);
+        let (mut count, mut room) = (0, SEND_MAX);
+        for (piece, slice) in self.pieces.iter_mut().zip(&slices[..written]) {
+            if room == 0 {
+                break;
+            }
             piece.iov_base = slice.as_ptr().cast_mut().cast();
-            piece.iov_len = slice.len();
+            piece.iov_len = slice.len().min(room);
+            room -= piece.iov_len;
+            count += 1;
         }
         self.header.msg_iov = self.pieces.as_mut_ptr();
         self.header.msg_iovlen = count as _;
@@ -149,8 +161,8 @@ impl Sends {
         let flight = &mut self.flights[index as usize];
         let (_, batch) = flight.cargo.insert((token, batch));
         let source = match batch.contiguous() {
-            // Longer than a length can be: the rest goes with the next send.
-            Some(bytes) => Source::Bytes(bytes.as_ptr(), bytes.len().min(i32::MAX as usize) as u32),
+            // The rest goes with the next send.
+            Some(bytes) => Source::Bytes(bytes.as_ptr(), bytes.len().min(SEND_MAX) as u32),
             None => {
                 let message = flight.message.get_or_insert_with(Message::boxed);
                 message.point_at(batch);

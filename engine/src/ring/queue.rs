@@ -161,9 +161,14 @@ impl Queue {
                 args = args.timespec(&timespec);
             }
             match self.enter(min_complete, EnterFlags::GETEVENTS, &args) {
-                // Timeout, a signal; no memory for requests or an overflown completion queue: what
-                // is not submitted yet goes with the next turn.
-                Ok(()) | Err(Errno::TIME | Errno::INTR | Errno::AGAIN | Errno::BUSY) => {}
+                // Timeout; no memory for requests or an overflown completion queue: what is not
+                // submitted yet goes with the next turn.
+                Ok(()) | Err(Errno::TIME | Errno::AGAIN | Errno::BUSY) => {}
+                // A signal, or the process was stopped: the kernel has left before it looked for
+                // what has come meanwhile, and whoever is judged by the time must be heard first.
+                Err(Errno::INTR) => {
+                    let _ = self.enter(0, EnterFlags::GETEVENTS, &SubmitArgs::new());
+                }
                 Err(errno) => return Err(KernelError { call: "io_uring_enter", errno }),
             }
             into.append(&mut self.taken);

@@ -25,6 +25,8 @@ pub(super) enum Kind {
     Once(u32),
     /// Into memory of the reactor.
     Into,
+    /// Nothing: a poll for the end.
+    Watch,
 }
 
 /// The receive of the tenant of one slot.
@@ -127,6 +129,13 @@ impl Receives {
             }
             Phase::Armed | Phase::Down => Cancel::Nothing,
         }
+    }
+
+    /// Whether this one waits for a buffer.
+    pub(super) fn is_starved(&self, token: Token) -> bool {
+        self.slots.get(token.slot as usize).is_some_and(|receive| {
+            receive.generation == token.generation && receive.phase == Phase::Starved
+        })
     }
 
     /// How many wait for a buffer.

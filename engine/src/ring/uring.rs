@@ -271,9 +271,21 @@ impl Kernel for Uring {
         unsafe { self.queue.push(receive.build().user_data(Op::Land.of(token))) };
     }
 
+    fn watch(&mut self, socket: Socket, token: Token) {
+        self.receives.arm(socket, token, Kind::Watch);
+        // A reset and the end of both directions are reported whatever is asked for.
+        let events = libc::POLLRDHUP as u32;
+        let poll = match self.sockets {
+            Sockets::Direct => opcode::PollAdd::new(Fixed(socket.0), events),
+            Sockets::Ordinary(_) => opcode::PollAdd::new(Fd(socket.0 as i32), events),
+        };
+        self.push(poll.build().user_data(Op::Watch.of(token)));
+    }
+
     fn cancel_receive(&mut self, token: Token) {
         match self.receives.cancel(token) {
             Cancel::Kernel(Kind::Into) => self.cancel(Op::Land.of(token)),
+            Cancel::Kernel(Kind::Watch) => self.cancel(Op::Watch.of(token)),
             Cancel::Kernel(_) => self.cancel(Op::Receive.of(token)),
             Cancel::Finish => self.ready.push(Completion::Received {
                 token,
@@ -282,6 +294,10 @@ impl Kernel for Uring {
             }),
             Cancel::Nothing => {}
         }
+    }
+
+    fn is_starved(&self, token: Token) -> bool {
+        self.receives.is_starved(token)
     }
 
     fn send(&mut self, socket: Socket, token: Token, batch: Batch) {

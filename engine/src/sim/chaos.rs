@@ -64,7 +64,7 @@ impl Handler for Chaos {
         self.meddle(ctx, &mut ledger, conn, client, None);
     }
 
-    fn on_close(&self, ctx: &mut Context, conn: Conn, closed: &Closed<'_>) {
+    fn on_close(&self, ctx: &mut Context, conn: Conn, closed: &mut Closed<'_>) {
         let mut ledger = self.0.lock();
         let client = ctx.user(conn).expect("user() answers inside on_close");
         ledger.closed(client, conn, closed);

@@ -61,6 +61,7 @@ impl Client {
             Manner::Violates(violation),
             Manner::Vanishes,
             Manner::Resets,
+            Manner::ClosesAndResets,
             Manner::HalfCloses,
             Manner::NeverAsks,
             Manner::AsksBadly,
@@ -117,8 +118,16 @@ impl Client {
         }
         self.say(net, ledger, peer);
         self.write(net, peer);
-        if self.hasty && self.out.is_empty() && matches!(self.state, State::Closing(_)) {
-            net.end(peer);
+        if self.out.is_empty() && matches!(self.state, State::Closing(_)) {
+            ledger.records[self.id].close_arrives = !net.was_broken(peer) && !net.was_reset(peer);
+            if self.manner == Manner::ClosesAndResets {
+                net.reset(peer);
+                self.state = State::Done;
+                return None;
+            }
+            if self.hasty {
+                net.end(peer);
+            }
         }
         let busy = !self.out.is_empty() || net.readable(peer) > 0 || self.has_more_to_say(ledger);
         busy.then(|| now + 1 + self.choices.below(4) as Tick)
@@ -134,6 +143,10 @@ impl Client {
             return None;
         }
         ledger.note(|| format!("client {}: connects, {:?}", self.id, self.manner));
+        let record = &mut ledger.records[self.id];
+        record.leaves = matches!(self.manner, Manner::Resets | Manner::HalfCloses);
+        record.healthy = self.manner == Manner::Healthy;
+        record.resets_behind_close = self.manner == Manner::ClosesAndResets;
         self.state = State::Handshake;
         let upgrade = if self.manner == Manner::AsksBadly { "h2c" } else { "websocket" };
         let end = if self.manner == Manner::NeverAsks { "" } else { "\r\n" };
@@ -169,7 +182,7 @@ impl Client {
         let refused = ledger.records[self.id].refused && head.starts_with("HTTP/1.1 403 ");
         let stopped = ledger.stopping && head.starts_with("HTTP/1.1 503 ");
         match self.manner {
-            Manner::NeverAsks => panic!("client {}: answered without a request", self.id),
+            Manner::NeverAsks => assert!(head.starts_with("HTTP/1.1 408 "), "{head}"),
             Manner::AsksBadly => assert!(head.starts_with("HTTP/1.1 4") || stopped, "{head}"),
             _ => assert!(accepted || refused || stopped, "client {}: {head}", self.id),
         }
@@ -263,6 +276,11 @@ impl Client {
             || matches!(self.manner, Manner::NeverAsks | Manner::AsksBadly);
         let in_order = self.state == State::Ending && self.closed_with.is_some();
         assert!(excused || in_order, "{} ended for no reason", self.describe());
+        // All that was taken from the application has come, unless it was told otherwise.
+        let looked = self.closed_with.is_some() || self.state != State::Ending;
+        let missing = looked && !record.expected.is_empty() && net.seen(peer) == Seen::End;
+        let told = record.unsent > 0 || net.was_broken(peer);
+        assert!(!missing || told, "{}: bytes dropped and not told", self.describe());
         // The server ends first (RFC 6455 §7.1.1), at once when it has our Close.
         let waited = net.now() - self.ending_since.max(ledger.calm_since);
         let late = in_order && ledger.calm && !self.misbehaved && waited > PROMPT_MS;
@@ -317,6 +335,7 @@ impl Client {
                 net.reset(peer);
                 self.state = State::Done;
             }
+            Manner::ClosesAndResets => self.close(CloseCode(4002), ledger),
             Manner::HalfCloses => {
                 // Only what was written is sent: the rest of a message is cut off.
                 self.out.clear();

@@ -32,7 +32,7 @@ impl Handler for Tally {
         self.opened.fetch_add(1, Ordering::Relaxed);
         ctx.close(conn, CloseCode::NORMAL, "").expect("it is open");
     }
-    fn on_close(&self, _: &mut Context, _: Conn, _: &Closed<'_>) {
+    fn on_close(&self, _: &mut Context, _: Conn, _: &mut Closed<'_>) {
         self.closed.fetch_add(1, Ordering::Relaxed);
     }
     fn on_refused(&self, _: &mut Context, why: &mut NotConnected<'_>) {

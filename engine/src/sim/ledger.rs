@@ -1,8 +1,9 @@
 //! What everyone has promised everyone: the record against which a run is checked.
 
 use crate::buffer::Outgoing;
+use crate::conn::Failure;
 use crate::proto::{CloseCode, Opcode};
-use crate::reactor::{Closed, Conn, Message, Timer};
+use crate::reactor::{Cause, Closed, Conn, Message, Timer};
 use crate::ring::sim::Choices;
 use crate::tick::Tick;
 use std::collections::VecDeque;
@@ -40,6 +41,17 @@ pub(super) struct Record {
     pub(super) owed: VecDeque<Whole>,
     /// Since when the application has paused it.
     pub(super) paused: Option<Tick>,
+    /// It resets the connection, or ends it without a Close: its pauses have no end.
+    pub(super) leaves: bool,
+    /// It keeps to RFC 6455 and answers whatever it reads: nothing but the application ends it.
+    pub(super) healthy: bool,
+    /// Its Close frame is on the wire, whole, and nothing but the peer's own reset has happened to
+    /// that since.
+    pub(super) close_arrives: bool,
+    /// It resets the connection as soon as its Close is on the wire.
+    pub(super) resets_behind_close: bool,
+    /// Bytes that on_close said were not sent.
+    pub(super) unsent: u64,
     /// With which code the application began to close.
     pub(super) app_close: Option<CloseCode>,
     /// With which code the client has closed, its own or the echo of the server's.
@@ -60,6 +72,9 @@ pub(super) struct Ledger {
     /// By when the engine must have ended, once it was stopped.
     pub(super) stop_by: Tick,
     pub(super) calm_since: Tick,
+    /// When our side was last stopped as a whole, and for how long in all.
+    pub(super) stalled_at: Tick,
+    pub(super) stalled: Tick,
     pub(super) clients_done: bool,
     pub(super) stream: bool,
     /// There are more clients than slots: one that comes at the wrong moment is turned away.
@@ -102,6 +117,8 @@ impl Ledger {
             stopping: false,
             stop_by: 0,
             calm_since: 0,
+            stalled_at: 0,
+            stalled: 0,
             clients_done: false,
             stream: false,
             crowded: false,
@@ -178,20 +195,36 @@ impl Ledger {
     }
 
     pub(super) fn closed(&mut self, client: usize, conn: Conn, closed: &Closed<'_>) {
-        let Closed { info, errno } = *closed;
-        self.note(|| format!("client {client}: close {info:?} errno {errno}"));
+        let Closed { info, cause, unsent, unread, .. } = closed;
+        self.note(|| {
+            format!("client {client}: close {info:?} {cause:?} unsent {unsent} unread {unread}")
+        });
         let record = self.called(client, conn);
         record.closed = true;
+        record.unsent = *unsent;
         if info.code != CloseCode::ABNORMAL {
-            // The peer's Close was processed, so all that came before it was.
-            assert!(record.sent.is_empty(), "client {client}: messages before its Close were lost");
+            // The peer's Close was processed, so all that came before it was delivered, or was not
+            // wanted: that is told.
+            let come: usize = record.sent.iter().map(|(_, payload)| payload.len()).sum();
+            let begun = record.partial.as_ref().map_or(0, |(_, payload)| payload.len());
+            let missing = (come - begun) as u64;
+            assert!(missing <= *unread, "client {client}: {missing} bytes before its Close lost");
             assert_eq!(Some(info.code), record.client_close, "client {client}: another code");
         }
-        if let Some(code) = record.app_close
-            && info.sent != Some(code)
-        {
-            // The application was too late: the peer's Close had come before and was answered.
-            panic!("client {client}: the application closed with {code:?}, sent {:?}", info.sent);
+        let cut_off = match cause {
+            Some(Cause::Aborted | Cause::Stopped | Cause::Reactor(_)) => true,
+            // The wire broke, unless the peer itself has reset it behind its Close.
+            Some(Cause::Receiving(_) | Cause::Sending(_)) => !record.resets_behind_close,
+            _ => false,
+        };
+        if record.close_arrives && !cut_off {
+            assert_ne!(info.code, CloseCode::ABNORMAL, "client {client}: its Close was lost");
+        }
+        if let Some(Cause::Failure(Failure::TimedOut(timeout))) = cause {
+            assert!(!record.healthy, "client {client}: healthy, and dropped: {timeout}");
+        }
+        if let (Some(code), Some(sent)) = (record.app_close, info.sent) {
+            assert_eq!(sent, code, "client {client}: another code than the application's was sent");
         }
     }
 

@@ -13,6 +13,8 @@ pub(super) enum Manner {
     Vanishes,
     /// Resets the connection.
     Resets,
+    /// Sends its Close and resets the connection behind it.
+    ClosesAndResets,
     /// Ends its direction without a Close frame and reads on.
     HalfCloses,
     /// Never completes its request.

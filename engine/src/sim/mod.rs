@@ -24,6 +24,7 @@ use crate::reactor::log::Logger;
 use crate::reactor::{Busy, CallError, Found, Handle, Reactor, Resolve, Served, Setup, Stats};
 use crate::ring::Waker;
 use crate::ring::sim::{Sim, SimConfig};
+use crate::tick::Tick;
 use chaos::Chaos;
 use client::Client;
 use ledger::{Ledger, Shared};
@@ -139,6 +140,7 @@ impl Run {
         };
         let mut reactor = Reactor::new(kernel, setup);
         reactor.receive_by(scenario.sizes);
+        reactor.send_in_batches_of(scenario.batch_max);
         Self { reactor, shared, handle, scenario, died: false }
     }
 
@@ -185,7 +187,9 @@ impl Run {
             let buffered = self.reactor.context().buffered(*conn);
             assert!(buffered <= most, "client {client}: {buffered} bytes queued, at most {most}");
             let paused = ledger.records[*client].paused;
-            if paused.is_some_and(|since| ledger.now > since + 100) {
+            // Of a stop nobody has heard yet.
+            let heeded = |since: Tick| ledger.now > since.max(ledger.stalled_at) + 100;
+            if paused.is_some_and(heeded) {
                 let receiving = self.reactor.is_receiving(*conn);
                 assert!(!receiving, "client {client}: receives although paused since {paused:?}");
             }

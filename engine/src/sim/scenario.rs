@@ -21,6 +21,8 @@ pub(super) struct Scenario {
     pub(super) faults: Faults,
     /// What counts as large, and how it is received.
     pub(super) sizes: Sizes,
+    /// From which size on a queue is a batch.
+    pub(super) batch_max: usize,
     /// When the chaos ends.
     pub(super) calm_at: Tick,
     /// When the engine is stopped in the middle, and with which grace.
@@ -36,7 +38,7 @@ impl Scenario {
             fragments_max: 1000,
             head_max: 4096,
             handshake_timeout_ms: *choices.pick(&[10_000, 5_000]),
-            idle_timeout_ms: *choices.pick(&[60_000, 20_000]),
+            idle_timeout_ms: *choices.pick(&[60_000, 20_000, 10_000]),
             close_timeout_ms: *choices.pick(&[5_000, 10_000]),
             deflate: None,
             stream: choices.chance(200),
@@ -53,6 +55,7 @@ impl Scenario {
             buffer_size: *choices.pick(&[4096, 64, 200, 16_384]),
             faults: Self::faults(choices),
             sizes: Self::sizes(choices),
+            batch_max: *choices.pick(&[1 << 18, 1, 300, 5000]),
             calm_at,
             stop: choices.chance(250).then_some((stop_at, grace)),
         }
@@ -87,6 +90,7 @@ impl Scenario {
             hold: rate(600),
             spurious: rate(100),
             // Rare: a run that ends so has little time to show anything else.
+            stall: rate(4),
             death: if rate(1000) == 1000 && rate(1000) == 1000 { 3 } else { 0 },
         }
     }

@@ -38,7 +38,7 @@ impl Handler for Tells {
         self.tell(Heard::Message(message.payload.to_vec()));
         ctx.close(conn, CloseCode::NORMAL, "").expect("it is open");
     }
-    fn on_close(&self, _: &mut Context, _: Conn, closed: &Closed<'_>) {
+    fn on_close(&self, _: &mut Context, _: Conn, closed: &mut Closed<'_>) {
         self.tell(Heard::Closed(closed.info.code.0, closed.info.sent.map(|code| code.0)));
     }
     fn on_refused(&self, _: &mut Context, why: &mut NotConnected<'_>) {

@@ -57,7 +57,7 @@ impl Handler for Echo {
         ctx.resume(conn).expect("the connection that has drained");
     }
 
-    fn on_close(&self, _: &mut Context, _: Conn, _: &Closed<'_>) {
+    fn on_close(&self, _: &mut Context, _: Conn, _: &mut Closed<'_>) {
         self.closed.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -183,6 +183,7 @@ impl Echo {
                 }
             }
             Completion::Connected { .. } => panic!("nobody connects here"),
+            Completion::HungUp { .. } => panic!("nobody is watched here"),
             Completion::Received { token, result, more } => self.received(token, result, more),
             Completion::Landed { token, memory, result } => self.landed(token, memory, result),
             Completion::Sent { token, batch, result } => self.sent(token, batch, result),

@@ -35,7 +35,7 @@ impl Handler for Tells {
         self.0.send(Heard::Message(message.payload.len())).unwrap();
         ctx.close(conn, CloseCode::NORMAL, "").unwrap();
     }
-    fn on_close(&self, _: &mut Context, _: Conn, closed: &Closed<'_>) {
+    fn on_close(&self, _: &mut Context, _: Conn, closed: &mut Closed<'_>) {
         self.0.send(Heard::Closed(closed.info.code.0)).unwrap();
     }
     fn on_refused(&self, _: &mut Context, why: &mut NotConnected<'_>) {

@@ -46,7 +46,7 @@ impl Handler for Echo {
         }
         ctx.send(conn, message.opcode, message.payload, SendFlags::default()).unwrap();
     }
-    fn on_close(&self, _: &mut Context, _: Conn, closed: &Closed<'_>) {
+    fn on_close(&self, _: &mut Context, _: Conn, closed: &mut Closed<'_>) {
         let codes = (closed.info.code.0, closed.info.sent.map(|code| code.0));
         self.0.lock().unwrap().closes.push(codes);
     }

@@ -186,7 +186,7 @@ fn the_server_ends_tcp_first() {
             late.run_until(end);
             assert_eq!(late.conn.failure(), None, "a slow server is not worth a failure");
         } else {
-            late.conn.end_of_stream();
+            late.conn.end_of_stream(late.now);
         }
         assert_eq!(late.conn.disposition(), Disposition::Abort);
         let info = late.conn.close_info();
@@ -212,7 +212,7 @@ fn refusals_come_with_the_beginning_of_their_body() {
             if bench.conn.failure().is_none() {
                 bench.feed(&answer[cut..]);
             }
-            bench.conn.end_of_stream();
+            bench.conn.end_of_stream(bench.now);
             let failure = Some(Failure::Answer(BadAnswer::Status(403)));
             assert_eq!(bench.conn.failure(), failure, "{lines} cut at {cut}");
             assert_eq!(bench.conn.refusal_body(), expected, "{lines} cut at {cut}");
@@ -252,10 +252,10 @@ fn another_answer_may_come_first() {
 fn silence_and_the_end_before_the_answer() {
     let (mut bench, _) = asked(Limits::default());
     bench.run_until(bench.now + 10_000);
-    assert_eq!(bench.conn.failure(), Some(Failure::TimedOut));
+    assert!(matches!(bench.conn.failure(), Some(Failure::TimedOut(Timeout::Opening(_)))));
     let (mut bench, _) = asked(Limits::default());
     bench.feed(b"HTTP/1.1 101 ");
-    bench.conn.end_of_stream();
+    bench.conn.end_of_stream(bench.now);
     assert_eq!(bench.conn.failure(), Some(Failure::EndOfStream));
     let (mut bench, _) = asked(Limits::default());
     assert_eq!(bench.send(Opcode::Text, b"early"), Err(SendError::NotOpen));

@@ -14,7 +14,7 @@ fn the_peer_closes_first() {
     assert_eq!(bench.feed(&frame(0x88, "")), (vec![], None), "a second Close is discarded");
     assert_eq!(bench.send(Opcode::Text, b""), Err(SendError::Closing));
     assert_eq!(bench.close(1000, ""), Err(SendError::Closing));
-    bench.conn.end_of_stream();
+    bench.conn.end_of_stream(bench.now);
     assert_eq!((bench.conn.disposition(), bench.conn.failure()), (Disposition::Abort, None));
     let expected =
         CloseInfo { code: CloseCode(4321), sent: Some(CloseCode(4321)), reason: "d\u{f6}ne" };
@@ -61,7 +61,7 @@ fn we_close_first_and_hear_what_was_on_its_way() {
     assert_eq!(bench.conn.disposition(), Disposition::Finish);
     let info = bench.conn.close_info();
     assert_eq!((info.code.0, info.sent, info.reason), (1001, Some(CloseCode(1001)), "you too"));
-    bench.conn.end_of_stream();
+    bench.conn.end_of_stream(bench.now);
     assert_eq!((bench.conn.disposition(), bench.conn.failure()), (Disposition::Abort, None));
 }
 
@@ -80,7 +80,7 @@ fn both_close_at_once() {
 fn a_half_closed_peer_still_gets_our_close() {
     let mut bench = Bench::open(Limits::default());
     bench.feed(&frame(0x88, close_payload(1000, "")));
-    bench.conn.end_of_stream();
+    bench.conn.end_of_stream(bench.now);
     assert_eq!(bench.conn.disposition(), Disposition::Finish, "ours is not sent yet");
     assert_eq!(bench.sent(), b"\x88\x02\x03\xe8");
     assert_eq!((bench.conn.disposition(), bench.conn.failure()), (Disposition::Abort, None));
@@ -95,8 +95,10 @@ fn the_stream_ends_without_a_close() {
         if closing {
             bench.close(1000, "").unwrap();
         }
-        bench.conn.end_of_stream();
+        bench.conn.end_of_stream(bench.now);
         assert_eq!(bench.conn.failure(), Some(Failure::EndOfStream));
+        // The peer may still read.
+        bench.sent();
         assert_eq!(bench.conn.disposition(), Disposition::Abort);
         assert_eq!(bench.conn.close_info().code, CloseCode::ABNORMAL);
         assert_eq!(bench.conn.close_info().sent, closing.then_some(CloseCode::NORMAL));
@@ -138,4 +140,62 @@ fn a_close_frame_may_come_split() {
         assert_eq!(bench.feed(&bytes[cut..]), (vec![Got::Close], None));
         assert_eq!(bench.conn.close_info().reason, "in pieces");
     }
+}
+
+#[test]
+fn a_paused_connection_that_closes_reads_on_and_discards() {
+    // Whichever comes first.
+    for close_first in [false, true] {
+        let mut bench = Bench::open(Limits::default());
+        if close_first {
+            bench.close(1000, "").unwrap();
+        }
+        bench.conn.set_paused(true, bench.now);
+        if !close_first {
+            assert_eq!(bench.conn.reading(), Reading::Hold);
+            bench.close(1000, "").unwrap();
+        }
+        assert_eq!(bench.conn.reading(), Reading::Discard);
+        bench.sent();
+        let large = frame(0x82, [7; 5000]);
+        let all = [frame(0x81, "not wanted"), large, frame(0x88, close_payload(1000, ""))].concat();
+        for part in all.chunks(999) {
+            let (got, failure) = bench.feed(part);
+            assert!(failure.is_none() && got.iter().all(|got| *got == Got::Close), "{got:?}");
+        }
+        assert_eq!((bench.conn.unread(), bench.conn.close_info().code.0), (5010, 1000));
+        bench.conn.set_paused(false, bench.now);
+        assert_eq!(bench.conn.reading(), Reading::Discard, "not taken back");
+    }
+}
+
+#[test]
+fn when_sending_has_failed_what_has_come_is_still_read() {
+    let mut bench = Bench::open(Limits::default());
+    bench.send(Opcode::Text, b"lost").unwrap();
+    let batch = bench.conn.transmit().expect("the message");
+    bench.with(|conn, env| {
+        conn.transmitted(batch, 2, env);
+        conn.cannot_send(env.now, env.pool);
+    });
+    assert_eq!((bench.conn.unsent(), bench.conn.buffered()), (4, 0));
+    assert_eq!(bench.send(Opcode::Text, b"no"), Err(SendError::Closing));
+    let last = [frame(0x81, "last"), frame(0x89, "ping"), frame(0x88, close_payload(4000, "bye"))];
+    let (got, failure) = bench.feed(&last.concat());
+    assert_eq!((got, failure), (vec![lent(Opcode::Text, "last"), Got::Close], None));
+    assert!(bench.conn.transmit().is_none(), "neither the Pong nor our Close");
+    let info = bench.conn.close_info();
+    assert_eq!((info.code.0, info.sent, info.reason), (4000, None, "bye"));
+    bench.conn.end_of_stream(bench.now);
+    assert_eq!((bench.conn.disposition(), bench.conn.failure()), (Disposition::Abort, None));
+    assert_eq!(bench.conn.unsent(), 4);
+}
+
+#[test]
+fn when_sending_has_failed_the_end_is_not_waited_for_for_ever() {
+    let mut bench = Bench::open(Limits::default());
+    bench.with(|conn, env| conn.cannot_send(env.now, env.pool));
+    assert_eq!(bench.conn.deadline(&bench.limits), Some(bench.now + 5_000));
+    bench.run_until(bench.now + 5_000);
+    assert_eq!(bench.conn.disposition(), Disposition::Abort);
 }

@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// What asks for a sign of life.
+const PING: &[u8] = b"\x89\x08rws-idle";
+
 fn limits() -> Limits {
     Limits {
         handshake_timeout_ms: 100,
@@ -13,7 +16,7 @@ fn limits() -> Limits {
 
 fn timed_out(bench: &Bench) -> bool {
     let over = bench.conn.disposition() == Disposition::Abort;
-    assert_eq!(over, bench.conn.failure() == Some(Failure::TimedOut));
+    assert_eq!(over, matches!(bench.conn.failure(), Some(Failure::TimedOut(_))));
     assert!(!over || bench.conn.deadline(&bench.limits).is_none());
     over
 }
@@ -27,8 +30,13 @@ fn the_handshake_has_its_time() {
     bench.feed(&REQUEST[..30]);
     assert!(!timed_out(&bench));
     bench.run_until(1100);
-    assert!(timed_out(&bench) && !bench.conn.opened());
-    assert_eq!(bench.feed(REQUEST), (vec![], Some(Failure::TimedOut)));
+    let late = Some(Failure::TimedOut(Timeout::Opening(100)));
+    assert!(bench.conn.failure() == late && !bench.conn.opened());
+    assert!(bench.sent().starts_with(b"HTTP/1.1 408 "), "RFC 9110 \u{a7}15.5.9");
+    assert_eq!(bench.conn.disposition(), Disposition::Finish);
+    assert_eq!(bench.feed(REQUEST), (vec![], late));
+    bench.run_until(1150);
+    assert!(timed_out(&bench));
 }
 
 #[test]
@@ -37,8 +45,10 @@ fn silence_is_answered_with_a_ping_and_then_the_end() {
     assert_eq!(bench.conn.deadline(&bench.limits), Some(1500));
     bench.run_until(1499);
     assert_eq!(bench.sent(), b"");
+    bench.run_until(1500);
+    assert_eq!(bench.sent(), PING);
     bench.run_until(1999);
-    assert_eq!(bench.sent(), b"\x89\x00", "one Ping, not several");
+    assert_eq!(bench.sent(), b"", "one Ping, not several");
     assert!(!timed_out(&bench));
     bench.run_until(2000);
     assert!(timed_out(&bench));
@@ -51,7 +61,7 @@ fn any_byte_is_a_sign_of_life() {
     let pong = frame(0x8A, "");
     for _ in 0..100 {
         bench.run_until(bench.now + 900);
-        assert_eq!(bench.sent(), b"\x89\x00");
+        assert_eq!(bench.sent(), PING);
         bench.feed(&pong[..1]);
         bench.run_until(bench.now + 499);
         assert_eq!(bench.sent(), b"");
@@ -71,10 +81,107 @@ fn called_too_early_nothing_expires() {
     bench.now = 1499;
     bench.with(|conn, env| conn.expired(env));
     assert_eq!((bench.conn.buffered(), bench.conn.disposition()), (0, Disposition::Open));
-    // Called too late, it is over at once.
+    // However late it is called, the peer is asked first, and has its time to answer.
     bench.now = 5000;
     bench.with(|conn, env| conn.expired(env));
+    assert_eq!(bench.sent(), PING);
+    assert_eq!(bench.conn.deadline(&bench.limits), Some(5500));
+    bench.now = 9000;
+    bench.with(|conn, env| conn.expired(env));
     assert!(timed_out(&bench));
+    assert_eq!(bench.conn.failure(), Some(Failure::TimedOut(Timeout::Silence(500))));
+}
+
+/// Hands a batch out and takes `bytes` of it.
+fn send_some(bench: &mut Bench, bytes: usize) {
+    let batch = bench.conn.transmit().expect("something to send");
+    bench.with(|conn, env| conn.transmitted(batch, bytes, env));
+}
+
+#[test]
+fn a_ping_that_has_not_left_proves_nothing() {
+    let mut bench = Bench::open(limits());
+    bench.send(Opcode::Binary, &[0; 3000]).unwrap();
+    let batch = bench.conn.transmit().expect("the message");
+    bench.run_until(1500);
+    // The Ping waits for the message; now and then the transport takes some of it.
+    bench.with(|conn, env| conn.transmitted(batch, 100, env));
+    for _ in 0..20 {
+        bench.run_until(bench.now + 400);
+        bench.conn.room_made(bench.now);
+        send_some(&mut bench, 100);
+    }
+    assert!(!timed_out(&bench), "{:?}", bench.conn.failure());
+    // Nothing more is taken.
+    bench.run_until(bench.now + 1500);
+    assert!(timed_out(&bench));
+    assert_eq!(bench.conn.failure(), Some(Failure::TimedOut(Timeout::Stuck(1000))));
+}
+
+#[test]
+fn the_peer_has_half_of_the_time_since_the_ping_left() {
+    let mut bench = Bench::open(limits());
+    bench.send(Opcode::Binary, &[0; 100]).unwrap();
+    let batch = bench.conn.transmit().expect("the message");
+    bench.run_until(1990);
+    bench.with(|conn, env| conn.transmitted(batch, 104, env));
+    assert_eq!(bench.sent(), PING, "left at 1990");
+    bench.run_until(2489);
+    assert!(!timed_out(&bench));
+    bench.run_until(2490);
+    assert!(timed_out(&bench));
+}
+
+#[test]
+fn that_a_transport_with_room_takes_bytes_is_no_sign_of_life() {
+    let mut bench = Bench::open(limits());
+    for _ in 0..19 {
+        bench.run_until(bench.now + 50);
+        bench.send(Opcode::Binary, b"tick").unwrap();
+        bench.sent();
+    }
+    assert!(!timed_out(&bench));
+    bench.run_until(2000);
+    assert!(timed_out(&bench), "the peer has been silent, and asked");
+}
+
+#[test]
+fn until_our_close_has_left_only_progress_counts() {
+    // Ours first, or the answer to theirs.
+    for theirs in [false, true] {
+        let mut bench = Bench::open(limits());
+        bench.send(Opcode::Binary, &[0; 2000]).unwrap();
+        match theirs {
+            true => assert_eq!(bench.feed(&frame(0x88, close_payload(1000, ""))).1, None),
+            false => bench.close(1000, "").unwrap(),
+        }
+        for _ in 0..10 {
+            bench.run_until(bench.now + 49);
+            send_some(&mut bench, 100);
+        }
+        assert_eq!((bench.conn.failure(), bench.conn.close_info().sent), (None, None));
+        assert_eq!(bench.conn.unsent(), 2004 - 1000);
+        let now = bench.now;
+        bench.run_until(now + 49);
+        let mut left = bench;
+        left.sent();
+        assert_eq!(left.conn.deadline(&left.limits), Some(left.now + 50), "{theirs}");
+        assert_eq!(left.conn.close_info().sent, Some(CloseCode::NORMAL));
+        assert_eq!(left.conn.unsent(), 0);
+    }
+}
+
+#[test]
+fn what_is_dropped_with_a_close_that_never_left_is_told() {
+    let mut bench = Bench::open(limits());
+    bench.send(Opcode::Binary, &[0; 2000]).unwrap();
+    bench.feed(&frame(0x88, close_payload(1000, "")));
+    send_some(&mut bench, 100);
+    bench.run_until(bench.now + 50);
+    assert!(timed_out(&bench), "the peer takes nothing");
+    assert_eq!(bench.conn.failure(), Some(Failure::TimedOut(Timeout::Stuck(50))));
+    assert_eq!((bench.conn.unsent(), bench.conn.close_info().sent), (1904, None));
+    assert_eq!(bench.conn.close_info().code, CloseCode::NORMAL, "theirs did come");
 }
 
 #[test]
@@ -119,7 +226,7 @@ fn a_failure_outlives_its_timeout() {
 fn paused_silence_is_no_fault() {
     let mut bench = Bench::open(limits());
     bench.run_until(1900);
-    assert_eq!(bench.sent(), b"\x89\x00");
+    assert_eq!(bench.sent(), PING);
     bench.conn.set_paused(true, bench.now);
     bench.run_until(100_000);
     assert!(!timed_out(&bench));
@@ -168,11 +275,12 @@ fn paused_or_not_the_closing_handshake_has_its_time() {
     let mut bench = Bench::open(limits());
     bench.conn.set_paused(true, bench.now);
     bench.close(1000, "").unwrap();
+    bench.sent();
     bench.run_until(1040);
     bench.conn.set_paused(false, bench.now);
-    bench.sent();
     bench.run_until(1050);
     assert!(timed_out(&bench));
+    assert_eq!(bench.conn.failure(), Some(Failure::TimedOut(Timeout::Closing(50))));
 }
 
 #[test]
@@ -201,10 +309,40 @@ fn timeouts_can_be_off() {
 fn the_shortest_idle_timeout_still_pings_before_it_ends() {
     let mut bench = Bench::open(Limits { idle_timeout_ms: 2, ..limits() });
     bench.run_until(1001);
-    assert_eq!(bench.sent(), b"\x89\x00");
+    assert_eq!(bench.sent(), PING);
     bench.run_until(1002);
     assert!(timed_out(&bench));
     let mut bench = Bench::open(Limits { idle_timeout_ms: 1, ..limits() });
     bench.run_until(1001);
-    assert!(timed_out(&bench), "no time for a Ping");
+    assert_eq!(bench.sent(), PING);
+    bench.run_until(1002);
+    assert!(timed_out(&bench));
+}
+
+#[test]
+fn a_peer_that_hangs_up_on_a_paused_connection_leaves_time_to_read() {
+    let mut bench = Bench::open(limits());
+    bench.conn.set_paused(true, bench.now);
+    bench.run_until(50_000);
+    bench.conn.peer_hung_up(bench.now);
+    bench.run_until(50_999);
+    assert_eq!(bench.conn.reading(), Reading::Hold);
+    bench.run_until(51_000);
+    assert_eq!(bench.conn.reading(), Reading::Discard);
+    // What there was is read now, and its end is reported.
+    let last = [frame(0x81, "unread"), frame(0x88, close_payload(3000, "bye"))].concat();
+    assert_eq!(bench.feed(&last), (vec![Got::Close], None));
+    assert_eq!((bench.conn.unread(), bench.conn.close_info().code), (6, CloseCode(3000)));
+}
+
+#[test]
+fn resumed_in_time_it_reads_what_there_is() {
+    let mut bench = Bench::open(limits());
+    bench.conn.set_paused(true, bench.now);
+    bench.conn.peer_hung_up(bench.now);
+    bench.run_until(1999);
+    bench.conn.set_paused(false, bench.now);
+    assert_eq!(bench.feed(&frame(0x81, "last")).0, vec![lent(Opcode::Text, "last")]);
+    bench.conn.end_of_stream(bench.now);
+    assert_eq!(bench.conn.failure(), Some(Failure::EndOfStream));
 }

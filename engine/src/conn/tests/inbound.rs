@@ -128,3 +128,11 @@ fn stream_mode_checks_text_as_it_comes() {
     assert_eq!(bench.feed(&frame(0x80, "x")), (vec![], failure));
     assert_eq!(bench.sent(), b"\x88\x02\x03\xef");
 }
+
+#[test]
+fn the_answers_to_our_own_pings_are_not_the_applications() {
+    let mut bench = Bench::open(Limits::default());
+    let pongs = [frame(0x8A, "rws-idle"), frame(0x8A, ""), frame(0x8A, "mine")].concat();
+    let expected = vec![Got::Pong(b"".to_vec()), Got::Pong(b"mine".to_vec())];
+    assert_eq!(bench.feed(&pongs), (expected, None));
+}

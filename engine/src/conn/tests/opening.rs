@@ -71,7 +71,7 @@ fn what_is_no_upgrade_is_answered_and_finished() {
         assert!(!bench.conn.opened());
         assert_eq!(bench.send(Opcode::Text, b""), Err(SendError::NotOpen));
         assert_eq!(bench.conn.heap_bytes(), 0);
-        bench.conn.end_of_stream();
+        bench.conn.end_of_stream(bench.now);
         assert_eq!((bench.conn.disposition(), bench.conn.failure()), (Disposition::Abort, failure));
     }
 }
@@ -94,7 +94,7 @@ fn the_application_may_refuse() {
 fn the_stream_may_end_inside_the_head() {
     let mut bench = Bench::new(Limits::default());
     bench.feed(&REQUEST[..40]);
-    bench.conn.end_of_stream();
+    bench.conn.end_of_stream(bench.now);
     assert_eq!(bench.conn.failure(), Some(Failure::EndOfStream));
     assert_eq!(bench.conn.disposition(), Disposition::Abort);
 }

@@ -105,11 +105,8 @@ fn full_once_refused_after_and_drained_once() {
     assert!(send_some(&mut bench, 1).1, "499 is");
     assert!(!send_some(&mut bench, 400).1, "told once");
     assert_eq!(bench.send(Opcode::Binary, &[0; 2000]), Ok(Queued::Full));
-    bench.with(|conn, env| {
-        let batch = conn.transmit().unwrap();
-        let len = batch.len();
-        assert!(conn.transmitted(batch, len, env), "told again for the next time");
-    });
+    assert!(!send_some(&mut bench, 99).1, "the rest");
+    assert!(send_some(&mut bench, 2004).1, "told again for the next time");
 }
 
 #[test]
@@ -205,4 +202,67 @@ fn what_send_does_not_take() {
     assert_eq!(bench.send(Opcode::Text, b"\xff"), Err(SendError::Utf8));
     assert_eq!(bench.send(Opcode::Pong, &[0; 125]), Ok(Queued::Ok), "a heartbeat");
     assert_eq!(bench.sent().len(), 127);
+}
+
+#[test]
+fn control_frames_overtake_the_messages_that_wait() {
+    let mut bench = Bench::open(Limits { send_queue_max: 64 << 20, ..Limits::default() });
+    let message = vec![7; 100_000];
+    let shared = Outgoing::new(Opcode::Binary, Bytes::from(message.clone()));
+    for i in 0..48 {
+        match i % 2 {
+            0 => bench.send(Opcode::Binary, &message).unwrap(),
+            _ => bench.with(|conn, env| conn.send_message(&shared, env)).unwrap(),
+        };
+    }
+    let first = bench.conn.transmit().expect("a batch");
+    let len = first.len();
+    assert!((100_000..500_000).contains(&len), "one batch is bounded: {len}");
+    bench.feed(&[frame(0x89, "one"), frame(0x89, "two")].concat());
+    bench.send(Opcode::Ping, b"three").unwrap();
+    // A short send: its rest goes first, since it may begin inside a frame.
+    bench.with(|conn, env| conn.transmitted(first, len - 7, env));
+    let rest = bench.conn.transmit().expect("the rest");
+    assert_eq!(rest.len(), 7);
+    bench.with(|conn, env| conn.transmitted(rest, 7, env));
+    let control = bench.conn.transmit().expect("what overtakes");
+    assert_eq!(contents(&control), b"\x8a\x03one\x8a\x03two\x89\x05three");
+    let sent = control.len();
+    bench.with(|conn, env| conn.transmitted(control, sent, env));
+    bench.close(1000, "").unwrap();
+    let messages = bench.sent();
+    assert_eq!(len + messages.len(), 48 * 100_010 + 4, "all the messages, and behind them");
+    assert!(messages.ends_with(b"\x07\x88\x02\x03\xe8"), "our Close");
+    assert_eq!((bench.conn.heap_bytes(), bench.conn.buffered()), (0, 0));
+}
+
+#[test]
+fn nothing_overtakes_the_answer_to_the_upgrade() {
+    let mut bench = Bench::new(Limits { send_queue_max: 64 << 20, ..Limits::default() });
+    bench.feed(REQUEST);
+    for _ in 0..8 {
+        bench.send(Opcode::Binary, &[7; 300_000]).unwrap();
+    }
+    bench.feed(&frame(0x89, "early"));
+    let sent = bench.sent();
+    assert!(sent.starts_with(b"HTTP/1.1 101 "));
+    let at = sent.windows(7).position(|seven| seven == b"\x8a\x05early").expect("the Pong");
+    assert!(at < 700_000, "{at}");
+}
+
+#[test]
+fn many_small_messages_leave_in_batches() {
+    let mut bench = Bench::open(Limits { send_queue_max: 64 << 20, ..Limits::default() });
+    for _ in 0..200_000 {
+        bench.send(Opcode::Text, b"twenty bytes of text").unwrap();
+    }
+    let mut batches = 0;
+    while let Some(batch) = bench.conn.transmit() {
+        let len = batch.len();
+        assert!(len <= 1 << 20, "{len}");
+        bench.with(|conn, env| conn.transmitted(batch, len, env));
+        batches += 1;
+    }
+    assert!((5..=20).contains(&batches), "{batches}");
+    assert_eq!(bench.conn.heap_bytes(), 0);
 }

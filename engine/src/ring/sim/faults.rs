@@ -25,6 +25,8 @@ pub struct Faults {
     pub spurious: u16,
     /// The kernel as a whole fails, per wait.
     pub death: u16,
+    /// The process is stopped, or a callback blocks, per wait: time passes, and the peers act.
+    pub stall: u16,
 }
 
 impl Faults {
@@ -41,5 +43,6 @@ impl Faults {
         hold: 0,
         spurious: 0,
         death: 0,
+        stall: 0,
     };
 }

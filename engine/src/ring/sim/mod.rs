@@ -15,6 +15,7 @@ mod progress;
 mod socket;
 #[cfg(test)]
 mod tests;
+mod time;
 
 pub use choices::Choices;
 pub use faults::Faults;
@@ -188,58 +189,6 @@ impl Sim {
         }
         rustix::io::read(eventfd, &mut [0; 8]) == Ok(8)
     }
-
-    /// One instant: the world acts, the operations go on, what is complete is handed over.
-    fn step(&mut self, completions: &mut Vec<Completion>) -> Option<Tick> {
-        let next = self.world.step(&mut self.net);
-        if self.was_woken() {
-            completions.push(Completion::Woken);
-        }
-        let active = self.progress();
-        self.hand_over(completions);
-        if active || !self.lanes.is_empty() { Some(self.net.now + 1) } else { next }
-    }
-
-    fn hand_over(&mut self, completions: &mut Vec<Completion>) {
-        if self.choices.chance(self.net.faults.spurious) {
-            completions.push(Completion::Woken);
-        }
-        let mut lanes: Vec<Lane> = self.lanes.keys().copied().collect();
-        while !lanes.is_empty() {
-            let at = self.choices.below(lanes.len());
-            let lane = lanes[at];
-            if self.choices.chance(self.net.faults.hold) {
-                lanes.swap_remove(at);
-                continue;
-            }
-            let queue = self.lanes.get_mut(&lane).expect("a lane of the map");
-            let completion = queue.pop_front().expect("lanes in the map are not empty");
-            if queue.is_empty() {
-                self.lanes.remove(&lane);
-                lanes.swap_remove(at);
-            }
-            self.settle(lane, &completion);
-            completions.push(completion);
-        }
-    }
-
-    /// What changes for the reactor when it learns of a completion.
-    fn settle(&mut self, lane: Lane, completion: &Completion) {
-        match (lane, completion) {
-            (
-                Lane::Receive(socket),
-                Completion::Received { more: false, .. } | Completion::Landed { .. },
-            ) => {
-                self.local(Socket(socket)).receive_out = false;
-            }
-            (Lane::Send(socket), _) => self.local(Socket(socket)).send_out = false,
-            (Lane::Close(socket), _) => self.sockets[socket as usize] = None,
-            (Lane::Accept(listener), Completion::Accepted { more: false, .. }) => {
-                self.listeners[listener].out = false;
-            }
-            _ => {}
-        }
-    }
 }
 
 impl Kernel for Sim {
@@ -290,6 +239,15 @@ impl Kernel for Sim {
         let room = memory.capacity() - memory.len();
         assert!(most > 0 && most <= room, "a receive of {most} bytes into room for {room}");
         self.start_receive(socket, token, Target::Memory(memory, most));
+    }
+
+    fn watch(&mut self, socket: Socket, token: Token) {
+        self.start_receive(socket, token, Target::Nothing);
+    }
+
+    fn is_starved(&self, token: Token) -> bool {
+        let mut armed = self.sockets.iter().flatten().filter_map(|local| local.receive.as_ref());
+        self.free.is_empty() && armed.any(|receive| receive.token == token)
     }
 
     fn cancel_receive(&mut self, token: Token) {
@@ -355,6 +313,9 @@ impl Kernel for Sim {
     ) -> Result<(), KernelError> {
         if self.choices.chance(self.net.faults.death) {
             return Err(KernelError { call: "io_uring_enter", errno: Errno::BADR });
+        }
+        if self.choices.chance(self.net.faults.stall) {
+            self.stall();
         }
         let patience = timeout.map_or(FOREVER, |timeout| timeout.as_millis() as Tick);
         let deadline = self.net.now + patience;

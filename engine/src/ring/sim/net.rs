@@ -46,8 +46,12 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// The wire breaks: both ends learn it, what was on its way is lost.
+    /// The wire breaks: both ends learn it, what was on its way is lost. Not when a peer has reset
+    /// it before: what that has sent has arrived.
     pub(super) fn sever(&mut self, errno: Errno) {
+        if self.broken.is_some() {
+            return;
+        }
         self.broken = Some(errno);
         self.injected = true;
         self.reset = true;
@@ -72,6 +76,7 @@ pub struct Net {
     /// The faults from here on.
     pub faults: Faults,
     pub(super) now: Tick,
+    pub(super) stalled: bool,
     pub(super) links: Vec<Link>,
     /// Per listener, who waits to be accepted; `None` once it is closed.
     pub(super) backlogs: Vec<Option<VecDeque<Peer>>>,
@@ -83,12 +88,17 @@ impl Net {
     pub(super) fn new(listeners: usize, faults: Faults) -> Self {
         let backlogs = vec![Some(VecDeque::new()); listeners];
         let (links, dialed) = (Vec::new(), VecDeque::new());
-        Self { faults, now: 0, links, backlogs, dialed }
+        Self { faults, now: 0, stalled: false, links, backlogs, dialed }
     }
 
     /// The time.
     pub fn now(&self) -> Tick {
         self.now
+    }
+
+    /// Whether our side is stopped as a whole, with all its threads.
+    pub fn is_stalled(&self) -> bool {
+        self.stalled
     }
 
     /// Connects to a listener; `None` when nobody listens any more.
@@ -158,6 +168,11 @@ impl Net {
     /// Whether the simulation broke this connection.
     pub fn was_broken(&self, peer: Peer) -> bool {
         self.links[peer.0].injected
+    }
+
+    /// Whether the peer was sent a reset.
+    pub fn was_reset(&self, peer: Peer) -> bool {
+        self.links[peer.0].reset
     }
 
     /// Whether our side has given the socket back.

@@ -94,7 +94,9 @@ impl Sim {
         let Some(receive) = &local.receive else { return false };
         let (cancelled, shut) = (receive.cancelled, local.shut);
         let link = &self.net.links[local.link];
-        let readable = !link.up.is_empty() || link.up_ended || link.broken.is_some() || shut;
+        let over = link.up_ended || link.broken.is_some() || shut;
+        let watches = matches!(receive.target, Target::Nothing);
+        let readable = over || !watches && !link.up.is_empty();
         if !readable && !cancelled {
             return false;
         }
@@ -104,6 +106,9 @@ impl Sim {
         }
         if cancelled && !(readable && self.choices.chance(400)) {
             self.end_receive(socket, Err(Errno::CANCELED));
+        } else if watches {
+            let broken = self.link_of(socket).broken;
+            self.end_receive(socket, broken.map_or(Ok(()), Err));
         } else if let Some(errno) = self.receive_error(socket) {
             self.end_receive(socket, Err(errno));
         } else if self.has_bytes(socket) {
@@ -120,6 +125,7 @@ impl Sim {
         let (token, again, most) = match &mut receive.target {
             Target::Buffers => (receive.token, true, usize::MAX),
             Target::Buffer(most) => (receive.token, false, *most),
+            Target::Nothing => unreachable!("a poll receives nothing"),
             Target::Memory(memory, most) => {
                 let (mut memory, most) = (std::mem::take(memory), *most);
                 let bytes = self.take_bytes(socket, most);
@@ -141,9 +147,13 @@ impl Sim {
     /// A receive ends without bytes: the end of the stream, or an error.
     fn end_receive(&mut self, socket: u32, result: Result<(), Errno>) {
         let local = self.local(Socket(socket));
-        local.drained |= result != Err(Errno::CANCELED);
         let receive = local.receive.as_mut().expect("an armed receive");
         let token = receive.token;
+        if let Target::Nothing = receive.target {
+            local.receive = None;
+            return self.complete(Lane::Receive(socket), Completion::HungUp { token, result });
+        }
+        local.drained |= result != Err(Errno::CANCELED);
         if let Target::Memory(memory, _) = &mut receive.target {
             let memory = std::mem::take(memory);
             return self.finish_landing(socket, memory, result.map(|()| 0));
@@ -175,7 +185,9 @@ impl Sim {
             self.link_of(socket).sever(errno);
         }
         let errno = self.link_of(socket).broken?;
-        let first_the_bytes = self.has_bytes(socket) && self.choices.chance(700);
+        // A reset by the peer leaves what it has sent before to be read; other errors need not.
+        let kept = !self.link_of(socket).injected || self.choices.chance(700);
+        let first_the_bytes = self.has_bytes(socket) && kept;
         (!first_the_bytes).then_some(errno)
     }
 

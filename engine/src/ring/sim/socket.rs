@@ -15,6 +15,8 @@ pub(super) enum Target {
     Buffer(usize),
     /// At most so many bytes behind what memory of the reactor holds, once.
     Memory(Vec<u8>, usize),
+    /// None: until the peer has ended its direction.
+    Nothing,
 }
 
 /// A receive that the kernel works on.

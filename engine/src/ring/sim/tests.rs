@@ -25,6 +25,7 @@ const WILD: Faults = Faults {
     hold: 300,
     spurious: 100,
     death: 0,
+    stall: 0,
 };
 
 fn sim(seed: u64, faults: Faults) -> Sim {

@@ -1,0 +1,115 @@
+//! What becomes of what the peer sends: delivered, held back, or discarded.
+
+use super::{Connection, Data};
+use crate::buffer::Pool;
+use crate::tick::Tick;
+
+/// In place of the code of a Close frame of ours that cannot be sent any more.
+pub(super) const NEVER: u16 = u16::MAX;
+
+/// What is to be done with the peer's bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// Read them: messages are delivered.
+    Deliver,
+    /// Leave them where they are: the application has paused.
+    Hold,
+    /// Read them: messages are counted in [`Connection::unread`] and dropped. What else is in them,
+    /// the peer's Close above all, counts.
+    Discard,
+}
+
+/// What was lost on the way. Few connections have any.
+#[derive(Debug, Default)]
+pub(super) struct Losses {
+    /// See [`Connection::unread`].
+    unread: u64,
+    /// What was queued when sending failed.
+    unsent: u64,
+}
+
+impl Connection {
+    /// What is to be done with the peer's bytes now.
+    #[inline(always)]
+    pub fn reading(&self) -> Reading {
+        self.reading
+    }
+
+    /// Reading was stopped or started again by the application. While stopped, silence of the
+    /// peer is no fault, but a send without progress for `idle_timeout_ms` is. The closing
+    /// handshake needs the peer's Close, so once ours is queued a stopped connection reads on and
+    /// discards what it was not to deliver; that cannot be taken back.
+    pub fn set_paused(&mut self, paused: bool, now: Tick) {
+        self.reading = match (self.reading, paused) {
+            (Reading::Deliver, true) if self.close_sent() => Reading::Discard,
+            (Reading::Deliver, true) => Reading::Hold,
+            (Reading::Hold, false) => Reading::Deliver,
+            _ => return,
+        };
+        self.hung_up = false;
+        self.restart_clock(now);
+    }
+
+    /// The peer has ended its direction while reading was stopped: what it has sent before may
+    /// still be read, for as long as [`Connection::deadline`] says.
+    pub fn peer_hung_up(&mut self, now: Tick) {
+        if self.reading == Reading::Hold && !self.hung_up {
+            self.hung_up = true;
+            self.clock.mark(now);
+        }
+    }
+
+    /// Nobody will read what is held back, but there may be a Close frame in it.
+    pub fn discard_input(&mut self) {
+        if self.reading == Reading::Hold {
+            self.reading = Reading::Discard;
+        }
+    }
+
+    /// Payload bytes that came and were not delivered, because reading was stopped.
+    pub fn unread(&self) -> u64 {
+        self.losses.as_ref().map_or(0, |losses| losses.unread)
+    }
+
+    /// So many bytes of messages were not delivered by whoever was given them.
+    pub(crate) fn count_unread(&mut self, bytes: usize) {
+        self.losses().unread += bytes as u64;
+    }
+
+    /// A message, or a part of one, that nobody is to see.
+    #[cold]
+    pub(super) fn discard(&mut self, data: Data<'_>, pool: &mut Pool) {
+        self.losses().unread += data.as_slice().len() as u64;
+        if let Data::Owned(bytes) = data {
+            pool.put(bytes);
+        }
+    }
+
+    /// What carries our direction has failed: what is queued is dropped, and nothing can be queued
+    /// any more. What has come may still be received, until [`Connection::deadline`] at the latest.
+    /// A batch that is out is not to be given back.
+    pub fn cannot_send(&mut self, now: Tick, pool: &mut Pool) {
+        if self.outbox.is_mute() {
+            return;
+        }
+        self.losses().unsent = self.outbox.unsent() as u64;
+        if self.sent == 0 || !self.all_left {
+            self.sent = NEVER;
+        }
+        self.outbox.drop_all(pool);
+        self.outbox.mute();
+        self.discard_input();
+        self.clock.mark(now);
+    }
+
+    /// Bytes of messages that were queued and have not left, or not wholly, with the headers of
+    /// their frames. After the end, what was dropped.
+    pub fn unsent(&self) -> u64 {
+        let lost = self.losses.as_ref().map_or(0, |losses| losses.unsent);
+        lost + self.outbox.unsent() as u64
+    }
+
+    fn losses(&mut self) -> &mut Losses {
+        self.losses.get_or_insert_default()
+    }
+}
