@@ -9,7 +9,7 @@
 //   void on_message(rws::reactor, rws_conn, const rws_message &);
 //   void on_pong   (rws::reactor, rws_conn, std::string_view);
 //   void on_drain  (rws::reactor, rws_conn);
-//   void on_close  (rws::reactor, rws_conn, const rws_close_info &);
+//   void on_close  (rws::reactor, rws_conn, rws_close_info &);
 //   void on_refused(rws::reactor, rws_refusal &);              instead of on_open and on_close
 //
 // A member of such a name that cannot be called so does not compile.  An exception that leaves one
@@ -296,7 +296,7 @@ RWS_DETAIL_CALLBACK(on_pong, std::declval<reactor>(), std::declval<rws_conn>(),
                     std::declval<std::string_view>())
 RWS_DETAIL_CALLBACK(on_drain, std::declval<reactor>(), std::declval<rws_conn>())
 RWS_DETAIL_CALLBACK(on_close, std::declval<reactor>(), std::declval<rws_conn>(),
-                    std::declval<const rws_close_info &>())
+                    std::declval<rws_close_info &>())
 RWS_DETAIL_CALLBACK(on_origin, std::declval<reactor>(), std::declval<upgrade>())
 RWS_DETAIL_CALLBACK(on_refused, std::declval<reactor>(), std::declval<rws_refusal &>())
 RWS_DETAIL_CALLBACK(on_start, std::declval<reactor>())
@@ -339,7 +339,7 @@ template <class H> rws_callbacks callbacks() noexcept {
       static_cast<H *>(u)->on_drain(reactor{r}, c);
     };
   if constexpr (detail::has_on_close<H>())
-    cb.on_close = [](rws_reactor *r, rws_conn c, const rws_close_info *info, void *u) noexcept {
+    cb.on_close = [](rws_reactor *r, rws_conn c, rws_close_info *info, void *u) noexcept {
       static_cast<H *>(u)->on_close(reactor{r}, c, *info);
     };
   if constexpr (detail::has_on_refused<H>())

@@ -37,7 +37,7 @@ static void on_message(rws_reactor *r, rws_conn c, const rws_message *m, void *u
   for (size_t i = 0; i < m->len && m->data[i] >= '0' && m->data[i] <= '9'; i++)
     run.cases = run.cases * 10 + (m->data[i] - '0');
 }
-static void on_close(rws_reactor *r, rws_conn c, const rws_close_info *info, void *user) {
+static void on_close(rws_reactor *r, rws_conn c, rws_close_info *info, void *user) {
   (void)r, (void)c, (void)info, (void)user;
   if (run.step == 0 && run.cases == 0) fail("no number of cases");
   else if (run.step++ > run.cases) rws_engine_stop(run.engine, 0);

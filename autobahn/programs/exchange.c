@@ -99,14 +99,14 @@ static void on_pong(rws_reactor *r, rws_conn c, rws_bytes payload, void *user) {
   passed();
   begin(r, c);
 }
-static void on_close(rws_reactor *r, rws_conn c, const rws_close_info *info, void *user) {
+static void on_close(rws_reactor *r, rws_conn c, rws_close_info *info, void *user) {
   (void)r, (void)c, (void)user;
   rws_error err;
   /* A peer may answer with a code of its own: it only "typically" echoes (RFC 6455 section 5.5.1). */
   const bool answered = run.step == CLOSE_OURS && info->sent_code == 4001 && info->code != 1006;
   if (!answered && (run.step != CLOSE_THEIRS || info->code != 4001)) {
     char text[64];
-    snprintf(text, sizeof text, "closed with %u, errno %d", info->code, info->sys_errno);
+    snprintf(text, sizeof text, "closed with %u: %s", info->code, info->error.text);
     fail(text);
     return;
   }

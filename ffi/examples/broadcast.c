@@ -28,7 +28,7 @@ static void on_open(rws_reactor *r, rws_conn c, void *user) {
   rws_set_user(r, c, (void *)(uintptr_t)count); /* from 1 */
 }
 
-static void on_close(rws_reactor *r, rws_conn c, const rws_close_info *info, void *user) {
+static void on_close(rws_reactor *r, rws_conn c, rws_close_info *info, void *user) {
   (void)c, (void)info;
   const size_t place = (size_t)(uintptr_t)user;
   if (!place)

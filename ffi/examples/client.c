@@ -15,7 +15,7 @@ static void on_message(rws_reactor *r, rws_conn c, const rws_message *m, void *u
   printf("%.*s\n", (int)m->len, (const char *)m->data);
   rws_close(r, c, RWS_CLOSE_NORMAL, (rws_bytes){NULL, 0});
 }
-static void on_close(rws_reactor *r, rws_conn c, const rws_close_info *info, void *user) {
+static void on_close(rws_reactor *r, rws_conn c, rws_close_info *info, void *user) {
   (void)r, (void)c, (void)info, (void)user;
   rws_engine_stop(engine, 0);
 }

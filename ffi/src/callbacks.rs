@@ -47,7 +47,7 @@ pub struct rws_callbacks {
         unsafe extern "C" fn(
             r: *mut rws_reactor,
             c: rws_conn,
-            info: *const rws_close_info,
+            info: *mut rws_close_info,
             user: *mut c_void,
         ),
     >,
@@ -135,11 +135,12 @@ impl Handler for rws_callbacks {
         why.retry_ms = refusal.retry_ms;
     }
 
-    fn on_close(&self, ctx: &mut Context, conn: Conn, closed: &Closed<'_>) {
+    fn on_close(&self, ctx: &mut Context, conn: Conn, closed: &mut Closed<'_>) {
         let Some(call) = self.on_close else { return };
         let user = user_of(ctx, conn);
-        let info = rws_close_info::from(closed);
+        let mut info = rws_close_info::from(&*closed);
         // SAFETY: see above.
-        unsafe { call(lend(ctx), conn.into(), &info, user) }
+        unsafe { call(lend(ctx), conn.into(), &mut info, user) }
+        closed.retry_ms = info.retry_ms;
     }
 }

@@ -3,10 +3,10 @@
 use crate::constants::{RWS_FIRST, RWS_LAST, rws_opcode};
 use crate::guard::guard;
 use crate::own;
+use crate::status::{Failure, rws_error, rws_status};
 use crate::types::{rws_buf, rws_bytes, rws_reactor, slice};
 use ringws_engine::proto::{Opcode, utf8};
 use ringws_engine::reactor::{Closed, Message};
-use std::ffi::c_int;
 
 /// a message that came
 #[repr(C)]
@@ -63,12 +63,21 @@ fn alone(number: usize) -> usize {
 pub struct rws_close_info {
     /// from the peer's Close frame; RWS_CLOSE_NO_STATUS or _ABNORMAL if none
     pub code: u16,
-    /// from ours; 0 if we sent none
+    /// from ours, if the kernel has taken it; else 0
     pub sent_code: u16,
-    /// why the transport ended; 0 if it ended in order
-    pub sys_errno: c_int,
+    /// of a connection that rws_engine_connect made: when it is made again, 0: not; yours to change.
+    /// While it is not 0 the callbacks and their user pointer are still needed
+    pub retry_ms: u32,
     /// checked UTF-8; borrowed
     pub reason: rws_bytes,
+    /// why it ended. RWS_OK: in order, or by your rws_abort. RWS_E_PROTOCOL, RWS_E_TIMEOUT,
+    /// RWS_E_ENDED, RWS_E_TLS, RWS_E_SYSTEM: the text is for your log
+    pub error: rws_error,
+    /// bytes of messages, with their headers, that were queued and that the kernel has not taken;
+    /// of a send under way all count
+    pub unsent: u64,
+    /// bytes of messages that came and were not delivered, because you had paused
+    pub unread: u64,
 }
 
 impl From<&Closed<'_>> for rws_close_info {
@@ -76,8 +85,11 @@ impl From<&Closed<'_>> for rws_close_info {
         Self {
             code: closed.info.code.0,
             sent_code: closed.info.sent.map_or(0, |code| code.0),
-            sys_errno: closed.errno,
+            retry_ms: closed.retry_ms,
             reason: closed.info.reason.as_bytes().into(),
+            error: closed.cause.as_ref().map_or(rws_status::RWS_OK.into(), Failure::from).into(),
+            unsent: closed.unsent,
+            unread: closed.unread,
         }
     }
 }

@@ -1,9 +1,9 @@
 //! `rws_status`, `rws_error`, and how the engine's errors become them.
 
 use crate::guard::guard;
-use ringws_engine::conn::{Queued, SendError};
+use ringws_engine::conn::{self, Queued, SendError};
 use ringws_engine::engine::Error;
-use ringws_engine::reactor::{CallError, ConnectError, TargetError};
+use ringws_engine::reactor::{CallError, Cause, ConnectError, TargetError};
 use ringws_engine::ring::Errno;
 use std::ffi::{CStr, c_char, c_int};
 
@@ -41,6 +41,14 @@ pub enum rws_status {
     RWS_E_PANIC = -12,
     /// the server, or a proxy, has refused, or does not speak the protocol
     RWS_E_REFUSED = -13,
+    /// the peer broke the protocol, or a limit
+    RWS_E_PROTOCOL = -14,
+    /// something did not happen in time
+    RWS_E_TIMEOUT = -15,
+    /// the peer has ended the transport without a Close frame
+    RWS_E_ENDED = -16,
+    /// TLS has failed
+    RWS_E_TLS = -17,
 }
 
 /// why a call failed
@@ -126,6 +134,25 @@ impl From<&ConnectError> for Failure {
     }
 }
 
+impl From<&Cause> for Failure {
+    fn from(cause: &Cause) -> Self {
+        let (status, errno) = match cause {
+            Cause::Failure(conn::Failure::TimedOut(_)) | Cause::Stopped => {
+                (rws_status::RWS_E_TIMEOUT, 0)
+            }
+            Cause::Failure(conn::Failure::EndOfStream) => (rws_status::RWS_E_ENDED, 0),
+            Cause::Failure(_) => (rws_status::RWS_E_PROTOCOL, 0),
+            Cause::Tls(_) => (rws_status::RWS_E_TLS, 0),
+            Cause::Receiving(errno) | Cause::Sending(errno) | Cause::Reactor(errno) => {
+                (system(*errno), errno.raw_os_error())
+            }
+            // The application knows.
+            Cause::Aborted => (rws_status::RWS_OK, 0),
+        };
+        Self { status, errno, text: cause.to_string() }
+    }
+}
+
 impl From<Failure> for rws_error {
     fn from(failure: Failure) -> Self {
         let mut text = [0; 248];
@@ -179,6 +206,10 @@ fn text(status: c_int) -> &'static CStr {
         -11 => c"not possible in this state",
         -12 => c"internal error",
         -13 => c"refused by the server or a proxy",
+        -14 => c"the peer broke the protocol or a limit",
+        -15 => c"timed out",
+        -16 => c"ended without a Close frame",
+        -17 => c"TLS failed",
         _ => c"unknown status",
     }
 }
@@ -222,11 +253,11 @@ mod tests {
 
     #[test]
     fn every_status_has_a_text_of_its_own() {
-        let mut texts: Vec<_> = (-14..=1).map(text).collect();
+        let mut texts: Vec<_> = (-18..=1).map(text).collect();
         texts.sort();
         texts.dedup();
-        // -14 is none: "unknown status" is among them.
-        assert_eq!(texts.len(), 16);
+        // -18 is none: "unknown status" is among them.
+        assert_eq!(texts.len(), 20);
         assert_eq!(text(rws_status::RWS_E_PANIC as c_int), c"internal error");
         assert_eq!(text(c_int::MIN), c"unknown status");
     }

@@ -47,7 +47,7 @@ structs! {
     rws_callbacks {
         size, on_upgrade, on_open, on_message, on_pong, on_drain, on_close, on_origin, on_refused,
     }
-    rws_close_info { code, sent_code, sys_errno, reason }
+    rws_close_info { code, sent_code, retry_ms, reason, error, unsent, unread }
     rws_config {
         size, reactors, connections_max, recv_buffers, recv_buffer_size, flags, on_start, on_stop,
         on_log, user, busy_poll_us, codec_memory_max,
@@ -109,7 +109,8 @@ values! {
     rws_status::RWS_E_KERNEL, rws_status::RWS_E_GONE, rws_status::RWS_E_CLOSING,
     rws_status::RWS_E_FULL, rws_status::RWS_E_TOO_BIG, rws_status::RWS_E_UTF8,
     rws_status::RWS_E_STATE, rws_status::RWS_E_PANIC,
-    rws_status::RWS_E_REFUSED,
+    rws_status::RWS_E_REFUSED, rws_status::RWS_E_PROTOCOL, rws_status::RWS_E_TIMEOUT,
+    rws_status::RWS_E_ENDED, rws_status::RWS_E_TLS,
 }
 
 fn facts() -> Facts {

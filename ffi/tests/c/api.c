@@ -380,7 +380,7 @@ static void on_message(rws_reactor *r, rws_conn c, const rws_message *m, void *u
   atomic_fetch_add(&callbacks_checked, 1);
 }
 
-static void on_close(rws_reactor *r, rws_conn c, const rws_close_info *info, void *user) {
+static void on_close(rws_reactor *r, rws_conn c, rws_close_info *info, void *user) {
   CHECK(user == &callbacks_checked && rws_get_user(r, c) == user);
   CHECK(info->code == RWS_CLOSE_NORMAL && info->sent_code == RWS_CLOSE_RESTART);
   CHECK(info->reason.len == 2 && memcmp(info->reason.data, "ok", 2) == 0);

@@ -58,9 +58,9 @@ static void on_message(rws_reactor *r, rws_conn c, const rws_message *m, void *u
   CHECK(rws_answer_header(r, c, "X-Shard").data == NULL); /* only inside on_open */
   CHECK(rws_close(r, c, 3001, (rws_bytes){(const uint8_t *)"bye", 3}) == RWS_OK);
 }
-static void on_close(rws_reactor *r, rws_conn c, const rws_close_info *info, void *user) {
+static void on_close(rws_reactor *r, rws_conn c, rws_close_info *info, void *user) {
   (void)r, (void)c, (void)user;
-  CHECK(info->code == 3001 && info->sent_code == 3001 && info->sys_errno == 0);
+  CHECK(info->code == 3001 && info->sent_code == 3001 && info->error.status == RWS_OK);
   closed++;
   over();
 }

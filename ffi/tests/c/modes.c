@@ -48,7 +48,7 @@ static int peer_upgrade(rws_reactor *r, rws_upgrade *up, void *user) {
   check_address(&peer);
   return 101;
 }
-static void peer_close(rws_reactor *r, rws_conn c, const rws_close_info *info, void *user) {
+static void peer_close(rws_reactor *r, rws_conn c, rws_close_info *info, void *user) {
   (void)user;
   rws_address peer;
   CHECK(rws_peer(r, c, &peer) == RWS_OK);

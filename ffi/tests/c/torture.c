@@ -98,7 +98,7 @@ static void cut(rws_reactor *r, struct session *session) {
   atomic_fetch_add(&count.timers_cut, 1);
 }
 
-static void on_close(rws_reactor *r, rws_conn c, const rws_close_info *info, void *user) {
+static void on_close(rws_reactor *r, rws_conn c, rws_close_info *info, void *user) {
   struct session *session = user;
   CHECK(info->code >= 1000 && rws_get_user(r, c) == session);
   CHECK(rws_send(r, c, RWS_TEXT, "x", 1, 0) == RWS_E_GONE);

@@ -24,7 +24,7 @@ static void on_message(rws_reactor *r, rws_conn c, const rws_message *m, void *u
   echoed++;
   CHECK(rws_close(r, c, RWS_CLOSE_NORMAL, (rws_bytes){NULL, 0}) == RWS_OK);
 }
-static void on_close(rws_reactor *r, rws_conn c, const rws_close_info *info, void *user) {
+static void on_close(rws_reactor *r, rws_conn c, rws_close_info *info, void *user) {
   (void)r, (void)c, (void)user;
   CHECK(info->code == RWS_CLOSE_NORMAL && info->sent_code == RWS_CLOSE_NORMAL);
   closed++;
