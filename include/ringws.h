@@ -137,14 +137,20 @@ typedef struct { /* where a peer is */
 
 typedef uint8_t rws_opcode; /* RWS_CONTINUATION ... RWS_PONG; others are refused */
 
-typedef struct { /* a connection; 0 is never one */
-  uint64_t id; /* to compare and to print */
-} rws_conn;
+typedef struct { /* why a call failed */
+  rws_status status; /* what the call returned */
+  int sys_errno;     /* errno of the system call that failed; 0 if none did */
+  char text[248];    /* for people; NUL-terminated UTF-8 */
+} rws_error;
 
 typedef struct { /* borrowed bytes; not NUL-terminated */
   const uint8_t *data; /* NULL only when len is 0 */
   size_t len;          /* bytes */
 } rws_bytes;
+
+typedef struct { /* a connection; 0 is never one */
+  uint64_t id; /* to compare and to print */
+} rws_conn;
 
 typedef struct { /* sizes and hooks of an engine; NULL: all defaults */
   uint32_t size;                                /* RWS_INIT */
@@ -163,12 +169,6 @@ typedef struct { /* sizes and hooks of an engine; NULL: all defaults */
   /* per reactor, bytes of all RWS_OPT_TAKEOVER contexts; default 64 MiB */
   uint32_t codec_memory_max;
 } rws_config;
-
-typedef struct { /* why a call failed */
-  rws_status status; /* what the call returned */
-  int sys_errno;     /* errno of the system call that failed; 0 if none did */
-  char text[248];    /* for people; NUL-terminated UTF-8 */
-} rws_error;
 
 typedef struct { /* a message that came */
   const uint8_t *data; /* borrowed from the receive buffer: gone when the callback returns */
@@ -453,17 +453,25 @@ void rws_upgrade_set_user(rws_upgrade *up, void *user);
 
 /* Outgoing messages made once and sent many times. Any thread, except rws_message_retain. */
 
-/* Copies. flags: 0 or RWS_PLAIN. NULL: not a message that could be sent, as rws_send would say. */
-rws_buf *rws_buf_new(rws_opcode op, const void *data, size_t len, uint32_t flags);
-/* Does not copy: data stays as it is until release, which is called on any thread, exactly once;
- * NULL: never. When this returns NULL, data is still yours and release is not called. */
-rws_buf *rws_buf_wrap(rws_opcode op, const void *data, size_t len, uint32_t flags,
-                      void (*release)(void *arg), void *arg);
+/* Copies data. op: any but RWS_CONTINUATION. flags: 0 or RWS_PLAIN.
+ * RWS_E_UTF8: RWS_TEXT that is none. RWS_E_TOO_BIG: 4 GiB, or over 125 bytes in a Ping or Pong. */
+RWS_MUST_USE rws_status rws_buf_new(rws_opcode op, const void *data, size_t len, uint32_t flags,
+                                    rws_buf **out, rws_error *err);
+/* As rws_buf_new, without a copy: data stays as it is until release, which is called once, on any
+ * thread; NULL: data stays for ever. On failure data is still yours and release is not called. */
+RWS_MUST_USE rws_status rws_buf_wrap(rws_opcode op, const void *data, size_t len, uint32_t flags,
+                                     void (*release)(void *arg), void *arg, rws_buf **out,
+                                     rws_error *err);
+/* Keeps the message beyond its callback, to read or to send it. No copy when it lies whole in a
+ * receive buffer and few are kept. RWS_E_UTF8: with RWS_OPT_STREAM, a part that ends inside a
+ * character. */
+RWS_MUST_USE rws_status rws_message_retain(rws_reactor *r, const rws_message *m, rws_buf **out,
+                                           rws_error *err);
+/* Its payload, borrowed until you give up your reference; {NULL, 0} if b is NULL. op_out may be
+ * NULL; otherwise its opcode is written, and nothing if b is NULL. */
+rws_bytes rws_buf_data(const rws_buf *b, rws_opcode *op_out);
 rws_buf *rws_buf_retain(rws_buf *b); /* One reference more; returns b. */
 void rws_buf_release(rws_buf *b);    /* One reference less; NULL is fine. */
-/* Keeps the message beyond its callback, to send it: one reference is yours. No copy when it lies
- * whole in a receive buffer and few are kept. NULL: no message, or a part that is not UTF-8. */
-rws_buf *rws_message_retain(rws_reactor *r, const rws_message *m);
 
 /* TLS: one side of it, for many connections. Any thread. */
 

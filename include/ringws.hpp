@@ -57,20 +57,25 @@ inline rws_bytes bytes(std::string_view s) noexcept {
 using job = void (*)(rws_reactor *, void *) noexcept;
 using release_fn = void (*)(void *) noexcept;
 
-// An outgoing message: copies share it.  Empty when it could not be made: see rws_buf_new.
+// An outgoing message: copies share it.  Empty when it could not be made: err says why.
 class buf {
   rws_buf *b_ = nullptr;
 
  public:
   buf() noexcept = default;
   explicit buf(rws_buf *owned) noexcept : b_(owned) {}
-  buf(rws_opcode op, std::string_view data, std::uint32_t flags = 0) noexcept
-      : b_(rws_buf_new(op, data.data(), data.size(), flags)) {}
+  buf(rws_opcode op, std::string_view data, std::uint32_t flags = 0,
+      rws_error *err = nullptr) noexcept {
+    if (rws_buf_new(op, data.data(), data.size(), flags, &b_, err) < 0) b_ = nullptr;
+  }
   // Without a copy: data stays until release(arg), on any thread, exactly once; if the buf is
   // empty, release is not called.
   static buf wrap(rws_opcode op, std::string_view data, release_fn release, void *arg,
-                  std::uint32_t flags = 0) noexcept {
-    return buf(rws_buf_wrap(op, data.data(), data.size(), flags, release, arg));
+                  std::uint32_t flags = 0, rws_error *err = nullptr) noexcept {
+    rws_buf *made = nullptr;
+    return rws_buf_wrap(op, data.data(), data.size(), flags, release, arg, &made, err) < 0
+               ? buf()
+               : buf(made);
   }
   buf(const buf &other) noexcept : b_(rws_buf_retain(other.b_)) {}
   buf(buf &&other) noexcept : b_(std::exchange(other.b_, nullptr)) {}
@@ -80,6 +85,13 @@ class buf {
   }
   ~buf() { rws_buf_release(b_); }
   explicit operator bool() const noexcept { return b_ != nullptr; }
+  // What is in it: valid for as long as it, or a copy of it, is there.
+  std::string_view data() const noexcept { return view(rws_buf_data(b_, nullptr)); }
+  rws_opcode opcode() const noexcept { // 0: empty
+    rws_opcode op = 0;
+    (void)rws_buf_data(b_, &op);
+    return op;
+  }
   rws_buf *get() const noexcept { return b_; }
   rws_buf *release() noexcept { return std::exchange(b_, nullptr); }
 };
@@ -201,7 +213,11 @@ class reactor {
   std::string_view answer_header(rws_conn c, const char *name) const noexcept {
     return view(rws_answer_header(r_, c, name));
   }
-  buf retain(const rws_message &m) const noexcept { return buf(rws_message_retain(r_, &m)); }
+  // Empty when it cannot be kept: err says why.
+  buf retain(const rws_message &m, rws_error *err = nullptr) const noexcept {
+    rws_buf *kept = nullptr;
+    return rws_message_retain(r_, &m, &kept, err) < 0 ? buf() : buf(kept);
+  }
 
   // The handler of one connection from now on: of the class that was given to listen, and alive
   // until its on_close.

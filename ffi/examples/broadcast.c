@@ -40,8 +40,8 @@ static void on_close(rws_reactor *r, rws_conn c, rws_close_info *info, void *use
 
 static void on_message(rws_reactor *r, rws_conn c, const rws_message *m, void *user) {
   (void)c, (void)user;
-  rws_buf *b = rws_buf_new(m->opcode, m->data, m->len, 0);  /* framed once, for all of them */
-  if (!b)
+  rws_buf *b;                                   /* framed once, for all of them */
+  if (rws_buf_new(m->opcode, m->data, m->len, 0, &b, NULL) < 0)
     return;
   for (size_t i = 0; i < count; i++)
     if (rws_send_buf(r, members[i], b) == RWS_E_FULL)

@@ -1,9 +1,10 @@
 //! `rws_buf`: outgoing messages made once and sent many times.
 
 use crate::constants::{RWS_PLAIN, rws_opcode};
-use crate::guard::guard;
+use crate::guard::{guard, report};
 use crate::own;
-use crate::types::{User, rws_buf, slice};
+use crate::status::{Failure, rws_error, rws_status};
+use crate::types::{User, rws_buf, rws_bytes, slice};
 use bytes::Bytes;
 use ringws_engine::buffer::Outgoing;
 use ringws_engine::proto::{Opcode, utf8};
@@ -32,18 +33,25 @@ impl Drop for Wrapped {
 }
 
 /// The opcode, if such a message can be sent: RFC 6455 §5.5 for control frames, §8.1 for text.
-fn sendable(op: rws_opcode, payload: &[u8], flags: u32) -> Option<Opcode> {
-    let opcode = match Opcode::from_wire(op)? {
-        Opcode::Text => utf8::check(payload).ok().map(|()| Opcode::Text)?,
-        Opcode::Continuation | Opcode::Close => return None,
-        opcode => opcode,
+fn sendable(op: rws_opcode, payload: &[u8], flags: u32) -> Result<Opcode, Failure> {
+    let opcode = match Opcode::from_wire(op) {
+        Some(opcode) if !matches!(opcode, Opcode::Continuation | Opcode::Close) => opcode,
+        _ => return Err(Failure::invalid(format!("opcode {op} is not that of a whole message"))),
     };
-    let fits = if opcode.is_control() { payload.len() <= 125 } else { fits_a_message(payload) };
-    (fits && flags & !RWS_PLAIN == 0).then_some(opcode)
-}
-
-fn fits_a_message(payload: &[u8]) -> bool {
-    u32::try_from(payload.len()).is_ok()
+    if flags & !RWS_PLAIN != 0 {
+        return Err(Failure::invalid(format!("flags {flags:#x}: 0 or RWS_PLAIN")));
+    }
+    let too_big = |text| Err(Failure::new(rws_status::RWS_E_TOO_BIG, 0, text));
+    if opcode.is_control() && payload.len() > 125 {
+        return too_big("a control frame holds at most 125 bytes");
+    }
+    if u32::try_from(payload.len()).is_err() {
+        return too_big("a message holds less than 4 GiB");
+    }
+    if opcode == Opcode::Text && utf8::check(payload).is_err() {
+        return Err(Failure::new(rws_status::RWS_E_UTF8, 0, "the text is not UTF-8"));
+    }
+    Ok(opcode)
 }
 
 fn outgoing(opcode: Opcode, payload: Bytes, flags: u32) -> Outgoing {
@@ -53,27 +61,41 @@ fn outgoing(opcode: Opcode, payload: Bytes, flags: u32) -> Outgoing {
     }
 }
 
-/// Copies. flags: 0 or RWS_PLAIN. NULL: not a message that could be sent, as rws_send would say.
+/// A place for the reference that is handed out.
+pub(crate) fn place(out: *mut *mut rws_buf) -> Result<(), Failure> {
+    if out.is_null() { Err(Failure::invalid("no place for the message")) } else { Ok(()) }
+}
+
+/// Copies data. op: any but RWS_CONTINUATION. flags: 0 or RWS_PLAIN.
+/// RWS_E_UTF8: RWS_TEXT that is none. RWS_E_TOO_BIG: 4 GiB, or over 125 bytes in a Ping or Pong.
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C" fn rws_buf_new(
     op: rws_opcode,
     data: *const c_void,
     len: usize,
     flags: u32,
-) -> *mut rws_buf {
-    guard(|| {
+    out: *mut *mut rws_buf,
+    err: *mut rws_error,
+) -> rws_status {
+    let body = || {
+        place(out)?;
         // SAFETY: the caller's bytes, read before this returns.
-        let Ok(payload) = (unsafe { slice(data, len) }) else { return std::ptr::null_mut() };
-        match sendable(op, payload, flags) {
-            Some(opcode) => own::share(outgoing(opcode, Bytes::copy_from_slice(payload), flags)),
-            None => std::ptr::null_mut(),
-        }
-    })
+        let payload = unsafe { slice(data, len) }?;
+        let opcode = sendable(op, payload, flags)?;
+        let made = own::share(outgoing(opcode, Bytes::copy_from_slice(payload), flags));
+        // SAFETY: not null.
+        unsafe { own::write(out, made) };
+        Ok(())
+    };
+    // SAFETY: null or for us to write.
+    unsafe { report(err, body) }
 }
 
-/// Does not copy: data stays as it is until release, which is called on any thread, exactly once;
-/// NULL: never. When this returns NULL, data is still yours and release is not called.
+/// As rws_buf_new, without a copy: data stays as it is until release, which is called once, on any
+/// thread; NULL: data stays for ever. On failure data is still yours and release is not called.
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C" fn rws_buf_wrap(
     op: rws_opcode,
     data: *const c_void,
@@ -81,13 +103,35 @@ pub unsafe extern "C" fn rws_buf_wrap(
     flags: u32,
     release: Option<unsafe extern "C" fn(arg: *mut c_void)>,
     arg: *mut c_void,
-) -> *mut rws_buf {
-    guard(|| {
-        // SAFETY: the caller promises that the bytes stay until `release`.
-        let Ok(payload) = (unsafe { slice(data, len) }) else { return std::ptr::null_mut() };
-        let Some(opcode) = sendable(op, payload, flags) else { return std::ptr::null_mut() };
+    out: *mut *mut rws_buf,
+    err: *mut rws_error,
+) -> rws_status {
+    let body = || {
+        place(out)?;
+        // SAFETY: the caller promises that the bytes stay until `release`, so for as long as
+        // `Wrapped` lives, which calls it.
+        let payload = unsafe { slice(data, len) }?;
+        let opcode = sendable(op, payload, flags)?;
         let wrapped = Bytes::from_owner(Wrapped { payload, release, arg: User(arg) });
-        own::share(outgoing(opcode, wrapped, flags))
+        let made = own::share(outgoing(opcode, wrapped, flags));
+        // SAFETY: not null.
+        unsafe { own::write(out, made) };
+        Ok(())
+    };
+    // SAFETY: null or for us to write.
+    unsafe { report(err, body) }
+}
+
+/// Its payload, borrowed until you give up your reference; {NULL, 0} if b is NULL. op_out may be
+/// NULL; otherwise its opcode is written, and nothing if b is NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rws_buf_data(b: *const rws_buf, op_out: *mut rws_opcode) -> rws_bytes {
+    guard(|| {
+        // SAFETY: null or a live reference of the caller's.
+        let Ok(message) = (unsafe { own::borrow(b) }) else { return rws_bytes::ABSENT };
+        // SAFETY: null or for us to write.
+        unsafe { own::write(op_out, message.opcode() as rws_opcode) };
+        message.payload().as_ref().into()
     })
 }
 

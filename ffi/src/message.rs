@@ -1,7 +1,8 @@
 //! `rws_message` and `rws_close_info`: what callbacks are told.
 
+use crate::buf::place;
 use crate::constants::{RWS_FIRST, RWS_LAST, rws_opcode};
-use crate::guard::guard;
+use crate::guard::report;
 use crate::own;
 use crate::status::{Failure, rws_error, rws_status};
 use crate::types::{rws_buf, rws_bytes, rws_reactor, slice};
@@ -94,31 +95,39 @@ impl From<&Closed<'_>> for rws_close_info {
     }
 }
 
-/// Keeps the message beyond its callback, to send it: one reference is yours. No copy when it lies
-/// whole in a receive buffer and few are kept. NULL: no message, or a part that is not UTF-8.
+/// Keeps the message beyond its callback, to read or to send it. No copy when it lies whole in a
+/// receive buffer and few are kept. RWS_E_UTF8: with RWS_OPT_STREAM, a part that ends inside a
+/// character.
 #[unsafe(no_mangle)]
+#[must_use]
 pub unsafe extern "C" fn rws_message_retain(
     r: *mut rws_reactor,
     m: *const rws_message,
-) -> *mut rws_buf {
-    guard(|| {
-        // SAFETY: `r` and `m` are what was lent to the callback that is running.
-        let Ok((ctx, Some(m))) = (unsafe { own::lent(r).map(|ctx| (ctx, m.as_ref())) }) else {
-            return std::ptr::null_mut();
-        };
-        // SAFETY: the lent message points at its payload.
-        let Ok(payload) = (unsafe { slice(m.data.cast(), m.len) }) else {
-            return std::ptr::null_mut();
-        };
+    out: *mut *mut rws_buf,
+    err: *mut rws_error,
+) -> rws_status {
+    let body = || {
+        place(out)?;
+        // SAFETY: `r` and `m` are null or what was lent to the callback that is running.
+        let (ctx, m) = unsafe { (own::lent(r)?, m.as_ref()) };
+        let m = m.ok_or_else(|| Failure::invalid("no message"))?;
+        // SAFETY: the lent message points at its payload, which stays until the callback returns.
+        let payload = unsafe { slice(m.data.cast(), m.len) }?;
         let (first, last) = (m.flags & RWS_FIRST != 0, m.flags & RWS_LAST != 0);
         let opcode = match Opcode::from_wire(m.opcode) {
             // A part may end inside a character; it would be sent as a whole message.
             Some(Opcode::Text) if !(first && last) && utf8::check(payload).is_err() => {
-                return std::ptr::null_mut();
+                let text = "this part of a text ends inside a character";
+                return Err(Failure::new(rws_status::RWS_E_UTF8, 0, text));
             }
             Some(opcode @ (Opcode::Text | Opcode::Binary)) => opcode,
-            _ => return std::ptr::null_mut(),
+            _ => return Err(Failure::invalid("neither text nor binary")),
         };
-        own::share(ctx.retain(&Message { opcode, payload, first, last, user: 0 }))
-    })
+        let kept = own::share(ctx.retain(&Message { opcode, payload, first, last, user: 0 }));
+        // SAFETY: not null.
+        unsafe { own::write(out, kept) };
+        Ok(())
+    };
+    // SAFETY: null or for us to write.
+    unsafe { report(err, body) }
 }

@@ -8,6 +8,7 @@ static rws_engine *engine;
 static atomic_int opened, closed, posted, released, callbacks_checked, upgrades_checked;
 static _Atomic uint64_t conn_id;
 static uint16_t port;
+static rws_buf *kept;
 
 static rws_bytes bytes(const char *text) {
   return (rws_bytes){(const uint8_t *)text, strlen(text)};
@@ -134,31 +135,63 @@ static void listening(void) {
   CHECK(try_listen(&at) == RWS_E_INVALID && strstr(err.text, "example.com/path") != NULL);
 }
 
+/* What refuses it says why, in a status and in words, and makes nothing. */
+static rws_status no_buf(rws_opcode op, const void *data, size_t len, uint32_t flags) {
+  rws_buf *untouched = (rws_buf *)&err;
+  atomic_int count = 0;
+  const rws_status status = rws_buf_new(op, data, len, flags, &untouched, &err);
+  CHECK(status < 0 && err.status == status && strlen(err.text) > 0);
+  CHECK(rws_buf_new(op, data, len, flags, &untouched, NULL) == status);
+  CHECK(rws_buf_wrap(op, data, len, flags, release, &count, &untouched, &err) == status);
+  CHECK(untouched == (rws_buf *)&err && count == 0);
+  return status;
+}
+
+static rws_buf *made(rws_opcode op, const void *data, size_t len) {
+  rws_buf *b = NULL;
+  CHECK(rws_buf_new(op, data, len, 0, &b, &err) == RWS_OK && b != NULL);
+  return b;
+}
+
 static void buffers(void) {
   const char text[] = "\xc3\xa4\xc3";
-  CHECK(rws_buf_new(RWS_TEXT, text, 3, 0) == NULL); /* half a character */
-  CHECK(rws_buf_new(RWS_CONTINUATION, text, 2, 0) == NULL);
-  CHECK(rws_buf_new(8, text, 2, 0) == NULL);
-  CHECK(rws_buf_new(3, text, 2, 0) == NULL);
-  CHECK(rws_buf_new(255, text, 2, 0) == NULL);
-  CHECK(rws_buf_new(RWS_TEXT, text, 2, RWS_MORE) == NULL);
-  CHECK(rws_buf_new(RWS_TEXT, NULL, 1, 0) == NULL);
-  CHECK(rws_buf_new(RWS_BINARY, text, SIZE_MAX, 0) == NULL);
+  CHECK(no_buf(RWS_TEXT, text, 3, 0) == RWS_E_UTF8); /* half a character */
+  CHECK(no_buf(RWS_CONTINUATION, text, 2, 0) == RWS_E_INVALID);
+  CHECK(no_buf(8, text, 2, 0) == RWS_E_INVALID && strstr(err.text, "opcode 8") != NULL);
+  CHECK(no_buf(3, text, 2, 0) == RWS_E_INVALID);
+  CHECK(no_buf(255, text, 2, 0) == RWS_E_INVALID);
+  CHECK(no_buf(RWS_TEXT, text, 2, RWS_MORE) == RWS_E_INVALID);
+  CHECK(no_buf(RWS_TEXT, NULL, 1, 0) == RWS_E_INVALID);
+  CHECK(no_buf(RWS_BINARY, text, SIZE_MAX, 0) == RWS_E_INVALID);
   char big[126] = {0};
-  CHECK(rws_buf_new(RWS_PING, big, 126, 0) == NULL);
-  rws_buf_release(rws_buf_new(RWS_PING, big, 125, 0));
-  rws_buf_release(rws_buf_new(RWS_BINARY, NULL, 0, 0));
-
+  CHECK(no_buf(RWS_PING, big, 126, 0) == RWS_E_TOO_BIG && strstr(err.text, "125") != NULL);
   atomic_int count = 0;
-  CHECK(rws_buf_wrap(RWS_TEXT, text, 3, 0, release, &count) == NULL && count == 0);
-  rws_buf *b = rws_buf_wrap(RWS_TEXT, text, 2, 0, release, &count);
-  CHECK(b != NULL && rws_buf_retain(b) == b);
+  CHECK(rws_buf_new(RWS_TEXT, text, 2, 0, NULL, &err) == RWS_E_INVALID);
+  CHECK(rws_buf_wrap(RWS_TEXT, text, 2, 0, release, &count, NULL, &err) == RWS_E_INVALID);
+  CHECK(count == 0);
+
+  rws_opcode op = 77;
+  CHECK(rws_buf_data(NULL, &op).data == NULL && rws_buf_data(NULL, NULL).len == 0 && op == 77);
+  rws_buf *b = made(RWS_PING, big, 125);
+  CHECK(rws_buf_data(b, &op).len == 125 && op == RWS_PING);
+  rws_buf_release(b);
+  b = made(RWS_BINARY, NULL, 0);
+  CHECK(rws_buf_data(b, &op).len == 0 && op == RWS_BINARY);
+  rws_buf_release(b);
+  b = made(RWS_TEXT, text, 2); /* a copy */
+  rws_bytes data = rws_buf_data(b, NULL);
+  CHECK(data.len == 2 && data.data != (const uint8_t *)text && memcmp(data.data, text, 2) == 0);
+  rws_buf_release(b);
+
+  CHECK(rws_buf_wrap(RWS_TEXT, text, 2, RWS_PLAIN, release, &count, &b, &err) == RWS_OK);
+  CHECK(rws_buf_retain(b) == b);
+  data = rws_buf_data(b, &op);
+  CHECK(data.data == (const uint8_t *)text && data.len == 2 && op == RWS_TEXT);
   rws_buf_release(b);
   CHECK(count == 0);
   rws_buf_release(b);
   CHECK(count == 1);
-  b = rws_buf_wrap(RWS_BINARY, big, sizeof big, 0, NULL, NULL);
-  CHECK(b != NULL);
+  CHECK(rws_buf_wrap(RWS_BINARY, big, sizeof big, 0, NULL, NULL, &b, NULL) == RWS_OK);
   rws_buf_release(b);
   CHECK(rws_buf_retain(NULL) == NULL);
   rws_buf_release(NULL);
@@ -180,7 +213,7 @@ static void stale_handles(void) {
   /* Of no connection that there may be: a generation and a slot that nobody has had yet. */
   const rws_conn ids[] = {
       {0}, {UINT64_C(0x7FFFFFFF)}, {UINT64_MAX}, {UINT64_C(0x0000000700000001)}};
-  rws_buf *b = rws_buf_new(RWS_TEXT, "x", 1, 0);
+  rws_buf *b = made(RWS_TEXT, "x", 1);
   for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
     /* Handed over, or refused at once; never followed. */
     rws_status s = rws_engine_send(engine, ids[i], RWS_TEXT, "x", 1, 0);
@@ -251,7 +284,7 @@ static void check_sends(rws_reactor *r, rws_conn c) {
   CHECK(rws_send(r, c, RWS_CONTINUATION, "x", 1, 0) == RWS_E_STATE);
   CHECK(rws_send(r, gone, RWS_TEXT, "x", 1, 0) == RWS_E_GONE);
   CHECK(rws_send(r, (rws_conn){UINT64_MAX}, RWS_TEXT, "x", 1, 0) == RWS_E_GONE); /* no reactor */
-  rws_buf *b = rws_buf_new(RWS_TEXT, "framed", 6, 0);
+  rws_buf *b = made(RWS_TEXT, "framed", 6);
   CHECK(rws_send_buf(r, c, NULL) == RWS_E_INVALID);
   CHECK(rws_send_buf(NULL, c, b) == RWS_E_INVALID);
   CHECK(rws_send_buf(r, gone, b) == RWS_E_GONE);
@@ -364,14 +397,18 @@ static void on_open(rws_reactor *r, rws_conn c, void *user) {
 static void on_message(rws_reactor *r, rws_conn c, const rws_message *m, void *user) {
   CHECK(user == &callbacks_checked);
   CHECK(m->opcode == RWS_TEXT && m->flags == (RWS_FIRST | RWS_LAST));
-  CHECK(rws_message_retain(NULL, m) == NULL && rws_message_retain(r, NULL) == NULL);
+  rws_buf *b = NULL;
+  CHECK(rws_message_retain(NULL, m, &b, &err) == RWS_E_INVALID && err.status == RWS_E_INVALID);
+  CHECK(rws_message_retain(r, NULL, &b, &err) == RWS_E_INVALID);
+  CHECK(rws_message_retain(r, m, NULL, &err) == RWS_E_INVALID);
   rws_message forged = *m;
   forged.opcode = RWS_PING;
-  CHECK(rws_message_retain(r, &forged) == NULL);
+  CHECK(rws_message_retain(r, &forged, &b, &err) == RWS_E_INVALID);
   forged = (rws_message){(const uint8_t *)"\xff", 1, RWS_TEXT, RWS_FIRST};
-  CHECK(rws_message_retain(r, &forged) == NULL); /* a part that ends inside a character */
-  rws_buf *b = rws_message_retain(r, m);
-  CHECK(b != NULL);
+  CHECK(rws_message_retain(r, &forged, &b, &err) == RWS_E_UTF8); /* ends inside a character */
+  CHECK(b == NULL);
+  CHECK(rws_message_retain(r, m, &b, &err) == RWS_OK);
+  kept = rws_buf_retain(b); /* read when this callback, and its message, are over */
   CHECK(rws_send_buf(r, c, b) == RWS_OK);
   rws_buf_release(b);
   CHECK(rws_close(r, c, RWS_CLOSE_RESTART, bytes("bye")) == RWS_OK);
@@ -454,6 +491,10 @@ static void talk(void) {
   CHECK(client_read(s, head, 1) < 0); /* the server ends the connection first */
   close(s);
   wait_for(&closed, 1);
+  rws_opcode op = 0;
+  const rws_bytes data = rws_buf_data(kept, &op);
+  CHECK(op == RWS_TEXT && data.len == 4 && memcmp(data.data, "keep", 4) == 0);
+  rws_buf_release(kept);
 }
 
 int main(void) {

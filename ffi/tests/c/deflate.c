@@ -19,8 +19,8 @@ static void on_message(rws_reactor *r, rws_conn c, const rws_message *m, void *u
     atomic_store(&members[at], c.id);
     CHECK(rws_send(r, c, RWS_TEXT, "ok", 2, 0) == RWS_OK);
   } else if (m->len == 3 && memcmp(m->data, "all", 3) == 0) {
-    rws_buf *b = rws_buf_new(RWS_TEXT, text, LEN, 0);
-    CHECK(b != NULL);
+    rws_buf *b;
+    CHECK(rws_buf_new(RWS_TEXT, text, LEN, 0, &b, NULL) == RWS_OK);
     for (int i = 0; i < 2; i++)
       CHECK(rws_send_buf(r, (rws_conn){atomic_load(&members[i])}, b) == RWS_OK);
     rws_buf_release(b);

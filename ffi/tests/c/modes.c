@@ -97,8 +97,10 @@ static void stream_message(rws_reactor *r, rws_conn c, const rws_message *m, voi
   stream.firsts += m->flags & RWS_FIRST ? 1 : 0;
   stream.lasts += m->flags & RWS_LAST ? 1 : 0;
   CHECK((stream.parts == 1) == ((m->flags & RWS_FIRST) != 0));
-  rws_buf *b = rws_message_retain(r, m);
-  if (b == NULL) stream.cut++; /* ends inside a character: no message of its own */
+  rws_buf *b = NULL;
+  const rws_status kept = rws_message_retain(r, m, &b, NULL);
+  CHECK(kept == RWS_OK || kept == RWS_E_UTF8);
+  if (kept < 0) stream.cut++; /* ends inside a character: no message of its own */
   rws_buf_release(b);
   if (m->flags & RWS_LAST) CHECK(rws_send(r, c, RWS_TEXT, stream.text, stream.len, 0) == RWS_OK);
 }

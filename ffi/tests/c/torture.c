@@ -46,8 +46,8 @@ static rws_buf *wrapped(size_t len) {
   char *data = malloc(len);
   CHECK(data != NULL);
   memset(data, 'w', len);
-  rws_buf *b = rws_buf_wrap(RWS_BINARY, data, len, 0, released, data);
-  CHECK(b != NULL);
+  rws_buf *b;
+  CHECK(rws_buf_wrap(RWS_BINARY, data, len, 0, released, data, &b, NULL) == RWS_OK);
   atomic_fetch_add(&count.wraps, 1);
   return b;
 }
@@ -115,8 +115,7 @@ static void send_any(rws_reactor *r, rws_conn c, rws_buf *b) {
 static void keep(rws_reactor *r, rws_conn c, const rws_message *m, struct session *session) {
   if (session->kept != NULL) send_any(r, c, session->kept);
   rws_buf_release(session->kept);
-  session->kept = rws_message_retain(r, m);
-  CHECK(session->kept != NULL);
+  CHECK(rws_message_retain(r, m, &session->kept, NULL) == RWS_OK);
   atomic_fetch_add(&count.retains, 1);
 }
 

@@ -35,9 +35,15 @@ static void buffers() {
     CHECK(!c && releases == 1);
   }
   CHECK(releases == 1);
-  CHECK(!rws::buf(RWS_TEXT, "\xff"));
-  CHECK(!rws::buf::wrap(RWS_TEXT, "\xff", [](void *) noexcept { releases++; }, nullptr));
-  CHECK(releases == 1);
+  rws_error err{};
+  CHECK(!rws::buf(RWS_TEXT, "\xff") && !rws::buf(RWS_TEXT, "\xff", 0, &err));
+  CHECK(err.status == RWS_E_UTF8);
+  const std::string long_ping(126, 'p');
+  CHECK(!rws::buf::wrap(RWS_PING, long_ping, [](void *) noexcept { releases++; }, nullptr, 0, &err));
+  CHECK(releases == 1 && err.status == RWS_E_TOO_BIG);
+  const rws::buf kept(RWS_BINARY, "read back");
+  CHECK(kept.data() == "read back" && kept.opcode() == RWS_BINARY);
+  CHECK(rws::buf().data().data() == nullptr && rws::buf().opcode() == 0);
 }
 
 static void failures() {
@@ -116,6 +122,7 @@ struct Session {
       return;
     }
     const rws::buf kept = r.retain(m);
+    CHECK(kept.data() == rws::view(m) && kept.opcode() == m.opcode);
     CHECK(r.send(c, kept) == RWS_OK);
     CHECK(r.buffered(c) == m.len + 2);
     r.pause(c);

@@ -70,7 +70,14 @@ const CONTENTS: [(&str, &[&str]); 10] = [
     ),
     (
         "Outgoing messages made once and sent many times. Any thread, except rws_message_retain.",
-        &["rws_buf_new", "rws_buf_wrap", "rws_buf_retain", "rws_buf_release", "rws_message_retain"],
+        &[
+            "rws_buf_new",
+            "rws_buf_wrap",
+            "rws_message_retain",
+            "rws_buf_data",
+            "rws_buf_retain",
+            "rws_buf_release",
+        ],
     ),
     (
         "TLS: one side of it, for many connections. Any thread.",
