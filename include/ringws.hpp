@@ -12,9 +12,13 @@
 //   void on_close  (rws::reactor, rws_conn, rws_close_info &);
 //   void on_refused(rws::reactor, rws_refusal &);              instead of on_open and on_close
 //
-// A member of such a name that cannot be called so does not compile.  An exception that leaves one
-// ends the program: it must not cross the engine.  Every reactor's thread calls the one handler
-// given to listen: keep it stateless, or per connection (reactor::set_handler), or locked.
+// A member of such a name that cannot be called so, or returns something else, does not compile.
+// (C++17 cannot tell a private member, or some sets of overloads, from none in a class that is
+// `final` or a union: leave `final` off while you write one.)
+// An exception that leaves a member ends the program: it must not cross the engine.
+// Every reactor's thread calls the one handler given to listen: keep it stateless, or per
+// connection (reactor::set_handler), or locked.  It must live as long as the engine; for how long
+// those of connect and set_handler must live, they say.
 //
 // With exceptions off (-fno-exceptions) only the functions that begin with try_ are there.
 #ifndef RINGWS_HPP
@@ -25,6 +29,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -140,6 +145,20 @@ class tls {
 namespace detail {
 // C functions over members: T::f(reactor), or a free function or lambda f(reactor, T &).
 template <auto F, class T> void call(rws_reactor *r, void *arg) noexcept;
+
+// What callbacks of H's will be given: where the H in handler is, which need not be where it begins.
+template <class H, class D> void *handler_pointer(D &handler) noexcept {
+  static_assert(!std::is_void_v<H>,
+                "set_handler<H>(...): name the class that was given to listen or connect");
+  static_assert(std::is_void_v<H> || std::is_convertible_v<D *, H *>,
+                "the handler is not of the class that set_handler<H> names, nor derived from it");
+  if constexpr (std::is_convertible_v<D *, H *>) {
+    H *typed = std::addressof(handler);
+    return typed;
+  } else {
+    return nullptr;
+  }
+}
 }  // namespace detail
 
 // The engine as any thread may use it: a pointer with methods, valid until the engine is freed.
@@ -169,15 +188,16 @@ class handle {
   }
   // post<&T::member>(0, object): object must live until the call.
   template <auto F, class T> rws_status post(std::uint32_t reactor, T &object) const noexcept {
-    return rws_engine_post(e_, reactor, detail::call<F, T>, &object);
+    return rws_engine_post(e_, reactor, detail::call<F, T>, std::addressof(object));
   }
   // reactor: + 1; 0: the sum of all.
   rws_status stats(rws_stats &out, std::uint32_t reactor = 0) const noexcept {
     out.size = static_cast<std::uint32_t>(sizeof out);
     return rws_engine_stats(e_, reactor, &out);
   }
-  // Connects to a server: to.callbacks and to.user are filled in. The handler must live until its
-  // on_close, or the on_refused after which there is no other try.
+  // Connects to a server: to.callbacks and to.user are filled in.  With to.retry_min_ms the handler
+  // is used again after an on_close: it must live until an on_close or on_refused with retry_ms 0
+  // has returned, or the engine has been freed.
   template <class H>
   RWS_MUST_USE rws_status try_connect(rws_target to, H &handler,
                                       rws_error *err = nullptr) const noexcept;
@@ -219,11 +239,15 @@ class reactor {
     return rws_message_retain(r_, &m, &kept, err) < 0 ? buf() : buf(kept);
   }
 
-  // The handler of one connection from now on: of the class that was given to listen, and alive
-  // until its on_close.
-  template <class H> rws_status set_handler(rws_conn c, H &handler) const noexcept {
-    return rws_set_user(r_, c, &handler);
+  // set_handler<H>(c, handler): the handler of one connection from now on.  H is the class that was
+  // given to listen or connect, by name: what is stored is a pointer to the H in handler, which may
+  // be of a class derived from it.  It must live until its on_close has returned; with
+  // retry_min_ms, the next try begins with the handler given to connect.
+  template <class H = void, class D>
+  rws_status set_handler(rws_conn c, D &handler) const noexcept {
+    return rws_set_user(r_, c, detail::handler_pointer<H>(handler));
   }
+  // As H was named to set_handler, or given to listen or connect.
   template <class H> H *get_handler(rws_conn c) const noexcept {
     return static_cast<H *>(rws_get_user(r_, c));
   }
@@ -235,7 +259,7 @@ class reactor {
   // start_timer<&T::member>(ms, object): object must live until the call, or the cancel.
   template <auto F, class T>
   rws_status start_timer(std::uint32_t ms, T &object, rws_timer *out = nullptr) const noexcept {
-    return rws_timer_start(r_, ms, detail::call<F, T>, &object, out);
+    return rws_timer_start(r_, ms, detail::call<F, T>, std::addressof(object), out);
   }
   rws_status cancel_timer(rws_timer t) const noexcept { return rws_timer_cancel(r_, t); }
 
@@ -268,9 +292,9 @@ class upgrade {
   rws_status add_header(const char *name, std::string_view value) const noexcept {
     return rws_upgrade_add_header(up_, name, bytes(value));
   }
-  // The handler of this connection: as reactor::set_handler.
-  template <class H> void set_handler(H &handler) const noexcept {
-    rws_upgrade_set_user(up_, &handler);
+  // set_handler<H>(handler): the handler of this connection, as reactor::set_handler.
+  template <class H = void, class D> void set_handler(D &handler) const noexcept {
+    rws_upgrade_set_user(up_, detail::handler_pointer<H>(handler));
   }
 };
 
@@ -285,39 +309,72 @@ template <auto F, class T> void call(rws_reactor *r, void *arg) noexcept {
 }
 
 struct nothing {};
-template <class H> using base = std::conditional_t<std::is_final_v<H>, nothing, H>;
+template <class H>
+inline constexpr bool is_sealed = std::is_final_v<H> || std::is_union_v<H>;
+template <class H> using base = std::conditional_t<is_sealed<H>, nothing, H>;
 
-// For each callback NAME: calls_NAME<H>, whether H's member can be called as it will be, and
-// named_NAME<H>, whether H has a member of that name at all: then it is ambiguous in both_NAME.
-#define RWS_DETAIL_CALLBACK(NAME, ...)                                                       \
-  template <class H, class = void> struct calls_##NAME : std::false_type {};                 \
-  template <class H>                                                                         \
-  struct calls_##NAME<H, std::void_t<decltype(std::declval<H &>().NAME(__VA_ARGS__))>>       \
-      : std::true_type {};                                                                   \
-  struct fallback_##NAME { int NAME; };                                                      \
-  template <class H> struct both_##NAME : base<H>, fallback_##NAME {};                       \
-  template <class H, class = void> struct named_##NAME : std::true_type {};                  \
-  template <class H>                                                                         \
-  struct named_##NAME<H, std::void_t<decltype(&both_##NAME<H>::NAME)>> : std::false_type {}; \
-  template <class H> constexpr bool has_##NAME() {                                           \
-    static_assert(calls_##NAME<H>::value || !named_##NAME<H>::value,                         \
-                  #NAME " is there but cannot be called: see the list in ringws.hpp");       \
-    return calls_##NAME<H>::value;                                                           \
+// Arguments for any parameter but references to what can be changed, and for those.
+struct any_value { template <class T> operator T() const; };
+struct any_place { template <class T> operator T &() const; };
+
+// For each callback NAME, called with ARGS:
+//   takes_NAME<void, H, A...>  whether H's member can be called with A...
+//   named_NAME<H>              whether H has a member of that name at all: then it is ambiguous in
+//                              both_NAME; or, in a class that cannot be derived from, there is one
+//                              such member, or it can be called with some number of arguments
+#define RWS_DETAIL_CALLBACK(NAME, RESULT, ARGS, ...)                                             \
+  template <class, class H, class... A> struct takes_##NAME : std::false_type {};                \
+  template <class H, class... A>                                                                 \
+  struct takes_##NAME<std::void_t<decltype(std::declval<H &>().NAME(std::declval<A>()...))>, H,  \
+                      A...> : std::true_type {                                                   \
+    using result = decltype(std::declval<H &>().NAME(std::declval<A>()...));                     \
+  };                                                                                             \
+  template <class H, class X>                                                                    \
+  struct some_##NAME                                                                             \
+      : std::disjunction<takes_##NAME<void, H>, takes_##NAME<void, H, X>,                        \
+                         takes_##NAME<void, H, X, X>, takes_##NAME<void, H, X, X, X>,            \
+                         takes_##NAME<void, H, X, X, X, X>> {};                                  \
+  template <class H, class = void> struct sole_##NAME : std::false_type {};                      \
+  template <class H>                                                                             \
+  struct sole_##NAME<H, std::void_t<decltype(&H::NAME)>> : std::true_type {};                    \
+  struct fallback_##NAME { int NAME; };                                                          \
+  template <class H> struct both_##NAME : base<H>, fallback_##NAME {};                           \
+  template <class H, class = void> struct hidden_##NAME : std::true_type {};                     \
+  template <class H>                                                                             \
+  struct hidden_##NAME<H, std::void_t<decltype(&both_##NAME<H>::NAME)>> : std::false_type {};    \
+  template <class H>                                                                             \
+  struct named_##NAME                                                                            \
+      : std::conditional_t<is_sealed<H>,                                                         \
+                           std::disjunction<sole_##NAME<H>, some_##NAME<H, any_value>,           \
+                                            some_##NAME<H, any_place>>,                          \
+                           hidden_##NAME<H>> {};                                                 \
+  template <class H> constexpr bool has_##NAME() {                                               \
+    using takes = takes_##NAME<void, H, __VA_ARGS__>;                                            \
+    static_assert(std::disjunction_v<takes, std::negation<named_##NAME<H>>>,                     \
+                  #NAME " is there but cannot be called with " ARGS                              \
+                        ": is it public, and are its arguments these?");                         \
+    if constexpr (takes::value)                                                                  \
+      static_assert(is_##RESULT<typename takes::result>, #NAME " must return " #RESULT);         \
+    return takes::value;                                                                         \
   }
-RWS_DETAIL_CALLBACK(on_upgrade, std::declval<reactor>(), std::declval<upgrade>())
-RWS_DETAIL_CALLBACK(on_open, std::declval<reactor>(), std::declval<rws_conn>())
-RWS_DETAIL_CALLBACK(on_message, std::declval<reactor>(), std::declval<rws_conn>(),
-                    std::declval<const rws_message &>())
-RWS_DETAIL_CALLBACK(on_pong, std::declval<reactor>(), std::declval<rws_conn>(),
-                    std::declval<std::string_view>())
-RWS_DETAIL_CALLBACK(on_drain, std::declval<reactor>(), std::declval<rws_conn>())
-RWS_DETAIL_CALLBACK(on_close, std::declval<reactor>(), std::declval<rws_conn>(),
-                    std::declval<rws_close_info &>())
-RWS_DETAIL_CALLBACK(on_origin, std::declval<reactor>(), std::declval<upgrade>())
-RWS_DETAIL_CALLBACK(on_refused, std::declval<reactor>(), std::declval<rws_refusal &>())
-RWS_DETAIL_CALLBACK(on_start, std::declval<reactor>())
-RWS_DETAIL_CALLBACK(on_stop, std::declval<reactor>())
-RWS_DETAIL_CALLBACK(on_log, 0, std::declval<std::string_view>())
+template <class R> inline constexpr bool is_nothing = std::is_void_v<R>;
+template <class R> inline constexpr bool is_bool = std::is_same_v<R, bool>;
+// Not a bool: true is no answer.
+template <class R> inline constexpr bool is_int = std::is_convertible_v<R, int> && !is_bool<R>;
+RWS_DETAIL_CALLBACK(on_upgrade, int, "(rws::reactor, rws::upgrade)", reactor, upgrade)
+RWS_DETAIL_CALLBACK(on_origin, bool, "(rws::reactor, rws::upgrade)", reactor, upgrade)
+RWS_DETAIL_CALLBACK(on_open, nothing, "(rws::reactor, rws_conn)", reactor, rws_conn)
+RWS_DETAIL_CALLBACK(on_message, nothing, "(rws::reactor, rws_conn, const rws_message &)", reactor,
+                    rws_conn, const rws_message &)
+RWS_DETAIL_CALLBACK(on_pong, nothing, "(rws::reactor, rws_conn, std::string_view)", reactor,
+                    rws_conn, std::string_view)
+RWS_DETAIL_CALLBACK(on_drain, nothing, "(rws::reactor, rws_conn)", reactor, rws_conn)
+RWS_DETAIL_CALLBACK(on_close, nothing, "(rws::reactor, rws_conn, rws_close_info &)", reactor,
+                    rws_conn, rws_close_info &)
+RWS_DETAIL_CALLBACK(on_refused, nothing, "(rws::reactor, rws_refusal &)", reactor, rws_refusal &)
+RWS_DETAIL_CALLBACK(on_start, nothing, "(rws::reactor)", reactor)
+RWS_DETAIL_CALLBACK(on_stop, nothing, "(rws::reactor)", reactor)
+RWS_DETAIL_CALLBACK(on_log, nothing, "(int, std::string_view)", int, std::string_view)
 #undef RWS_DETAIL_CALLBACK
 
 }  // namespace detail
@@ -369,7 +426,7 @@ template <class H>
 rws_status handle::try_connect(rws_target to, H &handler, rws_error *err) const noexcept {
   const rws_callbacks cb = callbacks<H>();
   to.callbacks = &cb;
-  to.user = &handler;
+  to.user = std::addressof(handler);
   return rws_engine_connect(e_, &to, err);
 }
 
@@ -379,7 +436,7 @@ template <class H> void set_hooks(rws_config &config, H &hooks) noexcept {
   constexpr bool any =
       detail::has_on_start<H>() || detail::has_on_stop<H>() || detail::has_on_log<H>();
   static_assert(any, "no member is on_start, on_stop or on_log");
-  config.user = &hooks;
+  config.user = std::addressof(hooks);
   if constexpr (detail::has_on_start<H>())
     config.on_start = [](rws_reactor *r, void *u) noexcept {
       static_cast<H *>(u)->on_start(reactor{r});
@@ -430,7 +487,7 @@ class engine : public handle {
                                      rws_error *err = nullptr) noexcept {
     const rws_callbacks cb = callbacks<H>();
     at.callbacks = &cb;
-    at.user = &handler;
+    at.user = std::addressof(handler);
     return rws_engine_listen(e_, &at, port, err);
   }
   RWS_MUST_USE rws_status try_start(rws_error *err = nullptr) noexcept {

@@ -28,7 +28,7 @@ struct Session final {
     (void)r.engine().post<&Session::tick>(0, *this);
     (void)r.engine().close(c);
     (void)r.engine().abort(c);
-    (void)r.set_handler(c, *r.get_handler<Session>(c));
+    (void)r.set_handler<Session>(c, *r.get_handler<Session>(c));
     if (r.buffered(c) > 100) r.pause(c);
   }
   void on_pong(rws::reactor r, rws_conn c, std::string_view payload) { (void)r.close(c, 1000, payload); }

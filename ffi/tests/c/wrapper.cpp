@@ -85,6 +85,8 @@ struct Session {
   std::string name = "endpoint";
   rws_timer never{};
 
+  virtual ~Session() = default;
+
   int on_upgrade(rws::reactor r, rws::upgrade up) {
     rws_address peer{};
     CHECK(name == "endpoint" && r.engine().get() != nullptr);
@@ -94,18 +96,7 @@ struct Session {
     CHECK(up.protocol("chat") == RWS_E_INVALID);
     return 101;
   }
-  void on_open(rws::reactor r, rws_conn c) {
-    CHECK(r.get_handler<Session>(c) == this);
-    auto *own = new Session;
-    own->name = "connection";
-    CHECK(r.set_handler(c, *own) == RWS_OK);
-    CHECK(r.start_timer<&Session::tick>(1, *own) == RWS_OK);
-    CHECK(r.start_timer<tock>(1, *own) == RWS_OK);
-    CHECK(r.start_timer(3600000, [](rws_reactor *, void *) noexcept {}, nullptr, &own->never) ==
-          RWS_OK);
-    last = c.id;
-    opens++;
-  }
+  void on_open(rws::reactor r, rws_conn c);
   void tick(rws::reactor r) {
     CHECK(name == "connection");
     CHECK(r.cancel_timer(never) == RWS_OK);
@@ -141,6 +132,28 @@ struct Session {
     posts++;
   }
 };
+
+// The part that the engine calls is not where the whole begins.
+struct Before {
+  virtual ~Before() = default;
+  std::string before = "before";
+};
+struct Own : Before, Session {};
+
+void Session::on_open(rws::reactor r, rws_conn c) {
+  CHECK(r.get_handler<Session>(c) == this);
+  auto *own = new Own;
+  own->name = "connection";
+  CHECK(r.set_handler<Session>(c, *own) == RWS_OK);
+  CHECK(static_cast<void *>(r.get_handler<Session>(c)) != static_cast<void *>(own));
+  CHECK(r.get_handler<Session>(c)->name == "connection");
+  CHECK(r.start_timer<&Session::tick>(1, *own) == RWS_OK);
+  CHECK(r.start_timer<tock>(1, *own) == RWS_OK);
+  CHECK(r.start_timer(3600000, [](rws_reactor *, void *) noexcept {}, nullptr, &own->never) ==
+        RWS_OK);
+  last = c.id;
+  opens++;
+}
 
 struct Hooks {
   void on_start(rws::reactor r) {
