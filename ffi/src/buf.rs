@@ -66,8 +66,8 @@ pub(crate) fn place(out: *mut *mut rws_buf) -> Result<(), Failure> {
     if out.is_null() { Err(Failure::invalid("no place for the message")) } else { Ok(()) }
 }
 
-/// Copies data. op: any but RWS_CONTINUATION. flags: 0 or RWS_PLAIN.
-/// RWS_E_UTF8: RWS_TEXT that is none. RWS_E_TOO_BIG: 4 GiB, or over 125 bytes in a Ping or Pong.
+/// Copies data. op: any but RWS_CONTINUATION. flags: 0 or RWS_PLAIN. RWS_E_UTF8: RWS_TEXT that is
+/// none. RWS_E_TOO_BIG: 4 GiB or more, or over 125 bytes in a Ping or Pong.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn rws_buf_new(
@@ -122,8 +122,8 @@ pub unsafe extern "C" fn rws_buf_wrap(
     unsafe { report(err, body) }
 }
 
-/// Its payload, borrowed until you give up your reference; {NULL, 0} if b is NULL. op_out may be
-/// NULL; otherwise its opcode is written, and nothing if b is NULL.
+/// What is in it: borrowed, there for as long as you hold a reference; {NULL, 0} if b is NULL. Its
+/// opcode is written to op_out, unless that, or b, is NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_buf_data(b: *const rws_buf, op_out: *mut rws_opcode) -> rws_bytes {
     guard(|| {
@@ -142,7 +142,7 @@ pub unsafe extern "C" fn rws_buf_retain(b: *mut rws_buf) -> *mut rws_buf {
     guard(|| unsafe { own::retain(b) })
 }
 
-/// One reference less; NULL is fine.
+/// One less; NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_buf_release(b: *mut rws_buf) {
     // SAFETY: null or a live reference that the caller gives up.

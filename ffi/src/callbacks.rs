@@ -16,13 +16,14 @@ use std::mem::offset_of;
 pub struct rws_callbacks {
     /// RWS_INIT
     pub size: u32,
-    /// Answer 101 to accept, 400..599 to refuse. NULL accepts everything.
+    /// Answer 101 to accept: on_open follows at once. Answer 400..599 to refuse, with the headers
+    /// added: nothing follows, no on_close. Anything else is answered with 500. NULL: 101 to all
     pub on_upgrade: Option<
         unsafe extern "C" fn(r: *mut rws_reactor, up: *mut rws_upgrade, user: *mut c_void) -> c_int,
     >,
     /// the handshake is done
     pub on_open: Option<unsafe extern "C" fn(r: *mut rws_reactor, c: rws_conn, user: *mut c_void)>,
-    /// a message came, or with RWS_OPT_STREAM a part of one
+    /// a message came, or with RWS_OPT_STREAM a part of one; also after rws_close, which see
     pub on_message: Option<
         unsafe extern "C" fn(
             r: *mut rws_reactor,
@@ -31,7 +32,8 @@ pub struct rws_callbacks {
             user: *mut c_void,
         ),
     >,
-    /// a Pong came; Pings are answered for you
+    /// A Pong came: the answer to a Ping of yours (RWS_PING), or one that nobody asked for. Pings
+    /// are answered for you; those that idle_timeout_ms sends, and their Pongs, you do not see
     pub on_pong: Option<
         unsafe extern "C" fn(
             r: *mut rws_reactor,
@@ -40,9 +42,12 @@ pub struct rws_callbacks {
             user: *mut c_void,
         ),
     >,
-    /// the queue was full and fell below half its limit
+    /// after RWS_FULL or RWS_E_FULL: less than half of send_queue_max waits now
     pub on_drain: Option<unsafe extern "C" fn(r: *mut rws_reactor, c: rws_conn, user: *mut c_void)>,
-    /// gone; in this call rws_get_user and rws_peer still answer
+    /// The end, whoever made it: nothing else of this connection follows. Inside, rws_get_user and
+    /// rws_peer still answer, all else says RWS_E_GONE. With retry_min_ms of an rws_target these
+    /// callbacks and their user are used again: they must live until an on_close or on_refused with
+    /// retry_ms 0 has returned, or the engine has been freed; of an endpoint: until it is freed
     pub on_close: Option<
         unsafe extern "C" fn(
             r: *mut rws_reactor,
@@ -51,11 +56,12 @@ pub struct rws_callbacks {
             user: *mut c_void,
         ),
     >,
-    /// A web page that the endpoint's origins do not name: 0 answers 403, else on_upgrade is asked.
+    /// A web page that the endpoint's origins do not name: 0 answers 403, without headers added
+    /// here; else on_upgrade is asked. NULL: 0
     pub on_origin: Option<
         unsafe extern "C" fn(r: *mut rws_reactor, up: *mut rws_upgrade, user: *mut c_void) -> c_int,
     >,
-    /// rws_engine_connect got no connection: instead of on_open and on_close
+    /// rws_engine_connect got no connection: instead of on_open and on_close, once per try
     pub on_refused:
         Option<unsafe extern "C" fn(r: *mut rws_reactor, why: *mut rws_refusal, user: *mut c_void)>,
 }

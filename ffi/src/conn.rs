@@ -63,7 +63,13 @@ pub(crate) fn close_error(error: CallError) -> rws_status {
     }
 }
 
-/// Queues one frame. RWS_OK, RWS_FULL, or nothing was queued.
+/// Queues one frame; copies data. flags: RWS_MORE, RWS_PLAIN.
+/// RWS_OK: queued. RWS_FULL: queued too, but hold back until on_drain.
+/// RWS_E_FULL: not queued, since more than send_queue_max waits already: again after on_drain. Pings
+/// and Pongs may exceed it by 64 KiB.
+/// RWS_E_CLOSING: a Close was sent or has come: nothing more can be sent, on_close follows.
+/// RWS_E_STATE: RWS_CONTINUATION without RWS_MORE before it, or another message in between.
+/// RWS_E_UTF8: RWS_TEXT that is none, fragments together. RWS_E_TOO_BIG: as rws_buf_new.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_send(
     r: *mut rws_reactor,
@@ -155,7 +161,8 @@ unsafe fn send(
     })
 }
 
-/// Queues a message by reference; your reference stays yours.
+/// Queues a message by reference; your reference stays yours. RWS_OK, RWS_FULL, RWS_E_FULL,
+/// RWS_E_CLOSING: as rws_send. RWS_E_STATE: a message that was begun with RWS_MORE is not finished.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_send_buf(
     r: *mut rws_reactor,
@@ -169,7 +176,12 @@ pub unsafe extern "C" fn rws_send_buf(
     })
 }
 
-/// Begins the closing handshake, after what is queued. reason: at most 123 bytes of UTF-8.
+/// Begins the closing handshake, after what is queued. code: 1000 to 1003, 1007 to 1014, or 3000 to
+/// 4999; reason: at most 123 bytes of UTF-8. RWS_CLOSE_NO_STATUS sends an empty Close, without a
+/// reason. RWS_E_INVALID: another code, or a reason without one. RWS_E_TOO_BIG, RWS_E_UTF8: the
+/// reason. RWS_E_CLOSING: either side has begun already; on_close follows.
+/// on_message goes on until the peer's Close has come (RFC 6455 section 5.5.1): it may have been
+/// talking. To hear no more, call rws_pause too: what comes then is read and discarded.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_close(
     r: *mut rws_reactor,
@@ -185,7 +197,8 @@ pub unsafe extern "C" fn rws_close(
     })
 }
 
-/// No handshake; on_close follows when this callback has returned.
+/// No handshake, and what is queued is dropped; on_close follows when this callback has returned.
+/// Until then the handle is answered with RWS_E_GONE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_abort(r: *mut rws_reactor, c: rws_conn) -> rws_status {
     status(|| {
@@ -195,7 +208,11 @@ pub unsafe extern "C" fn rws_abort(r: *mut rws_reactor, c: rws_conn) -> rws_stat
     })
 }
 
-/// No on_message until resume: the peer is held back by TCP.
+/// No on_message until resume: the socket is not read, so TCP holds the peer back. Nothing else of
+/// the peer is heard either: its Pings are not answered, and its silence is no fault. Meanwhile
+/// idle_timeout_ms ends a connection only when what is queued to it makes no progress for so long.
+/// A reset is told at once; when the peer ends its direction, you have idle_timeout_ms to resume and
+/// read what is there. Behind a Close of ours reading goes on, and discards. Twice is once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_pause(r: *mut rws_reactor, c: rws_conn) -> rws_status {
     status(|| {
@@ -205,7 +222,7 @@ pub unsafe extern "C" fn rws_pause(r: *mut rws_reactor, c: rws_conn) -> rws_stat
     })
 }
 
-/// Reads again.
+/// Reads again. Fine if not paused.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_resume(r: *mut rws_reactor, c: rws_conn) -> rws_status {
     status(|| {
@@ -215,14 +232,14 @@ pub unsafe extern "C" fn rws_resume(r: *mut rws_reactor, c: rws_conn) -> rws_sta
     })
 }
 
-/// Bytes queued, not yet sent; 0 if stale or another reactor's.
+/// Bytes queued that the kernel has not taken yet; 0 if stale or another reactor's.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_buffered(r: *mut rws_reactor, c: rws_conn) -> usize {
     // SAFETY: the lent reactor or null.
     guard(|| unsafe { own::lent(r) }.map_or(0, |ctx| ctx.buffered(c.into())))
 }
 
-/// The peer's address. RWS_E_GONE: stale, or another reactor's.
+/// The peer's address, in on_close too. RWS_E_GONE: stale, or another reactor's.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_peer(
     r: *mut rws_reactor,

@@ -10,9 +10,9 @@ pub const RWS_CONTINUATION: u8 = 0x0;
 pub const RWS_TEXT: u8 = 0x1;
 /// any bytes
 pub const RWS_BINARY: u8 = 0x2;
-/// at most 125 bytes; the peer answers with a Pong
+/// at most 125 bytes; the peer answers with a Pong: on_pong
 pub const RWS_PING: u8 = 0x9;
-/// at most 125 bytes; Pings are answered for you
+/// at most 125 bytes, unasked; Pings are answered for you
 pub const RWS_PONG: u8 = 0xA;
 
 /// the purpose is fulfilled

@@ -95,9 +95,9 @@ impl From<&Closed<'_>> for rws_close_info {
     }
 }
 
-/// Keeps the message beyond its callback, to read or to send it. No copy when it lies whole in a
-/// receive buffer and few are kept. RWS_E_UTF8: with RWS_OPT_STREAM, a part that ends inside a
-/// character.
+/// Inside on_message: keeps the message beyond it, to read or to send it, as a whole message. No
+/// copy when it lies whole in a receive buffer and few are kept. RWS_E_UTF8: with RWS_OPT_STREAM, a
+/// part of a text that does not begin and end between two characters.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn rws_message_retain(

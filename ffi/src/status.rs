@@ -25,11 +25,11 @@ pub enum rws_status {
     RWS_E_SYSTEM = -4,
     /// the kernel lacks, or forbids, an io_uring feature we require
     RWS_E_KERNEL = -5,
-    /// the connection has closed; the handle is stale
+    /// the connection has ended, or the timer has run: the handle is stale
     RWS_E_GONE = -6,
-    /// the closing handshake has begun; no more data may be sent
+    /// the closing handshake has begun: no more may be sent, on_close follows
     RWS_E_CLOSING = -7,
-    /// not queued: the queue was over send_queue_max already
+    /// not taken: too much waits already; each function says where
     RWS_E_FULL = -8,
     /// more than a frame, a limit or a close reason can hold
     RWS_E_TOO_BIG = -9,

@@ -29,7 +29,8 @@ pub struct rws_target {
     pub headers: *const c_char,
     /// copied
     pub callbacks: *const rws_callbacks,
-    /// handed to each callback until rws_set_user
+    /// handed to each callback until rws_set_user, and with retry_min_ms to the next try's: it must
+    /// live until an on_close or on_refused with retry_ms 0 has returned, or the engine was freed
     pub user: *mut c_void,
     /// copied; handshake_timeout_ms: from the request to the answer
     pub options: *const rws_options,

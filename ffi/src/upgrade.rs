@@ -33,7 +33,7 @@ impl<'a, 'b> Asked<'a, 'b> {
     }
 }
 
-/// The request target as sent: path and query.
+/// The request target as sent: path and query, not decoded.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_upgrade_path(up: *const rws_upgrade) -> rws_bytes {
     guard(|| {
@@ -59,7 +59,7 @@ pub unsafe extern "C" fn rws_upgrade_header(
     })
 }
 
-/// The peer's address.
+/// The peer's address; RWS_FAMILY_NONE on a Unix socket.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_upgrade_peer(
     up: *const rws_upgrade,
@@ -99,7 +99,8 @@ pub unsafe extern "C" fn rws_upgrade_peer_certificate(up: *const rws_upgrade) ->
     })
 }
 
-/// Chooses one that was offered. Without this call none is chosen.
+/// Chooses a subprotocol; without this call there is none. RWS_E_INVALID: it was not offered (header
+/// Sec-WebSocket-Protocol): refuse, or go on without.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_upgrade_protocol(
     up: *mut rws_upgrade,
@@ -113,7 +114,9 @@ pub unsafe extern "C" fn rws_upgrade_protocol(
     })
 }
 
-/// Adds a header to the answer. RWS_E_INVALID: control bytes, or a header of the handshake's own.
+/// Adds a header to the answer, whichever on_upgrade gives; again for a second of that name.
+/// RWS_E_INVALID: control bytes, a name that is no token, or a header of the handshake's own
+/// (Connection, Upgrade, Sec-WebSocket-*, Content-Length, ...).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_upgrade_add_header(
     up: *mut rws_upgrade,
@@ -129,7 +132,7 @@ pub unsafe extern "C" fn rws_upgrade_add_header(
     })
 }
 
-/// Handed to each callback of this connection.
+/// Handed to each callback of this connection. After a refusal nobody gives it back: free it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_upgrade_set_user(up: *mut rws_upgrade, user: *mut c_void) {
     guard(|| {
