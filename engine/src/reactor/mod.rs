@@ -208,6 +208,7 @@ impl<K: Kernel> Reactor<K> {
         self.read_mail();
         self.fire_timers();
         self.settle_dirty();
+        self.ctx.log.turned(self.ctx.now, self.kernel.clock());
         Ok(true)
     }
 

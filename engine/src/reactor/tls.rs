@@ -378,7 +378,10 @@ impl Context {
 
     /// The connection is gone: so is its TLS.
     pub(super) fn drop_tls(&mut self, index: u32) {
-        if let Some(link) = self.slab.at(index).tls.take() {
+        let slot = self.slab.at(index);
+        if let Some(link) = slot.tls.take() {
+            let failure = link.session.failure().map(|alert| alert.0.as_str());
+            self.log.tls_ended(self.now, slot.peer, link.counted, failure);
             self.counters.tls_failed.add(u64::from(!link.counted));
             link.release(&mut self.pool);
         }

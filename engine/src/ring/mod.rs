@@ -143,6 +143,10 @@ pub struct KernelError {
 pub trait Kernel {
     /// The time. Fixed between two calls of `wait`.
     fn now(&self) -> Tick;
+    /// The time as the clock has it: costs a look at the clock.
+    fn clock(&self) -> Tick {
+        self.now()
+    }
     /// Accepts on a listening socket (an index into those given at creation) until cancelled.
     fn accept(&mut self, listener: usize);
     /// Stops accepting; a final `Accepted` follows, which may be a connection.

@@ -143,7 +143,7 @@ impl Uring {
     }
 
     fn tell_time(&mut self) {
-        self.now = self.start.elapsed().as_millis() as Tick;
+        self.now = self.clock();
     }
 
     /// Queues an operation that refers to no memory of ours, or only to registered buffers.
@@ -218,6 +218,10 @@ impl Uring {
 impl Kernel for Uring {
     fn now(&self) -> Tick {
         self.now
+    }
+
+    fn clock(&self) -> Tick {
+        self.start.elapsed().as_millis() as Tick
     }
 
     fn accept(&mut self, listener: usize) {

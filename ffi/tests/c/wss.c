@@ -7,6 +7,18 @@ static rws_engine *engine;
 static rws_error err;
 static int echoed, closed, refused; /* of one reactor */
 
+static int told; /* failures of TLS, in the log: one line of both ends at most */
+static void on_log(int level, rws_bytes line, void *user) {
+  (void)user;
+  char copy[512] = {0};
+  CHECK(line.len < sizeof copy);
+  memcpy(copy, line.data, line.len);
+  if (strstr(copy, ": TLS with 127.0.0.1:") == NULL && strstr(copy, ": TLS with [::1]:") == NULL)
+    return;
+  CHECK(level == RWS_LOG_WARN && strstr(copy, "ertificate") != NULL);
+  told++;
+}
+
 static void over(void) {
   if (closed == 1 && refused == 1) rws_engine_stop(engine, 1000);
 }
@@ -75,6 +87,7 @@ int main(int argc, char **argv) {
   rws_config sizes = RWS_INIT(rws_config);
   sizes.reactors = 1;
   sizes.recv_buffers = 64;
+  sizes.on_log = on_log;
   CHECK(rws_engine_new(&sizes, &engine, &err) == RWS_OK);
   rws_endpoint at = RWS_INIT(rws_endpoint);
   at.callbacks = &serve;
@@ -97,7 +110,7 @@ int main(int argc, char **argv) {
   dial(url, &bad, doubting);
   rws_tls_release(trusting); /* the target keeps its own */
   CHECK(rws_engine_wait(engine) == RWS_OK);
-  CHECK(echoed == 1 && closed == 1 && refused == 1);
+  CHECK(echoed == 1 && closed == 1 && refused == 1 && told == 1);
   rws_engine_free(engine);
   rws_tls_release(doubting);
   rws_tls_release(server);
