@@ -41,6 +41,11 @@ fn arguments() {
 }
 
 #[test]
+fn contract() {
+    runs("c11", "tests/c/contract.c", &[]);
+}
+
+#[test]
 fn client() {
     runs("c11", "tests/c/client.c", &[]);
 }
