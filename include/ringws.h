@@ -411,8 +411,8 @@ rws_bytes rws_answer_header(rws_reactor *r, rws_conn c, const char *name);
 
 /* Queues one frame; copies data. flags: RWS_MORE, RWS_PLAIN.
  * RWS_OK: queued. RWS_FULL: queued too, but hold back until on_drain.
- * RWS_E_FULL: not queued, since more than send_queue_max waits already: again after on_drain. Pings
- * and Pongs may exceed it by 64 KiB.
+ * RWS_E_FULL: not queued, since more than send_queue_max waits already: again after on_drain.
+ * Pings and Pongs may exceed it by 64 KiB.
  * RWS_E_CLOSING: a Close was sent or has come: nothing more can be sent, on_close follows.
  * RWS_E_STATE: RWS_CONTINUATION without RWS_MORE before it, or another message in between.
  * RWS_E_UTF8: RWS_TEXT that is none, fragments together. RWS_E_TOO_BIG: as rws_buf_new. */
@@ -434,8 +434,8 @@ rws_status rws_abort(rws_reactor *r, rws_conn c);
 /* No on_message until resume: the socket is not read, so TCP holds the peer back. Nothing else of
  * the peer is heard either: its Pings are not answered, and its silence is no fault. Meanwhile
  * idle_timeout_ms ends a connection only when what is queued to it makes no progress for so long.
- * A reset is told at once; when the peer ends its direction, you have idle_timeout_ms to resume and
- * read what is there. Behind a Close of ours reading goes on, and discards. Twice is once. */
+ * A reset is told at once; when the peer ends its direction, you have idle_timeout_ms to resume
+ * and read what is there. Behind a Close of ours reading goes on, and discards. Twice is once. */
 rws_status rws_pause(rws_reactor *r, rws_conn c);
 rws_status rws_resume(rws_reactor *r, rws_conn c); /* Reads again. Fine if not paused. */
 /* Bytes queued that the kernel has not taken yet; 0 if stale or another reactor's. */
@@ -473,8 +473,8 @@ rws_status rws_upgrade_peer(const rws_upgrade *up, rws_address *out);
 rws_bytes rws_upgrade_server_name(const rws_upgrade *up);
 /* The certificate that the client has shown, in DER; it was verified. */
 rws_bytes rws_upgrade_peer_certificate(const rws_upgrade *up);
-/* Chooses a subprotocol; without this call there is none. RWS_E_INVALID: it was not offered (header
- * Sec-WebSocket-Protocol): refuse, or go on without. */
+/* Chooses a subprotocol; without this call there is none. RWS_E_INVALID: it was not offered
+ * (header Sec-WebSocket-Protocol): refuse, or go on without. */
 rws_status rws_upgrade_protocol(rws_upgrade *up, const char *name);
 /* Adds a header to the answer, whichever on_upgrade gives; again for a second of that name.
  * RWS_E_INVALID: control bytes, a name that is no token, or a header of the handshake's own

@@ -98,6 +98,8 @@ mod checker {
         let far = "fn f() {\n    // SAFETY: p.\n    let y = 1;\n    let x = unsafe { *p };\n}";
         one("engine/src/simd/a.rs", far, "without a SAFETY comment");
         one("ffi/src/a.rs", "unsafe impl Send for T {}", "without a SAFETY comment");
+        let referred = "// SAFETY: as above.\nunsafe impl Send for T {}";
+        one("ffi/src/a.rs", referred, "without a SAFETY comment");
         none("ffi/src/a.rs", "#[unsafe(no_mangle)]\npub unsafe extern \"C\" fn f() {}");
         none("engine/src/conn/a.rs", "#![forbid(unsafe_code)]");
     }

@@ -26,7 +26,9 @@ impl AsRef<[u8]> for Wrapped {
 impl Drop for Wrapped {
     fn drop(&mut self) {
         if let Some(release) = self.release {
-            // SAFETY: promised to be called once, on any thread; it must not unwind.
+            // SAFETY: the application gave both for each other, and this is the only call: a value
+            // is dropped once. It may come on any thread, and the function must not unwind: so says
+            // the contract of rws_buf_wrap.
             unsafe { release(self.arg.0) }
         }
     }
@@ -84,7 +86,7 @@ pub unsafe extern "C" fn rws_buf_new(
         let payload = unsafe { slice(data, len) }?;
         let opcode = sendable(op, payload, flags)?;
         let made = own::share(outgoing(opcode, Bytes::copy_from_slice(payload), flags));
-        // SAFETY: not null.
+        // SAFETY: not null, as `place` has seen, so there is room for the pointer.
         unsafe { own::write(out, made) };
         Ok(())
     };
@@ -114,7 +116,7 @@ pub unsafe extern "C" fn rws_buf_wrap(
         let opcode = sendable(op, payload, flags)?;
         let wrapped = Bytes::from_owner(Wrapped { payload, release, arg: User(arg) });
         let made = own::share(outgoing(opcode, wrapped, flags));
-        // SAFETY: not null.
+        // SAFETY: not null, as `place` has seen, so there is room for the pointer.
         unsafe { own::write(out, made) };
         Ok(())
     };
@@ -127,7 +129,7 @@ pub unsafe extern "C" fn rws_buf_wrap(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_buf_data(b: *const rws_buf, op_out: *mut rws_opcode) -> rws_bytes {
     guard(|| {
-        // SAFETY: null or a live reference of the caller's.
+        // SAFETY: null, or a reference that the caller holds while it uses the result.
         let Ok(message) = (unsafe { own::borrow(b) }) else { return rws_bytes::ABSENT };
         // SAFETY: null or for us to write.
         unsafe { own::write(op_out, message.opcode() as rws_opcode) };
@@ -138,13 +140,13 @@ pub unsafe extern "C" fn rws_buf_data(b: *const rws_buf, op_out: *mut rws_opcode
 /// One reference more; returns b.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_buf_retain(b: *mut rws_buf) -> *mut rws_buf {
-    // SAFETY: null or a live reference of the caller's.
+    // SAFETY: null, or a reference that the caller holds, so that its count is at least one.
     guard(|| unsafe { own::retain(b) })
 }
 
 /// One less; NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_buf_release(b: *mut rws_buf) {
-    // SAFETY: null or a live reference that the caller gives up.
+    // SAFETY: null, or a reference that the caller holds and does not use again.
     guard(|| unsafe { own::release(b) })
 }

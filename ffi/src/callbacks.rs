@@ -80,14 +80,13 @@ fn user_of(ctx: &Context, conn: Conn) -> *mut c_void {
     User::from_word(ctx.user(conn).unwrap_or(0))
 }
 
-// SAFETY of every call below: the pointers are good until the call returns, and the contract of
-// `rws_callbacks` binds the function to that, to this thread, and not to unwind.
 impl Handler for rws_callbacks {
     fn on_upgrade(&self, ctx: &mut Context, upgrade: &mut Upgrade<'_>) -> Result<(), Refusal> {
         let Some(call) = self.on_upgrade else { return Ok(()) };
         let user = User::from_word(upgrade.user());
         let mut asked = Asked::new(upgrade);
-        // SAFETY: see above.
+        // SAFETY: reactor and request are borrowed from our caller until this returns, by nobody
+        // else; the function, as ringws.h demands, uses them no longer and does not unwind.
         match unsafe { call(lend(ctx), (&raw mut asked).cast(), user) } {
             101 => Ok(()),
             status @ 400..=599 => Err(asked.refuse(status as u16)),
@@ -100,14 +99,16 @@ impl Handler for rws_callbacks {
         let Some(call) = self.on_origin else { return false };
         let user = User::from_word(upgrade.user());
         let mut asked = Asked::new(upgrade);
-        // SAFETY: see above.
+        // SAFETY: reactor and request are borrowed from our caller until this returns, by nobody
+        // else; the function, as ringws.h demands, uses them no longer and does not unwind.
         unsafe { call(lend(ctx), (&raw mut asked).cast(), user) != 0 }
     }
 
     fn on_open(&self, ctx: &mut Context, conn: Conn) {
         let Some(call) = self.on_open else { return };
         let user = user_of(ctx, conn);
-        // SAFETY: see above.
+        // SAFETY: the reactor is borrowed from our caller until this returns, by nobody else; the
+        // function, as ringws.h demands, uses it no longer and does not unwind.
         unsafe { call(lend(ctx), conn.into(), user) }
     }
 
@@ -115,28 +116,35 @@ impl Handler for rws_callbacks {
         let Some(call) = self.on_message else { return };
         let user = User::from_word(message.user);
         let message = rws_message::from(&message);
-        // SAFETY: see above.
+        // SAFETY: the reactor is borrowed from our caller until this returns, by nobody else, and
+        // so is what `message`, a local, points at; the function, as ringws.h demands, uses it no
+        // longer and does not unwind.
         unsafe { call(lend(ctx), conn.into(), &message, user) }
     }
 
     fn on_pong(&self, ctx: &mut Context, conn: Conn, payload: &[u8]) {
         let Some(call) = self.on_pong else { return };
         let user = user_of(ctx, conn);
-        // SAFETY: see above.
+        // SAFETY: the reactor is borrowed from our caller until this returns, by nobody else, and
+        // so is the payload; the function, as ringws.h demands, uses it no longer and does not
+        // unwind.
         unsafe { call(lend(ctx), conn.into(), payload.into(), user) }
     }
 
     fn on_drain(&self, ctx: &mut Context, conn: Conn) {
         let Some(call) = self.on_drain else { return };
         let user = user_of(ctx, conn);
-        // SAFETY: see above.
+        // SAFETY: the reactor is borrowed from our caller until this returns, by nobody else; the
+        // function, as ringws.h demands, uses it no longer and does not unwind.
         unsafe { call(lend(ctx), conn.into(), user) }
     }
 
     fn on_refused(&self, ctx: &mut Context, why: &mut NotConnected<'_>) {
         let Some(call) = self.on_refused else { return };
         let mut refusal = rws_refusal::from(&*why);
-        // SAFETY: see above.
+        // SAFETY: the reactor is borrowed from our caller until this returns, by nobody else, and
+        // so is what `refusal`, a local, points at; the function, as ringws.h demands, uses it no
+        // longer and does not unwind.
         unsafe { call(lend(ctx), &mut refusal, User::from_word(why.user)) }
         why.retry_ms = refusal.retry_ms;
     }
@@ -145,7 +153,9 @@ impl Handler for rws_callbacks {
         let Some(call) = self.on_close else { return };
         let user = user_of(ctx, conn);
         let mut info = rws_close_info::from(&*closed);
-        // SAFETY: see above.
+        // SAFETY: the reactor is borrowed from our caller until this returns, by nobody else, and
+        // so is what `info`, a local, points at; the function, as ringws.h demands, uses it no
+        // longer and does not unwind.
         unsafe { call(lend(ctx), conn.into(), &mut info, user) }
         closed.retry_ms = info.retry_ms;
     }

@@ -54,7 +54,7 @@ impl rws_config {
         if from.is_null() {
             return Ok(Config::default());
         }
-        // SAFETY: as the caller says.
+        // SAFETY: not null, so the caller has promised an `rws_config` as its `size` says.
         let config = unsafe { sized::read(from) }?;
         if config.flags & !(RWS_CFG_PIN | RWS_CFG_SQPOLL) != 0 {
             return Err(rws_status::RWS_E_UNSUPPORTED);

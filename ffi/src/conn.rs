@@ -37,7 +37,7 @@ pub(crate) unsafe fn frame<'a>(
     if flags & !(RWS_MORE | RWS_PLAIN) != 0 || more && opcode.is_control() {
         return Err(rws_status::RWS_E_INVALID);
     }
-    // SAFETY: as the caller says.
+    // SAFETY: `slice` asks for no more than the caller has promised of `data` and `len`.
     let payload = unsafe { slice(data, len) }?;
     Ok(Frame { opcode, payload, flags: SendFlags { more, plain: flags & RWS_PLAIN != 0 } })
 }
@@ -50,7 +50,7 @@ pub(crate) unsafe fn code_and_reason<'a>(
     code: u16,
     reason: rws_bytes,
 ) -> Result<(CloseCode, &'a str), rws_status> {
-    // SAFETY: as the caller says.
+    // SAFETY: the caller has promised that the reason's bytes can be read and stay as they are.
     let reason = std::str::from_utf8(unsafe { reason.as_slice() }?);
     Ok((CloseCode(code), reason.map_err(|_| rws_status::RWS_E_UTF8)?))
 }
@@ -65,8 +65,8 @@ pub(crate) fn close_error(error: CallError) -> rws_status {
 
 /// Queues one frame; copies data. flags: RWS_MORE, RWS_PLAIN.
 /// RWS_OK: queued. RWS_FULL: queued too, but hold back until on_drain.
-/// RWS_E_FULL: not queued, since more than send_queue_max waits already: again after on_drain. Pings
-/// and Pongs may exceed it by 64 KiB.
+/// RWS_E_FULL: not queued, since more than send_queue_max waits already: again after on_drain.
+/// Pings and Pongs may exceed it by 64 KiB.
 /// RWS_E_CLOSING: a Close was sent or has come: nothing more can be sent, on_close follows.
 /// RWS_E_STATE: RWS_CONTINUATION without RWS_MORE before it, or another message in between.
 /// RWS_E_UTF8: RWS_TEXT that is none, fragments together. RWS_E_TOO_BIG: as rws_buf_new.
@@ -79,7 +79,8 @@ pub unsafe extern "C" fn rws_send(
     len: usize,
     flags: u32,
 ) -> rws_status {
-    // SAFETY: what the caller says of the arguments is handed on.
+    // SAFETY: all three ways ask for what the header asks of a caller of this function: a lent
+    // reactor or null, and data that can be read.
     unsafe {
         match len {
             ..ONE_BLOCK => send_tiny(r, c, op, data, len, flags),
@@ -102,7 +103,8 @@ unsafe fn send_tiny(
     len: usize,
     flags: u32,
 ) -> rws_status {
-    // SAFETY: as the caller says.
+    // SAFETY: both ways ask for the same as this function: a lent reactor or null, and data that
+    // can be read.
     unsafe {
         match len {
             ..ONE_BLOCK if answered(r, c, op, data, len, flags) => rws_status::RWS_OK,
@@ -133,7 +135,8 @@ unsafe fn answered(
     if flags != 0 || data.is_null() {
         return false;
     }
-    // SAFETY: the lent reactor or null, and the caller's bytes.
+    // SAFETY: the reactor is null or lent to the callback that calls this; data is not null, as was
+    // just seen, so the caller has promised `len` bytes, which are fewer than an object can have.
     let (ctx, payload) = unsafe { (own::lent(r), std::slice::from_raw_parts(data.cast(), len)) };
     match ctx {
         Ok(ctx) => ctx.answer(c.into(), opcode, payload),
@@ -211,8 +214,8 @@ pub unsafe extern "C" fn rws_abort(r: *mut rws_reactor, c: rws_conn) -> rws_stat
 /// No on_message until resume: the socket is not read, so TCP holds the peer back. Nothing else of
 /// the peer is heard either: its Pings are not answered, and its silence is no fault. Meanwhile
 /// idle_timeout_ms ends a connection only when what is queued to it makes no progress for so long.
-/// A reset is told at once; when the peer ends its direction, you have idle_timeout_ms to resume and
-/// read what is there. Behind a Close of ours reading goes on, and discards. Twice is once.
+/// A reset is told at once; when the peer ends its direction, you have idle_timeout_ms to resume
+/// and read what is there. Behind a Close of ours reading goes on, and discards. Twice is once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_pause(r: *mut rws_reactor, c: rws_conn) -> rws_status {
     status(|| {

@@ -60,7 +60,7 @@ impl rws_options {
         if from.is_null() {
             return Ok(default);
         }
-        // SAFETY: as the caller says.
+        // SAFETY: not null, so the caller has promised an `rws_options` as its `size` says.
         let options = unsafe { sized::read(from) }?;
         if options.flags & !(RWS_OPT_STREAM | RWS_OPT_DEFLATE | RWS_OPT_TAKEOVER) != 0 {
             return Err(rws_status::RWS_E_UNSUPPORTED);
@@ -134,7 +134,8 @@ impl rws_endpoint {
     /// `from` is null or names an `rws_endpoint` as its `size` says, whose pointers are null or
     /// name what they say.
     pub(crate) unsafe fn read(from: *const Self) -> Result<Endpoint, Failure> {
-        // SAFETY: as the caller says.
+        // SAFETY: null, or as their sizes say: the caller has promised it of `from` and of the
+        // pointers in it.
         let (at, callbacks, limits) = unsafe {
             let at = sized::read(from)?;
             (at, sized::read(at.callbacks)?, rws_options::read(at.options)?)

@@ -29,7 +29,7 @@ pub(crate) fn of_this_thread() -> *mut rws_engine {
 /// # Safety
 /// `e` is null or a live engine.
 unsafe fn from_outside<'a>(e: *mut rws_engine) -> Result<&'a Engine, rws_status> {
-    // SAFETY: as the caller says.
+    // SAFETY: null, or an engine that the caller keeps alive for the call.
     let engine = unsafe { own::borrow(e) }?;
     if of_this_thread() == e { Err(rws_status::RWS_E_STATE) } else { Ok(engine) }
 }

@@ -71,7 +71,7 @@ pub(crate) unsafe fn report(
     };
     let status = failure.status;
     if !err.is_null() {
-        // SAFETY: not null, and the caller says it may be written.
+        // SAFETY: not null, as was just seen, so the caller has promised room for an `rws_error`.
         unsafe { err.write(rws_error::from(failure)) };
     }
     status

@@ -44,7 +44,8 @@ fn alone(number: usize) -> usize {
     #[cfg(target_arch = "x86_64")]
     {
         let mut number = number;
-        // SAFETY: no instruction at all.
+        // SAFETY: the text is a comment, so no instruction is executed: nothing is read, written or
+        // jumped to, as the options say.
         unsafe {
             std::arch::asm!(
                 "/* {0} */",
@@ -108,7 +109,8 @@ pub unsafe extern "C" fn rws_message_retain(
 ) -> rws_status {
     let body = || {
         place(out)?;
-        // SAFETY: `r` and `m` are null or what was lent to the callback that is running.
+        // SAFETY: null, or lent to the callback that is running, which is the one that calls this:
+        // the reactor and the message are there until it returns.
         let (ctx, m) = unsafe { (own::lent(r)?, m.as_ref()) };
         let m = m.ok_or_else(|| Failure::invalid("no message"))?;
         // SAFETY: the lent message points at its payload, which stays until the callback returns.
@@ -124,7 +126,7 @@ pub unsafe extern "C" fn rws_message_retain(
             _ => return Err(Failure::invalid("neither text nor binary")),
         };
         let kept = own::share(ctx.retain(&Message { opcode, payload, first, last, user: 0 }));
-        // SAFETY: not null.
+        // SAFETY: not null, as `place` has seen, so there is room for the pointer.
         unsafe { own::write(out, kept) };
         Ok(())
     };

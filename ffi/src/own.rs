@@ -66,7 +66,9 @@ pub(crate) unsafe fn release<C: Opaque<Kind = Shared>>(pointer: *mut C) {
 /// # Safety
 /// `pointer` is null or names a live value of its type for the whole call.
 pub(crate) unsafe fn borrow<'a, C: Opaque>(pointer: *const C) -> Result<&'a C::Rust, rws_status> {
-    // SAFETY: null, or a live value as the caller says.
+    // SAFETY: null becomes `None`; else it names a live value of `C::Rust`, since only `give`,
+    // `share` and `lend` make a `C`, each from a value of that type, and the caller keeps it alive
+    // for the call.
     unsafe { pointer.cast::<C::Rust>().as_ref() }.ok_or(rws_status::RWS_E_INVALID)
 }
 
@@ -77,8 +79,9 @@ pub(crate) unsafe fn borrow<'a, C: Opaque>(pointer: *const C) -> Result<&'a C::R
 pub(crate) unsafe fn lent<'a, C: Opaque<Kind = Lent>>(
     pointer: *mut C,
 ) -> Result<&'a mut C::Rust, rws_status> {
-    // SAFETY: the one who lends it does not touch it before the callback returns, and the callback
-    // runs on one thread: this is the only reference.
+    // SAFETY: null becomes `None`; else it was lent to the callback that is running. Who has lent
+    // it does not touch it before the callback returns, no call that takes it calls back, and the
+    // callback runs on one thread: while a call uses this reference there is no other.
     unsafe { pointer.cast::<C::Rust>().as_mut() }.ok_or(rws_status::RWS_E_INVALID)
 }
 
@@ -88,7 +91,7 @@ pub(crate) unsafe fn lent<'a, C: Opaque<Kind = Lent>>(
 /// `out` is null or valid for a write.
 pub(crate) unsafe fn write<T>(out: *mut T, value: T) {
     if !out.is_null() {
-        // SAFETY: not null, and the caller says it may be written.
+        // SAFETY: not null, as was just seen, so the caller has promised room for a `T` there.
         unsafe { out.write(value) };
     }
 }

@@ -25,7 +25,8 @@ pub(crate) unsafe fn size_of_sized<T: Sized>(from: *const T) -> Result<usize, rw
     if from.is_null() {
         return Err(rws_status::RWS_E_INVALID);
     }
-    // SAFETY: not null; the first field is a u32.
+    // SAFETY: not null, so the caller has promised that four bytes can be read; a u32 is whatever
+    // they are, wherever they lie.
     let size = unsafe { from.cast::<u32>().read_unaligned() } as usize;
     // The size of a struct is a multiple of its alignment: no field is cut in two.
     let fits = (T::SIZE_MIN..=SIZE_MAX).contains(&size) && size.is_multiple_of(align_of::<T>());
@@ -37,11 +38,14 @@ pub(crate) unsafe fn size_of_sized<T: Sized>(from: *const T) -> Result<usize, rw
 /// # Safety
 /// `from` is null or valid for reads of as many bytes as its `size` says.
 pub(crate) unsafe fn read<T: Sized>(from: *const T) -> Result<T, rws_status> {
-    // SAFETY: as the caller says.
+    // SAFETY: null, or valid for as many bytes as its first four say; those are readable in any
+    // case, since the smallest size that is accepted is larger.
     let size = unsafe { size_of_sized(from) }?;
     let known = size.min(size_of::<T>());
     let mut value = MaybeUninit::<T>::zeroed();
-    // SAFETY: `size` bytes may be read, and the first `known` of them fit into `value`.
+    // SAFETY: `size` bytes may be read, as the caller has promised for what its `size` says, and
+    // `known` is not more than that, nor than `value` has room for. Copied before they are read:
+    // `from` may lie at any address.
     let tail = unsafe {
         std::ptr::copy_nonoverlapping(from.cast::<u8>(), value.as_mut_ptr().cast(), known);
         std::slice::from_raw_parts(from.cast::<u8>().add(known), size - known)
@@ -58,11 +62,13 @@ pub(crate) unsafe fn read<T: Sized>(from: *const T) -> Result<T, rws_status> {
 /// # Safety
 /// `to` is null or valid for reads and writes of as many bytes as its `size` says.
 pub(crate) unsafe fn write<T: Sized>(to: *mut T, value: T) -> Result<(), rws_status> {
-    // SAFETY: as the caller says.
+    // SAFETY: null, or valid for as many bytes as its first four say, which includes these.
     let size = unsafe { size_of_sized(to.cast_const()) }?;
     let known = size.min(size_of::<T>());
     let first = size_of::<u32>();
-    // SAFETY: `size` bytes may be written, the first `known` of them are in `value`.
+    // SAFETY: `size` bytes may be written, as the caller has promised for what its `size` says; of
+    // `value` no more than `known` bytes are read, which is all that it has at most. The two do not
+    // overlap: `value` is this function's own.
     unsafe {
         let (from, to) = ((&raw const value).cast::<u8>(), to.cast::<u8>());
         std::ptr::copy_nonoverlapping(from.add(first), to.add(first), known - first);

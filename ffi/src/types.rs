@@ -100,9 +100,10 @@ impl rws_bytes {
     /// The bytes that C was lent.
     ///
     /// # Safety
-    /// As [`slice`].
+    /// `data` is null or valid for reads of `len` bytes, unchanged for as long as the result is
+    /// used.
     pub(crate) unsafe fn as_slice<'a>(self) -> Result<&'a [u8], rws_status> {
-        // SAFETY: as the caller says.
+        // SAFETY: `slice` asks for no more than the caller has promised of `data` and `len`.
         unsafe { slice(self.data.cast(), self.len) }
     }
 }
@@ -122,7 +123,8 @@ pub(crate) unsafe fn slice<'a>(data: *const c_void, len: usize) -> Result<&'a [u
         (_, 0) => Ok(&[]),
         (true, _) => Err(rws_status::RWS_E_INVALID),
         (false, _) if len > isize::MAX as usize => Err(rws_status::RWS_E_INVALID),
-        // SAFETY: not null, no longer than an object can be, valid as the caller says.
+        // SAFETY: not null and no longer than an object can be, as was just seen; valid for reads
+        // of `len` bytes that nobody changes, as the caller has promised. Bytes have no alignment.
         (false, _) => Ok(unsafe { std::slice::from_raw_parts(data.cast(), len) }),
     }
 }
@@ -135,7 +137,8 @@ pub(crate) unsafe fn string<'a>(text: *const c_char) -> Result<&'a str, rws_stat
     if text.is_null() {
         return Err(rws_status::RWS_E_INVALID);
     }
-    // SAFETY: not null, and NUL-terminated as the caller says.
+    // SAFETY: not null, as was just seen; the caller has promised that it is NUL-terminated and
+    // stays as it is.
     unsafe { CStr::from_ptr(text) }.to_str().map_err(|_| rws_status::RWS_E_INVALID)
 }
 
@@ -146,7 +149,7 @@ pub(crate) struct User(pub(crate) *mut c_void);
 
 // SAFETY: the engine never follows it; it only hands it back to the application.
 unsafe impl Send for User {}
-// SAFETY: as above.
+// SAFETY: a shared one can only be copied: nothing is read or written through it here.
 unsafe impl Sync for User {}
 
 impl User {

@@ -99,8 +99,8 @@ pub unsafe extern "C" fn rws_upgrade_peer_certificate(up: *const rws_upgrade) ->
     })
 }
 
-/// Chooses a subprotocol; without this call there is none. RWS_E_INVALID: it was not offered (header
-/// Sec-WebSocket-Protocol): refuse, or go on without.
+/// Chooses a subprotocol; without this call there is none. RWS_E_INVALID: it was not offered
+/// (header Sec-WebSocket-Protocol): refuse, or go on without.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_upgrade_protocol(
     up: *mut rws_upgrade,

@@ -171,7 +171,7 @@ fn every_form_of_a_good_member_compiles() {
     }
 }
 
-/// A handler that begins elsewhere than the class that the engine calls must not be stored as it is.
+/// A handler may begin elsewhere than the part of it that the engine calls: which part, is said.
 #[test]
 fn set_handler_wants_the_class_by_name() {
     let handlers = "struct A { int a; }; struct T { void on_open(rws::reactor, rws_conn) {} }; \

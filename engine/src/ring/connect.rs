@@ -36,7 +36,8 @@ impl Address {
                 size_of::<libc::sockaddr_in>()
             }
             SocketAddr::V6(at) => {
-                // SAFETY: as above.
+                // SAFETY: the storage has room and alignment for a `sockaddr_in6`, zeros are valid
+                // in all its fields, and no other reference into the storage lives.
                 let place = unsafe { &mut *place.cast::<libc::sockaddr_in6>() };
                 place.sin6_family = libc::AF_INET6 as libc::sa_family_t;
                 place.sin6_port = at.port().to_be();

@@ -15,7 +15,7 @@ pub(super) struct Map {
 // SAFETY: `Map` is only an address range that it owns; whoever hands out references into it keeps
 // them disjoint.
 unsafe impl Send for Map {}
-// SAFETY: as above; `Map` itself reads and writes nothing.
+// SAFETY: a shared `Map` tells its range and nothing else: it reads and writes no byte of it.
 unsafe impl Sync for Map {}
 
 impl Map {

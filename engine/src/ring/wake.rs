@@ -38,7 +38,7 @@ impl Waker {
         // SAFETY: eight bytes of this frame, to a descriptor that `self` owns. A failure could
         // only be EAGAIN or EINTR, and a blocking eventfd far from its limit gives neither.
         unsafe { libc::write(self.eventfd.as_raw_fd(), one.as_ptr().cast(), one.len()) };
-        // SAFETY: as above.
+        // SAFETY: errno is the calling thread's own, so nobody else reads or writes it meanwhile.
         unsafe { *libc::__errno_location() = errno };
     }
 

@@ -121,16 +121,22 @@ fn unsafe_places(file: &File, code: &str) -> Findings {
     found
 }
 
+/// Whether a line gives a reason. What refers to another comment is none: it is true there.
+fn is_reason(line: &str) -> bool {
+    let refers = ["SAFETY: as above", "SAFETY: see above", "SAFETY: the same"];
+    line.contains("SAFETY:") && !refers.iter().any(|other| line.contains(other))
+}
+
 /// Whether a comment with `SAFETY:` stands on the line, or before the statement it is part of.
 fn has_reason(text: &str, line: usize) -> bool {
     let lines: Vec<&str> = text.lines().collect();
-    if lines[line - 1].contains("SAFETY:") {
+    if is_reason(lines[line - 1]) {
         return true;
     }
     let mut code_lines = 0;
     for above in lines[..line - 1].iter().rev().map(|above| above.trim()) {
         if above.starts_with("//") {
-            if above.contains("SAFETY:") {
+            if is_reason(above) {
                 return true;
             }
             continue;
