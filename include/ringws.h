@@ -8,7 +8,10 @@
  * Reentry    No function here calls a callback before it returns, except rws_buf_release and
  *            whatever else drops the last reference to an rws_buf_wrap: they call its release.
  * Callbacks  Run on the reactor's thread, several reactors at once; must not block, throw or longjmp.
- *            For one connection: on_open once, then any number of others, then on_close once.
+ *            For one connection, always on the same thread: on_open once, then any number of others,
+ *            then on_close once, also at a stop.
+ * Process    Nothing is printed, no signal is raised or handled, and no thread but the reactors and
+ *            those that look names up is made.  After fork the child must not use an engine.
  * Errors     Negative is failure.  Then nothing happened: no partial work, no out-parameter written
  *            but *err, and err may always be NULL.  On success *err is not written.
  * Statuses   Each function names those of its own.  Besides, and not named again:
@@ -160,7 +163,8 @@ typedef struct { /* borrowed bytes; not NUL-terminated */
   size_t len;          /* bytes */
 } rws_bytes;
 
-typedef struct { /* a connection; 0 is never one */
+/* a connection, to keep as long as you like: 0 is none, no other ever gets its number */
+typedef struct {
   uint64_t id; /* to compare and to print */
 } rws_conn;
 
@@ -183,10 +187,11 @@ typedef struct { /* sizes and hooks of an engine; NULL: all defaults */
 } rws_config;
 
 typedef struct { /* a message that came */
-  const uint8_t *data; /* borrowed from the receive buffer: gone when the callback returns */
-  size_t len;          /* bytes */
-  rws_opcode opcode;   /* RWS_TEXT (checked UTF-8) or RWS_BINARY */
-  uint32_t flags;      /* RWS_FIRST | RWS_LAST */
+  /* borrowed, of any alignment, until the callback returns: rws_message_retain */
+  const uint8_t *data;
+  size_t len;        /* bytes */
+  rws_opcode opcode; /* RWS_TEXT (checked UTF-8; parts may cut characters) or RWS_BINARY */
+  uint32_t flags;    /* RWS_FIRST | RWS_LAST */
 } rws_message;
 
 typedef struct { /* how a connection ended */
@@ -209,7 +214,7 @@ typedef struct { /* what you are called for; NULL: not called */
    * added: nothing follows, no on_close. Anything else is answered with 500. NULL: 101 to all */
   int (*on_upgrade)(rws_reactor *r, rws_upgrade *up, void *user);
   void (*on_open)(rws_reactor *r, rws_conn c, void *user); /* the handshake is done */
-  /* a message came, or with RWS_OPT_STREAM a part of one; also after rws_close, which see */
+  /* a message, or with RWS_OPT_STREAM a part of one; after rws_close too: see there */
   void (*on_message)(rws_reactor *r, rws_conn c, const rws_message *m, void *user);
   /* A Pong came: the answer to a Ping of yours (RWS_PING), or one that nobody asked for. Pings
    * are answered for you; those that idle_timeout_ms sends, and their Pongs, you do not see */
@@ -407,7 +412,7 @@ rws_bytes rws_answer_header(rws_reactor *r, rws_conn c, const char *name);
 
 /* Inside a callback. What is queued for a connection leaves in one send when the batch of
  * events ends. A connection of another reactor works too; the call is then forwarded, and
- * RWS_OK means that it was. */
+ * RWS_OK means that it was. What has no rws_engine_* of its own: rws_engine_post. */
 
 /* Queues one frame; copies data. flags: RWS_MORE, RWS_PLAIN.
  * RWS_OK: queued. RWS_FULL: queued too, but hold back until on_drain.
@@ -435,14 +440,15 @@ rws_status rws_abort(rws_reactor *r, rws_conn c);
  * the peer is heard either: its Pings are not answered, and its silence is no fault. Meanwhile
  * idle_timeout_ms ends a connection only when what is queued to it makes no progress for so long.
  * A reset is told at once; when the peer ends its direction, you have idle_timeout_ms to resume
- * and read what is there. Behind a Close of ours reading goes on, and discards. Twice is once. */
+ * and read what is there. Once a Close of ours is queued reading goes on, and discards: then
+ * resuming brings nothing back. Twice is once. */
 rws_status rws_pause(rws_reactor *r, rws_conn c);
 rws_status rws_resume(rws_reactor *r, rws_conn c); /* Reads again. Fine if not paused. */
 /* Bytes queued that the kernel has not taken yet; 0 if stale or another reactor's. */
 size_t rws_buffered(rws_reactor *r, rws_conn c);
 /* The peer's address, in on_close too. RWS_E_GONE: stale, or another reactor's. */
 rws_status rws_peer(rws_reactor *r, rws_conn c, rws_address *out);
-/* Handed to each callback of this connection from now on. */
+/* Handed to each callback of this connection from now on. The old one is yours to free. */
 rws_status rws_set_user(rws_reactor *r, rws_conn c, void *user);
 /* What rws_set_user set; NULL if stale or another reactor's. */
 void *rws_get_user(rws_reactor *r, rws_conn c);
@@ -490,7 +496,8 @@ void rws_upgrade_set_user(rws_upgrade *up, void *user);
 RWS_MUST_USE rws_status rws_buf_new(rws_opcode op, const void *data, size_t len, uint32_t flags,
                                     rws_buf **out, rws_error *err);
 /* As rws_buf_new, without a copy: data stays as it is until release, which is called once, on any
- * thread; NULL: data stays for ever. On failure data is still yours and release is not called. */
+ * thread, and must not block nor use an rws_reactor; NULL: data stays for ever. On failure data is
+ * still yours and release is not called. */
 RWS_MUST_USE rws_status rws_buf_wrap(rws_opcode op, const void *data, size_t len, uint32_t flags,
                                      void (*release)(void *arg), void *arg, rws_buf **out,
                                      rws_error *err);

@@ -95,7 +95,8 @@ pub unsafe extern "C" fn rws_buf_new(
 }
 
 /// As rws_buf_new, without a copy: data stays as it is until release, which is called once, on any
-/// thread; NULL: data stays for ever. On failure data is still yours and release is not called.
+/// thread, and must not block nor use an rws_reactor; NULL: data stays for ever. On failure data is
+/// still yours and release is not called.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn rws_buf_wrap(

@@ -23,7 +23,7 @@ pub struct rws_callbacks {
     >,
     /// the handshake is done
     pub on_open: Option<unsafe extern "C" fn(r: *mut rws_reactor, c: rws_conn, user: *mut c_void)>,
-    /// a message came, or with RWS_OPT_STREAM a part of one; also after rws_close, which see
+    /// a message, or with RWS_OPT_STREAM a part of one; after rws_close too: see there
     pub on_message: Option<
         unsafe extern "C" fn(
             r: *mut rws_reactor,

@@ -215,7 +215,8 @@ pub unsafe extern "C" fn rws_abort(r: *mut rws_reactor, c: rws_conn) -> rws_stat
 /// the peer is heard either: its Pings are not answered, and its silence is no fault. Meanwhile
 /// idle_timeout_ms ends a connection only when what is queued to it makes no progress for so long.
 /// A reset is told at once; when the peer ends its direction, you have idle_timeout_ms to resume
-/// and read what is there. Behind a Close of ours reading goes on, and discards. Twice is once.
+/// and read what is there. Once a Close of ours is queued reading goes on, and discards: then
+/// resuming brings nothing back. Twice is once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_pause(r: *mut rws_reactor, c: rws_conn) -> rws_status {
     status(|| {
@@ -273,7 +274,7 @@ pub unsafe extern "C" fn rws_get_user(r: *mut rws_reactor, c: rws_conn) -> *mut 
     })
 }
 
-/// Handed to each callback of this connection from now on.
+/// Handed to each callback of this connection from now on. The old one is yours to free.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_set_user(
     r: *mut rws_reactor,

@@ -13,11 +13,11 @@ use ringws_engine::reactor::{Closed, Message};
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct rws_message {
-    /// borrowed from the receive buffer: gone when the callback returns
+    /// borrowed, of any alignment, until the callback returns: rws_message_retain
     pub data: *const u8,
     /// bytes
     pub len: usize,
-    /// RWS_TEXT (checked UTF-8) or RWS_BINARY
+    /// RWS_TEXT (checked UTF-8; parts may cut characters) or RWS_BINARY
     pub opcode: rws_opcode,
     /// RWS_FIRST | RWS_LAST
     pub flags: u32,

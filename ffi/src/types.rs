@@ -49,7 +49,7 @@ pub struct rws_tls {
 }
 opaque!(rws_tls, Tls, Shared);
 
-/// a connection; 0 is never one
+/// a connection, to keep as long as you like: 0 is none, no other ever gets its number
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct rws_conn {

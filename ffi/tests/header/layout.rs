@@ -30,7 +30,7 @@ const CONTENTS: [(&str, &[&str]); 10] = [
     (
         "Inside a callback. What is queued for a connection leaves in one send when the batch of\n\
          events ends. A connection of another reactor works too; the call is then forwarded, and\n\
-         RWS_OK means that it was.",
+         RWS_OK means that it was. What has no rws_engine_* of its own: rws_engine_post.",
         &[
             "rws_send",
             "rws_send_buf",
