@@ -133,6 +133,10 @@ typedef enum { /* what a call answers; negative is failure */
   RWS_E_STATE = -11,      /* not now: start twice, CONTINUATION without RWS_MORE before it, ... */
   RWS_E_PANIC = -12,      /* a bug in this library, stopped at the boundary */
   RWS_E_REFUSED = -13,    /* the server, or a proxy, has refused, or does not speak the protocol */
+  RWS_E_PROTOCOL = -14,   /* the peer broke the protocol, or a limit */
+  RWS_E_TIMEOUT = -15,    /* something did not happen in time */
+  RWS_E_ENDED = -16,      /* the peer has ended the transport without a Close frame */
+  RWS_E_TLS = -17,        /* TLS has failed */
 } rws_status;
 
 typedef struct rws_buf rws_buf;         /* an immutable outgoing message, framed once; refcounted */
@@ -196,9 +200,19 @@ typedef struct { /* a message that came */
 
 typedef struct { /* how a connection ended */
   uint16_t code;      /* from the peer's Close frame; RWS_CLOSE_NO_STATUS or _ABNORMAL if none */
-  uint16_t sent_code; /* from ours; 0 if we sent none */
-  int sys_errno;      /* why the transport ended; 0 if it ended in order */
+  uint16_t sent_code; /* from ours, if the kernel has taken it; else 0 */
+  /* of a connection that rws_engine_connect made: when it is made again, 0: not; yours to change.
+   * While it is not 0 the callbacks and their user pointer are still needed */
+  uint32_t retry_ms;
   rws_bytes reason;   /* checked UTF-8; borrowed */
+  /* why it ended. RWS_OK: in order, or by your rws_abort. RWS_E_PROTOCOL, RWS_E_TIMEOUT,
+   * RWS_E_ENDED, RWS_E_TLS, RWS_E_SYSTEM: the text is for your log */
+  rws_error error;
+  /* bytes of messages, with their headers, that were queued and that the kernel has not taken;
+   * of a send under way all count */
+  uint64_t unsent;
+  /* bytes of messages that came and were not delivered, because you had paused */
+  uint64_t unread;
 } rws_close_info;
 
 typedef struct { /* why there is no connection */
@@ -225,7 +239,7 @@ typedef struct { /* what you are called for; NULL: not called */
    * rws_peer still answer, all else says RWS_E_GONE. With retry_min_ms of an rws_target these
    * callbacks and their user are used again: they must live until an on_close or on_refused with
    * retry_ms 0 has returned, or the engine has been freed; of an endpoint: until it is freed */
-  void (*on_close)(rws_reactor *r, rws_conn c, const rws_close_info *info, void *user);
+  void (*on_close)(rws_reactor *r, rws_conn c, rws_close_info *info, void *user);
   /* A web page that the endpoint's origins do not name: 0 answers 403, without headers added
    * here; else on_upgrade is asked. NULL: 0 */
   int (*on_origin)(rws_reactor *r, rws_upgrade *up, void *user);

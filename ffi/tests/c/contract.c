@@ -128,7 +128,7 @@ static void on_message(rws_reactor *r, rws_conn c, const rws_message *m, void *u
   (void)rws_abort(r, c);
 }
 
-static void on_close(rws_reactor *r, rws_conn c, const rws_close_info *info, void *user) {
+static void on_close(rws_reactor *r, rws_conn c, rws_close_info *info, void *user) {
   (void)info;
   if (user != NULL) try_row(r, c, (int)(uintptr_t)user - 1, ENDED);
 }
@@ -167,7 +167,7 @@ static void never(rws_reactor *r, rws_conn c, void *user) {
   (void)r; (void)c; (void)user;
   CHECK(!"a refusal is followed by nothing");
 }
-static void never_closed(rws_reactor *r, rws_conn c, const rws_close_info *info, void *user) {
+static void never_closed(rws_reactor *r, rws_conn c, rws_close_info *info, void *user) {
   (void)info;
   never(r, c, user);
 }
@@ -193,7 +193,7 @@ static void late_message(rws_reactor *r, rws_conn c, const rws_message *m, void 
   (void)m; (void)user;
   if (atomic_fetch_add(&late, 1) == 0) CHECK(close_it(r, c) == RWS_OK);
 }
-static void late_close(rws_reactor *r, rws_conn c, const rws_close_info *info, void *user) {
+static void late_close(rws_reactor *r, rws_conn c, rws_close_info *info, void *user) {
   (void)r; (void)c; (void)user;
   CHECK(info->code == 1000 && info->sent_code == 1000 && atomic_load(&late) == 3);
   atomic_fetch_add(&closed_late, 1);
