@@ -8,6 +8,8 @@ mod client;
 mod echo;
 #[path = "tls/handshake.rs"]
 mod handshake;
+#[path = "tls/last_words.rs"]
+mod last_words;
 #[path = "tls/openssl.rs"]
 mod openssl;
 #[path = "tls/pair.rs"]

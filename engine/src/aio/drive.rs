@@ -46,6 +46,8 @@ pub(super) struct Drive {
     input: Vec<u8>,
     at: usize,
     reading: Option<Operation<usize>>,
+    /// What that has come to, until it is looked at.
+    came: Option<(io::Result<usize>, Vec<u8>)>,
     writing: Option<(Batch, Operation<()>)>,
     /// Memory of the last send.
     output: Vec<u8>,
@@ -53,7 +55,10 @@ pub(super) struct Drive {
     timer: Option<(Tick, Pin<Box<Sleep>>)>,
     /// The sending direction was shut down.
     ended: bool,
+    /// Receiving has failed.
     error: Option<io::ErrorKind>,
+    /// Sending has failed: what comes may still be read to its end.
+    mute: Option<io::ErrorKind>,
     wakers: Arc<Both>,
     /// Who polls now.
     pub(super) side: Side,
@@ -89,11 +94,13 @@ impl Drive {
             input: Vec::new(),
             at: 0,
             reading: None,
+            came: None,
             writing: None,
             output: Vec::new(),
             timer: None,
             ended: false,
             error: None,
+            mute: None,
             wakers: Arc::default(),
             side: Side::Receiver,
         }
@@ -147,7 +154,11 @@ impl Drive {
             }
             self.advance(cx)?;
             if self.conn.disposition() == Disposition::Abort {
-                return Poll::Ready(self.conn.failure().map_or(Ok(None), |f| Err(f.into())));
+                return Poll::Ready(match (self.conn.failure(), self.mute) {
+                    (None, _) => Ok(None),
+                    (Some(Failure::EndOfStream), Some(kind)) => Err(Error::Io(kind.into())),
+                    (Some(failure), _) => Err(failure.into()),
+                });
             }
             ready!(self.poll_fill(cx))?;
         }
@@ -161,6 +172,7 @@ impl Drive {
     ) -> Poll<Result<(), Error>> {
         let outgoing = Outgoing::new(message.opcode(), message.payload().clone());
         loop {
+            self.can_send()?;
             match self.with_env(|conn, env| conn.send_message(&outgoing, env)) {
                 Ok(_) => return Poll::Ready(Ok(())),
                 Err(SendError::Full) => {
@@ -178,12 +190,17 @@ impl Drive {
     /// Until all is sent.
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.advance(cx)?;
+        self.can_send()?;
         match (self.conn.buffered(), self.conn.disposition(), self.conn.failure()) {
             (0, _, _) => Poll::Ready(Ok(())),
             (_, Disposition::Abort, Some(failure)) => Poll::Ready(Err(failure.into())),
             (_, Disposition::Abort, None) => Poll::Ready(Err(SendError::Closing.into())),
             _ => Poll::Pending,
         }
+    }
+
+    fn can_send(&self) -> Result<(), Error> {
+        self.mute.map_or(Ok(()), |kind| Err(Error::Io(kind.into())))
     }
 
     pub(super) fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
@@ -235,27 +252,31 @@ impl Drive {
         if self.conn.disposition() == Disposition::Abort {
             return Poll::Ready(Ok(()));
         }
+        if self.reading.is_none() && self.came.is_none() {
+            let (stream, mut input) = (Rc::clone(&self.stream), std::mem::take(&mut self.input));
+            input.clear();
+            self.at = 0;
+            input.reserve_exact(RECEIVE);
+            self.reading = Some(Box::pin(async move { stream.read(input).await }));
+        }
         let waker = Waker::from(Arc::clone(&self.wakers));
-        let reading = match &mut self.reading {
-            Some(reading) => reading,
-            None => {
-                let (stream, mut input) =
-                    (Rc::clone(&self.stream), std::mem::take(&mut self.input));
-                input.clear();
-                self.at = 0;
-                input.reserve_exact(RECEIVE);
-                let read = async move { stream.read(input).await };
-                self.reading.insert(Box::pin(read))
-            }
-        };
-        let (result, input) = ready!(reading.as_mut().poll(&mut Context::from_waker(&waker)));
-        (self.reading, self.input) = (None, input);
+        self.look_at_reading(&mut Context::from_waker(&waker));
+        let Some((result, input)) = self.came.take() else { return Poll::Pending };
+        self.input = input;
         match result {
-            Ok(0) => self.conn.end_of_stream(),
+            Ok(0) => self.with_env(|conn, env| conn.end_of_stream(env.now)),
             Ok(_) => {}
             Err(error) => return Poll::Ready(Err(self.fail(error))),
         }
         Poll::Ready(Ok(()))
+    }
+
+    fn look_at_reading(&mut self, cx: &mut Context<'_>) {
+        if let Some(reading) = &mut self.reading
+            && let Poll::Ready(came) = reading.as_mut().poll(cx)
+        {
+            (self.reading, self.came) = (None, Some(came));
+        }
     }
 
     /// Sends what is queued as far as it goes, ends the sending direction when nothing will
@@ -280,8 +301,16 @@ impl Drive {
                 let sent = if result.is_ok() { batch.len() } else { 0 };
                 self.with_env(|conn, env| conn.transmitted(batch, sent, env));
             }
-            if let Err(error) = result {
-                return Err(self.fail(error));
+            match result {
+                // Whether it had to wait for room is not told; behind a queue it will have had to.
+                Ok(()) if self.conn.buffered() > 0 => {
+                    self.with_env(|conn, env| conn.room_made(env.now));
+                }
+                Ok(()) => {}
+                Err(error) => {
+                    self.mute = Some(error.kind());
+                    self.with_env(|conn, env| conn.cannot_send(env.now, env.pool));
+                }
             }
             // Who waits for room, or for the end of it.
             waker.wake_by_ref();
@@ -335,6 +364,11 @@ impl Drive {
                 return;
             }
             self.timer = None;
+            // Nobody is judged by a silence while what it has said waits to be looked at.
+            self.look_at_reading(cx);
+            if self.came.is_some() {
+                return;
+            }
             self.with_env(|conn, env| conn.expired(env));
         }
     }
