@@ -248,20 +248,25 @@ typedef struct { /* what you are called for; NULL: not called */
 } rws_callbacks;
 
 typedef struct { /* limits of one connection; NULL: all defaults; a timeout of UINT32_MAX: never */
-  uint32_t size;                 /* RWS_INIT */
-  uint32_t flags;                /* RWS_OPT_* */
-  uint32_t message_max;          /* bytes of one message, then 1009; default 1 MiB */
-  uint32_t fragments_max;        /* fragments of one message, then 1008; default 16 384 */
-  uint32_t send_queue_max;       /* bytes queued to be sent, then RWS_FULL; default 1 MiB */
-  uint32_t head_max;             /* bytes of the HTTP head, then 431; default 16 KiB */
-  uint32_t handshake_timeout_ms; /* from accept to the end of the HTTP head; default 10 000 */
-  uint32_t idle_timeout_ms;      /* ping at half of it, drop after it; default 60 000 */
-  uint32_t close_timeout_ms;     /* for the peer's half of it; default 5 000 */
+  uint32_t size;                /* RWS_INIT */
+  uint32_t flags;               /* RWS_OPT_* */
+  uint32_t message_max;         /* bytes of one message, then 1009; default 1 MiB */
+  uint32_t fragments_max;       /* fragments of one message, then 1008; default 16 384 */
+  uint32_t send_queue_max;      /* bytes queued to be sent, then RWS_FULL; default 1 MiB */
+  uint32_t head_max;            /* bytes of the HTTP head, then 431; default 16 KiB */
+  /* from accept to the end of the HTTP head, then 408; default 10 000 */
+  uint32_t handshake_timeout_ms;
+  /* a Ping after half of it without a sign of life, which is bytes of the peer, or room that it
+   * makes for ours; the end after all of it, and half of it since the Ping has left. Default 60 000 */
+  uint32_t idle_timeout_ms;
+  /* for the peer's part of it, since our Close has left; before that, without progress of what
+   * is queued. Default 5 000 */
+  uint32_t close_timeout_ms;
   /* with RWS_OPT_DEFLATE: bytes from which messages are compressed; default 128 */
   uint32_t deflate_min;
-  uint32_t deflate_level;        /* 1 fast .. 9 small; default 1 */
-  uint32_t deflate_window_bits;  /* of what we compress, 9..15; default 15 */
-  uint32_t deflate_mem_level;    /* 1..9, with RWS_OPT_TAKEOVER; default 8 */
+  uint32_t deflate_level;       /* 1 fast .. 9 small; default 1 */
+  uint32_t deflate_window_bits; /* of what we compress, 9..15; default 15 */
+  uint32_t deflate_mem_level;   /* 1..9, with RWS_OPT_TAKEOVER; default 8 */
 } rws_options;
 
 typedef struct { /* what to listen on */

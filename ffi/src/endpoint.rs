@@ -29,11 +29,13 @@ pub struct rws_options {
     pub send_queue_max: u32,
     /// bytes of the HTTP head, then 431; default 16 KiB
     pub head_max: u32,
-    /// from accept to the end of the HTTP head; default 10 000
+    /// from accept to the end of the HTTP head, then 408; default 10 000
     pub handshake_timeout_ms: u32,
-    /// ping at half of it, drop after it; default 60 000
+    /// a Ping after half of it without a sign of life, which is bytes of the peer, or room that it
+    /// makes for ours; the end after all of it, and half of it since the Ping has left. Default 60 000
     pub idle_timeout_ms: u32,
-    /// for the peer's half of it; default 5 000
+    /// for the peer's part of it, since our Close has left; before that, without progress of what
+    /// is queued. Default 5 000
     pub close_timeout_ms: u32,
     /// with RWS_OPT_DEFLATE: bytes from which messages are compressed; default 128
     pub deflate_min: u32,

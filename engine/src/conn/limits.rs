@@ -15,12 +15,14 @@ pub struct Limits {
     pub send_queue_max: u32,
     /// Bytes of the HTTP head; more is answered with 431. Default 16 KiB.
     pub head_max: u32,
-    /// From accept to the end of the HTTP head. Default 10,000 ms.
+    /// From accept to the end of the HTTP head; then 408. Default 10,000 ms.
     pub handshake_timeout_ms: u32,
-    /// A Ping after half of it without a byte from the peer, the end after all of it.
-    /// Default 60,000 ms.
+    /// A Ping after half of it without a sign of life, the end after all of it, but not before half
+    /// of it has passed since the Ping has left. While reading is stopped: for progress of what is
+    /// being sent, and to read what a peer that has ended has left. Default 60,000 ms.
     pub idle_timeout_ms: u32,
-    /// For the peer's part of the closing handshake. Default 5,000 ms.
+    /// For the peer's part of the closing handshake, since our Close has left; before that, without
+    /// progress of what is queued. Default 5,000 ms.
     pub close_timeout_ms: u32,
     /// Deliver data as it comes instead of whole messages. Nothing is copied and memory does not
     /// grow with a message. Text is checked too, but a part may end inside a character.
