@@ -8,11 +8,15 @@ use crate::reactor::{Handle, Reactor, Resolve, Served, Setup, Stats, Target, Tar
 use crate::resolve::Resolver;
 use crate::ring::{Errno, Refused, Uring, UringConfig, Waker, signals};
 use std::os::fd::OwnedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+
+/// How long the connections of the other reactors have to end when one has failed.
+const GRACE_OF_FAILURE: Duration = Duration::from_secs(5);
 
 /// Why the engine could not do what it was asked.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -31,7 +35,8 @@ pub enum Error {
     /// The kernel lacks, or forbids, what is required: the text says why and what to do.
     #[error(transparent)]
     Kernel(#[from] Refused),
-    /// Not now: started twice, listening after the start, waiting on a reactor's own thread.
+    /// Not now: started twice, listening after the start; or not here: listening, starting and
+    /// waiting on a reactor's own thread, so in any callback.
     #[error("{0}")]
     State(&'static str),
     /// A callback panicked and took its reactor with it.
@@ -97,8 +102,9 @@ impl Engine {
     ///
     /// # Errors
     /// [`Error::Invalid`] for limits out of range, [`Error::System`] when the address cannot be
-    /// had, [`Error::State`] after the start.
+    /// had, [`Error::State`] after the start and in a callback.
     pub fn listen(&self, at: Endpoint) -> Result<u16, Error> {
+        self.outside()?;
         at.limits.check().map_err(|text| Error::Invalid(text.into()))?;
         let mut state = self.lock();
         if state.phase != Phase::New {
@@ -118,8 +124,10 @@ impl Engine {
     ///
     /// # Errors
     /// [`Error::Kernel`] when io_uring is refused, [`Error::System`] when a thread cannot be made,
-    /// [`Error::State`] when started before.
+    /// [`Error::State`] when started before and in a callback, [`Error::Panicked`] when `on_start`
+    /// has.
     pub fn start(&self) -> Result<(), Error> {
+        self.outside()?;
         let mut state = self.lock();
         if state.phase != Phase::New {
             return Err(Error::State("started before"));
@@ -173,21 +181,19 @@ impl Engine {
         &self.handle
     }
 
-    /// Begins to stop: no accept, Close 1001 to all, the rest aborted after `grace`.
-    /// Async-signal-safe: an atomic store, and a `write` per reactor.
+    /// As [`Handle::stop`].
     pub fn stop(&self, grace: Duration) {
         self.handle.stop(grace);
     }
 
-    /// Waits until all reactors have ended; at once when they were never started.
+    /// Waits until all reactors have ended; at once when they were never started. One that fails
+    /// stops the others.
     ///
     /// # Errors
-    /// How the first of them failed; [`Error::State`] on a reactor's own thread.
+    /// How the first of them failed; [`Error::State`] in a callback.
     pub fn wait(&self) -> Result<(), Error> {
+        self.outside()?;
         let mut state = self.lock();
-        if state.threads.iter().any(|thread| thread.thread().id() == thread::current().id()) {
-            return Err(Error::State("a reactor cannot wait for itself"));
-        }
         while state.phase == Phase::Joining {
             state = self.joined.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
@@ -213,6 +219,12 @@ impl Engine {
     /// Number of reactors.
     pub fn reactors(&self) -> u32 {
         self.sizes.reactors
+    }
+
+    /// Refuses what would wait for the calling thread if that is one of our reactors.
+    fn outside(&self) -> Result<(), Error> {
+        let here = self.handle.here();
+        here.map_or(Ok(()), |_| Err(Error::State("a reactor cannot wait for itself")))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -272,6 +284,12 @@ fn join(threads: Vec<JoinHandle<Result<(), Error>>>) -> Result<(), Error> {
     outcome
 }
 
+/// Runs what calls the application. What it panicked with has been reported by the panic hook.
+fn guarded<T>(body: impl FnOnce() -> T) -> Result<T, ()> {
+    // A reactor that has panicked is only buried.
+    catch_unwind(AssertUnwindSafe(body)).map_err(std::mem::forget)
+}
+
 /// What one reactor's thread is made from.
 struct Thread {
     config: Config,
@@ -286,6 +304,7 @@ struct Thread {
 
 impl Thread {
     fn run(self, report: Sender<Result<(), Error>>) -> Result<(), Error> {
+        self.handle.enter(self.index);
         let log = Logger::new(self.config.log.clone(), self.index);
         if self.config.pin {
             self.pin(&log);
@@ -328,25 +347,37 @@ impl Thread {
                 resolver: self.resolver,
                 random: fill_random,
                 codec_memory_max: self.config.codec_memory_max(),
-                handle: self.handle,
+                handle: self.handle.clone(),
                 log: log.clone(),
                 user: self.config.user,
             },
         );
-        if let Some(on_start) = &self.config.on_start {
-            on_start(reactor.context());
+        let ended = guarded(|| {
+            if let Some(on_start) = &self.config.on_start {
+                on_start(reactor.context());
+            }
+            let _ = report.send(Ok(()));
+            // Whoever counts the reports must see when no more can come.
+            drop(report);
+            reactor.run()
+        });
+        let mut outcome = match ended {
+            Ok(ended) => ended.map_err(|e| Error::System { what: e.call.into(), source: e.errno }),
+            Err(_) => Err(Error::Panicked(self.index)),
+        };
+        if let Err(error) = &outcome {
+            log.line(Level::Error, format_args!("{error}; the engine stops"));
+            self.handle.stop_if_running(GRACE_OF_FAILURE);
         }
-        let _ = report.send(Ok(()));
-        // Whoever counts the reports must see when no more can come.
-        drop(report);
-        let outcome = reactor.run();
-        if let Some(on_stop) = &self.config.on_stop {
-            on_stop(reactor.context());
+        if ended.is_err() {
+            reactor.bury();
         }
-        outcome.map_err(|failed| {
-            log.line(Level::Error, format_args!("{failed}"));
-            Error::System { what: failed.call.into(), source: failed.errno }
-        })
+        if let Some(on_stop) = &self.config.on_stop
+            && guarded(|| on_stop(reactor.context())).is_err()
+        {
+            outcome = outcome.and(Err(Error::Panicked(self.index)));
+        }
+        outcome
     }
 
     /// To the i-th CPU of those the process may run on.

@@ -6,9 +6,9 @@
 //! those that are compressed, `outbound` frames of messages, `deflate` compresses them, `cork` is
 //! for the short answers of a callback, `deadline` knows what must happen in time, `reading` what
 //! becomes of what the peer sends when the application does not want it, `slow` what overtakes the
-//! messages that wait for a slow peer, `opening` (of a
-//! server), `asking` (of a client) and `closing` are the handshakes, and `state` knows which call
-//! means something when.
+//! messages that wait for a slow peer, `opening` (of a server), `asking` (of a client) and
+//! `closing` are the handshakes, `turn` tells whose turn it is to send, and `state` knows which
+//! call means something when.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 mod asking;
@@ -30,6 +30,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 pub mod tools;
+mod turn;
 
 use crate::buffer::Pool;
 use crate::proto::handshake::Request;

@@ -30,6 +30,9 @@ pub enum Cause {
     /// Its reactor could not go on.
     #[error("the reactor cannot go on: {0}")]
     Reactor(Errno),
+    /// A callback has panicked on its reactor.
+    #[error("a callback has panicked on the reactor")]
+    Panicked,
 }
 
 /// How a connection ended.
@@ -46,6 +49,8 @@ pub struct Closed<'a> {
     pub unsent: u64,
     /// Bytes of messages that had come and were not delivered: the application had paused.
     pub unread: u64,
+    /// Calls of other threads that were taken for it and could not be carried out.
+    pub dropped: u32,
     /// Of a connection that we made: in how many milliseconds it is made again; 0: not, and its
     /// handler is not called any more. Yours to change.
     pub retry_ms: u32,
@@ -58,6 +63,7 @@ impl Slot {
         let errno = || Errno::from_raw_os_error(self.errno);
         match (self.ends_by, failure) {
             (EndsBy::Stop, _) => Some(Cause::Stopped),
+            (EndsBy::Reactor, _) if self.errno == 0 => Some(Cause::Panicked),
             (EndsBy::Reactor, _) => Some(Cause::Reactor(errno())),
             (_, Some(Failure::Tls)) | (EndsBy::Tls, _) => {
                 Some(Cause::Tls(self.tls_failure().unwrap_or_else(|| "not possible".into())))

@@ -33,6 +33,7 @@ impl Context {
             slot.answered = true;
             self.cork = cork;
             self.corked = conn;
+            self.own.cork(conn);
         }
     }
 
@@ -43,6 +44,7 @@ impl Context {
         if conn == Conn::NONE {
             return;
         }
+        self.own.cork(Conn::NONE);
         let cork = std::mem::take(&mut self.cork);
         let frames = cork.frames();
         let slot = self.slab.at(conn.slot());

@@ -2,15 +2,16 @@
 
 use super::dials::Dials;
 use super::handle::Handle;
-use super::handler::Message;
 use super::lent::{Delivery, Lending, Lent};
 use super::log::Logger;
 use super::mailbox::Mail;
-use super::name::{CallError, Conn, Timer};
+use super::name::{CallError, Conn};
+use super::own::Own;
 use super::served::Served;
 use super::slab::{EndsBy, Slab, Slot};
 use super::stats::Counters;
 use super::timers::Timers;
+use super::turns::Lines;
 use super::wheel::Wheel;
 use crate::buffer::{Outgoing, Pool};
 use crate::codec::Done;
@@ -18,10 +19,8 @@ use crate::conn::{Cork, Env, Limits, Queued, Reading, SendError, SendFlags, Tool
 use crate::proto::{Answer, CloseCode, Opcode, Origins};
 use crate::ring::Buffers;
 use crate::tick::Tick;
-use bytes::Bytes;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// The reactor of the calling thread, lent to a callback.
 pub struct Context {
@@ -37,6 +36,10 @@ pub struct Context {
     pub(super) limits: Vec<Limits>,
     pub(super) origins: Vec<Origins>,
     pub(super) handle: Handle,
+    /// What this thread asks of us through a handle.
+    pub(super) own: Arc<Own>,
+    /// Who waits for the end of somebody's message.
+    pub(super) lines: Lines,
     pub(super) log: Logger,
     pub(super) counters: Arc<Counters>,
     pub(super) buffers: Arc<Buffers>,
@@ -52,7 +55,8 @@ pub struct Context {
     pub(super) run_stopped: bool,
     /// Its user word.
     pub(super) run_user: usize,
-    /// The same, or none: the one whose queue `cork` was lent from.
+    /// The same, or none: the one whose queue `cork` was lent from. `own` says whether it may still
+    /// be used.
     pub(super) corked: Conn,
     pub(super) cork: Cork,
     /// Connections that are being made.
@@ -106,7 +110,7 @@ impl Context {
     #[doc(hidden)]
     #[inline(always)]
     pub fn answer(&mut self, conn: Conn, opcode: Opcode, payload: &[u8]) -> bool {
-        conn == self.corked && self.cork.push(opcode, payload)
+        self.own.is_corked(conn) && self.cork.push(opcode, payload)
     }
 
     #[inline(never)]
@@ -118,16 +122,37 @@ impl Context {
         flags: SendFlags,
     ) -> Result<Queued, CallError> {
         if self.is_foreign(conn) {
-            let mail = Mail::Frame { conn, opcode, payload: payload.into(), flags };
+            let (sender, payload) = (self.index, payload.into());
+            let mail = Mail::Frame { conn, sender, opcode, payload, flags };
             return self.forward(conn, mail).map(|()| Queued::Ok);
         }
+        if !self.lines.is_empty() {
+            let (sender, payload) = (self.index, payload.into());
+            return self.in_turn(
+                conn,
+                sender,
+                Mail::Frame { conn, sender, opcode, payload, flags },
+            );
+        }
+        self.send_now(conn, opcode, payload, flags)
+    }
+
+    /// The same for a connection of ours, whoever is in the middle of a message.
+    #[inline]
+    pub(super) fn send_now(
+        &mut self,
+        conn: Conn,
+        opcode: Opcode,
+        payload: &[u8],
+        flags: SendFlags,
+    ) -> Result<Queued, CallError> {
         // What is received large is sent on without a copy, unless it is compressed on the way.
         if !flags.more
             && self.lending.is_some()
             && !self.compresses(conn, payload.len(), flags)
             && let Some(shared) = self.lending.as_ref().and_then(|l| l.share_as(opcode, payload))
         {
-            return self.send_message(conn, &Outgoing::plain(opcode, shared));
+            return self.send_message_now(conn, &Outgoing::plain(opcode, shared));
         }
         if !flags.more
             && payload.len() >= self.echo_min
@@ -153,9 +178,22 @@ impl Context {
     /// As [`Context::send`].
     pub fn send_message(&mut self, conn: Conn, message: &Outgoing) -> Result<Queued, CallError> {
         if self.is_foreign(conn) {
-            let mail = Mail::Message { conn, message: message.clone() };
+            let mail = Mail::Message { conn, sender: self.index, message: message.clone() };
             return self.forward(conn, mail).map(|()| Queued::Ok);
         }
+        if !self.lines.is_empty() {
+            let (sender, message) = (self.index, message.clone());
+            return self.in_turn(conn, sender, Mail::Message { conn, sender, message });
+        }
+        self.send_message_now(conn, message)
+    }
+
+    /// The same for a connection of ours, whoever is in the middle of a message.
+    pub(super) fn send_message_now(
+        &mut self,
+        conn: Conn,
+        message: &Outgoing,
+    ) -> Result<Queued, CallError> {
         self.on_live(conn, |slot, env| slot.conn.send_message(message, env))
             .inspect(|_| self.counters.messages_out.add(1))
     }
@@ -168,8 +206,24 @@ impl Context {
     /// over 123 bytes, [`SendError::Closing`] when it has begun already, and as [`Context::send`].
     pub fn close(&mut self, conn: Conn, code: CloseCode, reason: &str) -> Result<(), CallError> {
         if self.is_foreign(conn) {
-            return self.forward(conn, Mail::Close { conn, code, reason: reason.into() });
+            let (sender, reason) = (self.index, reason.into());
+            return self.forward(conn, Mail::Close { conn, sender, code, reason });
         }
+        if !self.lines.is_empty() {
+            let (sender, reason) = (self.index, reason.into());
+            let mail = Mail::Close { conn, sender, code, reason };
+            return self.in_turn(conn, sender, mail).map(|_| ());
+        }
+        self.close_now(conn, code, reason)
+    }
+
+    /// The same for a connection of ours, whoever is in the middle of a message.
+    pub(super) fn close_now(
+        &mut self,
+        conn: Conn,
+        code: CloseCode,
+        reason: &str,
+    ) -> Result<(), CallError> {
         self.on_live(conn, |slot, env| {
             slot.conn.close(code, reason, env)?;
             slot.quit = true;
@@ -210,10 +264,17 @@ impl Context {
         self.set_paused(conn, false)
     }
 
-    /// Bytes queued and not yet sent; 0 for a stale handle or one of another reactor.
-    pub fn buffered(&self, conn: Conn) -> usize {
+    /// Bytes queued and not yet sent, also those that wait for the end of somebody's message; 0 for
+    /// a stale handle or one of another reactor.
+    pub fn buffered(&mut self, conn: Conn) -> usize {
+        self.heed_own_mail();
+        self.queued(conn)
+    }
+
+    pub(super) fn queued(&self, conn: Conn) -> usize {
         let corked = if conn == self.corked { self.cork.len() } else { 0 };
-        self.slot(conn).map_or(0, |slot| slot.conn.buffered() + corked)
+        let waiting = self.lines.bytes(conn);
+        self.slot(conn).map_or(0, |slot| slot.conn.buffered() + corked + waiting)
     }
 
     /// The peer's address; `None` on a Unix socket, for a stale handle or one of another reactor.
@@ -248,40 +309,6 @@ impl Context {
         Ok(())
     }
 
-    /// Keeps the message beyond its callback as an outgoing message with FIN. No copy when it lies
-    /// whole in a receive buffer and not too many are kept: the buffer then goes back to the ring
-    /// when the last clone is dropped, on whatever thread.
-    pub fn retain(&mut self, message: &Message<'_>) -> Outgoing {
-        let payload = match self.share(message.payload) {
-            Some(shared) => {
-                self.counters.retained.add(1);
-                shared
-            }
-            None => {
-                self.counters.retain_copied.add(1);
-                Bytes::copy_from_slice(message.payload)
-            }
-        };
-        Outgoing::new(message.opcode, payload)
-    }
-
-    /// Calls `f` once after `delay` (grain 1 ms), on this reactor. Dropped uncalled when the
-    /// reactor ends first.
-    pub fn timer_start(
-        &mut self,
-        delay: Duration,
-        f: Box<dyn FnOnce(&mut Context) + Send>,
-    ) -> Timer {
-        // At least one tick: a timer that starts itself again must not starve the sockets.
-        let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX).max(1);
-        self.timers.start(&mut self.wheel, self.now.saturating_add(delay_ms), f)
-    }
-
-    /// Whether the timer was still to come. It will not be called.
-    pub fn timer_cancel(&mut self, timer: Timer) -> bool {
-        self.timers.cancel(&mut self.wheel, timer)
-    }
-
     /// The engine, for other threads.
     pub fn engine(&self) -> &Handle {
         &self.handle
@@ -312,35 +339,6 @@ impl Context {
         }
     }
 
-    /// Carries out what another thread asked for.
-    pub(super) fn deliver_mail(&mut self, mail: Mail) {
-        let done = match mail {
-            Mail::Frame { conn, opcode, payload, flags } => {
-                self.send(conn, opcode, &payload, flags).map(|_| ())
-            }
-            Mail::Message { conn, message } => self.send_message(conn, &message).map(|_| ()),
-            Mail::Close { conn, code, reason } => self.close(conn, code, &reason),
-            Mail::Abort { conn } => self.abort(conn),
-            Mail::Pause { conn, paused } => self.set_paused(conn, paused),
-            Mail::SetUser { conn, user } => self.set_user(conn, user),
-            Mail::Connect(target) => {
-                self.dials.wanted.push_back(target);
-                Ok(())
-            }
-            Mail::Resolved { dial, found } => {
-                self.dials.found.push((dial, found));
-                Ok(())
-            }
-            Mail::Job(job) => {
-                job(self);
-                Ok(())
-            }
-        };
-        if done.is_err() {
-            self.counters.forward_dropped.add(1);
-        }
-    }
-
     fn slot(&self, conn: Conn) -> Option<&Slot> {
         if self.is_foreign(conn) {
             return None;
@@ -352,16 +350,7 @@ impl Context {
         conn.reactor() != self.index
     }
 
-    fn forward(&mut self, conn: Conn, mail: Mail) -> Result<(), CallError> {
-        let reactor = conn.reactor();
-        let mailbox = self.handle.0.mailboxes.get(reactor as usize).ok_or(CallError::Gone)?;
-        if mailbox.push(mail)? {
-            self.to_wake.push(reactor);
-        }
-        Ok(())
-    }
-
-    fn set_paused(&mut self, conn: Conn, paused: bool) -> Result<(), CallError> {
+    pub(super) fn set_paused(&mut self, conn: Conn, paused: bool) -> Result<(), CallError> {
         if self.is_foreign(conn) {
             return self.forward(conn, Mail::Pause { conn, paused });
         }
@@ -372,11 +361,12 @@ impl Context {
     }
 
     /// Runs a call on an open connection and puts it on the dirty list if it was taken.
-    fn on_live<T>(
+    pub(super) fn on_live<T>(
         &mut self,
         conn: Conn,
         call: impl FnOnce(&mut Slot, &mut Env<'_>) -> Result<T, SendError>,
     ) -> Result<T, CallError> {
+        self.heed_own_mail();
         if conn == self.corked {
             self.uncork();
         }

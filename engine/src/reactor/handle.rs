@@ -1,14 +1,17 @@
 //! The engine as other threads see it.
 
 use super::ctx::Context;
-use super::mailbox::{Mail, Mailbox};
+use super::gauge::Gauges;
+use super::mailbox::{Mail, Mailbox, Sender};
 use super::name::{CallError, Conn};
+use super::own::Own;
 use super::stats::{Counters, Stats};
 use super::target::{Target, TargetError};
 use crate::buffer::Outgoing;
 use crate::conn::{SendError, SendFlags};
 use crate::proto::{CloseCode, Opcode, utf8};
 use crate::ring::Waker;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
@@ -16,12 +19,28 @@ use std::time::Duration;
 /// Bytes of mail that may wait for one reactor.
 const MAILBOX_MAX: usize = 64 << 20;
 
+/// The lower part of the word that asks for a stop is 1 + the grace in milliseconds; above it each
+/// call counts, so that one with the same grace is another.
+const GRACE_BITS: u32 = 48;
+
+/// Numbers below are those of reactors.
+static SENDERS: AtomicU32 = AtomicU32::new(1 << 8);
+
+thread_local! {
+    /// The reactor whose thread this is.
+    static HERE: RefCell<Option<(Handle, u32)>> = const { RefCell::new(None) };
+    /// The number of a thread that is no reactor's; 0 while it has none.
+    static SENDER: Cell<Sender> = const { Cell::new(0) };
+}
+
 /// What all threads of an engine share.
 pub(crate) struct Shared {
     pub(super) mailboxes: Vec<Mailbox>,
+    pub(super) owns: Vec<Arc<Own>>,
+    gauges: Vec<Gauges>,
     pub(crate) wakers: Arc<[Waker]>,
     pub(crate) counters: Vec<Arc<Counters>>,
-    /// 0 while running, else 1 + the grace in milliseconds.
+    /// 0 while running, else see `GRACE_BITS`.
     stop: AtomicU64,
     /// Which reactor gets the next connection.
     next: AtomicU32,
@@ -29,6 +48,13 @@ pub(crate) struct Shared {
 
 /// The engine as other threads see it. Calls are queued to the reactor that owns the connection;
 /// order is kept per calling thread. Never blocks for long; wakes the reactor once per batch.
+///
+/// Inside a callback, a call on a connection of the same reactor is carried out before the next one
+/// that is made through [`Context`] on a connection, and at the latest when the callbacks of the
+/// turn have returned: so these too keep their order.
+///
+/// What is sent to a connection that is in the middle of a message (`SendFlags::more`) of another
+/// thread, or of callbacks, waits until that has ended, and counts against its `send_queue_max`.
 #[derive(Clone)]
 pub struct Handle(pub(super) Arc<Shared>);
 
@@ -38,6 +64,8 @@ impl Handle {
         let reactors = wakers.len();
         Self(Arc::new(Shared {
             mailboxes: (0..reactors).map(|_| Mailbox::new(MAILBOX_MAX)).collect(),
+            owns: (0..reactors).map(|_| Arc::new(Own::new(MAILBOX_MAX))).collect(),
+            gauges: (0..reactors).map(|_| Gauges::default()).collect(),
             counters: (0..reactors).map(|_| Arc::default()).collect(),
             wakers,
             stop: AtomicU64::new(0),
@@ -45,8 +73,10 @@ impl Handle {
         }))
     }
 
-    /// Queues one frame. `Ok` means handed over: if the connection has gone by then, or refuses
-    /// it, it is counted in [`Stats::forward_dropped`].
+    /// Queues one frame. `Ok` means handed over: if the connection has gone by then, is full, or
+    /// refuses it otherwise, it is dropped and counted, in [`Stats::forward_dropped`] and for the
+    /// connection. If that was a fragment behind others, the connection is closed with 1011.
+    /// [`Handle::buffered`] tells when to hold back.
     ///
     /// # Errors
     /// [`SendError::Utf8`], [`SendError::TooBig`] or [`SendError::Sequence`] for what can be seen
@@ -69,7 +99,8 @@ impl Handle {
         if opcode == Opcode::Text && !flags.more && utf8::check(payload).is_err() {
             return Err(SendError::Utf8.into());
         }
-        self.mail(conn, Mail::Frame { conn, opcode, payload: payload.into(), flags })
+        let (sender, payload) = (self.sender(), payload.into());
+        self.mail(conn, Mail::Frame { conn, sender, opcode, payload, flags })
     }
 
     /// Queues a message framed before, by reference. As [`Handle::send`].
@@ -77,7 +108,7 @@ impl Handle {
     /// # Errors
     /// As [`Handle::send`].
     pub fn send_message(&self, conn: Conn, message: &Outgoing) -> Result<(), CallError> {
-        self.mail(conn, Mail::Message { conn, message: message.clone() })
+        self.mail(conn, Mail::Message { conn, sender: self.sender(), message: message.clone() })
     }
 
     /// Begins the closing handshake.
@@ -92,7 +123,8 @@ impl Handle {
         if reason.len() > 123 {
             return Err(SendError::TooBig.into());
         }
-        self.mail(conn, Mail::Close { conn, code, reason: reason.into() })
+        let (sender, reason) = (self.sender(), reason.into());
+        self.mail(conn, Mail::Close { conn, sender, code, reason })
     }
 
     /// Ends the connection without a handshake.
@@ -103,6 +135,15 @@ impl Handle {
         self.mail(conn, Mail::Abort { conn })
     }
 
+    /// Bytes on their way to a connection that gets mail: what waits for its reactor, and what the
+    /// connection had queued when the reactor last looked, which it does whenever it takes mail
+    /// for the connection, sends for it, or the kernel has taken something. 0 for a connection
+    /// that has gone, or was never sent anything by a handle.
+    pub fn buffered(&self, conn: Conn) -> usize {
+        let gauges = self.0.gauges.get(conn.reactor() as usize);
+        gauges.and_then(|gauges| gauges.get(conn)).map_or(0, |gauge| gauge.read(conn))
+    }
+
     /// Connects to a server: `on_open` or `on_refused` of its handler follows, on the reactor that
     /// the target names, or on each in turn.
     ///
@@ -111,8 +152,7 @@ impl Handle {
     /// follows then.
     pub fn connect(&self, mut target: Target) -> Result<(), TargetError> {
         target.check()?;
-        let turn = || self.0.next.fetch_add(1, Ordering::Relaxed) % self.reactors();
-        let reactor = target.reactor.unwrap_or_else(turn);
+        let reactor = target.reactor.unwrap_or_else(|| self.next_reactor());
         Ok(self.put(reactor as usize, Mail::Connect(Arc::new(target)))?)
     }
 
@@ -130,11 +170,30 @@ impl Handle {
         self.put(reactor as usize, Mail::Job(job))
     }
 
-    /// Begins to stop: no accept, Close 1001 to all, the rest aborted after `grace`.
-    /// Async-signal-safe: an atomic store, and a `write` per reactor.
+    /// Each reactor's number in turn, for work that any of them may do.
+    pub fn next_reactor(&self) -> u32 {
+        self.0.next.fetch_add(1, Ordering::Relaxed) % self.reactors()
+    }
+
+    /// Begins to stop: no accept, Close 1001 to all, the rest aborted after `grace`. Called again,
+    /// the later call decides how long is waited, from then on.
+    /// Async-signal-safe: an atomic update, and a `write` per reactor.
     pub fn stop(&self, grace: Duration) {
-        let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX).min(u64::MAX - 1);
-        self.0.stop.store(1 + grace_ms, Ordering::Release);
+        let asked = |before| Some(stop_word(before, grace));
+        // Never refused: each word has a successor.
+        let _ = self.0.stop.fetch_update(Ordering::AcqRel, Ordering::Relaxed, asked);
+        self.wake_all();
+    }
+
+    /// The same, unless a stop was asked for already.
+    pub(crate) fn stop_if_running(&self, grace: Duration) {
+        let word = stop_word(0, grace);
+        if self.0.stop.compare_exchange(0, word, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+            self.wake_all();
+        }
+    }
+
+    fn wake_all(&self) {
         for waker in self.0.wakers.iter() {
             waker.wake();
         }
@@ -160,13 +219,76 @@ impl Handle {
         Arc::clone(&self.0.wakers)
     }
 
-    /// The grace of a stop that was asked for, in milliseconds.
-    pub(super) fn stopping(&self) -> Option<u64> {
-        self.0.stop.load(Ordering::Acquire).checked_sub(1)
+    /// The stop that was asked for: 0 for none, another word for each call.
+    pub(super) fn stop_word(&self) -> u64 {
+        self.0.stop.load(Ordering::Acquire)
+    }
+
+    /// This thread is that reactor's from here on.
+    pub(crate) fn enter(&self, reactor: u32) {
+        HERE.set(Some((self.clone(), reactor)));
+    }
+
+    /// The reactor of this engine whose thread this is.
+    pub(crate) fn here(&self) -> Option<u32> {
+        let here =
+            |(handle, reactor): &(Self, u32)| Arc::ptr_eq(&handle.0, &self.0).then_some(*reactor);
+        // Nothing can be sent from a destructor that runs after that of the thread-local.
+        HERE.try_with(|entered| entered.borrow().as_ref().and_then(here)).ok().flatten()
+    }
+
+    fn sender(&self) -> Sender {
+        self.here().unwrap_or_else(|| {
+            SENDER.with(|sender| {
+                if sender.get() == 0 {
+                    sender.set(SENDERS.fetch_add(1, Ordering::Relaxed).max(1 << 8));
+                }
+                sender.get()
+            })
+        })
+    }
+
+    /// The gauges of a reactor of this engine.
+    pub(super) fn gauges(&self, reactor: u32) -> &Gauges {
+        &self.0.gauges[reactor as usize]
     }
 
     fn mail(&self, conn: Conn, mail: Mail) -> Result<(), CallError> {
-        self.put(conn.reactor() as usize, mail)
+        if self.here() == Some(conn.reactor()) {
+            return self.gauged(conn, mail, |mail| self.0.owns[conn.reactor() as usize].put(mail));
+        }
+        if self.push(conn, mail)? {
+            self.0.wakers[conn.reactor() as usize].wake();
+        }
+        Ok(())
+    }
+
+    /// Puts mail for a connection into its reactor's box; `true` when that must be woken.
+    pub(super) fn push(&self, conn: Conn, mail: Mail) -> Result<bool, CallError> {
+        let mailbox = self.0.mailboxes.get(conn.reactor() as usize).ok_or(CallError::Gone)?;
+        self.gauged(conn, mail, |mail| mailbox.push(mail))
+    }
+
+    fn gauged<T>(
+        &self,
+        conn: Conn,
+        mail: Mail,
+        put: impl FnOnce(Mail) -> Result<T, CallError>,
+    ) -> Result<T, CallError> {
+        let bytes = mail.payload_len();
+        if bytes == 0 {
+            return put(mail);
+        }
+        let gauge = self.gauges(conn.reactor()).of(conn);
+        // Before it can be taken out.
+        if let Some(gauge) = gauge {
+            gauge.mailed(bytes);
+        }
+        let done = put(mail);
+        if let (Err(_), Some(gauge)) = (&done, gauge) {
+            gauge.taken(bytes);
+        }
+        done
     }
 
     pub(super) fn put(&self, reactor: usize, mail: Mail) -> Result<(), CallError> {
@@ -176,4 +298,16 @@ impl Handle {
         }
         Ok(())
     }
+}
+
+/// The word that asks for a stop after `before` did.
+fn stop_word(before: u64, grace: Duration) -> u64 {
+    let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
+    let low = grace_ms.min((1 << GRACE_BITS) - 2) + 1;
+    ((before >> GRACE_BITS) + 1) << GRACE_BITS | low
+}
+
+/// The grace that a word asks for, in milliseconds.
+pub(super) fn grace_of(word: u64) -> u64 {
+    (word & ((1 << GRACE_BITS) - 1)).saturating_sub(1)
 }

@@ -1,8 +1,9 @@
 //! Messages that outlive their callback, because parts of them are being sent or kept.
 
 use super::ctx::Context;
+use super::handler::Message;
 use super::name::Conn;
-use crate::buffer::{Loan, Pool};
+use crate::buffer::{Loan, Outgoing, Pool};
 use crate::conn::SendFlags;
 use crate::proto::{Opcode, header};
 use crate::ring::Retained;
@@ -127,6 +128,23 @@ impl Lent {
 }
 
 impl Context {
+    /// Keeps the message beyond its callback as an outgoing message with FIN. No copy when it lies
+    /// whole in a receive buffer and not too many are kept: the buffer then goes back to the ring
+    /// when the last clone is dropped, on whatever thread.
+    pub fn retain(&mut self, message: &Message<'_>) -> Outgoing {
+        let payload = match self.share(message.payload) {
+            Some(shared) => {
+                self.counters.retained.add(1);
+                shared
+            }
+            None => {
+                self.counters.retain_copied.add(1);
+                Bytes::copy_from_slice(message.payload)
+            }
+        };
+        Outgoing::new(message.opcode, payload)
+    }
+
     /// Whether a whole message would be compressed, so that it cannot be sent as it lies.
     pub(super) fn compresses(&mut self, conn: Conn, len: usize, flags: SendFlags) -> bool {
         !flags.plain && self.slab.live(conn).is_some_and(|slot| slot.conn.compresses(len))

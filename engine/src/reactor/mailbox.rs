@@ -15,11 +15,18 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// Work for a reactor's thread.
 pub(super) type Job = Box<dyn FnOnce(&mut Context) + Send>;
 
+/// Who calls, and may expect that his calls keep their order: a reactor by its number, any other
+/// thread by one of its own.
+pub(super) type Sender = u32;
+
+/// Vectors up to here are not worth giving back.
+const KEPT: usize = 1024;
+
 /// A call on a connection, or a job, on its way to the reactor that owns it.
 pub(super) enum Mail {
-    Frame { conn: Conn, opcode: Opcode, payload: Box<[u8]>, flags: SendFlags },
-    Message { conn: Conn, message: Outgoing },
-    Close { conn: Conn, code: CloseCode, reason: Box<str> },
+    Frame { conn: Conn, sender: Sender, opcode: Opcode, payload: Box<[u8]>, flags: SendFlags },
+    Message { conn: Conn, sender: Sender, message: Outgoing },
+    Close { conn: Conn, sender: Sender, code: CloseCode, reason: Box<str> },
     Abort { conn: Conn },
     Pause { conn: Conn, paused: bool },
     SetUser { conn: Conn, user: usize },
@@ -30,13 +37,26 @@ pub(super) enum Mail {
 
 impl Mail {
     /// What it counts against the mailbox's limit: its payload and its own size.
-    fn weight(&self) -> usize {
-        let payload = match self {
+    pub(super) fn weight(&self) -> usize {
+        self.payload_len() + size_of::<Self>()
+    }
+
+    /// Bytes to be sent with it.
+    pub(super) fn payload_len(&self) -> usize {
+        match self {
             Self::Frame { payload, .. } => payload.len(),
             Self::Message { message, .. } => message.payload().len(),
             _ => 0,
-        };
-        payload + size_of::<Self>()
+        }
+    }
+
+    /// What it sends, if that is a frame of a message or a control frame of the application.
+    pub(super) fn opcode(&self) -> Option<Opcode> {
+        match self {
+            Self::Frame { opcode, .. } => Some(*opcode),
+            Self::Message { message, .. } => Some(message.opcode()),
+            _ => None,
+        }
     }
 }
 
@@ -73,14 +93,21 @@ impl Mailbox {
         self.lock().open = true;
     }
 
-    /// Puts one in; `Ok(true)` when the reader must be woken.
+    /// Whether something was put in since the reader last looked.
+    #[inline(always)]
+    pub(super) fn has_some(&self) -> bool {
+        self.notified.load(Ordering::Relaxed)
+    }
+
+    /// Puts one in; `Ok(true)` when the reader must be woken. One always finds room where there is
+    /// none, however large it is.
     pub(super) fn push(&self, mail: Mail) -> Result<bool, CallError> {
         let weight = mail.weight();
         let mut queue = self.lock();
         if !queue.open {
             return Err(CallError::Stopped);
         }
-        if queue.bytes + weight > self.bytes_max {
+        if queue.bytes > 0 && queue.bytes + weight > self.bytes_max {
             return Err(CallError::MailboxFull);
         }
         queue.bytes += weight;
@@ -99,6 +126,12 @@ impl Mailbox {
         }
     }
 
+    /// Gives back the memory of a burst, down to what `needed` at once takes. `true` while there is
+    /// more than is worth keeping.
+    pub(super) fn trim(&self, needed: usize) -> bool {
+        trim(&mut self.lock().mails, needed)
+    }
+
     /// Refuses mail from now on and moves what is there into `into`.
     pub(super) fn close(&self, into: &mut Vec<Mail>) {
         let mut queue = self.lock();
@@ -106,6 +139,20 @@ impl Mailbox {
         queue.bytes = 0;
         std::mem::swap(&mut queue.mails, into);
     }
+}
+
+/// Gives back what a vector has beyond `needed`. `true` while that is more than is worth keeping.
+pub(super) fn trim(mails: &mut Vec<Mail>, needed: usize) -> bool {
+    if is_large(mails) {
+        mails.shrink_to(needed.max(KEPT));
+    }
+    is_large(mails)
+}
+
+/// Whether a vector has more than is worth keeping.
+#[inline]
+pub(super) fn is_large(mails: &Vec<Mail>) -> bool {
+    mails.capacity() > KEPT
 }
 
 #[cfg(test)]
@@ -147,5 +194,38 @@ mod tests {
         assert_eq!(refused, Some(10));
         mailbox.take(&mut Vec::new());
         assert!(mailbox.push(abort(1)).is_ok());
+    }
+
+    #[test]
+    fn one_of_any_size_finds_room_in_an_empty_mailbox() {
+        let mailbox = Mailbox::new(1000);
+        mailbox.open();
+        let (conn, flags) = (Conn::from_bits(1), SendFlags::default());
+        let large = || {
+            let payload = vec![0; 5000].into();
+            Mail::Frame { conn, sender: 0, opcode: Opcode::Binary, payload, flags }
+        };
+        assert_eq!(mailbox.push(large()), Ok(true));
+        assert_eq!(mailbox.push(large()), Err(CallError::MailboxFull));
+        assert_eq!(mailbox.push(abort(1)), Err(CallError::MailboxFull), "it holds others back");
+        mailbox.take(&mut Vec::new());
+        assert_eq!(mailbox.push(large()), Ok(true));
+    }
+
+    #[test]
+    fn the_memory_of_a_burst_is_given_back() {
+        let mailbox = Mailbox::new(1 << 30);
+        mailbox.open();
+        let mut mails = Vec::new();
+        for _ in 0..2 {
+            assert!((0..100_000).all(|bits| mailbox.push(abort(bits)).is_ok()));
+            mails.clear();
+            mailbox.take(&mut mails);
+        }
+        mails.clear();
+        assert!(is_large(&mails) && mailbox.lock().mails.capacity() >= 100_000);
+        assert!(trim(&mut mails, 50_000) && mailbox.trim(50_000), "as much is needed");
+        assert!(mails.capacity() < 100_000 && mailbox.lock().mails.capacity() < 100_000);
+        assert!(!trim(&mut mails, 10) && !mailbox.trim(10));
     }
 }

@@ -14,14 +14,17 @@ pub mod ctx;
 mod deliver;
 mod dials;
 mod endpoints;
+mod gauge;
 pub mod handle;
 pub mod handler;
 mod key;
 pub(crate) mod landing;
 mod lent;
 pub mod log;
+mod mail;
 mod mailbox;
 mod name;
+mod own;
 mod refused;
 mod served;
 mod settle;
@@ -34,6 +37,7 @@ mod timers;
 #[cfg(feature = "tls")]
 mod tls;
 mod transport;
+mod turns;
 mod wheel;
 
 pub use ctx::Context;
@@ -58,14 +62,12 @@ use slab::Slab;
 use std::sync::Arc;
 use std::time::Duration;
 use timers::Timers;
-use wheel::Wheel;
+use turns::Lines;
+use wheel::{NodeId, Wheel};
 
 /// Capacity that a reactor keeps for recycling: enough for every core's hot connections, little
 /// beside its receive buffers.
 const POOL_BYTES_MAX: usize = 8 << 20;
-
-/// Large vectors that were not needed for so long are freed.
-const TRIM_MS: u64 = 1_000;
 
 /// One thread's loop over a kernel.
 pub struct Reactor<K: Kernel> {
@@ -81,8 +83,11 @@ pub struct Reactor<K: Kernel> {
     handshakes: tls::Handshakes,
     /// The pool is to be trimmed: a node is on the wheel.
     trimming: bool,
-    /// The grace of the stop that is being carried out.
-    grace_ms: Option<u64>,
+    /// Most mail that came at once since vectors were last trimmed.
+    mails_peak: usize,
+    /// The stop that is being carried out, and its node on the wheel.
+    stop_word: u64,
+    grace: Option<NodeId>,
 }
 
 impl<K: Kernel> Reactor<K> {
@@ -90,6 +95,8 @@ impl<K: Kernel> Reactor<K> {
     pub fn new(kernel: K, setup: Setup) -> Self {
         let now = kernel.now();
         let counters = Arc::clone(&setup.handle.0.counters[setup.index as usize]);
+        let own = Arc::clone(&setup.handle.0.owns[setup.index as usize]);
+        own.mail.open();
         setup.handle.0.mailboxes[setup.index as usize].open();
         let ctx = Context {
             slab: Slab::new(setup.connections_max),
@@ -98,10 +105,12 @@ impl<K: Kernel> Reactor<K> {
             codec_counted: Default::default(),
             dirty: Vec::new(),
             wheel: Wheel::new(now),
-            timers: Timers::default(),
+            timers: Timers::new(setup.index),
             limits: setup.endpoints.iter().map(|served| served.limits).collect(),
             origins: setup.endpoints.iter().map(|served| served.origins.clone()).collect(),
             handle: setup.handle,
+            own,
+            lines: Lines::default(),
             log: setup.log,
             counters,
             buffers: kernel.buffers(),
@@ -138,7 +147,9 @@ impl<K: Kernel> Reactor<K> {
             #[cfg(feature = "tls")]
             handshakes: tls::Handshakes::default(),
             trimming: false,
-            grace_ms: None,
+            mails_peak: 0,
+            stop_word: 0,
+            grace: None,
         };
         reactor.arm_listeners();
         reactor
@@ -184,12 +195,12 @@ impl<K: Kernel> Reactor<K> {
         if self.handshakes.is_waiting() {
             timeout = Some(Duration::ZERO);
         }
-        if self.landings.is_deferred() {
+        if self.landings.is_deferred() || self.ctx.own.mail.has_some() {
             timeout = Some(Duration::ZERO);
         }
         let mut completions = std::mem::take(&mut self.completions);
         if let Err(error) = self.kernel.wait(timeout, &mut completions) {
-            self.give_up(error.errno);
+            self.give_up(Some(error.errno));
             return Err(error);
         }
         self.ctx.waited(self.kernel.now(), timeout);
@@ -227,24 +238,6 @@ impl<K: Kernel> Reactor<K> {
         }
     }
 
-    fn read_mail(&mut self) {
-        let mut mails = std::mem::take(&mut self.mails);
-        self.ctx.handle.0.mailboxes[self.ctx.index as usize].take(&mut mails);
-        for mail in mails.drain(..) {
-            self.ctx.deliver_mail(mail);
-        }
-        self.mails = mails;
-    }
-
-    /// Sees to it that large vectors do not outlast the traffic that they were made for.
-    #[inline]
-    fn trim_later(&mut self) {
-        if !self.trimming && self.ctx.pool.has_large() {
-            self.trimming = true;
-            self.ctx.wheel.insert(self.ctx.now + TRIM_MS, key::TRIM);
-        }
-    }
-
     fn fire_timers(&mut self) {
         while let Some(due) = self.ctx.wheel.pop_due(self.ctx.now) {
             match key::decode(due) {
@@ -252,11 +245,7 @@ impl<K: Kernel> Reactor<K> {
                 key::Due::Listener(index) => self.retry_accept(index),
                 key::Due::Dial(index) => self.dial_due(index),
                 key::Due::Grace => self.grace_is_over(),
-                key::Due::Trim => {
-                    self.ctx.pool.trim();
-                    self.trimming = false;
-                    self.trim_later();
-                }
+                key::Due::Trim => self.trim(),
                 key::Due::Timer(due) => {
                     if let Some(callback) = self.ctx.timers.fire(due) {
                         callback(&mut self.ctx);

@@ -32,7 +32,7 @@ impl Conn {
     }
 }
 
-/// A timer, by value.
+/// A timer, by value: reactor, place and generation, as for [`Conn`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Timer(pub(super) u64);
 
@@ -56,7 +56,7 @@ pub enum CallError {
     /// The connection refused.
     #[error(transparent)]
     Send(#[from] SendError),
-    /// Another reactor's mailbox is full.
+    /// Too much waits for the reactor already: try again later.
     #[error("mailbox full")]
     MailboxFull,
     /// The engine is not running.

@@ -57,6 +57,7 @@ impl<K: Kernel> Reactor<K> {
                 self.kernel.shutdown_send(slot.socket);
             }
         }
+        self.publish_mailed(index);
         self.schedule(index);
     }
 
@@ -193,7 +194,10 @@ impl<K: Kernel> Reactor<K> {
         if refused {
             self.ctx.counters.refused.add(1);
         }
-        if slot.announced {
+        let announced = slot.announced;
+        let conn = handle_of(&mut self.ctx, index);
+        self.ctx.end_line(conn);
+        if announced {
             let retry_ms = self.report_close(index);
             self.dial_ended(index, retry_ms);
         } else {
@@ -231,6 +235,7 @@ impl<K: Kernel> Reactor<K> {
             cause: slot.cause(),
             unsent: slot.conn.unsent(),
             unread: slot.conn.unread() + slot.parked.len() as u64,
+            dropped: slot.mail_dropped,
             retry_ms,
         };
         let endpoint = slot.endpoint;

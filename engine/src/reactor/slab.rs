@@ -35,7 +35,7 @@ pub(super) enum EndsBy {
     Receiving,
     /// A send has.
     Sending,
-    /// The reactor cannot go on, with that `errno`.
+    /// The reactor cannot go on, with that `errno`, or with none after a panic.
     Reactor,
     /// TLS could not begin, or go on, and has nothing to say to the peer.
     Tls,
@@ -98,6 +98,10 @@ pub(super) struct Slot {
     pub(super) announced: bool,
     /// The application itself has closed or aborted it.
     pub(super) quit: bool,
+    /// Other threads send to it, and may ask how much it has queued.
+    pub(super) mailed: bool,
+    /// Calls of other threads that were handed over and not carried out.
+    pub(super) mail_dropped: u32,
 }
 
 impl Slot {
@@ -218,6 +222,8 @@ impl Slab {
             sent_in: 0,
             announced: false,
             quit: false,
+            mailed: false,
+            mail_dropped: 0,
         };
         if let Some(index) = self.vacant.pop() {
             let slot = &mut self.slots[index as usize];

@@ -1,25 +1,30 @@
 //! The end of a reactor: drain, then abort, then report.
 
 use super::deliver::handle_of;
+use super::handle::grace_of;
 use super::mailbox::Mail;
 use super::slab::{EndsBy, Phase};
 use super::{Reactor, key};
 use crate::proto::CloseCode;
 use crate::ring::{Errno, Kernel};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 impl<K: Kernel> Reactor<K> {
-    /// Looks whether a stop was asked for, or one with another grace.
+    /// Looks whether a stop was asked for, or another: the latest decides about the grace.
     pub(super) fn heed_stop(&mut self) {
-        let grace_ms = self.ctx.handle.stopping();
-        if grace_ms == self.grace_ms {
+        let word = self.ctx.handle.stop_word();
+        if word == self.stop_word {
             return;
         }
-        let Some(ms) = grace_ms else { return };
-        if self.grace_ms.is_none() {
+        self.stop_word = word;
+        if !self.ctx.draining {
             self.drain();
         }
-        self.grace_ms = grace_ms;
-        self.ctx.wheel.insert(self.ctx.now.saturating_add(ms), key::GRACE);
+        if let Some(node) = self.grace.take() {
+            self.ctx.wheel.remove(node);
+        }
+        let until = self.ctx.now.saturating_add(grace_of(word));
+        self.grace = Some(self.ctx.wheel.insert(until, key::GRACE));
     }
 
     /// No more accepts; Close 1001 to all that are open, the end to all that are not.
@@ -46,9 +51,7 @@ impl<K: Kernel> Reactor<K> {
 
     /// Whoever has not answered by now is cut off.
     pub(super) fn grace_is_over(&mut self) {
-        if self.grace_ms.is_none() {
-            return;
-        }
+        self.grace = None;
         for index in self.ctx.slab.in_phase(Phase::Live) {
             let slot = self.ctx.slab.at(index);
             (slot.abort, slot.ends_by) = (true, EndsBy::Stop);
@@ -66,28 +69,59 @@ impl<K: Kernel> Reactor<K> {
     /// Mail is refused from here on; what was taken before is carried out.
     pub(super) fn finish(&mut self) {
         let mut mails: Vec<Mail> = Vec::new();
-        self.ctx.handle.0.mailboxes[self.ctx.index as usize].close(&mut mails);
+        self.close_mail(&mut mails);
         for mail in mails {
-            self.ctx.deliver_mail(mail);
+            guarded(|| self.ctx.deliver_mail(mail));
         }
-        self.stop_dials();
+        guarded(|| self.stop_dials());
+    }
+
+    fn close_mail(&self, mails: &mut Vec<Mail>) {
+        let mut others = Vec::new();
+        self.ctx.own.mail.close(mails);
+        self.ctx.handle.0.mailboxes[self.ctx.index as usize].close(&mut others);
+        mails.append(&mut others);
     }
 
     /// The kernel has failed: the application hears of every connection before the thread ends.
-    pub(super) fn give_up(&mut self, errno: Errno) {
+    pub(super) fn give_up(&mut self, errno: Option<Errno>) {
         self.ctx.draining = true;
         for index in self.ctx.slab.in_phase(Phase::Live) {
             let slot = self.ctx.slab.at(index);
-            (slot.errno, slot.ends_by) = (errno.raw_os_error(), EndsBy::Reactor);
-            self.abort(index);
+            slot.ends_by = EndsBy::Reactor;
+            if let Some(errno) = errno {
+                slot.errno = errno.raw_os_error();
+            }
+            guarded(|| self.abort(index));
         }
         self.finish();
+    }
+
+    /// A callback has panicked out of [`Reactor::run`]: the others hear of every connection.
+    ///
+    /// No other turn may follow. What may be half done is the connection whose callback it was, the
+    /// message that it was lent and the completions of that turn: none of it is looked at again.
+    /// Memory that the kernel may touch is the kernel's own until it is dropped.
+    pub fn bury(&mut self) {
+        self.ctx.delivery = None;
+        self.ctx.lending = None;
+        self.ctx.answer = None;
+        guarded(|| self.ctx.end_run());
+        self.give_up(None);
+    }
+}
+
+/// Runs what calls the application when nothing may keep us from calling it again.
+fn guarded(body: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(body)) {
+        // Dropping it may panic again; a leak at the site of a bug is the smaller evil.
+        std::mem::forget(payload);
     }
 }
 
 impl<K: Kernel> Drop for Reactor<K> {
-    /// However the thread ends, by a panic of a callback too: nobody waits for an answer from here.
+    /// However the thread ends: nobody waits for an answer from here.
     fn drop(&mut self) {
-        self.ctx.handle.0.mailboxes[self.ctx.index as usize].close(&mut Vec::new());
+        self.close_mail(&mut Vec::new());
     }
 }

@@ -157,6 +157,7 @@ impl<K: Kernel> Reactor<K> {
         if slot.abort || slot.conn.buffered() > 0 || slot.conn.disposition() != Disposition::Open {
             self.ctx.mark_dirty(token.slot);
         }
+        self.publish_mailed(token.slot);
         let slot = self.ctx.slab.at(token.slot);
         if drained && slot.announced && !slot.abort && !slot.send_ended {
             let endpoint = slot.endpoint;

@@ -212,7 +212,7 @@ impl Ledger {
             assert_eq!(Some(info.code), record.client_close, "client {client}: another code");
         }
         let cut_off = match cause {
-            Some(Cause::Aborted | Cause::Stopped | Cause::Reactor(_)) => true,
+            Some(Cause::Aborted | Cause::Stopped | Cause::Reactor(_) | Cause::Panicked) => true,
             // The wire broke, unless the peer itself has reset it behind its Close.
             Some(Cause::Receiving(_) | Cause::Sending(_)) => !record.resets_behind_close,
             _ => false,

@@ -1,0 +1,17 @@
+//! What whoever sends for several needs to know: whose turn it may be.
+
+use super::Connection;
+
+impl Connection {
+    /// Whether a message is being sent in fragments and has not ended: only what continues it, and
+    /// control frames, may be sent (RFC 6455 §5.4).
+    #[inline]
+    pub fn in_message(&self) -> bool {
+        self.outbox.message.is_some()
+    }
+
+    /// The application was told that there is no room: `transmitted` says when there is some.
+    pub(crate) fn told_full(&mut self) {
+        self.outbox.full = true;
+    }
+}

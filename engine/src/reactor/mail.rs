@@ -1,0 +1,61 @@
+//! Once per turn: what other threads ask for, what they are told, and that memory goes back which
+//! only a burst has needed.
+
+use super::deliver::handle_of;
+use super::{Reactor, key, mailbox};
+use crate::ring::Kernel;
+
+/// Large vectors that were not needed for so long are freed.
+const TRIM_MS: u64 = 1_000;
+
+impl<K: Kernel> Reactor<K> {
+    pub(super) fn read_mail(&mut self) {
+        self.ctx.heed_own_mail();
+        let mut mails = std::mem::take(&mut self.mails);
+        self.ctx.handle.0.mailboxes[self.ctx.index as usize].take(&mut mails);
+        self.mails_peak = self.mails_peak.max(mails.len());
+        for mail in mails.drain(..) {
+            self.ctx.deliver_mail(mail);
+        }
+        self.mails = mails;
+        if mailbox::is_large(&self.mails) {
+            self.trim_soon();
+        }
+    }
+
+    /// Whoever feeds a connection from elsewhere is told how much it has queued.
+    #[inline]
+    pub(super) fn publish_mailed(&mut self, index: u32) {
+        if self.ctx.slab.at(index).mailed {
+            let conn = handle_of(&mut self.ctx, index);
+            self.ctx.publish(conn);
+        }
+    }
+
+    /// Sees to it that large vectors do not outlast the traffic that they were made for.
+    #[inline]
+    pub(super) fn trim_later(&mut self) {
+        if self.ctx.pool.has_large() {
+            self.trim_soon();
+        }
+    }
+
+    #[inline]
+    fn trim_soon(&mut self) {
+        if !self.trimming {
+            self.trimming = true;
+            self.ctx.wheel.insert(self.ctx.now + TRIM_MS, key::TRIM);
+        }
+    }
+
+    pub(super) fn trim(&mut self) {
+        self.trimming = false;
+        self.ctx.pool.trim();
+        self.trim_later();
+        let peak = std::mem::take(&mut self.mails_peak);
+        let ours = mailbox::trim(&mut self.mails, peak);
+        if self.ctx.handle.0.mailboxes[self.ctx.index as usize].trim(peak) || ours {
+            self.trim_soon();
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Calls through the engine's handle that a callback makes for connections of its own reactor: they
+//! are carried out before its next call on a connection, so that a thread's calls keep one order.
+
+use super::ctx::Context;
+use super::mailbox::{Mail, Mailbox};
+use super::name::{CallError, Conn};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What a reactor shares with handles that are used on its own thread.
+pub(super) struct Own {
+    pub(super) mail: Mailbox,
+    /// The connection whose answers may go the short way: none as soon as there is mail.
+    corked: AtomicU64,
+}
+
+impl Own {
+    pub(super) fn new(bytes_max: usize) -> Self {
+        Self { mail: Mailbox::new(bytes_max), corked: AtomicU64::new(Conn::NONE.to_bits()) }
+    }
+
+    /// Puts one in. The reactor is awake: it is calling us.
+    pub(super) fn put(&self, mail: Mail) -> Result<(), CallError> {
+        self.mail.push(mail)?;
+        self.cork(Conn::NONE);
+        Ok(())
+    }
+
+    #[inline(always)]
+    pub(super) fn is_corked(&self, conn: Conn) -> bool {
+        self.corked.load(Ordering::Relaxed) == conn.to_bits()
+    }
+
+    pub(super) fn cork(&self, conn: Conn) {
+        self.corked.store(conn.to_bits(), Ordering::Relaxed);
+    }
+}
+
+impl Context {
+    /// Carries out what this thread has asked for before.
+    #[inline]
+    pub(super) fn heed_own_mail(&mut self) {
+        if self.own.mail.has_some() {
+            self.read_own_mail();
+        }
+    }
+
+    #[cold]
+    fn read_own_mail(&mut self) {
+        let mut mails = Vec::new();
+        self.own.mail.take(&mut mails);
+        for mail in mails {
+            self.deliver_mail(mail);
+        }
+    }
+}

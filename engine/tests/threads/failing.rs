@@ -1,0 +1,89 @@
+//! A reactor that fails takes the engine down in order: everybody hears of it.
+
+use super::support::{PATIENCE, connect, frame, start, until};
+use ringws_engine::config::{Config, Endpoint, Level};
+use ringws_engine::conn::Limits;
+use ringws_engine::engine::{Engine, Error};
+use ringws_engine::reactor::{Closed, Conn, Context, Handler, Message};
+use std::io::Write;
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::time::Instant;
+
+/// Panics when told to, and again in every third `on_close`.
+#[derive(Clone, Default)]
+struct Fragile {
+    opened: Arc<AtomicU32>,
+    closed: Arc<AtomicU32>,
+    codes: Arc<Mutex<Vec<u16>>>,
+}
+
+impl Handler for Fragile {
+    fn on_open(&self, _: &mut Context, _: Conn) {
+        self.opened.fetch_add(1, Ordering::Relaxed);
+    }
+    fn on_message(&self, ctx: &mut Context, conn: Conn, message: Message<'_>) {
+        ctx.send(conn, message.opcode, message.payload, Default::default()).unwrap();
+        assert_ne!(message.payload, b"panic", "on purpose");
+    }
+    fn on_close(&self, _: &mut Context, _: Conn, closed: &mut Closed<'_>) {
+        self.codes.lock().unwrap().push(closed.info.code.0);
+        let count = self.closed.fetch_add(1, Ordering::Relaxed);
+        assert_ne!(count % 3, 2, "on purpose, again");
+    }
+}
+
+#[test]
+fn a_handler_that_panics_stops_the_engine_and_all_connections_are_reported() {
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let (said, stopped) = (Arc::clone(&lines), Arc::new(AtomicU32::new(0)));
+    let stops = Arc::clone(&stopped);
+    let config = Config {
+        reactors: 3,
+        log: Some(Arc::new(move |level, line: &str| {
+            said.lock().unwrap().push((level, line.to_owned()));
+        })),
+        on_stop: Some(Arc::new(move |_: &mut Context| {
+            stops.fetch_add(1, Ordering::Relaxed);
+        })),
+        ..Config::default()
+    };
+    let handler = Fragile::default();
+    let (engine, port) = start(config, Limits::default(), handler.clone());
+    let mut streams: Vec<TcpStream> = (0..24).map(|_| connect(port)).collect();
+    until(|| handler.opened.load(Ordering::Relaxed) == 24);
+    // A run, so that answers are in the making.
+    let run = [frame(0x81, b"a"), frame(0x81, b"b"), frame(0x81, b"panic")].concat();
+    streams[0].write_all(&run).unwrap();
+    let asked = Instant::now();
+    // The peers do not answer: they have the grace of a failure.
+    let ended = engine.wait();
+    assert!(asked.elapsed() < PATIENCE);
+    let Err(Error::Panicked(reactor)) = ended else { panic!("{ended:?}") };
+    assert_eq!(handler.closed.load(Ordering::Relaxed), 24, "on_close for all");
+    assert_eq!(stopped.load(Ordering::Relaxed), 3);
+    let lines = lines.lock().unwrap();
+    let told = format!("reactor {reactor}: a callback panicked");
+    let tells = |(level, line): &(Level, String)| *level == Level::Error && line.contains(&told);
+    assert!(lines.iter().any(tells), "{lines:?}");
+}
+
+#[test]
+fn calls_that_would_wait_for_their_own_thread_are_refused() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let home: Arc<OnceLock<Weak<Engine>>> = Arc::default();
+    let (tell, at) = (Arc::clone(&seen), Arc::clone(&home));
+    let on_start = move |_: &mut Context| {
+        let engine = at.get().and_then(Weak::upgrade).expect("set before the start");
+        let listened = engine.listen(Endpoint::new(0, Arc::new(Fragile::default())));
+        for refused in [listened.map(|_| ()), engine.start(), engine.wait()] {
+            tell.lock().unwrap().push(matches!(refused, Err(Error::State(_))));
+        }
+    };
+    let config = Config { reactors: 2, on_start: Some(Arc::new(on_start)), ..Config::default() };
+    let engine = Arc::new(Engine::new(config).unwrap());
+    home.set(Arc::downgrade(&engine)).unwrap();
+    engine.start().unwrap();
+    assert_eq!(*seen.lock().unwrap(), [true; 6]);
+}
