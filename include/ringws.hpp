@@ -190,8 +190,8 @@ class handle {
   template <auto F, class T> rws_status post(std::uint32_t reactor, T &object) const noexcept {
     return rws_engine_post(e_, reactor, detail::call<F, T>, std::addressof(object));
   }
-  // reactor: + 1; 0: the sum of all.
-  rws_status stats(rws_stats &out, std::uint32_t reactor = 0) const noexcept {
+  std::size_t buffered(rws_conn c) const noexcept { return rws_engine_buffered(e_, c); }
+  rws_status stats(rws_stats &out, std::uint32_t reactor = RWS_ANY_REACTOR) const noexcept {
     out.size = static_cast<std::uint32_t>(sizeof out);
     return rws_engine_stats(e_, reactor, &out);
   }

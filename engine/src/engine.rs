@@ -1,22 +1,17 @@
 //! Floor 3: threads, start and stop.
 
-use crate::config::{Address, Config, Endpoint, Level, Sizes};
+use crate::config::{Address, Config, Endpoint, Sizes};
 use crate::listen::listen;
-use crate::random::fill_random;
-use crate::reactor::log::Logger;
-use crate::reactor::{Handle, Reactor, Resolve, Served, Setup, Stats, Target, TargetError};
+use crate::reactor::{Handle, Resolve, Served, Stats, Target, TargetError};
 use crate::resolve::Resolver;
-use crate::ring::{Errno, Refused, Uring, UringConfig, Waker, signals};
+use crate::ring::{Errno, Refused, Waker, signals};
+use crate::thread::Thread;
 use std::os::fd::OwnedFd;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
-
-/// How long the connections of the other reactors have to end when one has failed.
-const GRACE_OF_FAILURE: Duration = Duration::from_secs(5);
+use std::time::Duration;
 
 /// Why the engine could not do what it was asked.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -282,114 +277,4 @@ fn join(threads: Vec<JoinHandle<Result<(), Error>>>) -> Result<(), Error> {
         outcome = outcome.and(ended);
     }
     outcome
-}
-
-/// Runs what calls the application. What it panicked with has been reported by the panic hook.
-fn guarded<T>(body: impl FnOnce() -> T) -> Result<T, ()> {
-    // A reactor that has panicked is only buried.
-    catch_unwind(AssertUnwindSafe(body)).map_err(std::mem::forget)
-}
-
-/// What one reactor's thread is made from.
-struct Thread {
-    config: Config,
-    sizes: Sizes,
-    index: u32,
-    sockets: Vec<OwnedFd>,
-    listeners: Vec<u16>,
-    endpoints: Vec<Served>,
-    handle: Handle,
-    resolver: Arc<dyn Resolve>,
-}
-
-impl Thread {
-    fn run(self, report: Sender<Result<(), Error>>) -> Result<(), Error> {
-        self.handle.enter(self.index);
-        let log = Logger::new(self.config.log.clone(), self.index);
-        if self.config.pin {
-            self.pin(&log);
-        }
-        let kernel = match Uring::new(UringConfig {
-            index: self.index as usize,
-            sockets_max: self.sizes.connections_max,
-            recv_buffers: self.sizes.recv_buffers,
-            recv_buffer_size: self.sizes.recv_buffer_size,
-            sqpoll: self.config.sqpoll,
-            busy_poll: Duration::from_micros(u64::from(self.config.busy_poll_us)),
-            listeners: self.sockets,
-            wakers: self.handle.wakers(),
-            start: Instant::now(),
-        }) {
-            Ok(kernel) => kernel,
-            Err(refused) => {
-                // The receiver is there until every reactor has reported.
-                let _ = report.send(Err(refused.clone().into()));
-                return Err(refused.into());
-            }
-        };
-        let sockets_max = kernel.sockets_max();
-        if sockets_max < self.sizes.connections_max {
-            let asked = self.sizes.connections_max;
-            log.line(
-                Level::Warn,
-                format_args!(
-                    "connections_max lowered from {asked} to {sockets_max} by RLIMIT_NOFILE"
-                ),
-            );
-        }
-        let mut reactor = Reactor::new(
-            kernel,
-            Setup {
-                index: self.index,
-                connections_max: self.sizes.connections_max.min(sockets_max),
-                endpoints: self.endpoints,
-                listeners: self.listeners,
-                resolver: self.resolver,
-                random: fill_random,
-                codec_memory_max: self.config.codec_memory_max(),
-                handle: self.handle.clone(),
-                log: log.clone(),
-                user: self.config.user,
-            },
-        );
-        let ended = guarded(|| {
-            if let Some(on_start) = &self.config.on_start {
-                on_start(reactor.context());
-            }
-            let _ = report.send(Ok(()));
-            // Whoever counts the reports must see when no more can come.
-            drop(report);
-            reactor.run()
-        });
-        let mut outcome = match ended {
-            Ok(ended) => ended.map_err(|e| Error::System { what: e.call.into(), source: e.errno }),
-            Err(_) => Err(Error::Panicked(self.index)),
-        };
-        if let Err(error) = &outcome {
-            log.line(Level::Error, format_args!("{error}; the engine stops"));
-            self.handle.stop_if_running(GRACE_OF_FAILURE);
-        }
-        if ended.is_err() {
-            reactor.bury();
-        }
-        if let Some(on_stop) = &self.config.on_stop
-            && guarded(|| on_stop(reactor.context())).is_err()
-        {
-            outcome = outcome.and(Err(Error::Panicked(self.index)));
-        }
-        outcome
-    }
-
-    /// To the i-th CPU of those the process may run on.
-    fn pin(&self, log: &Logger) {
-        let Ok(allowed) = rustix::thread::sched_getaffinity(None) else { return };
-        let cpus: Vec<usize> =
-            (0..rustix::thread::CpuSet::MAX_CPU).filter(|&cpu| allowed.is_set(cpu)).collect();
-        let Some(&cpu) = cpus.get(self.index as usize % cpus.len().max(1)) else { return };
-        let mut only = rustix::thread::CpuSet::new();
-        only.set(cpu);
-        if let Err(errno) = rustix::thread::sched_setaffinity(None, &only) {
-            log.line(Level::Warn, format_args!("not pinned to CPU {cpu}: {errno}"));
-        }
-    }
 }

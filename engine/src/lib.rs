@@ -40,5 +40,7 @@ pub mod ring;
 pub mod sim;
 #[allow(unsafe_code)]
 pub mod simd;
+#[cfg(feature = "uring")]
+mod thread;
 pub mod tick;
 pub mod tls;

@@ -68,6 +68,12 @@ pub const RWS_TLS_CLIENT_CERT_REQUIRED: u32 = 1 << 1;
 /// refuse TLS 1.2
 pub const RWS_TLS_ONLY_1_3: u32 = 1 << 2;
 
+/// rws_engine_post: each in turn; rws_engine_stats: all together
+pub const RWS_ANY_REACTOR: u32 = u32::MAX;
+
+/// `reactor` says on which reactor; without it each has its turn
+pub const RWS_TARGET_REACTOR: u32 = 1 << 0;
+
 /// cannot do what it was asked
 pub const RWS_LOG_ERROR: i32 = 1;
 /// worse than it could be

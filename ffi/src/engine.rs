@@ -49,7 +49,8 @@ fn introduce(config: &mut Config) -> Arc<AtomicPtr<rws_engine>> {
     home
 }
 
-/// Makes no thread yet.
+/// Makes no thread yet. config may be NULL: all defaults. *err says what is wrong: RWS_E_INVALID,
+/// RWS_E_UNSUPPORTED with a field; RWS_E_SYSTEM, RWS_E_NOMEM: no descriptors or memory left.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn rws_engine_new(
@@ -74,7 +75,9 @@ pub unsafe extern "C" fn rws_engine_new(
     unsafe { report(err, body) }
 }
 
-/// Before start. port_out may be NULL.
+/// Before start; connections wait in the kernel until then. port_out may be NULL. *err says what is
+/// wrong: RWS_E_INVALID, RWS_E_UNSUPPORTED with a field; RWS_E_SYSTEM: the address cannot be had,
+/// EADDRINUSE if others have it. RWS_E_STATE: started, or in a callback.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn rws_engine_listen(
@@ -95,7 +98,10 @@ pub unsafe extern "C" fn rws_engine_listen(
     unsafe { report(err, body) }
 }
 
-/// Makes the threads and waits until each has its ring. Once.
+/// Makes the threads and waits until each has its ring. Once. On failure none is left, and the
+/// engine is for rws_engine_free only: RWS_E_KERNEL, and *err says what of io_uring is missing or
+/// forbidden, and the remedy; RWS_E_SYSTEM, RWS_E_NOMEM: no thread, or no memory for it.
+/// RWS_E_STATE: started before, or in a callback; then nothing has changed.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn rws_engine_start(e: *mut rws_engine, err: *mut rws_error) -> rws_status {
@@ -103,8 +109,9 @@ pub unsafe extern "C" fn rws_engine_start(e: *mut rws_engine, err: *mut rws_erro
     unsafe { report(err, || Ok(from_outside(e)?.start()?)) }
 }
 
-/// Close 1001 to all, then the end of those that have not answered in time. Returns at once.
-/// Signal-safe. NULL is fine.
+/// Close 1001 to all, then the end of those that have not answered in time. Returns at once; also
+/// in callbacks. Called again, the later call decides how long is waited, from then on: more or
+/// less. Signal-safe. NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_engine_stop(e: *mut rws_engine, grace_ms: u32) {
     guard(|| {
@@ -115,7 +122,10 @@ pub unsafe extern "C" fn rws_engine_stop(e: *mut rws_engine, grace_ms: u32) {
     });
 }
 
-/// Until the reactors have ended. RWS_E_STATE in a callback: it would wait for itself.
+/// Until the reactors have ended; at once if they were not started. RWS_E_SYSTEM, RWS_E_NOMEM: the
+/// ring of one has failed; RWS_E_PANIC: a bug in one. on_log has said which, it has stopped the
+/// others with a grace of 5 s, and on_close came for all: free the engine and make another.
+/// RWS_E_STATE in a callback: it would wait for itself.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_engine_wait(e: *mut rws_engine) -> rws_status {
     status(|| {

@@ -1,8 +1,8 @@
 //! `rws_engine_*` on connections: calls from any thread, queued to the reactor that owns them.
 
 use crate::conn::{close_error, code_and_reason, frame};
-use crate::constants::rws_opcode;
-use crate::guard::status;
+use crate::constants::{RWS_ANY_REACTOR, rws_opcode};
+use crate::guard::{guard, status};
 use crate::own;
 use crate::status::rws_status;
 use crate::timer::job;
@@ -10,7 +10,12 @@ use crate::types::{rws_buf, rws_bytes, rws_conn, rws_engine, rws_reactor};
 use ringws_engine::reactor::CallError;
 use std::ffi::c_void;
 
-/// RWS_OK: handed over. If the connection has gone by then, it is counted in rws_stats.
+/// RWS_OK: handed over. It is dropped, and counted in forward_dropped, if by then the connection is
+/// gone, is being closed, or is over its send_queue_max: rws_engine_buffered tells when to hold
+/// back. A fragment that is dropped behind others closes its connection with 1011. RWS_E_FULL: 64
+/// MiB wait for that reactor, not handed over: try again later; into nothing one of any size goes.
+/// RWS_E_INVALID, RWS_E_TOO_BIG, RWS_E_UTF8: what you pass. RWS_E_GONE: never a connection of this
+/// engine. RWS_E_STATE: not started, or stopped.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_engine_send(
     e: *mut rws_engine,
@@ -28,7 +33,7 @@ pub unsafe extern "C" fn rws_engine_send(
     })
 }
 
-/// Copies nothing; your reference stays yours.
+/// Copies nothing; your reference stays yours. Answers as rws_engine_send.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_engine_send_buf(
     e: *mut rws_engine,
@@ -43,7 +48,8 @@ pub unsafe extern "C" fn rws_engine_send_buf(
     })
 }
 
-/// As rws_close.
+/// As rws_close; behind what this thread has sent. RWS_E_INVALID: a code that must not be sent.
+/// RWS_E_TOO_BIG, RWS_E_UTF8: the reason. Otherwise answers as rws_engine_send.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_engine_close(
     e: *mut rws_engine,
@@ -59,7 +65,7 @@ pub unsafe extern "C" fn rws_engine_close(
     })
 }
 
-/// As rws_abort.
+/// As rws_abort. Answers as rws_engine_send.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_engine_abort(e: *mut rws_engine, c: rws_conn) -> rws_status {
     status(|| {
@@ -69,7 +75,19 @@ pub unsafe extern "C" fn rws_engine_abort(e: *mut rws_engine, c: rws_conn) -> rw
     })
 }
 
-/// RWS_OK: fn runs on that reactor's thread, exactly once, at the latest when the reactor ends.
+/// Bytes on their way to a connection that is sent to by rws_engine_*: what waits for its reactor,
+/// and what it had queued when the reactor last looked, which is whenever it takes up what was
+/// sent, or the kernel takes some. So what this thread has sent is in it until it has left; what
+/// others do meanwhile may not be yet. 0: nothing, or gone, or never sent to by rws_engine_*.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rws_engine_buffered(e: *mut rws_engine, c: rws_conn) -> usize {
+    // SAFETY: a live engine or null.
+    guard(|| unsafe { own::borrow(e) }.map_or(0, |engine| engine.handle().buffered(c.into())))
+}
+
+/// RWS_OK: fn runs on that reactor's thread, with RWS_ANY_REACTOR on each in turn; exactly once, at
+/// the latest when the reactor ends. RWS_E_FULL: 64 MiB wait for that reactor: try again later.
+/// RWS_E_INVALID: no such reactor, no fn. RWS_E_STATE: not started, or stopped.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_engine_post(
     e: *mut rws_engine,
@@ -80,7 +98,10 @@ pub unsafe extern "C" fn rws_engine_post(
     status(|| {
         // SAFETY: a live engine or null.
         let engine = unsafe { own::borrow(e) }?;
-        match engine.handle().post(reactor, job(r#fn, arg)?) {
+        let handle = engine.handle();
+        let any = reactor == RWS_ANY_REACTOR;
+        let reactor = if any { handle.next_reactor() } else { reactor };
+        match handle.post(reactor, job(r#fn, arg)?) {
             Ok(()) => Ok(rws_status::RWS_OK),
             // No such reactor: not a connection that has gone, but a wrong number.
             Err(CallError::Gone) => Err(rws_status::RWS_E_INVALID),

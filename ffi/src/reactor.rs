@@ -6,13 +6,13 @@ use crate::own;
 use crate::types::{User, rws_engine, rws_reactor};
 use std::ffi::c_void;
 
-/// For other threads; as rws_engine_new gave it.
+/// For other threads; as rws_engine_new gave it. NULL: no reactor.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_reactor_engine(r: *mut rws_reactor) -> *mut rws_engine {
     guard(|| if r.is_null() { std::ptr::null_mut() } else { engine::of_this_thread() })
 }
 
-/// Your per-thread state.
+/// Your per-thread state; at first that of rws_config.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_reactor_user(r: *const rws_reactor) -> *mut c_void {
     // SAFETY: the lent reactor or null.
@@ -30,7 +30,7 @@ pub unsafe extern "C" fn rws_reactor_set_user(r: *mut rws_reactor, user: *mut c_
     });
 }
 
-/// From 0.
+/// From 0; to rws_engine_post to, for one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_reactor_index(r: *const rws_reactor) -> u32 {
     // SAFETY: the lent reactor or null.

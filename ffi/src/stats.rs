@@ -1,5 +1,6 @@
 //! `rws_stats`: the engine's counters.
 
+use crate::constants::RWS_ANY_REACTOR;
 use crate::guard::status;
 use crate::own;
 use crate::sized::{self, Sized};
@@ -42,7 +43,7 @@ pub struct rws_stats {
     pub retained: u64,
     /// messages that rws_message_retain had to copy
     pub retain_copied: u64,
-    /// calls from other threads whose connection was gone or refused
+    /// calls from other threads, handed over and then dropped: the connection was gone or full
     pub forward_dropped: u64,
     /// times that accepting paused for lack of descriptors or slots
     pub accept_paused: u64,
@@ -116,7 +117,8 @@ impl rws_stats {
     }
 }
 
-/// reactor: + 1; 0: the sum of all. out: begin with RWS_INIT. RWS_E_INVALID: no such reactor.
+/// Of one reactor, or with RWS_ANY_REACTOR the sum of all; any time, in callbacks too. out: begin
+/// with RWS_INIT. RWS_E_INVALID: no such reactor, or an out of an unknown size.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_engine_stats(
     e: *mut rws_engine,
@@ -126,7 +128,8 @@ pub unsafe extern "C" fn rws_engine_stats(
     status(|| {
         // SAFETY: a live engine or null.
         let engine = unsafe { own::borrow(e) }?;
-        let stats = engine.stats(reactor.checked_sub(1)).ok_or(rws_status::RWS_E_INVALID)?;
+        let reactor = (reactor != RWS_ANY_REACTOR).then_some(reactor);
+        let stats = engine.stats(reactor).ok_or(rws_status::RWS_E_INVALID)?;
         // SAFETY: null or a struct as its size says.
         unsafe { sized::write(out, rws_stats::new(engine.reactors(), stats)) }?;
         Ok(rws_status::RWS_OK)

@@ -1,6 +1,7 @@
 //! `rws_target` and `rws_refusal`: connections to servers.
 
 use crate::callbacks::rws_callbacks;
+use crate::constants::RWS_TARGET_REACTOR;
 use crate::endpoint::rws_options;
 use crate::guard::{guard, report};
 use crate::own;
@@ -8,7 +9,7 @@ use crate::sized::{self, Sized};
 use crate::status::{Failure, rws_error, rws_status};
 use crate::types::{User, rws_bytes, rws_conn, rws_engine, rws_reactor, rws_tls, string};
 use ringws_engine::config::Target;
-use ringws_engine::reactor::{Context, NotConnected};
+use ringws_engine::reactor::{CallError, Context, NotConnected, TargetError};
 use std::ffi::{c_char, c_int, c_void};
 use std::mem::offset_of;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 pub struct rws_target {
     /// RWS_INIT
     pub size: u32,
-    /// + 1; 0: each in turn
+    /// its number, with RWS_TARGET_REACTOR; otherwise 0
     pub reactor: u32,
     /// `ws://host[:port][/path][?query]`, or `wss://`
     pub url: *const c_char,
@@ -45,8 +46,8 @@ pub struct rws_target {
     pub retry_min_ms: u32,
     /// what it grows to; default 30 000
     pub retry_max_ms: u32,
-    /// 0
-    pub reserved: u32,
+    /// RWS_TARGET_*
+    pub flags: u32,
 }
 
 // SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
@@ -91,8 +92,12 @@ impl rws_target {
             let to = sized::read(from)?;
             (to, sized::read(to.callbacks)?, rws_options::read(to.options)?)
         };
-        if to.reserved != 0 {
+        if to.flags & !RWS_TARGET_REACTOR != 0 {
             return Err(rws_status::RWS_E_UNSUPPORTED.into());
+        }
+        let chosen = to.flags & RWS_TARGET_REACTOR != 0;
+        if !chosen && to.reactor != 0 {
+            return Err(Failure::invalid("a reactor without RWS_TARGET_REACTOR"));
         }
         // SAFETY: null or NUL-terminated.
         let url = unsafe { string(to.url) }.map_err(|_| Failure::invalid("no URL"))?;
@@ -122,7 +127,7 @@ impl rws_target {
         }
         target.limits = limits;
         target.user = User(to.user).to_word();
-        target.reactor = to.reactor.checked_sub(1);
+        target.reactor = chosen.then_some(to.reactor);
         if to.connect_timeout_ms != 0 {
             target.connect_timeout_ms = to.connect_timeout_ms;
         }
@@ -143,7 +148,9 @@ unsafe fn optional<'a>(text: *const c_char) -> Result<Option<&'a str>, rws_statu
 }
 
 /// Connects to a server, after the start; any thread, in callbacks too. RWS_OK: on_open follows, or
-/// on_refused.
+/// on_refused. Otherwise nothing follows. RWS_E_INVALID, RWS_E_UNSUPPORTED: what *err says, also a
+/// reactor that there is not. RWS_E_FULL: 64 MiB wait for that reactor: try again later.
+/// RWS_E_STATE: not started, or stopped.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_engine_connect(
     e: *mut rws_engine,
@@ -153,7 +160,10 @@ pub unsafe extern "C" fn rws_engine_connect(
     let body = || {
         // SAFETY: a live engine and a struct as its size says, or null.
         let (engine, target) = unsafe { (own::borrow(e)?, rws_target::read(to)?) };
-        Ok(engine.connect(target)?)
+        match engine.connect(target) {
+            Err(TargetError::Call(CallError::Gone)) => Err(Failure::invalid("no such reactor")),
+            done => Ok(done?),
+        }
     };
     // SAFETY: null or for us to write.
     unsafe { report(err, body) }

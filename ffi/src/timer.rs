@@ -26,7 +26,7 @@ pub(crate) fn job(
 }
 
 /// Calls fn once, on this reactor, unless it ends or the timer is cancelled first. Grain 1 ms;
-/// out may be NULL.
+/// out may be NULL. RWS_E_INVALID: no fn, no reactor.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_timer_start(
     r: *mut rws_reactor,
@@ -45,7 +45,8 @@ pub unsafe extern "C" fn rws_timer_start(
     })
 }
 
-/// RWS_OK: fn will not be called. RWS_E_GONE: it was, or was cancelled.
+/// RWS_OK: fn will not be called. RWS_E_GONE: it was, or was cancelled, or is no timer of this
+/// reactor: then post to the one that has it. RWS_E_INVALID: no reactor.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_timer_cancel(r: *mut rws_reactor, t: rws_timer) -> rws_status {
     status(|| {

@@ -76,7 +76,7 @@ structs! {
     rws_refusal { error, http_status, retry_ms, body }
     rws_target {
         size, reactor, url, protocols, headers, callbacks, user, options, tls, proxy,
-        connect_timeout_ms, retry_min_ms, retry_max_ms, reserved,
+        connect_timeout_ms, retry_min_ms, retry_max_ms, flags,
     }
     rws_timer { id }
 }

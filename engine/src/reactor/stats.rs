@@ -64,7 +64,8 @@ counters! {
     retained,
     /// Messages that `retain` had to copy.
     retain_copied,
-    /// Calls forwarded from other threads whose connection was gone or refused them.
+    /// Calls handed over by other threads and then dropped: their connection was gone, full, or
+    /// refused them.
     forward_dropped,
     /// Times that accepting was paused for lack of descriptors or slots.
     accept_paused,

@@ -252,18 +252,21 @@ static void any_thread(void) {
   CHECK(rws_engine_post(engine, 0, NULL, NULL) == RWS_E_INVALID);
   CHECK(rws_engine_post(engine, 2, nothing, NULL) == RWS_E_INVALID);
   CHECK(rws_engine_post(NULL, 0, nothing, NULL) == RWS_E_INVALID);
+  CHECK(rws_engine_post(engine, RWS_ANY_REACTOR, nothing, NULL) == RWS_OK);
+  CHECK(rws_engine_buffered(NULL, c) == 0);
+  CHECK(rws_engine_buffered(engine, (rws_conn){UINT64_MAX}) == 0);
   rws_stats stats = RWS_INIT(rws_stats);
   CHECK(rws_engine_stats(engine, 0, NULL) == RWS_E_INVALID);
   CHECK(rws_engine_stats(NULL, 0, &stats) == RWS_E_INVALID);
-  CHECK(rws_engine_stats(engine, 3, &stats) == RWS_E_INVALID);
+  CHECK(rws_engine_stats(engine, 2, &stats) == RWS_E_INVALID);
   stats.size = 4;
   CHECK(rws_engine_stats(engine, 0, &stats) == RWS_E_INVALID && stats.reactors == 0);
   stats.size = sizeof stats;
-  CHECK(rws_engine_stats(engine, 0, &stats) == RWS_OK && stats.reactors == 2);
+  CHECK(rws_engine_stats(engine, RWS_ANY_REACTOR, &stats) == RWS_OK && stats.reactors == 2);
   CHECK(stats.size == sizeof stats && stats.upgraded == 1);
   rws_stats parts[2] = {RWS_INIT(rws_stats), RWS_INIT(rws_stats)};
-  CHECK(rws_engine_stats(engine, 1, &parts[0]) == RWS_OK);
-  CHECK(rws_engine_stats(engine, 2, &parts[1]) == RWS_OK);
+  CHECK(rws_engine_stats(engine, 0, &parts[0]) == RWS_OK);
+  CHECK(rws_engine_stats(engine, 1, &parts[1]) == RWS_OK);
   CHECK(parts[0].upgraded + parts[1].upgraded == 1);
 }
 

@@ -114,9 +114,11 @@ static void arguments(const rws_callbacks *cb) {
   CHECK(fails(to) == RWS_E_INVALID);
   to = good, to.callbacks = NULL;
   CHECK(fails(to) == RWS_E_INVALID);
-  to = good, to.reactor = 9;
-  CHECK(fails(to) == RWS_E_GONE);
-  to = good, to.reserved = 1;
+  to = good, to.reactor = 1, to.flags = RWS_TARGET_REACTOR; /* there is only 0 */
+  CHECK(fails(to) == RWS_E_INVALID);
+  to = good, to.reactor = 1; /* means nothing without the flag */
+  CHECK(fails(to) == RWS_E_INVALID);
+  to = good, to.flags = 2;
   CHECK(fails(to) == RWS_E_UNSUPPORTED);
   to = good, to.size = 3;
   CHECK(fails(to) == RWS_E_INVALID);
@@ -163,7 +165,8 @@ int main(void) {
   no.url = url; /* copied before */
   no.callbacks = &client;
   no.user = &refused;
-  no.reactor = 1;
+  no.flags = RWS_TARGET_REACTOR;
+  no.reactor = 0;
   CHECK(rws_engine_connect(engine, &no, NULL) == RWS_OK);
 
   rws_target gone = RWS_INIT(rws_target);
@@ -176,7 +179,7 @@ int main(void) {
   CHECK(rws_engine_wait(engine) == RWS_OK);
   CHECK(opened == 1 && echoed == 1 && closed == 1 && refused == 1 && tries == 3);
   rws_stats stats = RWS_INIT(rws_stats);
-  CHECK(rws_engine_stats(engine, 0, &stats) == RWS_OK);
+  CHECK(rws_engine_stats(engine, RWS_ANY_REACTOR, &stats) == RWS_OK);
   CHECK(stats.connected == 2 && stats.connect_failed == 4);
   CHECK(fails(to) == RWS_E_STATE); /* stopped */
   rws_engine_free(engine);

@@ -55,7 +55,7 @@ static void start(uint32_t codec_memory_max, const rws_options *options, uint16_
 
 static rws_stats stats(void) {
   rws_stats out = RWS_INIT(rws_stats);
-  CHECK(rws_engine_stats(engine, 0, &out) == RWS_OK);
+  CHECK(rws_engine_stats(engine, RWS_ANY_REACTOR, &out) == RWS_OK);
   return out;
 }
 

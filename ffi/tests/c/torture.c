@@ -179,7 +179,7 @@ static void *stranger(void *arg) {
         break;
       case 3: {
         rws_stats stats = RWS_INIT(rws_stats);
-        CHECK(rws_engine_stats(site->engine, dice % 3, &stats) == RWS_OK);
+        CHECK(rws_engine_stats(site->engine, dice % 2, &stats) == RWS_OK);
         break;
       }
       case 4: {

@@ -23,6 +23,7 @@ const CONTENTS: [(&str, &[&str]); 10] = [
             "rws_engine_send_buf",
             "rws_engine_close",
             "rws_engine_abort",
+            "rws_engine_buffered",
             "rws_engine_post",
         ],
     ),
@@ -95,7 +96,7 @@ const CONTENTS: [(&str, &[&str]); 10] = [
 ];
 
 /// The constant that each group begins with, and its heading.
-const GROUPS: [(&str, &str); 10] = [
+const GROUPS: [(&str, &str); 12] = [
     ("RWS_CONTINUATION", "Opcodes, RFC 6455 section 5.2."),
     ("RWS_CLOSE_NORMAL", "Close codes, RFC 6455 section 7.4.1 and the IANA registry."),
     ("RWS_MORE", "Flags of sends."),
@@ -103,6 +104,8 @@ const GROUPS: [(&str, &str); 10] = [
     ("RWS_OPT_STREAM", "Flags of options."),
     ("RWS_CFG_PIN", "Flags of the configuration."),
     ("RWS_TLS_CLIENT_CERT", "Flags of TLS."),
+    ("RWS_ANY_REACTOR", "Numbers of reactors are 0 ... reactors - 1."),
+    ("RWS_TARGET_REACTOR", "Flags of targets."),
     ("RWS_LOG_ERROR", "Levels of on_log."),
     ("RWS_FAMILY_NONE", "Families of addresses."),
     ("RWS_FEATURE_REQUIRED", "Flags of kernel features."),
