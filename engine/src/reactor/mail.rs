@@ -11,13 +11,12 @@ const TRIM_MS: u64 = 1_000;
 impl<K: Kernel> Reactor<K> {
     pub(super) fn read_mail(&mut self) {
         self.ctx.heed_own_mail();
-        let mut mails = std::mem::take(&mut self.mails);
-        self.ctx.handle.0.mailboxes[self.ctx.index as usize].take(&mut mails);
-        self.mails_peak = self.mails_peak.max(mails.len());
-        for mail in mails.drain(..) {
+        self.ctx.handle.0.mailboxes[self.ctx.index as usize].take(&mut self.mails);
+        self.mails_peak = self.mails_peak.max(self.mails.len());
+        // One by one: should a job panic, the others are still to be called.
+        while let Some(mail) = self.mails.pop_front() {
             self.ctx.deliver_mail(mail);
         }
-        self.mails = mails;
         if mailbox::is_large(&self.mails) {
             self.trim_soon();
         }

@@ -8,6 +8,7 @@ use crate::buffer::Outgoing;
 use crate::conn::SendFlags;
 use crate::proto::{CloseCode, Opcode};
 use crate::ring::Token;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,7 +20,7 @@ pub(super) type Job = Box<dyn FnOnce(&mut Context) + Send>;
 /// thread by one of its own.
 pub(super) type Sender = u32;
 
-/// Vectors up to here are not worth giving back.
+/// Queues up to here are not worth giving back.
 const KEPT: usize = 1024;
 
 /// A call on a connection, or a job, on its way to the reactor that owns it.
@@ -69,7 +70,7 @@ pub(super) struct Mailbox {
 }
 
 struct Queue {
-    mails: Vec<Mail>,
+    mails: VecDeque<Mail>,
     bytes: usize,
     open: bool,
 }
@@ -79,7 +80,7 @@ impl Mailbox {
     pub(super) fn new(bytes_max: usize) -> Self {
         Self {
             notified: AtomicBool::new(false),
-            queue: Mutex::new(Queue { mails: Vec::new(), bytes: 0, open: false }),
+            queue: Mutex::new(Queue { mails: VecDeque::new(), bytes: 0, open: false }),
             bytes_max,
         }
     }
@@ -111,13 +112,13 @@ impl Mailbox {
             return Err(CallError::MailboxFull);
         }
         queue.bytes += weight;
-        queue.mails.push(mail);
+        queue.mails.push_back(mail);
         drop(queue);
         Ok(!self.notified.swap(true, Ordering::AcqRel))
     }
 
     /// Moves all mail into `into` (empty, with capacity from the last time).
-    pub(super) fn take(&self, into: &mut Vec<Mail>) {
+    pub(super) fn take(&self, into: &mut VecDeque<Mail>) {
         // The flag goes down before the queue is read: mail that comes in between wakes again.
         if self.notified.load(Ordering::Relaxed) && self.notified.swap(false, Ordering::AcqRel) {
             let mut queue = self.lock();
@@ -133,7 +134,7 @@ impl Mailbox {
     }
 
     /// Refuses mail from now on and moves what is there into `into`.
-    pub(super) fn close(&self, into: &mut Vec<Mail>) {
+    pub(super) fn close(&self, into: &mut VecDeque<Mail>) {
         let mut queue = self.lock();
         queue.open = false;
         queue.bytes = 0;
@@ -141,17 +142,17 @@ impl Mailbox {
     }
 }
 
-/// Gives back what a vector has beyond `needed`. `true` while that is more than is worth keeping.
-pub(super) fn trim(mails: &mut Vec<Mail>, needed: usize) -> bool {
+/// Gives back what a queue has beyond `needed`. `true` while that is more than is worth keeping.
+pub(super) fn trim(mails: &mut VecDeque<Mail>, needed: usize) -> bool {
     if is_large(mails) {
         mails.shrink_to(needed.max(KEPT));
     }
     is_large(mails)
 }
 
-/// Whether a vector has more than is worth keeping.
+/// Whether a queue has more than is worth keeping.
 #[inline]
-pub(super) fn is_large(mails: &Vec<Mail>) -> bool {
+pub(super) fn is_large(mails: &VecDeque<Mail>) -> bool {
     mails.capacity() > KEPT
 }
 
@@ -170,7 +171,7 @@ mod tests {
         mailbox.open();
         assert_eq!(mailbox.push(abort(1)), Ok(true));
         assert_eq!(mailbox.push(abort(2)), Ok(false));
-        let mut mails = Vec::new();
+        let mut mails = VecDeque::new();
         mailbox.take(&mut mails);
         let bits: Vec<u64> = mails
             .drain(..)
@@ -192,7 +193,7 @@ mod tests {
         mailbox.open();
         let refused = (0..20).find(|&bits| mailbox.push(abort(bits)).is_err());
         assert_eq!(refused, Some(10));
-        mailbox.take(&mut Vec::new());
+        mailbox.take(&mut VecDeque::new());
         assert!(mailbox.push(abort(1)).is_ok());
     }
 
@@ -208,7 +209,7 @@ mod tests {
         assert_eq!(mailbox.push(large()), Ok(true));
         assert_eq!(mailbox.push(large()), Err(CallError::MailboxFull));
         assert_eq!(mailbox.push(abort(1)), Err(CallError::MailboxFull), "it holds others back");
-        mailbox.take(&mut Vec::new());
+        mailbox.take(&mut VecDeque::new());
         assert_eq!(mailbox.push(large()), Ok(true));
     }
 
@@ -216,7 +217,7 @@ mod tests {
     fn the_memory_of_a_burst_is_given_back() {
         let mailbox = Mailbox::new(1 << 30);
         mailbox.open();
-        let mut mails = Vec::new();
+        let mut mails = VecDeque::new();
         for _ in 0..2 {
             assert!((0..100_000).all(|bits| mailbox.push(abort(bits)).is_ok()));
             mails.clear();

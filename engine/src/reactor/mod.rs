@@ -59,6 +59,7 @@ use landing::{Landings, Sizes};
 use lent::Lent;
 use mailbox::Mail;
 use slab::Slab;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use timers::Timers;
@@ -77,7 +78,7 @@ pub struct Reactor<K: Kernel> {
     resolver: Arc<dyn Resolve>,
     listeners: Vec<Listener>,
     completions: Vec<Completion>,
-    mails: Vec<Mail>,
+    mails: VecDeque<Mail>,
     landings: Landings,
     #[cfg(feature = "tls")]
     handshakes: tls::Handshakes,
@@ -142,7 +143,7 @@ impl<K: Kernel> Reactor<K> {
             resolver: setup.resolver,
             listeners,
             completions: Vec::new(),
-            mails: Vec::new(),
+            mails: VecDeque::new(),
             landings: Landings::default(),
             #[cfg(feature = "tls")]
             handshakes: tls::Handshakes::default(),

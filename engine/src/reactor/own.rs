@@ -4,6 +4,8 @@
 use super::ctx::Context;
 use super::mailbox::{Mail, Mailbox};
 use super::name::{CallError, Conn};
+use std::collections::VecDeque;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What a reactor shares with handles that are used on its own thread.
@@ -11,17 +13,23 @@ pub(super) struct Own {
     pub(super) mail: Mailbox,
     /// The connection whose answers may go the short way: none as soon as there is mail.
     corked: AtomicU64,
+    /// What `corked` is then, since the queue is still lent: a number that no connection has, nor
+    /// anybody can hit upon.
+    nobody: u64,
 }
 
 impl Own {
     pub(super) fn new(bytes_max: usize) -> Self {
-        Self { mail: Mailbox::new(bytes_max), corked: AtomicU64::new(Conn::NONE.to_bits()) }
+        // Generation 0 is nobody's.
+        let nobody = RandomState::new().build_hasher().finish() << 32;
+        let corked = AtomicU64::new(Conn::NONE.to_bits());
+        Self { mail: Mailbox::new(bytes_max), corked, nobody }
     }
 
     /// Puts one in. The reactor is awake: it is calling us.
     pub(super) fn put(&self, mail: Mail) -> Result<(), CallError> {
         self.mail.push(mail)?;
-        self.cork(Conn::NONE);
+        self.cork(Conn::from_bits(self.nobody));
         Ok(())
     }
 
@@ -46,7 +54,7 @@ impl Context {
 
     #[cold]
     fn read_own_mail(&mut self) {
-        let mut mails = Vec::new();
+        let mut mails = VecDeque::new();
         self.own.mail.take(&mut mails);
         for mail in mails {
             self.deliver_mail(mail);

@@ -2,11 +2,11 @@
 
 use super::deliver::handle_of;
 use super::handle::grace_of;
-use super::mailbox::Mail;
 use super::slab::{EndsBy, Phase};
 use super::{Reactor, key};
 use crate::proto::CloseCode;
 use crate::ring::{Errno, Kernel};
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 impl<K: Kernel> Reactor<K> {
@@ -68,19 +68,19 @@ impl<K: Kernel> Reactor<K> {
 
     /// Mail is refused from here on; what was taken before is carried out.
     pub(super) fn finish(&mut self) {
-        let mut mails: Vec<Mail> = Vec::new();
-        self.close_mail(&mut mails);
-        for mail in mails {
+        self.close_mail();
+        while let Some(mail) = self.mails.pop_front() {
             guarded(|| self.ctx.deliver_mail(mail));
         }
         guarded(|| self.stop_dials());
     }
 
-    fn close_mail(&self, mails: &mut Vec<Mail>) {
-        let mut others = Vec::new();
-        self.ctx.own.mail.close(mails);
-        self.ctx.handle.0.mailboxes[self.ctx.index as usize].close(&mut others);
-        mails.append(&mut others);
+    fn close_mail(&mut self) {
+        let mut mails = VecDeque::new();
+        self.ctx.own.mail.close(&mut mails);
+        self.mails.append(&mut mails);
+        self.ctx.handle.0.mailboxes[self.ctx.index as usize].close(&mut mails);
+        self.mails.append(&mut mails);
     }
 
     /// The kernel has failed: the application hears of every connection before the thread ends.
@@ -122,6 +122,6 @@ fn guarded(body: impl FnOnce()) {
 impl<K: Kernel> Drop for Reactor<K> {
     /// However the thread ends: nobody waits for an answer from here.
     fn drop(&mut self) {
-        self.close_mail(&mut Vec::new());
+        self.close_mail();
     }
 }

@@ -13,11 +13,16 @@ use crate::proto::{CloseCode, Opcode};
 use crate::ring::Token;
 use std::collections::{HashMap, VecDeque};
 
+/// What waits of one sender, numbered in the order of arrival. Never nothing.
+struct Waiter {
+    sender: Sender,
+    mails: VecDeque<(u64, Mail)>,
+}
+
 /// Who is in the middle of a message on one connection, and who waits.
 struct Line {
     speaker: Sender,
-    /// What waits, numbered in the order of arrival. Nobody is listed with nothing.
-    waiting: Vec<(Sender, VecDeque<(u64, Mail)>)>,
+    waiting: Vec<Waiter>,
     arrivals: u64,
     /// What it counts against the limit of the queue.
     bytes: usize,
@@ -29,31 +34,28 @@ impl Line {
     }
 
     fn waits(&self, sender: Sender) -> bool {
-        self.waiting.iter().any(|(waiter, _)| *waiter == sender)
+        self.waiting.iter().any(|waiter| waiter.sender == sender)
     }
 
     fn push(&mut self, sender: Sender, mail: Mail) {
         self.bytes += mail.weight();
         let arrival = (self.arrivals, mail);
         self.arrivals += 1;
-        match self.waiting.iter_mut().find(|(waiter, _)| *waiter == sender) {
-            Some((_, mails)) => mails.push_back(arrival),
-            None => self.waiting.push((sender, VecDeque::from([arrival]))),
+        match self.waiting.iter_mut().find(|waiter| waiter.sender == sender) {
+            Some(waiter) => waiter.mails.push_back(arrival),
+            None => self.waiting.push(Waiter { sender, mails: VecDeque::from([arrival]) }),
         }
     }
 
     /// What came first: of one sender, or of all.
     fn pop(&mut self, of: Option<Sender>) -> Option<(Sender, Mail)> {
-        let at = match of {
-            Some(sender) => self.waiting.iter().position(|(waiter, _)| *waiter == sender)?,
-            None => {
-                let first = |(_, (_, mails)): &(usize, &(Sender, VecDeque<(u64, Mail)>))| {
-                    mails.front().map(|(arrival, _)| *arrival)
-                };
-                self.waiting.iter().enumerate().min_by_key(first)?.0
-            }
+        let arrival = |waiter: &Waiter| waiter.mails.front().map(|(arrival, _)| *arrival);
+        let mut waiting = self.waiting.iter().enumerate();
+        let (at, _) = match of {
+            Some(sender) => waiting.find(|(_, waiter)| waiter.sender == sender)?,
+            None => waiting.min_by_key(|(_, waiter)| arrival(waiter))?,
         };
-        let (sender, mails) = self.waiting.get_mut(at)?;
+        let Waiter { sender, mails } = self.waiting.get_mut(at)?;
         let (sender, (_, mail)) = (*sender, mails.pop_front()?);
         if mails.is_empty() {
             self.waiting.swap_remove(at);
@@ -63,7 +65,7 @@ impl Line {
     }
 
     fn len(&self) -> usize {
-        self.waiting.iter().map(|(_, mails)| mails.len()).sum()
+        self.waiting.iter().map(|waiter| waiter.mails.len()).sum()
     }
 }
 

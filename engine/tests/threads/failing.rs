@@ -8,8 +8,9 @@ use ringws_engine::reactor::{Closed, Conn, Context, Handler, Message};
 use std::io::Write;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Panics when told to, and again in every third `on_close`.
 #[derive(Clone, Default)]
@@ -67,6 +68,28 @@ fn a_handler_that_panics_stops_the_engine_and_all_connections_are_reported() {
     let told = format!("reactor {reactor}: a callback panicked");
     let tells = |(level, line): &(Level, String)| *level == Level::Error && line.contains(&told);
     assert!(lines.iter().any(tells), "{lines:?}");
+}
+
+#[test]
+fn a_job_that_panics_keeps_no_other_from_being_called() {
+    let handler = Fragile::default();
+    let (engine, _) =
+        start(Config { reactors: 1, ..Config::default() }, Limits::default(), handler);
+    let (ran, (go, wait)) = (Arc::new(AtomicU32::new(0)), channel::<()>());
+    let block = move |_: &mut Context| assert!(wait.recv().is_err());
+    engine.handle().post(0, Box::new(block)).unwrap();
+    std::thread::sleep(Duration::from_millis(50));
+    for index in 0..10 {
+        let ran = Arc::clone(&ran);
+        let job = move |_: &mut Context| {
+            ran.fetch_add(1, Ordering::Relaxed);
+            assert_ne!(index % 4, 1, "on purpose");
+        };
+        engine.handle().post(0, Box::new(job)).unwrap();
+    }
+    drop(go);
+    assert!(matches!(engine.wait(), Err(Error::Panicked(0))));
+    assert_eq!(ran.load(Ordering::Relaxed), 10);
 }
 
 #[test]
