@@ -14,8 +14,9 @@
  *            the next one, what it posts after it has returned.  Between threads there is no order.
  *            A message sent with RWS_MORE belongs to the thread, or the reactor's callbacks, that
  *            began it, and is never mixed with others: theirs wait behind it, within send_queue_max,
- *            and their RWS_CONTINUATION is refused, RWS_E_STATE.  Ping, Pong and rws_abort do not
- *            wait, nor does a Close of one who has nothing waiting: it cuts the message off.
+ *            and their RWS_CONTINUATION is refused: RWS_E_STATE, or dropped if it is another thread's.
+ *            Ping, Pong and rws_abort do not wait, nor does a Close of one who has nothing waiting:
+ *            it cuts the message off.
  * Errors     Negative is failure.  Then nothing happened: no partial work, no out-parameter written
  *            but *err, and err may always be NULL.
  * Structs    Those that start with `size` you fill: begin with RWS_INIT(type).  Zero is the default

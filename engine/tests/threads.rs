@@ -162,6 +162,8 @@ fn messages_of_threads_and_callbacks_are_not_mixed() {
     // Who has not ended his message holds up the others, but not the end.
     handle.close(conn, CloseCode(3000), "").unwrap();
     scene.expect(&[(0x88, "\u{b}\u{fffd}")]);
+    scene.say(&["whole"]);
+    assert_eq!(scene.told(), "Err(Send(Closing))", "no turn will come");
     drop(scene.stream);
     assert_eq!(scene.answers.recv_timeout(Duration::from_secs(10)).unwrap(), "1006");
     drop(scene.engine);

@@ -1,6 +1,7 @@
 //! What whoever sends for several needs to know: whose turn it may be.
 
 use super::Connection;
+use super::state::Phase;
 
 impl Connection {
     /// Whether a message is being sent in fragments and has not ended: only what continues it, and
@@ -8,6 +9,11 @@ impl Connection {
     #[inline]
     pub fn in_message(&self) -> bool {
         self.outbox.message.is_some()
+    }
+
+    /// Whether messages may be sent: not before it is open, nor once the closing handshake has begun.
+    pub fn takes_messages(&self) -> bool {
+        self.phase == Phase::Open && !self.close_sent()
     }
 
     /// The application was told that there is no room: `transmitted` says when there is some.

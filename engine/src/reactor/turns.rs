@@ -152,7 +152,8 @@ impl Context {
     /// already. A Close cuts a message off unless the sender's own messages wait.
     fn must_wait(&self, conn: Conn, sender: Sender, mail: &Mail) -> bool {
         let opcode = mail.opcode();
-        if opcode.is_some_and(Opcode::is_control) {
+        let turns_come = self.slab.by_conn(conn).is_some_and(|slot| slot.conn.takes_messages());
+        if !turns_come || opcode.is_some_and(Opcode::is_control) {
             return false;
         }
         if self.lines.0.get(&conn).is_some_and(|line| line.waits(sender)) {

@@ -14,7 +14,7 @@ static rws_engine *engine;
 static rws_conn conn; /* the latest that was opened */
 static rws_timer timer;
 static uint32_t timer_reactor;
-static atomic_int opens, closes, jobs, failures;
+static atomic_int opens, closes, jobs, cancels, failures;
 
 static void nothing(rws_reactor *r, void *arg) { (void)r; (void)arg; CHECK(0); }
 static void count(rws_reactor *r, void *arg) { (void)r; (void)arg; atomic_fetch_add(&jobs, 1); }
@@ -64,7 +64,7 @@ static void cancel(rws_reactor *r, void *arg) {
   CHECK(rws_timer_start(r, 3600000, nothing, NULL, &own) == RWS_OK && own.id != timer.id);
   CHECK(rws_timer_cancel(r, timer) == (ours ? RWS_OK : RWS_E_GONE));
   CHECK(rws_timer_cancel(r, own) == RWS_OK);
-  atomic_fetch_add(&jobs, 1);
+  atomic_fetch_add(&cancels, 1);
 }
 
 static void until(atomic_int *what, int value) {
@@ -205,9 +205,9 @@ int main(void) {
   CHECK(client_send(s, RWS_TEXT, "t", 1) == 0);
   expect(s, 0x81, "t");
   CHECK(rws_engine_post(engine, 1 - timer_reactor, cancel, NULL) == RWS_OK);
-  settle();
+  until(&cancels, 1);
   CHECK(rws_engine_post(engine, timer_reactor, cancel, NULL) == RWS_OK);
-  settle();
+  until(&cancels, 2);
   for (int i = 0; i < 4; i++) CHECK(rws_engine_post(engine, RWS_ANY_REACTOR, count, NULL) == RWS_OK);
   CHECK(atomic_load(&closes) == 0);
 
