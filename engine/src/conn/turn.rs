@@ -11,7 +11,7 @@ impl Connection {
         self.outbox.message.is_some()
     }
 
-    /// Whether messages may be sent: not before it is open, nor once the closing handshake has begun.
+    /// Whether messages may be sent: from when it is open until the closing handshake begins.
     pub fn takes_messages(&self) -> bool {
         self.phase == Phase::Open && !self.close_sent()
     }
