@@ -80,6 +80,10 @@ pub struct rws_close_info {
     pub unsent: u64,
     /// bytes of messages that came and were not delivered, because you had paused
     pub unread: u64,
+    /// calls of other threads that were taken for it and could not be carried out
+    pub dropped: u32,
+    /// 0
+    pub reserved: u32,
 }
 
 impl From<&Closed<'_>> for rws_close_info {
@@ -92,6 +96,8 @@ impl From<&Closed<'_>> for rws_close_info {
             error: closed.cause.as_ref().map_or(rws_status::RWS_OK.into(), Failure::from).into(),
             unsent: closed.unsent,
             unread: closed.unread,
+            dropped: closed.dropped,
+            reserved: 0,
         }
     }
 }

@@ -148,6 +148,7 @@ impl From<&Cause> for Failure {
             }
             // The application knows.
             Cause::Aborted => (rws_status::RWS_OK, 0),
+            Cause::Panicked => (rws_status::RWS_E_PANIC, 0),
         };
         Self { status, errno, text: cause.to_string() }
     }

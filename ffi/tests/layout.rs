@@ -47,7 +47,7 @@ structs! {
     rws_callbacks {
         size, on_upgrade, on_open, on_message, on_pong, on_drain, on_close, on_origin, on_refused,
     }
-    rws_close_info { code, sent_code, retry_ms, reason, error, unsent, unread }
+    rws_close_info { code, sent_code, retry_ms, reason, error, unsent, unread, dropped, reserved }
     rws_config {
         size, reactors, connections_max, recv_buffers, recv_buffer_size, flags, on_start, on_stop,
         on_log, user, busy_poll_us, codec_memory_max,

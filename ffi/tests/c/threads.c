@@ -24,7 +24,7 @@ static void on_open(rws_reactor *r, rws_conn c, void *user) {
   conn = c;
   atomic_fetch_add(&opens, 1);
 }
-static void on_close(rws_reactor *r, rws_conn c, const rws_close_info *info, void *user) {
+static void on_close(rws_reactor *r, rws_conn c, rws_close_info *info, void *user) {
   (void)r; (void)c; (void)info; (void)user;
   atomic_fetch_add(&closes, 1);
 }
