@@ -47,6 +47,8 @@ fn section_4_2_2_accept_vectors() {
     for (key, accept) in [
         ("AAAAAAAAAAAAAAAAAAAAAA==", "ICX+Yqv66kxgM0FcWaLWlFLwTAI="),
         ("x3JJHMbDL1EzLkh9GBhXDw==", "HSmrc0sMlYUkAGmm5OPpG2HaGWk="),
+        // The example of §4.1 (7), with unused bits that are not 0: the text as sent is hashed.
+        ("AQIDBAUGBwgJCgsMDQ4PEC==", "OfS0wDaT5NoxF2gqm7Zj2YtetzM="),
     ] {
         let text = request("").replace("dGhlIHNhbXBsZSBub25jZQ==", key);
         let found = accepted(&text, |r| answer(r, &Response::default()));
