@@ -9,6 +9,8 @@ use std::mem::MaybeUninit;
 /// Header fields of one answer; more is an answer that is refused.
 const HEADERS_MAX: usize = 100;
 
+const PROTOCOL: &str = "Sec-WebSocket-Protocol";
+
 type Fields<'h> = [httparse::Header<'h>];
 
 /// Why an answer opens no connection.
@@ -23,7 +25,7 @@ pub enum BadAnswer {
     /// Longer than `head_max`.
     #[error("answer too long")]
     TooLong,
-    /// `Upgrade` is not `websocket`, or not there exactly once.
+    /// `Upgrade` names anything but `websocket`, or that not exactly once.
     #[error("answer does not upgrade to websocket")]
     Upgrade,
     /// `Connection` without `Upgrade`.
@@ -112,7 +114,8 @@ impl Answer<'_> {
 
     /// The subprotocol that the server has chosen.
     pub fn protocol(&self) -> Option<&str> {
-        std::str::from_utf8(self.header("Sec-WebSocket-Protocol")?).ok()
+        let chosen = field::elements(self.header(PROTOCOL)?).next()?;
+        std::str::from_utf8(chosen).ok()
     }
 
     /// The same, independent of the bytes that it lies in.
@@ -153,6 +156,18 @@ fn only<'h>(fields: &'h Fields<'h>, name: &'static str) -> Option<&'h [u8]> {
     all.next().is_none().then_some(value)
 }
 
+/// The elements of all lists of that name.
+fn elements<'h>(fields: &'h Fields<'h>, name: &'static str) -> impl Iterator<Item = &'h [u8]> {
+    values(fields, name).flat_map(field::elements)
+}
+
+/// The only element of all lists of that name.
+fn only_element<'h>(fields: &'h Fields<'h>, name: &'static str) -> Option<&'h [u8]> {
+    let mut all = elements(fields, name);
+    let element = all.next()?;
+    all.next().is_none().then_some(element)
+}
+
 /// RFC 6455 §4.1, the second list, 2 to 6.
 fn check(fields: &Fields<'_>, expected: &Expected<'_>) -> Result<Option<Agreed>, BadAnswer> {
     // Bytes behind the head are frames: whoever announces a body means something else by them.
@@ -160,12 +175,11 @@ fn check(fields: &Fields<'_>, expected: &Expected<'_>) -> Result<Option<Agreed>,
     if length || values(fields, "Transfer-Encoding").next().is_some() {
         return Err(BadAnswer::Body);
     }
-    let upgrade = only(fields, "Upgrade").ok_or(BadAnswer::Upgrade)?;
+    let upgrade = only_element(fields, "Upgrade").ok_or(BadAnswer::Upgrade)?;
     if !upgrade.eq_ignore_ascii_case(b"websocket") {
         return Err(BadAnswer::Upgrade);
     }
-    let mut connection = values(fields, "Connection").flat_map(field::elements);
-    if !connection.any(|token| token.eq_ignore_ascii_case(b"upgrade")) {
+    if !elements(fields, "Connection").any(|token| token.eq_ignore_ascii_case(b"upgrade")) {
         return Err(BadAnswer::Connection);
     }
     let mut accept = Vec::with_capacity(28);
@@ -173,18 +187,17 @@ fn check(fields: &Fields<'_>, expected: &Expected<'_>) -> Result<Option<Agreed>,
     if only(fields, "Sec-WebSocket-Accept") != Some(&accept) {
         return Err(BadAnswer::Accept);
     }
-    let mut protocols = values(fields, "Sec-WebSocket-Protocol");
-    if let Some(chosen) = protocols.next() {
-        let offered = std::str::from_utf8(chosen).is_ok_and(|name| expected.ask.offers(name));
-        if !offered || protocols.next().is_some() {
+    if values(fields, PROTOCOL).next().is_some() {
+        let chosen = only_element(fields, PROTOCOL).ok_or(BadAnswer::Protocol)?;
+        if !std::str::from_utf8(chosen).is_ok_and(|name| expected.ask.offers(name)) {
             return Err(BadAnswer::Protocol);
         }
     }
-    let mut extensions = values(fields, deflate::FIELD);
     match &expected.deflate {
-        Some(terms) => deflate::check_answer(extensions, terms).map_err(|_| BadAnswer::Extension),
+        Some(terms) => deflate::check_answer(values(fields, deflate::FIELD), terms)
+            .map_err(|_| BadAnswer::Extension),
         // None was offered, so that none may come.
-        None if extensions.all(<[u8]>::is_empty) => Ok(None),
+        None if elements(fields, deflate::FIELD).next().is_none() => Ok(None),
         None => Err(BadAnswer::Extension),
     }
 }
@@ -232,6 +245,9 @@ mod tests {
             "",
             "Sec-WebSocket-Protocol: chat\r\n",
             "Sec-WebSocket-Protocol:v2 \r\n",
+            "Sec-WebSocket-Protocol: ,v2, \r\n",
+            "Sec-WebSocket-Extensions: ,, \r\n",
+            "Upgrade: ,\r\nConnection:,, upgrade\r\n",
             "Sec-WebSocket-Extensions:\r\n",
             "Content-Length: 0\r\nServer: x\r\n",
         ] {
@@ -249,6 +265,7 @@ mod tests {
         let cases = [
             (BadAnswer::Upgrade, format!("Connection: Upgrade\r\n{ACCEPT}")),
             (BadAnswer::Upgrade, format!("{UPGRADE}Upgrade: websocket\r\n{ACCEPT}")),
+            (BadAnswer::Upgrade, format!("Upgrade: ,\r\nConnection: Upgrade\r\n{ACCEPT}")),
             (BadAnswer::Upgrade, format!("Upgrade: h2c\r\nConnection: Upgrade\r\n{ACCEPT}")),
             (BadAnswer::Upgrade, format!("Upgrade: websocket, h2c\r\n{ACCEPT}")),
             (BadAnswer::Connection, format!("{upgrade}{ACCEPT}")),
@@ -259,6 +276,7 @@ mod tests {
             (BadAnswer::Accept, format!("{UPGRADE}{}", ACCEPT.to_lowercase())),
             (BadAnswer::Protocol, format!("{UPGRADE}{ACCEPT}Sec-WebSocket-Protocol: Chat\r\n")),
             (BadAnswer::Protocol, format!("{UPGRADE}{ACCEPT}Sec-WebSocket-Protocol:\r\n")),
+            (BadAnswer::Protocol, format!("{UPGRADE}{ACCEPT}Sec-WebSocket-Protocol: , \r\n")),
             (BadAnswer::Protocol, format!("{UPGRADE}{ACCEPT}Sec-WebSocket-Protocol: chat, v2\r\n")),
             (
                 BadAnswer::Protocol,

@@ -20,9 +20,10 @@ pub(super) fn trim(mut value: &[u8]) -> &[u8] {
     value
 }
 
-/// The elements of a comma-separated list, trimmed; empty ones included.
+/// The elements of a comma-separated list of tokens, trimmed. Empty ones are passed over (RFC 9110
+/// §5.6.1.2), as many as a head has room for: each costs one comparison.
 pub(super) fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|b| *b == b',').map(trim)
+    value.split(|b| *b == b',').map(trim).filter(|element| !element.is_empty())
 }
 
 /// The parts of a list with that separator, trimmed; empty ones included. What stands in a quoted
@@ -60,7 +61,8 @@ mod tests {
     fn lists() {
         assert_eq!(trim(b" \t a b\t "), b"a b");
         assert_eq!(trim(b" \t "), b"");
-        let all: Vec<_> = elements(b"a , b,\tc,,").collect();
-        assert_eq!(all, [&b"a"[..], b"b", b"c", b"", b""]);
+        let all: Vec<_> = elements(b", ,a , b,,\tc,, ").collect();
+        assert_eq!(all, [&b"a"[..], b"b", b"c"]);
+        assert_eq!(elements(b" , \t,").count(), 0);
     }
 }

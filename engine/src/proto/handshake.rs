@@ -204,7 +204,9 @@ fn check_upgrade<'h>(fields: &'h Fields<'h>) -> Result<&'h [u8], Refusal> {
 /// RFC 6455 §4.1, 10: the subprotocols are tokens, and all different.
 fn check_protocols(fields: &Fields<'_>) -> Result<(), Refusal> {
     let mut all: Vec<_> = values(fields, PROTOCOL).flat_map(field::elements).collect();
-    if !all.iter().all(|protocol| field::is_token(protocol)) {
+    // A list of nothing but empty elements is none (RFC 9110 §5.6.1.2).
+    let none = all.is_empty() && values(fields, PROTOCOL).next().is_some();
+    if none || !all.iter().all(|protocol| field::is_token(protocol)) {
         return Err(bad("malformed Sec-WebSocket-Protocol"));
     }
     // Sorted, because a head has room for thousands.

@@ -59,10 +59,11 @@ fn section_4_2_2_accept_vectors() {
 /// §4.2.1 and RFC 9110 §5: what is written in another way is still the same.
 #[test]
 fn section_4_2_1_other_ways_to_write_it() {
-    let same: [(&str, &str); 9] = [
+    let same: [(&str, &str); 10] = [
         ("Upgrade: websocket", "UPGRADE: WebSocket"),
         ("Upgrade: websocket", "Upgrade: h2c, websocket"),
         ("Upgrade: websocket", "Upgrade: h2c\r\nupgrade:\twebsocket \t"),
+        ("Upgrade: websocket", "Upgrade: ,, websocket,"),
         ("Connection: Upgrade", "Connection: keep-alive, Upgrade"),
         ("Connection: Upgrade", "Connection: keep-alive\r\nconnection: ,upgrade,"),
         ("Host: server.example.com", "host:   [2001:db8::1]:9001  "),
@@ -125,6 +126,24 @@ fn section_4_2_2_subprotocols() {
         assert_eq!(r.protocols().count(), 0);
         assert_eq!(Response::default().set_protocol(r, "chat"), Err(InvalidHeader));
     });
+}
+
+/// RFC 9110 §5.6.1.2: empty elements of a list are ignored, as many as the head has room for.
+#[test]
+fn empty_elements() {
+    for (offers, expected) in [
+        ("chat, ", &["chat"][..]),
+        ("v2, , chat", &["v2", "chat"]),
+        (",,v2\r\nSec-WebSocket-Protocol: ,\r\nSec-WebSocket-Protocol:chat,", &["v2", "chat"]),
+        (&format!("{}chat", ", ".repeat(4_000)), &["chat"]),
+    ] {
+        accepted(&request(&format!("Sec-WebSocket-Protocol: {offers}\r\n")), |r| {
+            assert_eq!(r.protocols().collect::<Vec<_>>(), expected, "{offers}");
+            let mut response = Response::default();
+            response.set_protocol(r, "chat").unwrap();
+            assert_eq!(response.set_protocol(r, ""), Err(InvalidHeader));
+        });
+    }
 }
 
 /// What the application adds cannot end a line, nor speak for the handshake.

@@ -154,7 +154,7 @@ fn smuggling() {
 
 #[test]
 fn subprotocols() {
-    for bad in ["", "a,,b", ",a", "a,", "a b", "a/b", "a, a", "\"a\"", "\u{e9}"] {
+    for bad in ["", ",", " , ,", "a b", "a/b", "a, a", "a,, a", "\"a\"", "\u{e9}"] {
         assert_eq!(with(&format!("Sec-WebSocket-Protocol: {bad}\r\n")), 400, "{bad:?}");
     }
     let twice = "Sec-WebSocket-Protocol: a, b\r\nSec-WebSocket-Protocol: c, b\r\n";
