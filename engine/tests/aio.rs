@@ -81,7 +81,7 @@ fn closing_waits_for_the_peer_and_drops_what_comes_before() {
     };
     with_client(client, async |stream| {
         let mut socket = WebSocket::accept(stream, &Options::default()).await.unwrap();
-        let bad = socket.close(CloseCode(1005), "").await;
+        let bad = socket.close(CloseCode(1006), "").await;
         assert!(matches!(bad, Err(Error::Queue(SendError::Sequence))));
         let closed = socket.close(CloseCode(1001), "going").await.unwrap();
         assert_eq!(closed.code, CloseCode(1001));

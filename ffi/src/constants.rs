@@ -23,7 +23,7 @@ pub const RWS_CLOSE_GOING_AWAY: u16 = 1001;
 pub const RWS_CLOSE_PROTOCOL: u16 = 1002;
 /// a kind of data that is not accepted
 pub const RWS_CLOSE_UNSUPPORTED: u16 = 1003;
-/// reported only: a Close frame without a code
+/// a Close frame without a code: reported, or to be sent
 pub const RWS_CLOSE_NO_STATUS: u16 = 1005;
 /// reported only: no Close frame
 pub const RWS_CLOSE_ABNORMAL: u16 = 1006;

@@ -10,11 +10,12 @@ use crate::tick::Tick;
 
 impl Connection {
     /// Begins the closing handshake: the Close frame goes behind all that is queued. `code` must be
-    /// allowed on the wire, `reason` ≤ 123 bytes.
+    /// allowed on the wire, `reason` ≤ 123 bytes; [`CloseCode::NO_STATUS`] and no reason make an
+    /// empty frame.
     ///
     /// # Errors
     /// [`SendError::TooBig`] for the reason, [`SendError::Sequence`] for a code that must not be
-    /// sent, [`SendError::Closing`] when either side has begun already, [`SendError::NotOpen`].
+    /// sent, or a reason without a code, [`SendError::Closing`] when either side has begun already, [`SendError::NotOpen`].
     pub fn close(
         &mut self,
         code: CloseCode,
@@ -22,7 +23,7 @@ impl Connection {
         env: &mut Env<'_>,
     ) -> Result<(), SendError> {
         self.begin_send(env)?;
-        if !code.is_sendable() {
+        if !code.can_say(reason) {
             return Err(SendError::Sequence);
         }
         if reason.len() > REASON_MAX {

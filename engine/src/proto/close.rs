@@ -3,7 +3,7 @@
 use super::Violation;
 use super::header::CONTROL_MAX;
 
-/// A close code as it stands on the wire, or one of the two that are only ever reported.
+/// A close code as it stands on the wire, or one of the two that never do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CloseCode(pub u16);
 
@@ -16,7 +16,7 @@ impl CloseCode {
     pub const PROTOCOL: Self = Self(1002);
     /// A kind of data that cannot be accepted.
     pub const UNSUPPORTED: Self = Self(1003);
-    /// Reported only: a Close frame without a code came.
+    /// A Close frame without a code: it came so, or is to be sent so.
     pub const NO_STATUS: Self = Self(1005);
     /// Reported only: the transport ended without a Close frame.
     pub const ABNORMAL: Self = Self(1006);
@@ -38,6 +38,12 @@ impl CloseCode {
     /// for the wire, those registered for libraries (3000–3999) and the private ones (4000–4999).
     pub const fn is_sendable(self) -> bool {
         matches!(self.0, 1000..=1003 | 1007..=1014 | 3000..=4999)
+    }
+
+    /// Whether a Close frame can say it, with that reason: there is none without a code
+    /// (RFC 6455 §5.5.1).
+    pub const fn can_say(self, reason: &str) -> bool {
+        self.is_sendable() || self.0 == Self::NO_STATUS.0 && reason.is_empty()
     }
 }
 
@@ -61,9 +67,13 @@ pub fn parse(payload: &[u8]) -> Result<(Option<CloseCode>, &str), Violation> {
     Ok((Some(code), reason))
 }
 
-/// Writes the payload of a Close frame and returns its length. A reason over [`REASON_MAX`] bytes
-/// is cut at a character; whether the code may be sent is the caller's to check.
+/// Writes the payload of a Close frame and returns its length: 0 for [`CloseCode::NO_STATUS`]. A
+/// reason over [`REASON_MAX`] bytes is cut at a character; whether code and reason may be sent is
+/// the caller's to check.
 pub fn encode(code: CloseCode, reason: &str, out: &mut [u8; CONTROL_MAX]) -> usize {
+    if code == CloseCode::NO_STATUS {
+        return 0;
+    }
     let reason = reason.get(..reason.floor_char_boundary(REASON_MAX)).unwrap_or_default();
     let (head, tail) = out.split_at_mut(2);
     head.copy_from_slice(&code.0.to_be_bytes());

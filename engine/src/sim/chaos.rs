@@ -344,7 +344,8 @@ fn misuse(ctx: &mut Context, conn: Conn) {
     let plain = SendFlags::default();
     assert!(ctx.send(conn, Opcode::Close, b"", plain).is_err());
     assert!(ctx.send(conn, Opcode::Ping, &[0; 126], plain).is_err());
-    assert!(ctx.close(conn, CloseCode::NO_STATUS, "").is_err());
+    assert!(ctx.close(conn, CloseCode::ABNORMAL, "").is_err());
+    assert!(ctx.close(conn, CloseCode::NO_STATUS, "why").is_err());
     assert!(ctx.close(conn, CloseCode::NORMAL, &"x".repeat(124)).is_err());
     assert!(ctx.send(Conn::from_bits(0), Opcode::Text, b"", plain).is_err());
     assert_eq!(ctx.abort(Conn::from_bits(u64::MAX)), Err(CallError::Gone));

@@ -243,6 +243,7 @@ static void any_thread(void) {
   CHECK(rws_engine_send_buf(engine, c, NULL) == RWS_E_INVALID);
   CHECK(rws_engine_close(NULL, c, RWS_CLOSE_NORMAL, none) == RWS_E_INVALID);
   CHECK(rws_engine_close(engine, c, RWS_CLOSE_ABNORMAL, none) == RWS_E_INVALID);
+  CHECK(rws_engine_close(engine, c, RWS_CLOSE_NO_STATUS, bytes("why")) == RWS_E_INVALID);
   CHECK(rws_engine_close(engine, c, 0, none) == RWS_E_INVALID);
   CHECK(rws_engine_close(engine, c, RWS_CLOSE_NORMAL, broken) == RWS_E_INVALID);
   CHECK(rws_engine_close(engine, c, RWS_CLOSE_NORMAL, bytes("\xff")) == RWS_E_UTF8);
@@ -309,7 +310,8 @@ static void check_rest(rws_reactor *r, rws_conn c) {
   CHECK(rws_pause(r, gone) == RWS_E_GONE && rws_pause(NULL, c) == RWS_E_INVALID);
   CHECK(rws_resume(r, gone) == RWS_E_GONE && rws_resume(r, c) == RWS_OK);
   CHECK(rws_close(r, gone, RWS_CLOSE_NORMAL, none) == RWS_E_GONE);
-  CHECK(rws_close(r, c, RWS_CLOSE_NO_STATUS, none) == RWS_E_INVALID);
+  CHECK(rws_close(r, c, RWS_CLOSE_ABNORMAL, none) == RWS_E_INVALID);
+  CHECK(rws_close(r, c, RWS_CLOSE_NO_STATUS, bytes("why")) == RWS_E_INVALID);
   CHECK(rws_close(r, c, 1015, none) == RWS_E_INVALID);
   CHECK(rws_close(r, c, 5000, none) == RWS_E_INVALID);
   CHECK(rws_close(r, c, RWS_CLOSE_NORMAL, broken) == RWS_E_INVALID);
