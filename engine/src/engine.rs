@@ -1,13 +1,12 @@
 //! Floor 3: threads, start and stop.
 
 use crate::config::{Address, Config, Endpoint, Sizes};
-use crate::listen::listen;
+use crate::listen::{SocketFile, listen};
 use crate::reactor::{Handle, Resolve, Served, Stats, Target, TargetError};
 use crate::resolve::Resolver;
 use crate::ring::{Errno, Refused, Waker, signals};
 use crate::thread::Thread;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -56,7 +55,7 @@ struct State {
     endpoints: Vec<Served>,
     /// Per endpoint, one listening socket per reactor.
     sockets: Vec<Vec<OwnedFd>>,
-    unix_paths: Vec<PathBuf>,
+    socket_files: Vec<SocketFile>,
     threads: Vec<JoinHandle<Result<(), Error>>>,
     /// How the reactors ended, once they have.
     outcome: Option<Result<(), Error>>,
@@ -97,7 +96,9 @@ impl Engine {
     ///
     /// # Errors
     /// [`Error::Invalid`] for limits out of range, [`Error::System`] when the address cannot be
-    /// had, [`Error::State`] after the start and in a callback.
+    /// had (`EADDRINUSE`: somebody listens there already, on a Unix socket's path too; what a
+    /// process that has ended left at such a path is removed), [`Error::State`] after the start and
+    /// in a callback.
     pub fn listen(&self, at: Endpoint) -> Result<u16, Error> {
         self.outside()?;
         at.limits.check().map_err(|text| Error::Invalid(text.into()))?;
@@ -107,7 +108,7 @@ impl Engine {
         }
         let (sockets, port) = listen(&at.address, at.port, self.sizes.reactors)?;
         if let Address::Unix(path) = at.address {
-            state.unix_paths.push(path);
+            state.socket_files.push(SocketFile::new(path));
         }
         state.sockets.push(sockets);
         let Endpoint { handler, limits, origins, tls, user, .. } = at;
@@ -264,9 +265,7 @@ impl Drop for Engine {
         self.handle.stop(Duration::ZERO);
         // Whoever wanted to know how it ended has called `wait`.
         let _ = self.wait();
-        for path in &self.lock().unix_paths {
-            let _ = std::fs::remove_file(path);
-        }
+        self.lock().socket_files.clear();
     }
 }
 

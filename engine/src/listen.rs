@@ -4,11 +4,12 @@ use crate::config::Address;
 use crate::engine::Error;
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
-use std::fs;
+use std::fs::{self, File};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::FileTypeExt;
-use std::path::Path;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 
 /// Connections that may wait to be accepted; the system's `somaxconn` caps it.
 const BACKLOG: i32 = 4096;
@@ -87,19 +88,7 @@ fn tcp_socket(at: SocketAddr, dual_stack: bool) -> Result<OwnedFd, Errno> {
 
 fn listen_unix(path: &Path, reactors: u32) -> Result<Vec<OwnedFd>, Error> {
     let what = || format!("listening on {}", path.display());
-    // A socket left by a process that has ended refuses to be bound; anything else is not ours.
-    if fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
-        fs::remove_file(path)
-            .map_err(|error| failed(what(), Errno::from_io_error(&error).unwrap_or(Errno::IO)))?;
-    }
-    let flags = SocketFlags::CLOEXEC;
-    let socket = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)
-        .and_then(|socket| {
-            net::bind(&socket, &SocketAddrUnix::new(path)?)?;
-            net::listen(&socket, BACKLOG)?;
-            Ok(socket)
-        })
-        .map_err(|errno| failed(what(), errno))?;
+    let socket = bind_unix(path).map_err(|errno| failed(what(), errno))?;
     // Unix sockets know no SO_REUSEPORT: all reactors accept from the same one.
     let mut sockets = Vec::new();
     for _ in 1..reactors {
@@ -108,6 +97,71 @@ fn listen_unix(path: &Path, reactors: u32) -> Result<Vec<OwnedFd>, Error> {
     }
     sockets.push(socket);
     Ok(sockets)
+}
+
+fn bind_unix(path: &Path) -> Result<OwnedFd, Errno> {
+    let at = SocketAddrUnix::new(path)?;
+    let socket = unix_socket(SocketFlags::CLOEXEC)?;
+    match net::bind(&socket, &at) {
+        // Left by a process that has ended, if it is a socket that refuses. All else is not ours.
+        Err(Errno::ADDRINUSE) if is_dead(path, &at) => {
+            fs::remove_file(path).map_err(|error| errno_of(&error))?;
+            net::bind(&socket, &at)?;
+        }
+        bound => bound?,
+    }
+    net::listen(&socket, BACKLOG)?;
+    Ok(socket)
+}
+
+fn is_dead(path: &Path, at: &SocketAddrUnix) -> bool {
+    // What is no socket refuses too, and a link is not followed.
+    if !fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
+        return false;
+    }
+    // Without waiting: a full backlog is a sign of life (EAGAIN).
+    let asked = unix_socket(SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)
+        .and_then(|probe| net::connect(&probe, at));
+    asked == Err(Errno::CONNREFUSED)
+}
+
+fn unix_socket(flags: SocketFlags) -> Result<OwnedFd, Errno> {
+    net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)
+}
+
+/// The file of a Unix socket that we listen on, removed with it.
+pub(crate) struct SocketFile {
+    path: PathBuf,
+    /// The file itself: while it is held, no other has its number.
+    file: Option<File>,
+}
+
+impl SocketFile {
+    /// Of a path that was just bound.
+    pub(crate) fn new(path: PathBuf) -> Self {
+        let flags = libc::O_PATH | libc::O_NOFOLLOW;
+        let file = File::options().read(true).custom_flags(flags).open(&path).ok();
+        Self { path, file }
+    }
+
+    fn is_ours(&self) -> io::Result<bool> {
+        let Some(file) = &self.file else { return Ok(false) };
+        let (ours, found) = (file.metadata()?, fs::symlink_metadata(&self.path)?);
+        Ok((ours.dev(), ours.ino()) == (found.dev(), found.ino()))
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // Another process may have taken the path over since.
+        if self.is_ours().unwrap_or(false) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn errno_of(error: &io::Error) -> Errno {
+    Errno::from_io_error(error).unwrap_or(Errno::IO)
 }
 
 fn failed(what: String, source: Errno) -> Error {
