@@ -7,9 +7,10 @@ use super::outbound::Outbox;
 use super::state::Phase;
 use super::{Connection, Env, Event, Failure};
 use crate::proto::answer::{self, Expected, Verdict};
+use crate::proto::body::Body;
 use crate::proto::deflate::Terms;
-use crate::proto::head::HeadReader;
-use crate::proto::{Ask, BadAnswer, Input, Role};
+use crate::proto::head::{Head, HeadReader};
+use crate::proto::{Answer, Ask, BadAnswer, Input, Role};
 use crate::tick::Tick;
 use std::sync::Arc;
 
@@ -27,9 +28,10 @@ pub(super) struct Asked {
     of: Of,
     /// How often another answer was announced.
     interim: u8,
-    /// The answer refuses: its status, and the bytes of its body to come if that is known.
-    refused: Option<(u16, Option<u64>)>,
-    body: Vec<u8>,
+    /// The answer that opens nothing.
+    answer: Option<Answer<'static>>,
+    /// It refuses: its status, and its body.
+    refused: Option<(u16, Body)>,
 }
 
 #[derive(Debug)]
@@ -42,8 +44,7 @@ enum Of {
 
 impl Asked {
     fn new(of: Of) -> Box<Self> {
-        let (reader, body) = (HeadReader::new(), Vec::new());
-        Box::new(Self { reader, of, interim: 0, refused: None, body })
+        Box::new(Self { reader: HeadReader::new(), of, interim: 0, answer: None, refused: None })
     }
 
     fn failure(&self, answer: BadAnswer) -> Failure {
@@ -51,17 +52,6 @@ impl Asked {
             Of::Proxy => Failure::Proxy(answer),
             Of::Server(..) => Failure::Answer(answer),
         }
-    }
-
-    /// Takes bytes of a refusal's body. Whether that is all that is wanted.
-    fn take_body(&mut self, input: &mut Input<'_>) -> bool {
-        let Some((_, left)) = &mut self.refused else { return false };
-        let known = left.map_or(BODY_MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
-        let room = (BODY_MAX - self.body.len()).min(known);
-        let come = input.take(room);
-        self.body.extend_from_slice(come);
-        *left = left.map(|left| left - come.len() as u64);
-        self.body.len() == BODY_MAX || *left == Some(0)
     }
 }
 
@@ -117,20 +107,22 @@ impl Connection {
         &mut self,
         input: &mut Input<'b>,
         env: &Env<'_>,
-    ) -> Option<Result<Verdict<'b>, BadAnswer>> {
-        let asked = self.asked.as_mut()?;
+    ) -> Result<Option<(Head<'b>, Result<Verdict, BadAnswer>)>, BadAnswer> {
+        let Some(asked) = &mut self.asked else { return Ok(None) };
         let head_max = usize::try_from(env.limits.head_max).unwrap_or(usize::MAX);
-        let head = match asked.reader.feed(input, head_max) {
-            Ok(head) => head?,
-            Err(refusal) if refusal.status == 431 => return Some(Err(BadAnswer::TooLong)),
-            Err(_) => return Some(Err(BadAnswer::Malformed)),
-        };
-        Some(match &asked.of {
-            Of::Proxy => answer::judge_proxy(&head),
-            Of::Server(ask, key, deflate) => {
-                answer::judge(head, &Expected { ask, key, deflate: *deflate })
-            }
-        })
+        let head = asked.reader.feed(input, head_max).map_err(|refusal| match refusal.status {
+            431 => BadAnswer::TooLong,
+            _ => BadAnswer::Malformed,
+        })?;
+        Ok(head.map(|head| {
+            let verdict = match &asked.of {
+                Of::Proxy => answer::judge_proxy(&head),
+                Of::Server(ask, key, deflate) => {
+                    answer::judge(&head, &Expected { ask, key, deflate: *deflate })
+                }
+            };
+            (head, verdict)
+        }))
     }
 
     /// Consumes the answer of the proxy or the server.
@@ -140,17 +132,22 @@ impl Connection {
         env: &mut Env<'_>,
     ) -> Result<Option<Event<'b>>, Failure> {
         loop {
-            if let Some(asked) = self.asked.as_mut().filter(|asked| asked.refused.is_some()) {
-                if !asked.take_body(input) {
-                    return Ok(None);
-                }
-                return Err(self.refused_by(BadAnswer::Body, input));
+            if let Some((status, body)) = self.asked.as_mut().and_then(|a| a.refused.as_mut()) {
+                let status = BadAnswer::Status(*status);
+                return match body.take(input, BODY_MAX) {
+                    true => Err(self.refused_by(status, input)),
+                    false => Ok(None),
+                };
             }
-            let Some(verdict) = self.receive_head_of(input, env) else { return Ok(None) };
+            let (head, verdict) = match self.receive_head_of(input, env) {
+                Ok(Some(judged)) => judged,
+                Ok(None) => return Ok(None),
+                Err(bad) => return Err(self.refused_by(bad, input)),
+            };
             let Some(asked) = &mut self.asked else { return Ok(None) };
             match verdict {
-                Ok(Verdict::Open(answer)) => {
-                    if let Some(agreed) = answer.deflate
+                Ok(Verdict::Open(agreed)) => {
+                    if let Some(agreed) = agreed
                         && self.take_up(agreed, Role::Client, env).is_none()
                     {
                         return Err(self.refused_by(BadAnswer::Extension, input));
@@ -159,7 +156,7 @@ impl Connection {
                     self.phase = Phase::Open;
                     self.opened = true;
                     self.clock = Clock::new(env.now);
-                    return Ok(Some(Event::Open(answer)));
+                    return Ok(Some(Event::Open(Answer::new(head))));
                 }
                 Ok(Verdict::Tunnel) => {
                     self.asked = None;
@@ -168,8 +165,14 @@ impl Connection {
                 }
                 Ok(Verdict::Interim) if asked.interim < INTERIM_MAX => asked.interim += 1,
                 Ok(Verdict::Interim) => return Err(self.refused_by(BadAnswer::TooLong, input)),
-                Ok(Verdict::Refused(status, len)) => asked.refused = Some((status, len)),
-                Err(bad) => return Err(self.refused_by(bad, input)),
+                Ok(Verdict::Refused(status, framing)) => {
+                    asked.answer = Some(Answer::new(head).into_owned());
+                    asked.refused = Some((status, Body::new(framing)));
+                }
+                Err(bad) => {
+                    asked.answer = Some(Answer::new(head).into_owned());
+                    return Err(self.refused_by(bad, input));
+                }
             }
         }
     }
@@ -188,12 +191,20 @@ impl Connection {
     /// The refusal whose body is coming, or has come.
     pub(super) fn cut_short(&self) -> Option<Failure> {
         let asked = self.asked.as_ref()?;
-        let (status, _) = asked.refused?;
-        Some(asked.failure(BadAnswer::Status(status)))
+        let (status, _) = asked.refused.as_ref()?;
+        Some(asked.failure(BadAnswer::Status(*status)))
     }
 
-    /// The first bytes of the body of the answer that has refused, at most 1 KiB, as they came.
+    /// The first bytes of the body of the answer that has refused, at most 1 KiB, without what
+    /// frames them.
     pub fn refusal_body(&self) -> &[u8] {
-        self.asked.as_ref().map_or(&[], |asked| &asked.body)
+        let refused = self.asked.as_ref().and_then(|asked| asked.refused.as_ref());
+        refused.map_or(&[], |(_, body)| body.kept())
+    }
+
+    /// The answer that has opened nothing, if one came, and the first bytes of its body.
+    pub(crate) fn take_refusal(&mut self) -> (Option<Answer<'static>>, Vec<u8>) {
+        let Some(asked) = self.asked.take() else { return (None, Vec::new()) };
+        (asked.answer, asked.refused.map_or_else(Vec::new, |(_, body)| body.into_kept()))
     }
 }

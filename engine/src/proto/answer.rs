@@ -1,5 +1,6 @@
 //! What a server answered to our upgrade request: the checks of RFC 6455 §4.1.
 
+use super::body::Framing;
 use super::deflate::{self, Agreed, Terms};
 use super::head::Head;
 use super::{Ask, field, response};
@@ -41,9 +42,6 @@ pub enum BadAnswer {
     /// An extension that was not offered.
     #[error("answer with an extension that was not offered")]
     Extension,
-    /// A body where none may be.
-    #[error("answer to an upgrade with a body")]
-    Body,
 }
 
 /// What the answer to a request must show.
@@ -57,57 +55,59 @@ pub(crate) struct Expected<'a> {
     pub(crate) deflate: Option<Terms>,
 }
 
-/// A checked answer: 101, and all that belongs to it.
+/// An answer: that which has opened a connection, or the one that has refused to.
 #[derive(Debug)]
 pub struct Answer<'b> {
     head: Head<'b>,
-    /// What was agreed on of permessage-deflate.
-    pub(crate) deflate: Option<Agreed>,
 }
 
 /// What the head of an answer means.
-#[derive(Debug)]
-pub(crate) enum Verdict<'b> {
-    /// The connection is open.
-    Open(Answer<'b>),
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The connection is open, with what was agreed on of permessage-deflate.
+    Open(Option<Agreed>),
     /// The proxy has connected us.
     Tunnel,
     /// Another answer follows (RFC 9110 §15.2).
     Interim,
-    /// Refused, with so many bytes of a body if that is known.
-    Refused(u16, Option<u64>),
+    /// Refused, with a body that ends so.
+    Refused(u16, Framing),
 }
 
 /// Judges the head of an answer.
-pub(crate) fn judge<'b>(head: Head<'b>, expected: &Expected<'_>) -> Result<Verdict<'b>, BadAnswer> {
+pub(crate) fn judge(head: &Head<'_>, expected: &Expected<'_>) -> Result<Verdict, BadAnswer> {
     let mut slots = [const { MaybeUninit::uninit() }; HEADERS_MAX];
-    let (status, fields) = parse(&head, &mut slots)?;
-    let deflate = match status {
-        101 => check(fields, expected)?,
-        100..=199 => return Ok(Verdict::Interim),
-        204 | 304 => return Ok(Verdict::Refused(status, Some(0))),
-        _ => return Ok(Verdict::Refused(status, body_len(fields))),
-    };
-    Ok(Verdict::Open(Answer { head, deflate }))
+    let (status, fields) = parse(head, &mut slots)?;
+    Ok(match status {
+        101 => Verdict::Open(check(fields, expected)?),
+        100..=199 => Verdict::Interim,
+        204 | 304 => Verdict::Refused(status, Framing::Length(0)),
+        _ => Verdict::Refused(status, framing(fields)),
+    })
 }
 
 /// Judges the head of an answer to `CONNECT`, in which nothing but the status matters
 /// (RFC 9110 §9.3.6).
-pub(crate) fn judge_proxy<'b>(head: &Head<'_>) -> Result<Verdict<'b>, BadAnswer> {
+pub(crate) fn judge_proxy(head: &Head<'_>) -> Result<Verdict, BadAnswer> {
     let mut slots = [const { MaybeUninit::uninit() }; HEADERS_MAX];
     let (status, fields) = parse(head, &mut slots)?;
     Ok(match status {
         200..=299 => Verdict::Tunnel,
         100 | 102..=199 => Verdict::Interim,
-        _ => Verdict::Refused(status, body_len(fields)),
+        _ => Verdict::Refused(status, framing(fields)),
     })
 }
 
-impl Answer<'_> {
+impl<'b> Answer<'b> {
+    /// Of a head that was judged.
+    pub(crate) fn new(head: Head<'b>) -> Self {
+        Self { head }
+    }
+
     /// The value of the first header of that name, whatever its case.
     pub fn header(&self, name: &str) -> Option<&[u8]> {
         let mut slots = [const { MaybeUninit::uninit() }; HEADERS_MAX];
-        // It was parsed before.
+        // It was parsed before. One that could not be has no headers.
         let (_, fields) = parse(&self.head, &mut slots).ok()?;
         fields.iter().find(|f| f.name.eq_ignore_ascii_case(name)).map(|f| field::trim(f.value))
     }
@@ -120,7 +120,7 @@ impl Answer<'_> {
 
     /// The same, independent of the bytes that it lies in.
     pub fn into_owned(self) -> Answer<'static> {
-        Answer { head: self.head.into_owned(), deflate: self.deflate }
+        Answer { head: self.head.into_owned() }
     }
 }
 
@@ -168,13 +168,9 @@ fn only_element<'h>(fields: &'h Fields<'h>, name: &'static str) -> Option<&'h [u
     all.next().is_none().then_some(element)
 }
 
-/// RFC 6455 §4.1, the second list, 2 to 6.
+/// RFC 6455 §4.1, the second list, 2 to 6. Whatever it says of a body, a 101 ends with its head
+/// (RFC 9112 §6.3, 1).
 fn check(fields: &Fields<'_>, expected: &Expected<'_>) -> Result<Option<Agreed>, BadAnswer> {
-    // Bytes behind the head are frames: whoever announces a body means something else by them.
-    let length = values(fields, "Content-Length").any(|length| length != b"0");
-    if length || values(fields, "Transfer-Encoding").next().is_some() {
-        return Err(BadAnswer::Body);
-    }
     let upgrade = only_element(fields, "Upgrade").ok_or(BadAnswer::Upgrade)?;
     if !upgrade.eq_ignore_ascii_case(b"websocket") {
         return Err(BadAnswer::Upgrade);
@@ -202,13 +198,18 @@ fn check(fields: &Fields<'_>, expected: &Expected<'_>) -> Result<Option<Agreed>,
     }
 }
 
-/// The bytes of a body, if they are announced in a way that leaves no doubt.
-fn body_len(fields: &Fields<'_>) -> Option<u64> {
+/// How the body ends, as far as the answer leaves no doubt (RFC 9112 §6.3).
+fn framing(fields: &Fields<'_>) -> Framing {
     if values(fields, "Transfer-Encoding").next().is_some() {
-        return None;
+        let last = elements(fields, "Transfer-Encoding").last();
+        return match last.is_some_and(|coding| coding.eq_ignore_ascii_case(b"chunked")) {
+            true => Framing::Chunked,
+            false => Framing::UntilEnd,
+        };
     }
-    let digits = std::str::from_utf8(only(fields, "Content-Length")?).ok()?;
-    digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok())?
+    let length = only(fields, "Content-Length").filter(|len| len.iter().all(u8::is_ascii_digit));
+    let length = length.and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
+    length.map_or(Framing::UntilEnd, Framing::Length)
 }
 
 #[cfg(test)]
@@ -221,21 +222,21 @@ mod tests {
     const ACCEPT: &str = "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n";
     const UPGRADE: &str = "Upgrade: websocket\r\nConnection: Upgrade\r\n";
 
-    fn judged(text: &str) -> Result<(u16, Option<u64>), BadAnswer> {
+    fn judged(text: &str) -> Result<(u16, Option<Framing>), BadAnswer> {
         let mut ask = Ask::new(&Url::parse("ws://a/").expect("a URL"));
         ask.offer_protocol("chat").expect("a token");
         ask.offer_protocol("v2").expect("a token");
         let mut bytes = text.as_bytes().to_vec();
         let mut input = Input::new(&mut bytes);
         let head = HeadReader::new().feed(&mut input, 1 << 20).expect("lines").expect("whole");
-        match judge(head, &Expected { ask: &ask, key: KEY, deflate: None })? {
+        match judge(&head, &Expected { ask: &ask, key: KEY, deflate: None })? {
             Verdict::Open(_) | Verdict::Tunnel => Ok((101, None)),
             Verdict::Interim => Ok((100, None)),
-            Verdict::Refused(status, len) => Ok((status, len)),
+            Verdict::Refused(status, framing) => Ok((status, Some(framing))),
         }
     }
 
-    fn switching(lines: &str) -> Result<(u16, Option<u64>), BadAnswer> {
+    fn switching(lines: &str) -> Result<(u16, Option<Framing>), BadAnswer> {
         judged(&format!("HTTP/1.1 101 Switching Protocols\r\n{lines}\r\n"))
     }
 
@@ -250,6 +251,8 @@ mod tests {
             "Upgrade: ,\r\nConnection:,, upgrade\r\n",
             "Sec-WebSocket-Extensions:\r\n",
             "Content-Length: 0\r\nServer: x\r\n",
+            "Content-Length: 5\r\n",
+            "Transfer-Encoding: chunked\r\n",
         ] {
             assert_eq!(switching(&format!("{UPGRADE}{ACCEPT}{more}")), Ok((101, None)), "{more}");
         }
@@ -292,8 +295,6 @@ mod tests {
                     "{UPGRADE}{ACCEPT}Sec-WebSocket-Extensions:\r\nSec-WebSocket-Extensions: x\r\n"
                 ),
             ),
-            (BadAnswer::Body, format!("{UPGRADE}{ACCEPT}Content-Length: 5\r\n")),
-            (BadAnswer::Body, format!("{UPGRADE}{ACCEPT}Transfer-Encoding: chunked\r\n")),
             (BadAnswer::Malformed, format!("{UPGRADE}{ACCEPT}X : y\r\n")),
             (BadAnswer::Malformed, format!("{UPGRADE}{ACCEPT}X: y\r\n  folded\r\n")),
             (BadAnswer::Malformed, format!("{UPGRADE}{ACCEPT}{}", "X: y\r\n".repeat(100))),
@@ -310,20 +311,26 @@ mod tests {
 
     #[test]
     fn refusals_and_their_bodies() {
+        use Framing::{Chunked, Length, UntilEnd};
         let cases = [
-            ("HTTP/1.1 403 No\r\nContent-Length: 5\r\n\r\n", (403, Some(5))),
-            ("HTTP/1.0 502 No\r\n\r\n", (502, None)),
-            (
-                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n",
-                (200, None),
-            ),
-            ("HTTP/1.1 302 x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n", (302, None)),
-            ("HTTP/1.1 500 x\r\nContent-Length: -5\r\n\r\n", (500, None)),
-            ("HTTP/1.1 204 x\r\n\r\n", (204, Some(0))),
-            ("HTTP/1.1 103 Early Hints\r\n\r\n", (100, None)),
+            ("403 No\r\nContent-Length: 5", 403, Length(5)),
+            ("502 No", 502, UntilEnd),
+            ("200 OK\r\nTransfer-Encoding: Chunked\r\nContent-Length: 5", 200, Chunked),
+            ("200 OK\r\nTransfer-Encoding: gzip,\r\nTransfer-Encoding: , chunked,", 200, Chunked),
+            ("200 OK\r\nTransfer-Encoding: chunked, gzip", 200, UntilEnd),
+            ("200 OK\r\nTransfer-Encoding:\r\nContent-Length: 5", 200, UntilEnd),
+            ("302 x\r\nContent-Length: 5\r\nContent-Length: 6", 302, UntilEnd),
+            ("500 x\r\nContent-Length: -5", 500, UntilEnd),
+            ("500 x\r\nContent-Length: 99999999999999999999", 500, UntilEnd),
+            ("204 x\r\nTransfer-Encoding: chunked", 204, Length(0)),
         ];
-        for (text, expected) in cases {
-            assert_eq!(judged(text), Ok(expected), "{text}");
+        for (text, status, framing) in cases {
+            for version in ["1.1", "1.0"] {
+                let answer = format!("HTTP/{version} {text}\r\n\r\n");
+                assert_eq!(judged(&answer), Ok((status, Some(framing))), "{answer}");
+            }
         }
+        let hints = "HTTP/1.1 103 Early Hints\r\nTransfer-Encoding: chunked\r\n\r\n";
+        assert_eq!(judged(hints), Ok((100, None)));
     }
 }

@@ -4,6 +4,7 @@
 pub mod answer;
 pub mod ask;
 mod base64;
+pub(crate) mod body;
 pub mod close;
 pub mod deflate;
 mod field;

@@ -197,12 +197,15 @@ fn the_server_ends_tcp_first() {
 #[test]
 fn refusals_come_with_the_beginning_of_their_body() {
     let long = "x".repeat(5000);
-    let cases: [(&str, &str, &[u8]); 5] = [
+    let cases: [(&str, &str, &[u8]); 8] = [
         ("Content-Length: 5\r\n", "no, 42behind", b"no, 4"),
         ("Content-Length: 5000\r\n", &long, &[b'x'; 1024]),
         ("", &long, &[b'x'; 1024]),
         ("Content-Length: 0\r\n", "x", b""),
         ("", "cut", b"cut"),
+        ("Transfer-Encoding: chunked\r\n", "3\r\nno,\r\n4;x\r\n 423\r\n0\r\n\r\n", b"no, 423"),
+        ("Transfer-Encoding: chunked\r\n", "3\r\nno,\r\nand so on", b"no,"),
+        ("Transfer-Encoding: chunked\r\n", &format!("1388\r\n{long}\r\n"), &[b'x'; 1024]),
     ];
     for (lines, body, expected) in cases {
         let answer = format!("HTTP/1.1 403 Forbidden\r\n{lines}\r\n{body}").into_bytes();
@@ -212,6 +215,8 @@ fn refusals_come_with_the_beginning_of_their_body() {
             if bench.conn.failure().is_none() {
                 bench.feed(&answer[cut..]);
             }
+            let over = !lines.is_empty() || body.len() >= 1024;
+            assert_eq!(bench.conn.failure().is_some(), over, "at once, if its end can be seen");
             bench.conn.end_of_stream(bench.now);
             let failure = Some(Failure::Answer(BadAnswer::Status(403)));
             assert_eq!(bench.conn.failure(), failure, "{lines} cut at {cut}");
@@ -219,6 +224,21 @@ fn refusals_come_with_the_beginning_of_their_body() {
             assert_eq!(bench.conn.disposition(), Disposition::Abort);
         }
     }
+}
+
+#[test]
+fn the_headers_of_an_answer_that_opens_nothing() {
+    for (status, failure) in [("403 x", BadAnswer::Status(403)), ("101 x", BadAnswer::Upgrade)] {
+        let (mut bench, _) = asked(Limits::default());
+        let answer = format!("HTTP/1.1 {status}\r\nRetry-After: 5\r\nContent-Length: 2\r\n\r\nno");
+        assert_eq!(bench.feed(answer.as_bytes()).1, Some(Failure::Answer(failure)));
+        let (answer, _) = bench.conn.take_refusal();
+        let answer = answer.expect("it came");
+        assert_eq!((answer.header("retry-after"), answer.header("x")), (Some(&b"5"[..]), None));
+    }
+    let (mut bench, _) = asked(Limits::default());
+    bench.feed(b"SSH-2.0-OpenSSH_9.6\r\n\r\n");
+    assert_eq!(bench.conn.take_refusal().0.and_then(|a| a.header("x").map(<[u8]>::to_vec)), None);
 }
 
 #[test]
