@@ -2,7 +2,7 @@
 
 use crate::config::{Address, Config, Endpoint, Sizes};
 use crate::listen::{SocketFile, listen};
-use crate::reactor::{Handle, Resolve, Served, Stats, Target, TargetError};
+use crate::reactor::{DialId, Handle, Resolve, Served, Stats, Target, TargetError};
 use crate::resolve::Resolver;
 use crate::ring::{Errno, Refused, Waker, signals};
 use crate::thread::Thread;
@@ -168,7 +168,7 @@ impl Engine {
     ///
     /// # Errors
     /// As [`Handle::connect`].
-    pub fn connect(&self, target: Target) -> Result<(), TargetError> {
+    pub fn connect(&self, target: Target) -> Result<DialId, TargetError> {
         self.handle.connect(target)
     }
 

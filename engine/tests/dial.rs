@@ -1,5 +1,7 @@
 //! Connections that the engine makes, on the real kernel.
 
+#[path = "dial/cancel.rs"]
+mod cancel;
 #[path = "dial/echo.rs"]
 mod echo;
 #[path = "dial/hostile.rs"]

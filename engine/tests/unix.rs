@@ -21,7 +21,7 @@ impl Handler for Echo {
     fn on_message(&self, ctx: &mut Context, conn: Conn, message: Message<'_>) {
         ctx.send(conn, message.opcode, message.payload, SendFlags::default()).expect("room");
     }
-    fn on_close(&self, _: &mut Context, _: Conn, closed: &Closed<'_>) {
+    fn on_close(&self, _: &mut Context, _: Conn, closed: &mut Closed<'_>) {
         let _ = self.0.lock().expect("whole").send(closed.info.code.0);
     }
 }

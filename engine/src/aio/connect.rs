@@ -3,7 +3,6 @@
 use super::drive::Drive;
 use super::{Error, Options, WebSocket};
 use crate::proto::handshake::Refusal;
-use crate::proto::url::Host;
 use crate::proto::{Ask, Url};
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -63,9 +62,9 @@ impl WebSocket {
 
 async fn addresses(url: &Url) -> Result<Vec<SocketAddr>, Error> {
     let port = url.port();
-    match url.host().clone() {
-        Host::Ip(ip) => Ok(vec![SocketAddr::new(ip, port)]),
-        Host::Name(name) => {
+    match url.host().to_query() {
+        Err(ip) => Ok(vec![SocketAddr::new(ip, port)]),
+        Ok(name) => {
             let lookup = move || (name.as_str(), port).to_socket_addrs().map(Iterator::collect);
             let found = tokio::task::spawn_blocking(lookup).await;
             Ok(found.map_err(io::Error::other)??)

@@ -30,6 +30,11 @@ impl Ask {
         }
     }
 
+    /// What `Host` says, instead of what the URL names: a host, with a port or without.
+    pub(crate) fn set_authority(&mut self, authority: String) {
+        self.authority = authority;
+    }
+
     /// Offers a subprotocol, behind those offered before.
     ///
     /// # Errors

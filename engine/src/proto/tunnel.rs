@@ -1,7 +1,7 @@
 //! The way through an HTTP proxy: `CONNECT`, RFC 9110 §9.3.6.
 
 use super::response::put_field;
-use super::url::{Host, InvalidUrl, split_authority};
+use super::url::{Host, InvalidUrl, percent_decoded, split_authority};
 use super::{Url, base64};
 
 /// An HTTP proxy, and who we are to it.
@@ -85,16 +85,9 @@ fn encode_credentials(user: &str) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// Undoes percent-encoding.
+/// Undoes percent-encoding; `None` when there is a control byte, too.
 fn decode(text: &str) -> Option<Vec<u8>> {
-    let mut parts = text.split('%');
-    let mut out = parts.next().unwrap_or_default().as_bytes().to_vec();
-    for part in parts {
-        let digits = part.get(..2).filter(|two| two.bytes().all(|b| b.is_ascii_hexdigit()))?;
-        out.push(u8::from_str_radix(digits, 16).ok()?);
-        out.extend_from_slice(part.get(2..)?.as_bytes());
-    }
-    (!out.iter().any(u8::is_ascii_control)).then_some(out)
+    percent_decoded(text).filter(|plain| !plain.iter().any(u8::is_ascii_control))
 }
 
 #[cfg(test)]

@@ -13,6 +13,21 @@ pub enum Host {
     Name(String),
     /// A literal address: nothing is resolved.
     Ip(IpAddr),
+    /// A literal address, and the interface, by name or number, on whose link it means somebody
+    /// (RFC 6874). That is for nobody but this machine: it is never sent.
+    Zoned(Ipv6Addr, String),
+}
+
+impl Host {
+    /// What a resolver must be asked, which makes a number of an interface's name, too; or the
+    /// address, if there is nothing to ask.
+    pub(crate) fn to_query(&self) -> Result<String, IpAddr> {
+        match self {
+            Self::Name(name) => Ok(name.clone()),
+            Self::Ip(ip) => Err(*ip),
+            Self::Zoned(ip, zone) => Ok(format!("{ip}%{zone}")),
+        }
+    }
 }
 
 /// A checked `ws://` or `wss://` URL.
@@ -43,19 +58,19 @@ pub enum InvalidUrl {
     /// Fragments are meaningless in WebSocket URLs, and must not be used (RFC 6455 §3).
     #[error("fragment in a WebSocket URL")]
     Fragment,
-    /// Path and query: bytes that must be percent-encoded, a `%` without two digits, or more than
-    /// 8 KiB.
+    /// Path and query: control bytes, or more than 8 KiB when percent-encoded.
     #[error("not a path and query")]
     Path,
 }
 
 impl Url {
-    /// Takes a URL apart.
+    /// Takes a URL apart. Spaces around it are dropped, and its path and query percent-encoded where
+    /// browsers do that.
     ///
     /// # Errors
     /// The first thing that is wrong with it.
     pub fn parse(text: &str) -> Result<Self, InvalidUrl> {
-        let (scheme, rest) = text.split_once("://").ok_or(InvalidUrl::Scheme)?;
+        let (scheme, rest) = text.trim_matches(' ').split_once("://").ok_or(InvalidUrl::Scheme)?;
         let secure = match () {
             () if scheme.eq_ignore_ascii_case("ws") => false,
             () if scheme.eq_ignore_ascii_case("wss") => true,
@@ -64,17 +79,15 @@ impl Url {
         if rest.contains('#') {
             return Err(InvalidUrl::Fragment);
         }
-        let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        let (authority, path) = rest.split_at(rest.find(['/', '?', '\\']).unwrap_or(rest.len()));
         if authority.contains('@') {
             return Err(InvalidUrl::User);
         }
         let (host, port) = split_authority(authority)?;
-        if path.len() >= TARGET_MAX || !is_encoded(path) {
-            return Err(InvalidUrl::Path);
-        }
+        let path = encode(path).filter(|path| path.len() < TARGET_MAX).ok_or(InvalidUrl::Path)?;
         let slash = if path.starts_with('/') { "" } else { "/" };
         let port = port.unwrap_or(if secure { 443 } else { 80 });
-        Ok(Self { host, port, target: [slash, path].concat(), secure })
+        Ok(Self { host, port, target: [slash, &path].concat(), secure })
     }
 
     /// Whether it is `wss://`.
@@ -112,23 +125,23 @@ impl core::fmt::Display for Host {
         match self {
             Self::Name(name) => f.write_str(name),
             Self::Ip(IpAddr::V4(ip)) => ip.fmt(f),
-            Self::Ip(IpAddr::V6(ip)) => write!(f, "[{ip}]"),
+            Self::Ip(IpAddr::V6(ip)) | Self::Zoned(ip, _) => write!(f, "[{ip}]"),
         }
     }
 }
 
 /// A host, and a port if there is one.
-pub(super) fn split_authority(authority: &str) -> Result<(Host, Option<u16>), InvalidUrl> {
+pub(crate) fn split_authority(authority: &str) -> Result<(Host, Option<u16>), InvalidUrl> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(inner) => {
             let (ip, rest) = inner.split_once(']').ok_or(InvalidUrl::Host)?;
-            let ip: Ipv6Addr = ip.parse().map_err(|_| InvalidUrl::Host)?;
+            let host = v6(ip).ok_or(InvalidUrl::Host)?;
             let port = match rest.strip_prefix(':') {
                 Some(port) => Some(port),
                 None if rest.is_empty() => None,
                 None => return Err(InvalidUrl::Host),
             };
-            (Host::Ip(ip.into()), port)
+            (host, port)
         }
         None => match authority.split_once(':') {
             Some((host, port)) => (name(host)?, Some(port)),
@@ -147,6 +160,28 @@ pub(super) fn split_authority(authority: &str) -> Result<(Host, Option<u16>), In
     Ok((host, port))
 }
 
+/// An IPv6 address, perhaps with a zone behind `%25` (RFC 6874 §2).
+fn v6(text: &str) -> Option<Host> {
+    let Some((ip, zone)) = text.split_once("%25") else {
+        return Some(Host::Ip(IpAddr::V6(text.parse().ok()?)));
+    };
+    let zone = String::from_utf8(percent_decoded(zone)?).ok()?;
+    let printable = !zone.is_empty() && zone.bytes().all(|b| b.is_ascii_graphic() && b != b'%');
+    printable.then_some(Host::Zoned(ip.parse().ok()?, zone))
+}
+
+/// Undoes percent-encoding; `None` at a `%` without two digits.
+pub(super) fn percent_decoded(text: &str) -> Option<Vec<u8>> {
+    let mut parts = text.split('%');
+    let mut out = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        let digits = part.get(..2).filter(|two| two.bytes().all(|b| b.is_ascii_hexdigit()))?;
+        out.push(u8::from_str_radix(digits, 16).ok()?);
+        out.extend_from_slice(part.get(2..)?.as_bytes());
+    }
+    Some(out)
+}
+
 /// A name as resolvers take it, or an IPv4 address.
 fn name(host: &str) -> Result<Host, InvalidUrl> {
     if let Ok(ip) = host.parse::<Ipv4Addr>() {
@@ -162,13 +197,28 @@ fn name(host: &str) -> Result<Host, InvalidUrl> {
     valid.then(|| Host::Name(host.to_ascii_lowercase())).ok_or(InvalidUrl::Host)
 }
 
-/// Whether a path and query may be sent as they are: printable ASCII, and each `%` before two
-/// digits (RFC 3986 §2.1).
-fn is_encoded(path: &str) -> bool {
-    let digits =
-        |rest: &str| rest.get(..2).is_some_and(|two| two.bytes().all(|b| b.is_ascii_hexdigit()));
-    path.bytes().all(|b| b.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&b))
-        && path.split('%').skip(1).all(digits)
+/// A path and query as browsers send it (WHATWG URL standard, the path and the special-query
+/// percent-encode sets): what is not in them stays as it is, `|` and a lone `%`, too. `None` with
+/// control bytes, which browsers drop: they are never meant well.
+fn encode(text: &str) -> Option<String> {
+    let mut out = String::with_capacity(text.len());
+    let mut query = false;
+    for b in text.bytes() {
+        query |= b == b'?';
+        let kept = match b {
+            b' ' | b'"' | b'<' | b'>' | 0x80.. => false,
+            b'^' | b'`' | b'{' | b'}' => query,
+            b'\'' => !query,
+            b if b.is_ascii_control() => return None,
+            _ => true,
+        };
+        match char::from(b) {
+            '\\' if !query => out.push('/'),
+            b if kept => out.push(b),
+            b => out.push_str(&format!("%{:02X}", u32::from(b))),
+        }
+    }
+    Some(out)
 }
 
 #[cfg(test)]
@@ -192,6 +242,8 @@ mod tests {
             ("ws://127.0.0.1:9001/", ("127.0.0.1", 9001, "/", false)),
             ("wss://[::1]:9/x", ("[::1]", 9, "/x", true)),
             ("ws://[2001:DB8::1]", ("[2001:db8::1]", 80, "/", false)),
+            ("ws://[fe80::1%25eth0]:9/x", ("[fe80::1]", 9, "/x", false)),
+            (" ws://a/ ", ("a", 80, "/", false)),
         ];
         for (text, (host, port, target, secure)) in cases {
             assert_eq!(parts(text), (host.into(), port, target.into(), secure), "{text}");
@@ -220,6 +272,12 @@ mod tests {
                     "ws://[::1",
                     "ws://[::1]x",
                     "ws://[1.2.3.4]",
+                    "ws://[fe80::1%25]",
+                    "ws://[fe80::1%eth0]",
+                    "ws://[fe80::1%25a%00]",
+                    "ws://[fe80::1%25a%25b]",
+                    "ws://[fe80::1%25a%2]",
+                    "ws://[1.2.3.4%25eth0]",
                     "ws://::1/",
                     "ws://a..b/",
                     "ws://127.1/",
@@ -231,16 +289,7 @@ mod tests {
             ),
             (
                 InvalidUrl::Path,
-                &[
-                    "ws://a/ ",
-                    "ws://a/\r\nX: y",
-                    "ws://a/\0",
-                    "ws://a/é",
-                    "ws://a/%",
-                    "ws://a/%2",
-                    "ws://a/%zz",
-                    "ws://a/<",
-                ],
+                &["ws://a/\r\nX: y", "ws://a/\t", "ws://a/\0", "ws://a/\x7f", "ws://a/?\n"],
             ),
         ];
         for (error, texts) in cases {
@@ -250,8 +299,48 @@ mod tests {
                 assert!(found == Some(error) || host, "{text:?}: {found:?}");
             }
         }
-        assert_eq!(Url::parse(&format!("ws://a/{}", "x".repeat(8192))), Err(InvalidUrl::Path));
+        for long in ["x".repeat(8192), "é".repeat(1400)] {
+            assert_eq!(Url::parse(&format!("ws://a/{long}")), Err(InvalidUrl::Path));
+        }
         assert_eq!(Url::parse(&format!("ws://{}/", "x".repeat(64))), Err(InvalidUrl::Host));
+    }
+
+    /// What `new URL(...)` makes of them in browsers.
+    #[test]
+    fn paths_and_queries_as_browsers_send_them() {
+        let printable: String = ('!'..='~').filter(|c| *c != '#').collect();
+        let cases = [
+            ("/a|b?c|d", "/a|b?c|d"),
+            ("/é ü?é ü", "/%C3%A9%20%C3%BC?%C3%A9%20%C3%BC"),
+            ("/%?%%2", "/%?%%2"),
+            ("/a\\b?a\\b", "/a/b?a\\b"),
+            ("\\x", "/x"),
+            (
+                &format!("/{}", printable.replace('?', "")),
+                "/!%22$%&'()*+,-./0123456789:;%3C=%3E@ABCDEFGHIJKLMNOPQRSTUVWXYZ[/]%5E_%60\
+                 abcdefghijklmnopqrstuvwxyz%7B|%7D~",
+            ),
+            (
+                &format!("?{printable}"),
+                "/?!%22$%&%27()*+,-./0123456789:;%3C=%3E?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`\
+                 abcdefghijklmnopqrstuvwxyz{|}~",
+            ),
+        ];
+        for (text, target) in cases {
+            assert_eq!(parts(&format!("ws://a{text}")).2, target, "{text}");
+        }
+    }
+
+    /// RFC 6874: the zone goes to the resolver, and to nobody else.
+    #[test]
+    fn zones_stay_here() {
+        for (zone, query) in
+            [("eth0", "fe80::1%eth0"), ("3", "fe80::1%3"), ("a%2Db", "fe80::1%a-b")]
+        {
+            let url = Url::parse(&format!("ws://[fe80::1%25{zone}]:9/")).expect("a URL");
+            assert_eq!(url.host().to_query(), Ok(query.into()));
+            assert_eq!(url.authority(), "[fe80::1]:9");
+        }
     }
 
     #[test]

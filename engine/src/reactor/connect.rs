@@ -6,12 +6,12 @@ use super::ctx::Context;
 use super::deliver::with_env;
 use super::dials::{Dial, Found, NO_DIAL, Stage};
 use super::mailbox::Mail;
+use super::name::{CallError, DialId};
 use super::setup::Served;
 use super::target::{ConnectError, Target};
 use super::{Reactor, key};
 use crate::conn::{Connection, Env};
 use crate::proto::Origins;
-use crate::proto::url::Host;
 use crate::ring::{Errno, Kernel, Socket, Token};
 use crate::tick::Tick;
 use std::collections::VecDeque;
@@ -25,42 +25,54 @@ const ATTEMPT_DELAY_MS: u64 = 250;
 const ADDRESSES_MAX: usize = 32;
 
 impl<K: Kernel> Reactor<K> {
-    /// Begins what was asked for, and goes on with the names that were found.
+    /// Begins what was asked for, goes on with the names that were found, and ends what was given
+    /// up; whatever a callback asks for meanwhile, too.
     pub(super) fn run_dials(&mut self) {
-        while let Some(target) = self.ctx.dials.wanted.pop_front() {
-            let served = Served {
-                handler: Arc::clone(&target.handler),
-                limits: target.limits,
-                origins: Origins::Same,
-                tls: None,
-                user: target.user,
-            };
-            let endpoint = self.endpoints.insert(&mut self.ctx, served);
-            let index = self.ctx.dials.insert(Dial {
-                target,
-                endpoint,
-                stage: Stage::Waiting,
-                timer: None,
-                deadline: 0,
-                failures: 0,
-                errno: None,
-            });
-            self.try_dial(index);
-        }
-        while let Some((name, found)) = self.ctx.dials.found.pop() {
-            if self.ctx.dials.is_resolving(name) {
-                self.found(name.slot, found);
+        while self.ctx.dials.are_due() {
+            while let Some((name, target)) = self.ctx.dials.wanted.pop_front() {
+                self.begin_dial(name, target);
+            }
+            while let Some((name, found)) = self.ctx.dials.found.pop() {
+                if self.ctx.dials.is_resolving(name) {
+                    self.found(name.slot, found);
+                }
+            }
+            while let Some(name) = self.ctx.dials.cancels.pop() {
+                self.cancel_dial(name);
             }
         }
+    }
+
+    fn begin_dial(&mut self, name: DialId, target: Arc<Target>) {
+        let served = Served {
+            handler: Arc::clone(&target.handler),
+            limits: target.limits,
+            origins: Origins::Same,
+            tls: None,
+            user: target.user,
+        };
+        let endpoint = self.endpoints.insert(&mut self.ctx, served);
+        let index = self.ctx.dials.insert(Dial {
+            name,
+            target,
+            endpoint,
+            stage: Stage::Waiting,
+            timer: None,
+            deadline: 0,
+            failures: 0,
+            errno: None,
+            cancelled: false,
+        });
+        self.try_dial(index);
     }
 
     /// From the name on.
     pub(super) fn try_dial(&mut self, index: u32) {
         if self.ctx.draining {
-            return self.refuse_dial(index, &ConnectError::Stopped, &[]);
+            return self.refuse_dial(index, &ConnectError::Stopped);
         }
         if !self.has_room() {
-            return self.refuse_dial(index, &ConnectError::Full, &[]);
+            return self.refuse_dial(index, &ConnectError::Full);
         }
         let now = self.ctx.now;
         let dial = self.ctx.dials.at(index);
@@ -75,9 +87,9 @@ impl<K: Kernel> Reactor<K> {
             Some(proxy) => (proxy.host(), proxy.port()),
             None => (target.url.host(), target.url.port()),
         };
-        match host {
-            Host::Ip(ip) => self.found(index, Ok(vec![SocketAddr::new(*ip, port)])),
-            Host::Name(name) => {
+        match host.to_query() {
+            Err(ip) => self.found(index, Ok(vec![SocketAddr::new(ip, port)])),
+            Ok(name) => {
                 self.schedule_dial(index);
                 let (name_of, handle) = (self.ctx.dials.name(index), self.ctx.handle.clone());
                 let reactor = self.ctx.index as usize;
@@ -86,8 +98,8 @@ impl<K: Kernel> Reactor<K> {
                     // at the deadline.
                     let _ = handle.put(reactor, Mail::Resolved { dial: name_of, found });
                 };
-                if self.resolver.resolve(name, port, Box::new(found)).is_err() {
-                    self.refuse_dial(index, &ConnectError::ResolverBusy, &[]);
+                if self.resolver.resolve(&name, port, Box::new(found)).is_err() {
+                    self.refuse_dial(index, &ConnectError::ResolverBusy);
                 }
             }
         }
@@ -104,8 +116,8 @@ impl<K: Kernel> Reactor<K> {
                 self.ctx.dials.at(index).stage = Stage::Connecting { left, out, next: 0 };
                 self.next_attempt(index);
             }
-            Ok(_) => self.refuse_dial(index, &ConnectError::Name("no address".into()), &[]),
-            Err(text) => self.refuse_dial(index, &ConnectError::Name(text), &[]),
+            Ok(_) => self.refuse_dial(index, &ConnectError::Name("no address".into())),
+            Err(text) => self.refuse_dial(index, &ConnectError::Name(text)),
         }
     }
 
@@ -144,7 +156,7 @@ impl<K: Kernel> Reactor<K> {
                 if !left.is_empty() {
                     self.next_attempt(index);
                 } else if idle {
-                    self.refuse_dial(index, &ConnectError::Transport(errno), &[]);
+                    self.refuse_dial(index, &ConnectError::Transport(errno));
                 }
             }
         }
@@ -165,7 +177,7 @@ impl<K: Kernel> Reactor<K> {
         };
         let Some((slot_index, slot)) = ctx.slab.insert(conn, socket, endpoint) else {
             self.kernel.close(socket, NO_SLOT);
-            return self.refuse_dial(index, &ConnectError::Full, &[]);
+            return self.refuse_dial(index, &ConnectError::Full);
         };
         slot.user = target.user;
         slot.peer = Some(to);
@@ -226,7 +238,7 @@ impl<K: Kernel> Reactor<K> {
                 self.ctx.mark_dirty(slot);
             }
             _ if dial.deadline <= now => {
-                self.refuse_dial(index, &ConnectError::TimedOut, &[]);
+                self.refuse_dial(index, &ConnectError::TimedOut);
             }
             Stage::Connecting { next, .. } if *next <= now => self.next_attempt(index),
             Stage::Connecting { .. } | Stage::Resolving => self.schedule_dial(index),
@@ -240,12 +252,30 @@ impl Context {
     ///
     /// # Errors
     /// As [`Handle::connect`](super::Handle::connect).
-    pub fn connect(&mut self, mut target: Target) -> Result<(), super::TargetError> {
+    pub fn connect(&mut self, mut target: Target) -> Result<DialId, super::TargetError> {
         if target.reactor.is_some_and(|reactor| reactor != self.index) {
             return self.handle.connect(target);
         }
         target.check()?;
-        self.dials.wanted.push_back(Arc::new(target));
+        let name = self.handle.name_dial(self.index);
+        self.dials.wanted.push_back((name, Arc::new(target)));
+        Ok(name)
+    }
+
+    /// Gives a connect up. `on_refused` follows, when this callback has returned.
+    ///
+    /// # Errors
+    /// As [`Handle::cancel_connect`](super::Handle::cancel_connect); and [`CallError::Gone`] for
+    /// what is over, if it was this reactor's.
+    pub fn cancel_connect(&mut self, dial: DialId) -> Result<(), CallError> {
+        if dial.reactor() != self.index {
+            return self.handle.cancel_connect(dial);
+        }
+        let wanted = || self.dials.wanted.iter().any(|(name, _)| *name == dial);
+        if self.dials.place(dial).is_none() && !wanted() {
+            return Err(CallError::Gone);
+        }
+        self.dials.cancels.push(dial);
         Ok(())
     }
 }

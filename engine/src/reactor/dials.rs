@@ -1,10 +1,11 @@
 //! The connections that are being made, and the attempts at each.
 
+use super::name::DialId;
 use super::target::Target;
 use super::wheel::NodeId;
 use crate::ring::{Errno, Token};
 use crate::tick::Tick;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -55,6 +56,7 @@ pub(super) enum Stage {
 
 /// A target that is being connected to, or is connected.
 pub(super) struct Dial {
+    pub(super) name: DialId,
     pub(super) target: Arc<Target>,
     pub(super) endpoint: u32,
     pub(super) stage: Stage,
@@ -65,6 +67,8 @@ pub(super) struct Dial {
     pub(super) failures: u32,
     /// How the latest attempt failed.
     pub(super) errno: Option<Errno>,
+    /// The application has given it up: no try follows.
+    pub(super) cancelled: bool,
 }
 
 /// Entries by number and generation, used again.
@@ -120,21 +124,32 @@ struct Attempt {
 /// All dials of a reactor.
 pub(super) struct Dials {
     dials: Table<Dial>,
+    /// Where they are, by the names that the application knows.
+    places: HashMap<DialId, u32>,
     attempts: Table<Attempt>,
     /// Asked for, and not begun.
-    pub(super) wanted: VecDeque<Arc<Target>>,
+    pub(super) wanted: VecDeque<(DialId, Arc<Target>)>,
     /// Names that were looked up.
     pub(super) found: Vec<(Token, Found)>,
+    /// Given up, and not told yet.
+    pub(super) cancels: Vec<DialId>,
 }
 
 impl Dials {
-    pub(super) const fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             dials: Table::new(),
+            places: HashMap::new(),
             attempts: Table::new(),
             wanted: VecDeque::new(),
             found: Vec::new(),
+            cancels: Vec::new(),
         }
+    }
+
+    /// Whether there is something for `run_dials` to do.
+    pub(super) fn are_due(&self) -> bool {
+        !(self.wanted.is_empty() && self.found.is_empty() && self.cancels.is_empty())
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -147,11 +162,21 @@ impl Dials {
     }
 
     pub(super) fn insert(&mut self, dial: Dial) -> u32 {
-        self.dials.insert(dial).slot
+        let name = dial.name;
+        let index = self.dials.insert(dial).slot;
+        self.places.insert(name, index);
+        index
     }
 
     pub(super) fn remove(&mut self, index: u32) -> Option<Dial> {
-        self.dials.remove(index)
+        let dial = self.dials.remove(index)?;
+        self.places.remove(&dial.name);
+        Some(dial)
+    }
+
+    /// Where that is; `None` when it is over.
+    pub(super) fn place(&self, name: DialId) -> Option<u32> {
+        self.places.get(&name).copied()
     }
 
     /// Panics when there is none.

@@ -3,7 +3,7 @@
 use super::ctx::Context;
 use super::gauge::Gauges;
 use super::mailbox::{Mail, Mailbox, Sender};
-use super::name::{CallError, Conn};
+use super::name::{CallError, Conn, DialId};
 use super::own::Own;
 use super::stats::{Counters, Stats};
 use super::target::{Target, TargetError};
@@ -44,6 +44,8 @@ pub(crate) struct Shared {
     stop: AtomicU64,
     /// Which reactor gets the next connection.
     next: AtomicU32,
+    /// The number of the latest connect.
+    dials: AtomicU64,
 }
 
 /// The engine as other threads see it. Calls are queued to the reactor that owns the connection;
@@ -70,6 +72,7 @@ impl Handle {
             wakers,
             stop: AtomicU64::new(0),
             next: AtomicU32::new(0),
+            dials: AtomicU64::new(0),
         }))
     }
 
@@ -150,10 +153,43 @@ impl Handle {
     /// # Errors
     /// [`TargetError::Limits`], and [`TargetError::Call`] as [`Handle::post`] has it. Nothing
     /// follows then.
-    pub fn connect(&self, mut target: Target) -> Result<(), TargetError> {
+    pub fn connect(&self, target: Target) -> Result<DialId, TargetError> {
+        let mut name = DialId::from_bits(0);
+        self.connect_as(target, |dial| name = dial)?;
+        Ok(name)
+    }
+
+    /// As [`Handle::connect`]. `named` is told the name before anything can follow, and not at all
+    /// if nothing does; it must be short.
+    ///
+    /// # Errors
+    /// As [`Handle::connect`].
+    pub fn connect_as(
+        &self,
+        mut target: Target,
+        named: impl FnOnce(DialId),
+    ) -> Result<(), TargetError> {
         target.check()?;
         let reactor = target.reactor.unwrap_or_else(|| self.next_reactor());
-        Ok(self.put(reactor as usize, Mail::Connect(Arc::new(target)))?)
+        let dial = self.name_dial(reactor);
+        let mail = Mail::Connect(dial, Arc::new(target));
+        Ok(self.put_after(reactor as usize, mail, || named(dial))?)
+    }
+
+    /// Gives a connect up, and its retries. If it is not open then, and not over, `on_refused`
+    /// follows once, as its last callback; if it is open, it stays so, and is not made again.
+    ///
+    /// # Errors
+    /// As [`Handle::post`] has them. A name of something that is over does nothing.
+    pub fn cancel_connect(&self, dial: DialId) -> Result<(), CallError> {
+        if dial.to_bits() == 0 {
+            return Err(CallError::Gone);
+        }
+        self.put(dial.reactor() as usize, Mail::CancelConnect(dial))
+    }
+
+    pub(super) fn name_dial(&self, reactor: u32) -> DialId {
+        DialId::new(reactor, 1 + self.0.dials.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Runs `job` on a reactor's thread, exactly once if it was taken, at the latest when that
@@ -292,8 +328,12 @@ impl Handle {
     }
 
     pub(super) fn put(&self, reactor: usize, mail: Mail) -> Result<(), CallError> {
+        self.put_after(reactor, mail, || ())
+    }
+
+    fn put_after(&self, reactor: usize, mail: Mail, taken: impl FnOnce()) -> Result<(), CallError> {
         let mailbox = self.0.mailboxes.get(reactor).ok_or(CallError::Gone)?;
-        if mailbox.push(mail)? {
+        if mailbox.push_after(mail, taken)? {
             self.0.wakers[reactor].wake();
         }
         Ok(())

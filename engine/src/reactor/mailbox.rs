@@ -2,7 +2,7 @@
 
 use super::ctx::Context;
 use super::dials::Found;
-use super::name::{CallError, Conn};
+use super::name::{CallError, Conn, DialId};
 use super::target::Target;
 use crate::buffer::Outgoing;
 use crate::conn::SendFlags;
@@ -31,7 +31,8 @@ pub(super) enum Mail {
     Abort { conn: Conn },
     Pause { conn: Conn, paused: bool },
     SetUser { conn: Conn, user: usize },
-    Connect(Arc<Target>),
+    Connect(DialId, Arc<Target>),
+    CancelConnect(DialId),
     Resolved { dial: Token, found: Found },
     Job(Job),
 }
@@ -103,6 +104,11 @@ impl Mailbox {
     /// Puts one in; `Ok(true)` when the reader must be woken. One always finds room where there is
     /// none, however large it is.
     pub(super) fn push(&self, mail: Mail) -> Result<bool, CallError> {
+        self.push_after(mail, || ())
+    }
+
+    /// The same; calls `taken` once it is certain to be taken, before the reader can have it.
+    pub(super) fn push_after(&self, mail: Mail, taken: impl FnOnce()) -> Result<bool, CallError> {
         let weight = mail.weight();
         let mut queue = self.lock();
         if !queue.open {
@@ -111,6 +117,7 @@ impl Mailbox {
         if queue.bytes > 0 && queue.bytes + weight > self.bytes_max {
             return Err(CallError::MailboxFull);
         }
+        taken();
         queue.bytes += weight;
         queue.mails.push_back(mail);
         drop(queue);

@@ -44,7 +44,7 @@ pub use ctx::Context;
 pub use dials::{Busy, Found, Resolve};
 pub use handle::Handle;
 pub use handler::{Cause, Closed, Handler, Message, Upgrade};
-pub use name::{CallError, Conn, Timer};
+pub use name::{CallError, Conn, DialId, Timer};
 pub use setup::{Served, Setup};
 pub use stats::Stats;
 pub use target::{ConnectError, NotConnected, Target, TargetError};
@@ -196,7 +196,8 @@ impl<K: Kernel> Reactor<K> {
         if self.handshakes.is_waiting() {
             timeout = Some(Duration::ZERO);
         }
-        if self.landings.is_deferred() || self.ctx.own.mail.has_some() {
+        let due = self.ctx.own.mail.has_some() || self.ctx.dials.are_due();
+        if self.landings.is_deferred() || due {
             timeout = Some(Duration::ZERO);
         }
         let mut completions = std::mem::take(&mut self.completions);

@@ -47,6 +47,28 @@ impl Timer {
     }
 }
 
+/// What `connect` was asked for, by value: reactor and a number of its own. It names that until the
+/// last callback of its handler, over all tries; after that, nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct DialId(u64);
+
+impl DialId {
+    pub(super) const fn new(reactor: u32, number: u64) -> Self {
+        Self((reactor as u64) << 56 | number & ((1 << 56) - 1))
+    }
+    /// As a number; 0 names nothing.
+    pub const fn to_bits(self) -> u64 {
+        self.0
+    }
+    /// From a number. Any number is safe; a wrong one names nothing.
+    pub const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+    pub(super) const fn reactor(self) -> u32 {
+        (self.0 >> 56) as u32
+    }
+}
+
 /// Why a call on a connection did nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {

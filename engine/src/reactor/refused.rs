@@ -3,7 +3,9 @@
 
 use super::Reactor;
 use super::dials::{NO_DIAL, Stage};
+use super::name::DialId;
 use super::target::{ConnectError, NotConnected, Target};
+use crate::proto::Answer;
 use crate::ring::Kernel;
 use std::sync::Arc;
 
@@ -11,8 +13,19 @@ use std::sync::Arc;
 const RETRY_MAX_MS: u32 = 30_000;
 
 impl<K: Kernel> Reactor<K> {
+    /// Ends a try, to which nobody has answered.
+    pub(super) fn refuse_dial(&mut self, index: u32, error: &ConnectError) {
+        self.refuse_dial_with(index, error, None, &[]);
+    }
+
     /// Ends a try: the application hears of it, and decides whether there is another.
-    pub(super) fn refuse_dial(&mut self, index: u32, error: &ConnectError, body: &[u8]) {
+    fn refuse_dial_with(
+        &mut self,
+        index: u32,
+        error: &ConnectError,
+        answer: Option<&Answer<'static>>,
+        body: &[u8],
+    ) {
         self.cancel_attempts(index);
         self.ctx.counters.connect_failed.add(1);
         let dial = self.ctx.dials.at(index);
@@ -23,15 +36,34 @@ impl<K: Kernel> Reactor<K> {
         let (target, endpoint) = (Arc::clone(&dial.target), dial.endpoint);
         let failures = dial.failures;
         dial.failures = failures.saturating_add(1);
-        let mut why = NotConnected { error, body, retry_ms: 0, user: target.user };
-        if !self.ctx.draining {
+        let last = dial.cancelled || self.ctx.draining;
+        let mut why = NotConnected { error, answer, body, retry_ms: 0, user: target.user };
+        if !last {
             why.retry_ms = self.delay(&target, failures);
         }
         self.endpoints.handler(endpoint).on_refused(&mut self.ctx, &mut why);
-        if why.retry_ms == 0 || self.ctx.draining {
+        if why.retry_ms == 0 || last {
             self.end_dial(index);
         } else {
             self.wake_dial(index, self.ctx.now + u64::from(why.retry_ms));
+        }
+    }
+
+    /// The application has given it up. What is open stays so, and is not made again.
+    pub(super) fn cancel_dial(&mut self, name: DialId) {
+        let Some(index) = self.ctx.dials.place(name) else { return };
+        let dial = self.ctx.dials.at(index);
+        if std::mem::replace(&mut dial.cancelled, true) {
+            return;
+        }
+        let Stage::Up(slot_index) = dial.stage else {
+            return self.refuse_dial(index, &ConnectError::Cancelled);
+        };
+        let slot = self.ctx.slab.at(slot_index);
+        if !slot.announced {
+            // `dial_refused` tells of it.
+            slot.abort = true;
+            self.ctx.mark_dirty(slot_index);
         }
     }
 
@@ -42,12 +74,14 @@ impl<K: Kernel> Reactor<K> {
         if index == NO_DIAL {
             return;
         }
-        let error = match self.ctx.draining {
-            true => ConnectError::Stopped,
-            false => ConnectError::of(slot.conn.failure(), slot.errno, slot.tls_failure()),
+        let cancelled = self.ctx.dials.at(index).cancelled;
+        let error = match (self.ctx.draining, cancelled) {
+            (true, _) => ConnectError::Stopped,
+            (_, true) => ConnectError::Cancelled,
+            _ => ConnectError::of(slot.conn.failure(), slot.errno, slot.tls_failure()),
         };
-        let body = slot.conn.refusal_body().to_vec();
-        self.refuse_dial(index, &error, &body);
+        let (answer, body) = slot.conn.take_refusal();
+        self.refuse_dial_with(index, &error, answer.as_ref(), &body);
     }
 
     /// In how many milliseconds a connection that we made, and that is over, is made again; 0: not.
@@ -57,7 +91,11 @@ impl<K: Kernel> Reactor<K> {
         if index == NO_DIAL || by_application || self.ctx.draining {
             return 0;
         }
-        let target = Arc::clone(&self.ctx.dials.at(index).target);
+        let dial = self.ctx.dials.at(index);
+        if dial.cancelled {
+            return 0;
+        }
+        let target = Arc::clone(&dial.target);
         self.delay(&target, 0)
     }
 
@@ -72,7 +110,8 @@ impl<K: Kernel> Reactor<K> {
         let dial = self.ctx.dials.at(index);
         dial.failures = 0;
         dial.stage = Stage::Waiting;
-        if retry_ms == 0 || self.ctx.draining {
+        let cancelled = dial.cancelled;
+        if retry_ms == 0 || cancelled || self.ctx.draining {
             return self.end_dial(index);
         }
         self.wake_dial(index, self.ctx.now + u64::from(retry_ms));
@@ -82,7 +121,7 @@ impl<K: Kernel> Reactor<K> {
     pub(super) fn stop_dials(&mut self) {
         self.run_dials();
         for index in self.ctx.dials.without_socket() {
-            self.refuse_dial(index, &ConnectError::Stopped, &[]);
+            self.refuse_dial(index, &ConnectError::Stopped);
         }
     }
 

@@ -3,7 +3,8 @@
 use super::handler::Handler;
 use super::name::CallError;
 use crate::conn::{Failure, Limits};
-use crate::proto::{Ask, BadAnswer, InvalidUrl, Proxy, Url};
+use crate::proto::url::{Host, split_authority};
+use crate::proto::{Answer, Ask, BadAnswer, InvalidUrl, Proxy, Url};
 use crate::ring::Errno;
 use crate::tls;
 use std::sync::Arc;
@@ -14,6 +15,8 @@ pub struct Target {
     pub(super) url: Url,
     pub(super) ask: Arc<Ask>,
     pub(super) proxy: Option<Proxy>,
+    /// Whose certificate the server must show, if another's than that of the URL's host.
+    pub(super) tls_name: Option<Host>,
     /// How to speak TLS with a `wss://` server; `None`: trusting whom the system trusts.
     pub tls: Option<tls::Client>,
     /// Who is called.
@@ -49,6 +52,12 @@ pub enum TargetError {
     /// A header that the handshake owns, or one that would break the request.
     #[error("not a header that may be sent")]
     Header,
+    /// What `Host` is to say.
+    #[error("host: {0}")]
+    Host(InvalidUrl),
+    /// The name for TLS.
+    #[error("name for TLS: {0}")]
+    TlsName(InvalidUrl),
     /// A limit is out of its range: which, and the range.
     #[error("{0}")]
     Limits(&'static str),
@@ -77,6 +86,7 @@ impl Target {
             ask: Arc::new(Ask::new(&url)),
             url,
             proxy: None,
+            tls_name: None,
             tls: None,
             handler,
             limits: Limits::default(),
@@ -102,6 +112,42 @@ impl Target {
     /// [`TargetError::Header`].
     pub fn add_header(&mut self, name: &str, value: &[u8]) -> Result<(), TargetError> {
         Arc::make_mut(&mut self.ask).add_header(name, value).map_err(|_| TargetError::Header)
+    }
+
+    /// Says `Host: host[:port]` instead of what the URL names, and expects its certificate, unless
+    /// [`Target::set_tls_name`] says whose: a server is reached by an address, or by another name.
+    ///
+    /// # Errors
+    /// [`TargetError::Host`].
+    pub fn set_host(&mut self, host: &str) -> Result<(), TargetError> {
+        let (named, port) = split_authority(host).map_err(TargetError::Host)?;
+        let authority = port.map_or_else(|| named.to_string(), |port| format!("{named}:{port}"));
+        Arc::make_mut(&mut self.ask).set_authority(authority);
+        self.tls_name.get_or_insert(named);
+        Ok(())
+    }
+
+    /// Asks for that name in TLS (a name, or an address, an IPv6 one in brackets), and expects its
+    /// certificate.
+    ///
+    /// # Errors
+    /// [`TargetError::TlsName`].
+    pub fn set_tls_name(&mut self, name: &str) -> Result<(), TargetError> {
+        self.tls_name = match split_authority(name).map_err(TargetError::TlsName)? {
+            (name, None) => Some(name),
+            (_, Some(_)) => return Err(TargetError::TlsName(InvalidUrl::Port)),
+        };
+        Ok(())
+    }
+
+    /// Whom the server's certificate must be for.
+    #[cfg(feature = "tls")]
+    pub(super) fn server_name(&self) -> String {
+        match self.tls_name.as_ref().unwrap_or(self.url.host()) {
+            Host::Name(name) => name.clone(),
+            Host::Ip(ip) => ip.to_string(),
+            Host::Zoned(ip, _) => ip.to_string(),
+        }
     }
 
     /// Whether each value is in its range. Fills in what `wss://` needs.
@@ -159,6 +205,9 @@ pub enum ConnectError {
     /// The engine is stopping.
     #[error("the engine is stopping")]
     Stopped,
+    /// The application has given it up.
+    #[error("cancelled")]
+    Cancelled,
 }
 
 impl ConnectError {
@@ -193,7 +242,9 @@ impl ConnectError {
 pub struct NotConnected<'a> {
     /// Why.
     pub error: &'a ConnectError,
-    /// The first bytes of the body of the answer, at most 1 KiB; empty if there was none.
+    /// The answer that opened nothing, of the server or the proxy; `None` if none came.
+    pub answer: Option<&'a Answer<'static>>,
+    /// The first bytes of its body, at most 1 KiB; empty if there was none.
     pub body: &'a [u8],
     /// In how many milliseconds it is tried again; 0: not. Yours to change.
     pub retry_ms: u32,

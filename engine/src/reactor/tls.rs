@@ -20,7 +20,6 @@ use super::setup::Served;
 use super::slab::{EndsBy, Phase, Slot};
 use crate::buffer::{Batch, Pool};
 use crate::conn::{Disposition, Failure};
-use crate::proto::url::Host;
 use crate::ring::{Kernel, Lease, Token};
 use crate::tls::{Server, Session};
 use std::collections::VecDeque;
@@ -267,10 +266,7 @@ pub(super) fn begins(ctx: &mut Context, index: u32) -> bool {
     if slot.tls.is_some() {
         return false;
     }
-    let name = match target.url.host() {
-        Host::Name(name) => name.to_string(),
-        Host::Ip(ip) => ip.to_string(),
-    };
+    let name = target.server_name();
     match Session::client(settings, &name, &mut ctx.pool) {
         Ok(session) => slot.tls = Some(Link::new(session, slot.sending)),
         Err(_) => (slot.abort, slot.ends_by) = (true, EndsBy::Tls),

@@ -96,7 +96,13 @@ impl Context {
             Mail::Abort { conn } => (conn, self.abort(conn)),
             Mail::Pause { conn, paused } => (conn, self.set_paused(conn, paused)),
             Mail::SetUser { conn, user } => (conn, self.set_user(conn, user)),
-            Mail::Connect(target) => return self.dials.wanted.push_back(target),
+            Mail::Connect(dial, target) => return self.dials.wanted.push_back((dial, target)),
+            Mail::CancelConnect(dial) => {
+                if self.cancel_connect(dial).is_err() {
+                    self.counters.forward_dropped.add(1);
+                }
+                return;
+            }
             Mail::Resolved { dial, found } => return self.dials.found.push((dial, found)),
             Mail::Job(job) => return job(self),
         };

@@ -148,7 +148,9 @@ fn an_engine_may_connect_to_itself() {
     let port = engine.listen(at).expect("a free port");
     engine.start().expect("io_uring");
     let (target, told) = target(&format!("ws://127.0.0.1:{port}/"));
-    let job = Box::new(move |ctx: &mut Context| ctx.connect(target).expect("taken"));
+    let job = Box::new(move |ctx: &mut Context| {
+        ctx.connect(target).expect("taken");
+    });
     engine.handle().post(1, job).expect("taken");
     for expected in [Heard::Open, Heard::Message(b"hello".to_vec())] {
         assert_eq!(next(&told), expected);
