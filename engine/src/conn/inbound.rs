@@ -169,7 +169,7 @@ impl Inbound {
         let data = if last && self.bytes.is_empty() {
             Data::Lent(data)
         } else {
-            self.append(data, env);
+            self.append(data, true, env);
             if !last {
                 return Ok(None);
             }
@@ -267,7 +267,7 @@ impl Inbound {
         if last && data.len() as u64 == header.len {
             return Some(Found::Control { opcode, payload: Data::Lent(data) });
         }
-        self.append(data, env);
+        self.append(data, false, env);
         // At most 125 (RFC 6455 §5.5), and so many are there now.
         let start = self.bytes.len().saturating_sub(header.len as usize);
         last.then(|| Found::Control {
@@ -277,8 +277,9 @@ impl Inbound {
     }
 
     /// Copies a piece. The peer's word for a length reserves nothing: memory at most doubles with
-    /// what has come, and is made to fit once half of it is there.
-    pub(super) fn append(&mut self, data: &[u8], env: &mut Env<'_>) {
+    /// what has come, and is made to fit once half of a message is there. Before its last frame that
+    /// is not known: memory made to fit each of many small fragments would be moved with each.
+    pub(super) fn append(&mut self, data: &[u8], of_message: bool, env: &mut Env<'_>) {
         if data.is_empty() {
             return;
         }
@@ -287,8 +288,9 @@ impl Inbound {
         }
         let come = self.bytes.len() + data.len();
         if come > self.bytes.capacity() {
-            let left = usize::try_from(self.reader.remaining()).unwrap_or(usize::MAX);
-            let room = match left <= come {
+            let (left, _, last) = self.reader.rest();
+            let left = usize::try_from(left).unwrap_or(usize::MAX);
+            let room = match of_message && last && left <= come {
                 true => come + left,
                 false => come.max(2 * self.bytes.capacity()),
             };

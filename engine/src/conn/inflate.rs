@@ -36,7 +36,7 @@ impl Inbound {
         let inflated = if last && self.bytes.is_empty() {
             self.inflate(data, env)?
         } else {
-            self.append(data, env);
+            self.append(data, true, env);
             if !last {
                 return Ok(None);
             }

@@ -134,7 +134,7 @@ fn what_is_open_stays_so_and_is_not_made_again() {
             &self,
             ctx: &mut Context,
             conn: Conn,
-            closed: &ringws_engine::reactor::Closed<'_>,
+            closed: &mut ringws_engine::reactor::Closed<'_>,
         ) {
             self.0.on_close(ctx, conn, closed);
         }

@@ -136,3 +136,40 @@ fn the_answers_to_our_own_pings_are_not_the_applications() {
     let expected = vec![Got::Pong(b"".to_vec()), Got::Pong(b"mine".to_vec())];
     assert_eq!(bench.feed(&pongs), (expected, None));
 }
+
+/// Each fragment costs the same, however many there were: what has come is copied once, and moved
+/// only when its memory doubles, whatever comes between.
+#[test]
+fn work_per_continuation_does_not_grow() {
+    const COUNT: usize = 32_000;
+    let ping = frame(0x89, "between two of them");
+    for (first, stream, pings) in
+        [(0x01, false, false), (0x02, false, false), (0x02, false, true), (0x01, true, false)]
+    {
+        let mut bench =
+            Bench::open(Limits { fragments_max: u32::MAX, stream, ..Limits::default() });
+        let (mut capacity, mut moves) = (0, 0);
+        let mut feed = |bench: &mut Bench, bytes: &[u8]| {
+            let (got, failure) = bench.feed(bytes);
+            assert_eq!(failure, None);
+            let now = bench.conn.inbound.capacity();
+            moves += usize::from(std::mem::replace(&mut capacity, now) < now);
+            got.len()
+        };
+        let mut parts = feed(&mut bench, &frame(first, "x"));
+        for _ in 0..COUNT {
+            parts += feed(&mut bench, &frame(0x00, "y"));
+            if pings {
+                // Cut, so that it is collected behind what has come of the message.
+                parts += feed(&mut bench, &ping[..9]) + feed(&mut bench, &ping[9..]);
+                bench.sent();
+            }
+        }
+        parts += feed(&mut bench, &frame(0x80, "z"));
+        assert_eq!(parts, if stream { COUNT + 2 } else { 1 });
+        let of_pings = if pings { COUNT * (ping.len() - 6) } else { 0 };
+        let copied = if stream { 0 } else { COUNT + 2 + of_pings };
+        assert_eq!(bench.copied, copied as u64, "each byte once");
+        assert!(moves <= 8, "moved {moves} times");
+    }
+}
