@@ -167,6 +167,10 @@ impl Inbound {
         let (before, last) = data.split_at(here.saturating_sub(1));
         let step = inflater.step(before, &mut out)?;
         let (mut read, mut written) = (step.read, step.written);
+        if read == before.len() && written < out.len() {
+            // All of it is out. The last byte goes with it, so that the end is no part of its own.
+            out.resize(out.len().max(written + HELD_MAX), 0);
+        }
         let mut ended = false;
         if let Some(room) = out.get_mut(written..).filter(|room| room.len() >= HELD_MAX) {
             let step = inflater.step(last, room)?;

@@ -224,6 +224,40 @@ fn with_takeover_messages_refer_to_those_before() {
     }
 }
 
+/// However the parts fall, the last of them says so. It is empty only if what came last on the wire
+/// brought nothing but the end.
+#[test]
+fn the_last_part_of_a_stream_ends_the_message() {
+    let limits = Limits { stream: true, message_max: 1 << 20, ..limits() };
+    for len in [156_400, 65_535, 65_536, 65_537, 131_072, 196_608] {
+        let message = text(len);
+        let bytes = frame(0xC1, compressed(&message));
+        for cut in [1, 13, 4_096, bytes.len()] {
+            let (mut bench, _) = open(limits, "permessage-deflate");
+            let mut got = Vec::new();
+            for chunk in bytes.chunks(cut) {
+                let (more, failure) = bench.feed(chunk);
+                assert_eq!(failure, None);
+                got.extend(more);
+            }
+            let ends: Vec<_> = got
+                .iter()
+                .map(|part| match part {
+                    Got::Message { data, last, .. } => (data.is_empty(), *last),
+                    other => panic!("{other:?}"),
+                })
+                .collect();
+            let parts = ends.len();
+            let last = ends.iter().position(|(_, last)| *last);
+            assert_eq!(last, Some(parts - 1), "{len} bytes in parts of {cut}");
+            let empty = ends.iter().position(|(empty, _)| *empty);
+            let allowed = (cut < bytes.len()).then_some(parts - 1);
+            assert!(empty.is_none() || empty == allowed, "{len} bytes in parts of {cut}");
+            assert_eq!(join(&got), [message.clone()]);
+        }
+    }
+}
+
 #[test]
 fn past_the_budget_nothing_is_remembered() {
     let deflate = Some(Deflate { takeover: true, ..Deflate::default() });
