@@ -166,6 +166,21 @@ fn a_masked_frame_of_a_server_fails() {
     assert_eq!(bench.conn.disposition(), Disposition::Finish, "who fails it, ends it");
 }
 
+/// Compression was not negotiated, or not even offered.
+#[test]
+fn a_reserved_bit_that_nobody_agreed_on_fails() {
+    let offering = Limits { deflate: Some(crate::conn::Deflate::default()), ..Limits::default() };
+    for limits in [Limits::default(), offering] {
+        for first in [0xC1, 0xC2, 0x41, 0xA1, 0x91, 0xC9] {
+            let mut bench = opened(limits);
+            let failure = Some(Failure::Violation(Violation::ReservedBits));
+            assert_eq!(bench.feed(&plain(first, b"x")), (vec![], failure), "{first:x}");
+            let close = unmasked(&bench.sent());
+            assert_eq!((close[0].0, &close[0].2[..]), (0x88, &close_payload(1002, "")[..]));
+        }
+    }
+}
+
 #[test]
 fn the_server_ends_tcp_first() {
     for ours_first in [true, false] {
