@@ -1,7 +1,7 @@
 //! The end of a ring: nothing that the kernel may still touch is freed.
 
 use super::Token;
-use super::dispatch::{outcome, own};
+use super::dispatch::{goes_on, outcome, own};
 use super::op::{Op, numbers};
 use super::uring::{Sockets, Uring};
 use io_uring::types::CancelBuilder;
@@ -39,7 +39,7 @@ impl Uring {
     /// Takes a completion that nobody will hear of.
     fn discard(&mut self, entry: &cqueue::Entry) {
         let op = Op::parse(entry.user_data());
-        if !cqueue::more(entry.flags()) && op != Some(Op::Woken) {
+        if !goes_on(op, entry) && op != Some(Op::Woken) {
             self.queue.ended();
         }
         let (_, low) = numbers(entry.user_data());
