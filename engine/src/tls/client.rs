@@ -4,10 +4,13 @@ use super::pem::system_roots;
 use super::{ALPN, Error, Identity, Pem};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ClientConfig, Resumption, WebPkiServerVerifier};
-use rustls::crypto::aws_lc_rs;
+use rustls::crypto::{
+    CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls12_signature,
+    verify_tls13_signature,
+};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::version::{TLS12, TLS13};
-use rustls::{CertificateError, DigitallySignedStruct, SignatureScheme};
+use rustls::{CertificateError, DigitallySignedStruct, OtherError, SignatureScheme};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// Servers whose tickets a client keeps, to resume.
@@ -22,6 +25,9 @@ pub type Verify = Arc<dyn Fn(&[u8]) -> bool + Send + Sync>;
 pub struct ClientSettings {
     /// Who must have issued the server's certificate; `None`: whom the system trusts.
     pub roots: Option<Pem>,
+    /// The server's own certificate, or one of several: exactly this is accepted, whoever has issued
+    /// it, for whatever name and time, and whatever it says of itself. Not together with `roots`.
+    pub pinned: Option<Pem>,
     /// Shown to servers that ask for one.
     pub identity: Option<Identity>,
     /// Has the last word on the server's certificate.
@@ -79,20 +85,15 @@ impl Client {
 
 fn build(settings: &ClientSettings) -> Result<ClientConfig, Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let roots = match &settings.roots {
-        Some(pem) => pem.roots()?,
-        None => system_roots()?,
-    };
-    let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
-        .build()
-        .map_err(|error| Error::Other(error.to_string()))?;
+    let trust = Trust::new(settings, &provider)?;
     let versions = if settings.only_1_3 { &[&TLS13][..] } else { &[&TLS13, &TLS12] };
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(versions)
         .map_err(|error| Error::Other(error.to_string()))?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Verifier {
-            inner,
+            trust,
+            algorithms: provider.signature_verification_algorithms,
             verify: settings.verify.clone(),
         }));
     let mut config = match &settings.identity {
@@ -113,15 +114,44 @@ fn build(settings: &ClientSettings) -> Result<ClientConfig, Error> {
     Ok(config)
 }
 
-/// The usual verification (chain, time, name), then the application's.
+/// Which certificates are accepted.
+#[derive(Debug)]
+enum Trust {
+    /// Those that lead to a root, are valid now, and have the server's name.
+    Issued(Arc<WebPkiServerVerifier>),
+    /// Those that are equal to one of these.
+    Pinned(Vec<CertificateDer<'static>>),
+}
+
+impl Trust {
+    fn new(settings: &ClientSettings, provider: &Arc<CryptoProvider>) -> Result<Self, Error> {
+        let roots = match (&settings.pinned, &settings.roots) {
+            (Some(_), Some(_)) => {
+                let text = "a certificate is pinned, so that no roots are asked: give one of both";
+                return Err(Error::Other(text.into()));
+            }
+            (Some(pem), None) => return Ok(Self::Pinned(pem.end_entities()?)),
+            (None, Some(pem)) => pem.roots()?,
+            (None, None) => system_roots()?,
+        };
+        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
+            .build()
+            .map(Self::Issued)
+            .map_err(|error| Error::Other(error.to_string()))
+    }
+}
+
+/// Our trust, then the application's. That the server has the certificate's key is seen by its
+/// signature, in either case.
 struct Verifier {
-    inner: Arc<WebPkiServerVerifier>,
+    trust: Trust,
+    algorithms: WebPkiSupportedAlgorithms,
     verify: Option<Verify>,
 }
 
 impl std::fmt::Debug for Verifier {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Verifier").field("inner", &self.inner).finish()
+        f.debug_struct("Verifier").field("trust", &self.trust).finish()
     }
 }
 
@@ -134,11 +164,19 @@ impl ServerCertVerifier for Verifier {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let verified = self.inner.verify_server_cert(end_entity, intermediates, name, ocsp, now)?;
+        match &self.trust {
+            Trust::Issued(roots) => {
+                roots.verify_server_cert(end_entity, intermediates, name, ocsp, now)?;
+            }
+            Trust::Pinned(pinned) if pinned.contains(end_entity) => {}
+            Trust::Pinned(_) => {
+                return Err(CertificateError::Other(OtherError(Arc::new(NotPinned))).into());
+            }
+        }
         if self.verify.as_ref().is_some_and(|verify| !verify(end_entity)) {
             return Err(CertificateError::ApplicationVerificationFailure.into());
         }
-        Ok(verified)
+        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -147,7 +185,7 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.inner.verify_tls12_signature(message, certificate, signed)
+        verify_tls12_signature(message, certificate, signed, &self.algorithms)
     }
 
     fn verify_tls13_signature(
@@ -156,10 +194,22 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.inner.verify_tls13_signature(message, certificate, signed)
+        verify_tls13_signature(message, certificate, signed, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.inner.supported_verify_schemes()
+        self.algorithms.supported_schemes()
+    }
+}
+
+/// Why a certificate is refused.
+#[derive(thiserror::Error)]
+#[error("not the certificate that is pinned")]
+struct NotPinned;
+
+impl std::fmt::Debug for NotPinned {
+    /// Where rustls says why, it says it so.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
     }
 }

@@ -68,6 +68,18 @@ impl Pem {
         }
     }
 
+    /// The certificates in it as those of servers, which can be told from others.
+    pub(super) fn end_entities(&self) -> Result<Vec<CertificateDer<'static>>, Error> {
+        let all = self.certificates()?;
+        for certificate in &all {
+            // One that cannot be read cannot prove its key either.
+            webpki::EndEntityCert::try_from(certificate).map_err(|error| {
+                Error::BadCertificate { what: self.name(), why: error.to_string() }
+            })?;
+        }
+        Ok(all)
+    }
+
     /// The certificates in it as those that others must be issued by.
     pub(super) fn roots(&self) -> Result<RootCertStore, Error> {
         let mut roots = RootCertStore::empty();

@@ -7,7 +7,7 @@ use ringws_engine::conn::SendFlags;
 use ringws_engine::engine::Engine;
 use ringws_engine::proto::{CloseCode, Opcode};
 use ringws_engine::reactor::{Closed, Conn, Context, Handler, Message, NotConnected, Target};
-use ringws_engine::tls::{Client, ClientCertificate, ClientSettings, ServerSettings};
+use ringws_engine::tls::{Client, ClientCertificate, ClientSettings, Pem, ServerSettings};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -216,4 +216,91 @@ fn a_server_that_says_nothing_or_something_else() {
     let why = refused(&engine, &url, &trusting(&authority));
     assert!(why.starts_with("TLS: "), "{why}");
     other.join().unwrap();
+}
+
+/// As `openssl req -x509` makes it: self-signed, a CA, without an alternative name.
+fn self_signed() -> Certified {
+    let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    params.distinguished_name.push(rcgen::DnType::CommonName, "localhost");
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let chain = params.self_signed(&key).unwrap().pem();
+    Certified { chain, key: key.serialize_pem() }
+}
+
+fn pinning(certified: &Certified) -> ClientSettings {
+    let pinned = Pem::Bytes(certified.chain.clone().into_bytes());
+    ClientSettings { pinned: Some(pinned), ..ClientSettings::default() }
+}
+
+#[test]
+fn a_certificate_is_pinned() {
+    let (own, other) = (self_signed(), self_signed());
+    let service = Service::new(&settings(&[&own]));
+    let engine = started();
+    let url = format!("wss://localhost:{}/", service.port);
+    let roots = Some(Pem::Bytes(own.chain.clone().into_bytes()));
+    let why =
+        refused(&engine, &url, &ClientSettings { roots: roots.clone(), ..Default::default() });
+    assert!(why.contains("CaUsedAsEndEntity"), "{why}");
+    for url in [&url, &url.replace("localhost", "127.0.0.1")] {
+        for only_1_3 in [false, true] {
+            let settings = ClientSettings { only_1_3, ..pinning(&own) };
+            let (target, told) = target(url, &settings);
+            engine.connect(target).unwrap();
+            echoes(&told);
+        }
+    }
+    let why = refused(&engine, &url, &pinning(&other));
+    assert!(why.contains("not the certificate that is pinned"), "{why}");
+    let verify: Option<ringws_engine::tls::Verify> = Some(Arc::new(|_| false));
+    let why = refused(&engine, &url, &ClientSettings { verify, ..pinning(&own) });
+    assert!(why.contains("ApplicationVerificationFailure"), "{why}");
+    assert!(Client::new(&ClientSettings { roots, ..pinning(&own) }).is_err(), "one of both");
+}
+
+/// Everybody can show a certificate; only its owner can sign.
+#[test]
+fn who_shows_the_pinned_certificate_must_have_its_key() {
+    let (own, other) = (self_signed(), self_signed());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let key = provider.key_provider.load_private_key(other.key_der()).unwrap();
+    let shown = rustls::sign::CertifiedKey::new(vec![own.der()], key);
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let resolver = Arc::new(rustls::sign::SingleCertAndKey::from(shown.clone()));
+        let config = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_no_client_auth()
+            .with_cert_resolver(resolver);
+        let mut conn = rustls::ServerConnection::new(Arc::new(config)).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("wss://{}/", listener.local_addr().unwrap());
+        let server = thread::spawn(move || {
+            let mut stream = listener.accept().unwrap().0;
+            while conn.is_handshaking() && conn.complete_io(&mut stream).is_ok() {}
+        });
+        let why = refused(&started(), &url, &pinning(&own));
+        assert!(why.contains("BadSignature"), "{why}");
+        server.join().unwrap();
+    }
+}
+
+/// A server that is reached by its address, and by a name that is not its certificate's.
+#[test]
+fn the_name_can_be_another_than_the_urls() {
+    let authority = Authority::new("test");
+    let service = Service::new(&settings(&[&authority.issue(&["edge.example"])]));
+    let engine = started();
+    let url = format!("wss://127.0.0.1:{}/", service.port);
+    let names = [(Some("edge.example"), None), (Some("o.example:8443"), Some("edge.example"))];
+    for (host, tls_name) in names.into_iter().chain([(None, Some("edge.example"))]) {
+        let (mut target, told) = target(&url, &trusting(&authority));
+        host.map(|host| target.set_host(host).unwrap());
+        tls_name.map(|name| target.set_tls_name(name).unwrap());
+        engine.connect(target).unwrap();
+        echoes(&told);
+    }
+    let why = refused(&engine, &url, &trusting(&authority));
+    assert!(why.contains("not valid for name"), "{why}");
 }
