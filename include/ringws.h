@@ -116,6 +116,8 @@ typedef enum { /* what a call answers; negative is failure */
   RWS_E_REFUSED = -13,    /* the server, or a proxy, has refused, or does not speak the protocol */
 } rws_status;
 
+/* the answer of a server that has refused; lent to on_refused */
+typedef struct rws_answer rws_answer;
 typedef struct rws_buf rws_buf;         /* an immutable outgoing message, framed once; refcounted */
 typedef struct rws_engine rws_engine;   /* N reactors: one thread and one ring each */
 typedef struct rws_reactor rws_reactor; /* the reactor of the thread you are called on; lent */
@@ -181,10 +183,13 @@ typedef struct { /* how a connection ended */
 } rws_close_info;
 
 typedef struct { /* why there is no connection */
-  rws_error error;   /* RWS_E_REFUSED: an answer other than 101, or one that breaks the protocol */
-  int http_status;   /* of the server's answer, or the proxy's; 0: none came */
-  uint32_t retry_ms; /* when it is tried again, 0: not; yours to change */
-  rws_bytes body;    /* first bytes of the answer's body, at most 1 KiB; borrowed */
+  /* RWS_E_REFUSED: an answer other than 101, or one that breaks the protocol */
+  rws_error error;
+  int http_status;          /* of the server's answer, or the proxy's; 0: none came */
+  uint32_t retry_ms;        /* when it is tried again, 0: not; yours to change */
+  /* first bytes of the answer's body, without chunked framing, at most 1 KiB; borrowed */
+  rws_bytes body;
+  const rws_answer *answer; /* for rws_refusal_header; NULL: none came */
 } rws_refusal;
 
 typedef struct { /* what you are called for; NULL: not called */
@@ -282,7 +287,9 @@ typedef struct { /* all since the start, except connections and codec_memory */
 typedef struct { /* what to connect to */
   uint32_t size;                  /* RWS_INIT */
   uint32_t reactor;               /* + 1; 0: each in turn */
-  const char *url;                /* `ws://host[:port][/path][?query]`, or `wss://` */
+  /* `ws://host[:port][/path][?query]`, or `wss://`; percent-encoded for you where browsers do it.
+   * An address may have a zone: `[fe80::1%25eth0]` */
+  const char *url;
   const char *protocols;          /* subprotocols to offer, "a, b"; NULL: none */
   /* "Name: value", several with "\r\n" or "\n" between them; NULL: none */
   const char *headers;
@@ -299,7 +306,16 @@ typedef struct { /* what to connect to */
   uint32_t retry_min_ms;
   uint32_t retry_max_ms;          /* what it grows to; default 30 000 */
   uint32_t reserved;              /* 0 */
+  /* `host[:port]`: what the Host header says, and whose certificate is expected, if another than
+   * the url names (which may then be an address); NULL: that of the url */
+  const char *host;
+  /* the name asked for in TLS, whose certificate is expected; NULL: that of host, or of the url */
+  const char *tls_name;
 } rws_target;
+
+typedef struct { /* what rws_engine_connect was asked for; 0 is never one */
+  uint64_t id; /* to compare and to print */
+} rws_dial;
 
 typedef struct { /* a timer of one reactor; 0 is never one */
   uint64_t id; /* to compare and to print */
@@ -314,19 +330,25 @@ typedef struct {
 } rws_identity;
 
 typedef struct { /* one side of TLS; NULL: all defaults */
-  uint32_t size;          /* RWS_INIT */
-  uint32_t flags;         /* RWS_TLS_* */
+  uint32_t size;           /* RWS_INIT */
+  uint32_t flags;          /* RWS_TLS_* */
   /* copied. A server shows the one whose certificate has the name that is asked for, exact ones
    * before wildcards, or else the first; a client has at most one */
   const rws_identity *identities;
-  size_t identities_len;  /* how many */
-  /* who must have issued the peer's certificate; of a client by default whom the system trusts */
+  size_t identities_len;   /* how many */
+  /* Who must have issued the peer's certificate; of a client by default whom the system trusts.
+   * A server's certificate must also have its name among the alternative ones (not only as CN),
+   * be valid now, and be no CA itself: plain openssl req -x509 makes one that is: pin that. */
   rws_bytes roots_pem;
-  const char *roots_file; /* read now, if roots_pem is empty */
+  const char *roots_file;  /* read now, if roots_pem is empty */
   /* client: has the last word on a server's certificate that is valid; 0 refuses it. Called on
    * reactors' threads */
   int (*verify)(rws_bytes certificate_der, void *user);
-  void *user;             /* handed to verify */
+  void *user;              /* handed to verify */
+  /* client: the server's own certificate, or several: exactly these are accepted, whoever issued
+   * them, for whatever name and time; a self-signed one of openssl req -x509, say. Not with roots */
+  rws_bytes pinned_pem;
+  const char *pinned_file; /* read now, if pinned_pem is empty */
 } rws_tls_config;
 
 #ifdef __cplusplus
@@ -375,11 +397,19 @@ rws_status rws_engine_post(rws_engine *e, uint32_t reactor, void (*fn)(rws_react
 /* Connections to servers. */
 
 /* Connects to a server, after the start; any thread, in callbacks too. RWS_OK: on_open follows, or
- * on_refused. */
-rws_status rws_engine_connect(rws_engine *e, const rws_target *to, rws_error *err);
+ * on_refused. out: for rws_engine_connect_cancel, written before anything follows; may be NULL. */
+rws_status rws_engine_connect(rws_engine *e, const rws_target *to, rws_dial *out, rws_error *err);
+/* Gives a connect up, and its retries; any thread, in callbacks too. RWS_OK: handed over. If it is
+ * not open by then, on_refused follows once, with RWS_E_GONE, and no other try. If it is open it
+ * stays so, and is not made again. If it is over, nothing follows. RWS_E_GONE: never a dial;
+ * RWS_E_FULL: too much mail, try again; RWS_E_STATE: the engine has stopped. */
+rws_status rws_engine_connect_cancel(rws_engine *e, rws_dial d);
 /* Inside on_open of a connection that rws_engine_connect made: the first header of that name in
  * the server's answer, whatever its case. Borrowed; {NULL, 0} if absent. */
 rws_bytes rws_answer_header(rws_reactor *r, rws_conn c, const char *name);
+/* Inside on_refused: the first header of that name in the answer that has refused, whatever its
+ * case: Location, Retry-After, WWW-Authenticate. Borrowed; {NULL, 0} if absent. */
+rws_bytes rws_refusal_header(const rws_refusal *why, const char *name);
 
 /* Inside a callback. What is queued for a connection leaves in one send when the batch of
  * events ends. A connection of another reactor works too; the call is then forwarded, and
@@ -460,6 +490,9 @@ RWS_MUST_USE rws_status rws_tls_server(rws_bytes cert_chain_pem, rws_bytes key_p
                                        rws_error *err);
 /* A client that trusts those roots; none: whom the system trusts. */
 RWS_MUST_USE rws_status rws_tls_client(rws_bytes roots_pem, rws_tls **out, rws_error *err);
+/* A client that accepts exactly this certificate of a server, self-signed or not, whatever its name
+ * is. RWS_E_INVALID: not a certificate in PEM. */
+RWS_MUST_USE rws_status rws_tls_client_pinned(rws_bytes pinned_pem, rws_tls **out, rws_error *err);
 /* For endpoints. err says what is wrong with which certificate or key. */
 RWS_MUST_USE rws_status rws_tls_server_new(const rws_tls_config *config, rws_tls **out,
                                            rws_error *err);

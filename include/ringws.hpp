@@ -123,6 +123,11 @@ class tls {
     rws_tls *made = nullptr;
     return rws_tls_client(bytes(roots_pem), &made, err) < 0 ? tls() : tls(made);
   }
+  // Accepts exactly this certificate of a server.
+  static tls client_pinned(std::string_view pinned_pem, rws_error *err = nullptr) noexcept {
+    rws_tls *made = nullptr;
+    return rws_tls_client_pinned(bytes(pinned_pem), &made, err) < 0 ? tls() : tls(made);
+  }
   static tls client(const rws_tls_config &config, rws_error *err = nullptr) noexcept {
     rws_tls *made = nullptr;
     return rws_tls_client_new(&config, &made, err) < 0 ? tls() : tls(made);
@@ -199,8 +204,10 @@ class handle {
   // is used again after an on_close: it must live until an on_close or on_refused with retry_ms 0
   // has returned, or the engine has been freed.
   template <class H>
-  RWS_MUST_USE rws_status try_connect(rws_target to, H &handler,
-                                      rws_error *err = nullptr) const noexcept;
+  RWS_MUST_USE rws_status try_connect(rws_target to, H &handler, rws_error *err = nullptr,
+                                      rws_dial *out = nullptr) const noexcept;
+  // Gives it up, and its retries: on_refused follows, unless it is open.
+  rws_status cancel_connect(rws_dial d) const noexcept { return rws_engine_connect_cancel(e_, d); }
   void stop(std::uint32_t grace_ms = 5000) const noexcept { rws_engine_stop(e_, grace_ms); }
 };
 
@@ -228,6 +235,10 @@ class reactor {
   void resume(rws_conn c) const noexcept { (void)rws_resume(r_, c); }
   std::size_t buffered(rws_conn c) const noexcept { return rws_buffered(r_, c); }
   rws_status peer(rws_conn c, rws_address &out) const noexcept { return rws_peer(r_, c, &out); }
+  // In on_refused; an absent header has data() == nullptr.
+  std::string_view refusal_header(const rws_refusal &why, const char *name) const noexcept {
+    return view(rws_refusal_header(&why, name));
+  }
   // In on_open of a connection that was made with connect. An absent header has
   // data() == nullptr.
   std::string_view answer_header(rws_conn c, const char *name) const noexcept {
@@ -423,11 +434,12 @@ template <class H> rws_callbacks callbacks() noexcept {
 }
 
 template <class H>
-rws_status handle::try_connect(rws_target to, H &handler, rws_error *err) const noexcept {
+rws_status handle::try_connect(rws_target to, H &handler, rws_error *err,
+                               rws_dial *out) const noexcept {
   const rws_callbacks cb = callbacks<H>();
   to.callbacks = &cb;
   to.user = std::addressof(handler);
-  return rws_engine_connect(e_, &to, err);
+  return rws_engine_connect(e_, &to, out, err);
 }
 
 // Puts those of on_start(rws::reactor), on_stop(rws::reactor) and on_log(int, std::string_view)
@@ -519,14 +531,16 @@ class engine : public handle {
     at.options = &options;
     return listen(at, handler);
   }
-  template <class H> void connect(const rws_target &to, H &handler) {
+  template <class H> rws_dial connect(const rws_target &to, H &handler) {
     rws_error err;
-    check(try_connect(to, handler, &err), err);
+    rws_dial made{};
+    check(try_connect(to, handler, &err, &made), err);
+    return made;
   }
-  template <class H> void connect(const char *url, H &handler) {
+  template <class H> rws_dial connect(const char *url, H &handler) {
     rws_target to = RWS_INIT(rws_target);
     to.url = url;
-    connect(to, handler);
+    return connect(to, handler);
   }
   void start() {
     rws_error err;

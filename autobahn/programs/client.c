@@ -25,7 +25,7 @@ static void go(void) {
     snprintf(url, sizeof url, "%s/runCase?case=%u&agent=%s", run.url, run.step, run.agent);
   else snprintf(url, sizeof url, "%s/updateReports?agent=%s", run.url, run.agent);
   run.to.url = url;
-  if (rws_engine_connect(run.engine, &run.to, &err) < 0) fail(err.text);
+  if (rws_engine_connect(run.engine, &run.to, NULL, &err) < 0) fail(err.text);
 }
 
 static void on_message(rws_reactor *r, rws_conn c, const rws_message *m, void *user) {

@@ -114,7 +114,7 @@ static void on_close(rws_reactor *r, rws_conn c, rws_close_info *info, void *use
   passed();
   run.done = run.step > CLOSE_THEIRS;
   if (run.done) rws_engine_stop(run.engine, 0);
-  else if (rws_engine_connect(run.engine, &run.to, &err) < 0) fail(err.text);
+  else if (rws_engine_connect(run.engine, &run.to, NULL, &err) < 0) fail(err.text);
 }
 static void on_refused(rws_reactor *r, rws_refusal *why, void *user) {
   (void)r, (void)user;
@@ -151,7 +151,7 @@ int main(int argc, char **argv) {
   rws_error err;
   if ((tls.roots_file && rws_tls_client_new(&tls, &run.to.tls, &err) < 0) ||
       rws_engine_new(&config, &run.engine, &err) < 0 || rws_engine_start(run.engine, &err) < 0 ||
-      rws_engine_connect(run.engine, &run.to, &err) < 0)
+      rws_engine_connect(run.engine, &run.to, NULL, &err) < 0)
     return fprintf(stderr, "%s\n", err.text), 1;
   if (rws_engine_wait(run.engine) < 0) run.done = false;
   rws_engine_free(run.engine);

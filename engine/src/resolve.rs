@@ -137,6 +137,26 @@ mod tests {
         }
     }
 
+    /// RFC 6874: zones are for the system to know.
+    #[test]
+    fn zones_become_numbers() {
+        let resolver = Resolver::default();
+        let (tell, told) = channel();
+        for (name, scope) in [("fe80::1%1", Some(1)), ("fe80::1%lo", Some(1)), ("fe80::1%no", None)]
+        {
+            let tell = tell.clone();
+            let found = move |found: Found| tell.send(found).expect("somebody listens");
+            resolver.resolve(name, 7, Box::new(found)).expect("room");
+            let found = told.recv_timeout(Duration::from_secs(60)).expect("an answer");
+            let first = found.ok().and_then(|all| all.first().copied());
+            let scopes = first.map(|at| match at {
+                std::net::SocketAddr::V6(at) => at.scope_id(),
+                at => panic!("{at}"),
+            });
+            assert_eq!(scopes, scope, "{name}");
+        }
+    }
+
     #[test]
     fn the_queue_has_an_end() {
         let resolver = Resolver::default();

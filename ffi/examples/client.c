@@ -41,7 +41,7 @@ int main(int argc, char **argv) {
   rws_error err;
   if (rws_engine_new(&config, &engine, &err) < 0 ||
       rws_engine_start(engine, &err) < 0 ||
-      rws_engine_connect(engine, &to, &err) < 0) {
+      rws_engine_connect(engine, &to, NULL, &err) < 0) {
     fprintf(stderr, "%s: %s\n", rws_strerror(err.status), err.text);
     rws_engine_free(engine);
     return 1;

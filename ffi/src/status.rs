@@ -129,6 +129,7 @@ impl From<&ConnectError> for Failure {
             | ConnectError::Tls(_)
             | ConnectError::EndOfStream => (rws_status::RWS_E_REFUSED, 0),
             ConnectError::Stopped => (rws_status::RWS_E_STATE, 0),
+            ConnectError::Cancelled => (rws_status::RWS_E_GONE, 0),
         };
         Self { status, errno, text: error.to_string() }
     }

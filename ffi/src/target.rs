@@ -3,11 +3,13 @@
 use crate::callbacks::rws_callbacks;
 use crate::constants::RWS_TARGET_REACTOR;
 use crate::endpoint::rws_options;
-use crate::guard::{guard, report};
+use crate::guard::{guard, report, status};
 use crate::own;
 use crate::sized::{self, Sized};
 use crate::status::{Failure, rws_error, rws_status};
-use crate::types::{User, rws_bytes, rws_conn, rws_engine, rws_reactor, rws_tls, string};
+use crate::types::{
+    User, rws_answer, rws_bytes, rws_conn, rws_dial, rws_engine, rws_reactor, rws_tls, string,
+};
 use ringws_engine::config::Target;
 use ringws_engine::reactor::{CallError, Context, NotConnected, TargetError};
 use std::ffi::{c_char, c_int, c_void};
@@ -22,7 +24,8 @@ pub struct rws_target {
     pub size: u32,
     /// its number, with RWS_TARGET_REACTOR; otherwise 0
     pub reactor: u32,
-    /// `ws://host[:port][/path][?query]`, or `wss://`
+    /// `ws://host[:port][/path][?query]`, or `wss://`; percent-encoded for you where browsers do it.
+    /// An address may have a zone: `[fe80::1%25eth0]`
     pub url: *const c_char,
     /// subprotocols to offer, "a, b"; NULL: none
     pub protocols: *const c_char,
@@ -48,6 +51,11 @@ pub struct rws_target {
     pub retry_max_ms: u32,
     /// RWS_TARGET_*
     pub flags: u32,
+    /// `host[:port]`: what the Host header says, and whose certificate is expected, if another than
+    /// the url names (which may then be an address); NULL: that of the url
+    pub host: *const c_char,
+    /// the name asked for in TLS, whose certificate is expected; NULL: that of host, or of the url
+    pub tls_name: *const c_char,
 }
 
 // SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
@@ -65,8 +73,10 @@ pub struct rws_refusal {
     pub http_status: c_int,
     /// when it is tried again, 0: not; yours to change
     pub retry_ms: u32,
-    /// first bytes of the answer's body, at most 1 KiB; borrowed
+    /// first bytes of the answer's body, without chunked framing, at most 1 KiB; borrowed
     pub body: rws_bytes,
+    /// for rws_refusal_header; NULL: none came
+    pub answer: *const rws_answer,
 }
 
 impl From<&NotConnected<'_>> for rws_refusal {
@@ -76,6 +86,7 @@ impl From<&NotConnected<'_>> for rws_refusal {
             http_status: why.error.status().into(),
             retry_ms: why.retry_ms,
             body: why.body.into(),
+            answer: why.answer.map_or(std::ptr::null(), |answer| std::ptr::from_ref(answer).cast()),
         }
     }
 }
@@ -121,6 +132,14 @@ impl rws_target {
         if let Some(proxy) = unsafe { optional(to.proxy) }? {
             target.through(proxy)?;
         }
+        // SAFETY: null or NUL-terminated.
+        let (host, tls_name) = unsafe { (optional(to.host)?, optional(to.tls_name)?) };
+        if let Some(host) = host {
+            target.set_host(host)?;
+        }
+        if let Some(name) = tls_name {
+            target.set_tls_name(name)?;
+        }
         if !to.tls.is_null() {
             // SAFETY: not null, and alive as the caller says.
             target.tls = Some(unsafe { own::borrow(to.tls) }?.client()?);
@@ -150,23 +169,56 @@ unsafe fn optional<'a>(text: *const c_char) -> Result<Option<&'a str>, rws_statu
 /// Connects to a server, after the start; any thread, in callbacks too. RWS_OK: on_open follows, or
 /// on_refused. Otherwise nothing follows. RWS_E_INVALID, RWS_E_UNSUPPORTED: what *err says, also a
 /// reactor that there is not. RWS_E_FULL: 64 MiB wait for that reactor: try again later.
-/// RWS_E_STATE: not started, or stopped.
+/// RWS_E_STATE: not started, or stopped. out: for rws_engine_connect_cancel, written before anything
+/// follows; may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_engine_connect(
     e: *mut rws_engine,
     to: *const rws_target,
+    out: *mut rws_dial,
     err: *mut rws_error,
 ) -> rws_status {
     let body = || {
         // SAFETY: a live engine and a struct as its size says, or null.
         let (engine, target) = unsafe { (own::borrow(e)?, rws_target::read(to)?) };
-        match engine.connect(target) {
+        // SAFETY: null or for us to write.
+        match engine.handle().connect_as(target, |dial| unsafe { own::write(out, dial.into()) }) {
             Err(TargetError::Call(CallError::Gone)) => Err(Failure::invalid("no such reactor")),
             done => Ok(done?),
         }
     };
     // SAFETY: null or for us to write.
     unsafe { report(err, body) }
+}
+
+/// Gives a connect up, and its retries; any thread, in callbacks too. RWS_OK: handed over. If it is
+/// not open by then, on_refused follows once, with RWS_E_GONE, and no other try. If it is open it
+/// stays so, and is not made again. If it is over, nothing follows. RWS_E_GONE: never a dial;
+/// RWS_E_FULL: too much mail, try again; RWS_E_STATE: the engine has stopped.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rws_engine_connect_cancel(e: *mut rws_engine, d: rws_dial) -> rws_status {
+    status(|| {
+        // SAFETY: a live engine or null.
+        unsafe { own::borrow(e) }?.handle().cancel_connect(d.into())?;
+        Ok(rws_status::RWS_OK)
+    })
+}
+
+/// Inside on_refused: the first header of that name in the answer that has refused, whatever its
+/// case: Location, Retry-After, WWW-Authenticate. Borrowed; {NULL, 0} if absent.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rws_refusal_header(
+    why: *const rws_refusal,
+    name: *const c_char,
+) -> rws_bytes {
+    guard(|| {
+        // SAFETY: the lent refusal or null.
+        let answer = unsafe { why.as_ref() }.map_or(std::ptr::null(), |why| why.answer);
+        // SAFETY: the lent answer and a C string, or null.
+        let lent = unsafe { own::borrow(answer).and_then(|answer| Ok((answer, string(name)?))) };
+        let Ok((answer, name)) = lent else { return rws_bytes::ABSENT };
+        answer.header(name).map_or(rws_bytes::ABSENT, rws_bytes::from)
+    })
 }
 
 /// Inside on_open of a connection that rws_engine_connect made: the first header of that name in

@@ -43,7 +43,9 @@ pub struct rws_tls_config {
     pub identities: *const rws_identity,
     /// how many
     pub identities_len: usize,
-    /// who must have issued the peer's certificate; of a client by default whom the system trusts
+    /// Who must have issued the peer's certificate; of a client by default whom the system trusts.
+    /// A server's certificate must also have its name among the alternative ones (not only as CN),
+    /// be valid now, and be no CA itself: plain openssl req -x509 makes one that is: pin that.
     pub roots_pem: rws_bytes,
     /// read now, if roots_pem is empty
     pub roots_file: *const c_char,
@@ -53,6 +55,11 @@ pub struct rws_tls_config {
         Option<unsafe extern "C" fn(certificate_der: rws_bytes, user: *mut c_void) -> c_int>,
     /// handed to verify
     pub user: *mut c_void,
+    /// client: the server's own certificate, or several: exactly these are accepted, whoever issued
+    /// them, for whatever name and time; a self-signed one of openssl req -x509, say. Not with roots
+    pub pinned_pem: rws_bytes,
+    /// read now, if pinned_pem is empty
+    pub pinned_file: *const c_char,
 }
 
 // SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
@@ -69,6 +76,8 @@ const EMPTY: rws_tls_config = rws_tls_config {
     roots_file: std::ptr::null(),
     verify: None,
     user: std::ptr::null_mut(),
+    pinned_pem: rws_bytes::ABSENT,
+    pinned_file: std::ptr::null(),
 };
 
 /// Which side of a handshake.
@@ -141,6 +150,27 @@ pub unsafe extern "C" fn rws_tls_client(
 ) -> rws_status {
     let size = size_of::<rws_tls_config>() as u32;
     let config = rws_tls_config { size, roots_pem, ..EMPTY };
+    // SAFETY: the config is ours, the rest as the header says.
+    unsafe { make(Side::Client, &raw const config, out, err) }
+}
+
+/// A client that accepts exactly this certificate of a server, self-signed or not, whatever its name
+/// is. RWS_E_INVALID: not a certificate in PEM.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn rws_tls_client_pinned(
+    pinned_pem: rws_bytes,
+    out: *mut *mut rws_tls,
+    err: *mut rws_error,
+) -> rws_status {
+    let size = size_of::<rws_tls_config>() as u32;
+    // Without one it would be a client that trusts the system's roots.
+    if pinned_pem.len == 0 {
+        let body = || Err(Failure::invalid("no certificate to pin"));
+        // SAFETY: null or valid for a write.
+        return unsafe { report(err, body) };
+    }
+    let config = rws_tls_config { size, pinned_pem, ..EMPTY };
     // SAFETY: the config is ours, the rest as the header says.
     unsafe { make(Side::Client, &raw const config, out, err) }
 }

@@ -6,7 +6,8 @@ use crate::tls::Tls;
 use crate::upgrade::Asked;
 use ringws_engine::buffer::Outgoing;
 use ringws_engine::engine::Engine;
-use ringws_engine::reactor::{Conn, Context, Timer};
+use ringws_engine::proto::Answer;
+use ringws_engine::reactor::{Conn, Context, DialId, Timer};
 use std::ffi::{CStr, c_char, c_void};
 
 macro_rules! opaque {
@@ -36,6 +37,12 @@ pub struct rws_upgrade {
 }
 // Their true lifetimes are that of the callback, as the lender's contract says.
 opaque!(rws_upgrade, Asked<'static, 'static>, Lent);
+
+/// the answer of a server that has refused; lent to on_refused
+pub struct rws_answer {
+    _private: [u8; 0],
+}
+opaque!(rws_answer, Answer<'static>, Lent);
 
 /// an immutable outgoing message, framed once; refcounted
 pub struct rws_buf {
@@ -80,6 +87,26 @@ pub struct rws_timer {
 impl From<Timer> for rws_timer {
     fn from(timer: Timer) -> Self {
         Self { id: timer.to_bits() }
+    }
+}
+
+/// what rws_engine_connect was asked for; 0 is never one
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct rws_dial {
+    /// to compare and to print
+    pub id: u64,
+}
+
+impl From<DialId> for rws_dial {
+    fn from(dial: DialId) -> Self {
+        Self { id: dial.to_bits() }
+    }
+}
+
+impl From<rws_dial> for DialId {
+    fn from(dial: rws_dial) -> Self {
+        Self::from_bits(dial.id)
     }
 }
 

@@ -14,7 +14,7 @@ use ringws::stats::rws_stats;
 use ringws::status::{rws_error, rws_status};
 use ringws::target::{rws_refusal, rws_target};
 use ringws::tls::{rws_identity, rws_tls_config};
-use ringws::types::{rws_bytes, rws_conn, rws_timer};
+use ringws::types::{rws_bytes, rws_conn, rws_dial, rws_timer};
 use std::collections::BTreeMap;
 use std::mem::{align_of, offset_of, size_of};
 use std::process::Command;
@@ -72,13 +72,15 @@ structs! {
     rws_identity { cert_chain_pem, key_pem, cert_file, key_file }
     rws_tls_config {
         size, flags, identities, identities_len, roots_pem, roots_file, verify, user,
+        pinned_pem, pinned_file,
     }
-    rws_refusal { error, http_status, retry_ms, body }
+    rws_refusal { error, http_status, retry_ms, body, answer }
     rws_target {
         size, reactor, url, protocols, headers, callbacks, user, options, tls, proxy,
-        connect_timeout_ms, retry_min_ms, retry_max_ms, flags,
+        connect_timeout_ms, retry_min_ms, retry_max_ms, flags, host, tls_name,
     }
     rws_timer { id }
+    rws_dial { id }
 }
 
 macro_rules! values {

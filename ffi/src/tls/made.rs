@@ -82,6 +82,9 @@ unsafe fn server(config: &rws_tls_config) -> Result<ServerSettings, Failure> {
     if config.verify.is_some() {
         return Err(Failure::invalid("verify is for clients"));
     }
+    if config.pinned_pem.len > 0 || !config.pinned_file.is_null() {
+        return Err(Failure::invalid("pinned is for clients"));
+    }
     let client_certificate = if config.flags & RWS_TLS_CLIENT_CERT_REQUIRED != 0 {
         ClientCertificate::Required
     } else if config.flags & RWS_TLS_CLIENT_CERT != 0 {
@@ -115,7 +118,9 @@ unsafe fn client(config: &rws_tls_config) -> Result<ClientSettings, Failure> {
         })
     });
     let only_1_3 = config.flags & RWS_TLS_ONLY_1_3 != 0;
-    Ok(ClientSettings { roots, identity: identities.pop(), verify, only_1_3 })
+    // SAFETY: as the caller says.
+    let pinned = unsafe { pem(config.pinned_pem, config.pinned_file) }?;
+    Ok(ClientSettings { roots, pinned, identity: identities.pop(), verify, only_1_3 })
 }
 
 /// # Safety

@@ -69,13 +69,18 @@ static void on_refused(rws_reactor *r, rws_refusal *why, void *user) {
   CHECK(user == &refused);
   CHECK(why->error.status == RWS_E_REFUSED && why->http_status == 403 && why->retry_ms == 0);
   CHECK(is(why->body, "403 Forbidden\n"));
+  CHECK(is(rws_refusal_header(why, "x-WHY"), "no"));
+  CHECK(is(rws_refusal_header(why, "Content-Type"), "text/plain"));
+  CHECK(rws_refusal_header(why, "X-Other").data == NULL);
+  CHECK(rws_refusal_header(why, NULL).data == NULL && rws_refusal_header(NULL, "X").data == NULL);
   refused++;
   over();
 }
 static void on_nobody(rws_reactor *r, rws_refusal *why, void *user) {
   (void)r, (void)user;
   CHECK(why->error.status == RWS_E_SYSTEM && why->error.sys_errno == ECONNREFUSED);
-  CHECK(why->http_status == 0 && why->body.len == 0);
+  CHECK(why->http_status == 0 && why->body.len == 0 && why->answer == NULL);
+  CHECK(rws_refusal_header(why, "X-Why").data == NULL);
   CHECK(why->retry_ms >= 1 && why->retry_ms <= (tries ? 8u : 4u));
   if (++tries == 3) why->retry_ms = 0;
   over();
@@ -83,9 +88,11 @@ static void on_nobody(rws_reactor *r, rws_refusal *why, void *user) {
 
 static rws_status fails(rws_target to) {
   rws_error err = {0};
-  const rws_status status = rws_engine_connect(engine, &to, &err);
+  rws_dial dial = {7};
+  const rws_status status = rws_engine_connect(engine, &to, &dial, &err);
+  CHECK(dial.id == 7);
   CHECK(status < 0 && err.status == status && err.text[0] != 0);
-  CHECK(rws_engine_connect(engine, &to, NULL) == status);
+  CHECK(rws_engine_connect(engine, &to, NULL, NULL) == status);
   return status;
 }
 
@@ -112,6 +119,15 @@ static void arguments(const rws_callbacks *cb) {
   CHECK(fails(to) == RWS_E_INVALID);
   to = good, to.proxy = "socks://a";
   CHECK(fails(to) == RWS_E_INVALID);
+  static const char *const hosts[] = {"", "a b", "a\r\nX: y", "a/b", "u@a", "a:0", ":80"};
+  for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
+    to = good, to.host = hosts[i];
+    CHECK(fails(to) == RWS_E_INVALID);
+    to = good, to.tls_name = hosts[i];
+    CHECK(fails(to) == RWS_E_INVALID);
+  }
+  to = good, to.tls_name = "a:443";
+  CHECK(fails(to) == RWS_E_INVALID);
   to = good, to.callbacks = NULL;
   CHECK(fails(to) == RWS_E_INVALID);
   to = good, to.reactor = 1, to.flags = RWS_TARGET_REACTOR; /* there is only 0 */
@@ -122,8 +138,12 @@ static void arguments(const rws_callbacks *cb) {
   CHECK(fails(to) == RWS_E_UNSUPPORTED);
   to = good, to.size = 3;
   CHECK(fails(to) == RWS_E_INVALID);
-  CHECK(rws_engine_connect(NULL, &good, NULL) == RWS_E_INVALID);
-  CHECK(rws_engine_connect(engine, NULL, NULL) == RWS_E_INVALID);
+  CHECK(rws_engine_connect(NULL, &good, NULL, NULL) == RWS_E_INVALID);
+  CHECK(rws_engine_connect(engine, NULL, NULL, NULL) == RWS_E_INVALID);
+  CHECK(rws_engine_connect_cancel(NULL, (rws_dial){1}) == RWS_E_INVALID);
+  CHECK(rws_engine_connect_cancel(engine, (rws_dial){0}) == RWS_E_GONE);
+  CHECK(rws_engine_connect_cancel(engine, (rws_dial){UINT64_MAX}) == RWS_E_GONE);
+  CHECK(rws_engine_connect_cancel(engine, (rws_dial){99}) == RWS_OK); /* harmless */
 }
 
 int main(void) {
@@ -158,7 +178,7 @@ int main(void) {
   CHECK(fails(to) == RWS_E_STATE); /* not started */
   CHECK(rws_engine_start(engine, NULL) == RWS_OK);
   arguments(&client);
-  CHECK(rws_engine_connect(engine, &to, NULL) == RWS_OK);
+  CHECK(rws_engine_connect(engine, &to, NULL, NULL) == RWS_OK);
 
   snprintf(url, sizeof url, "ws://127.0.0.1:%u/no", port);
   rws_target no = RWS_INIT(rws_target);
@@ -167,14 +187,14 @@ int main(void) {
   no.user = &refused;
   no.flags = RWS_TARGET_REACTOR;
   no.reactor = 0;
-  CHECK(rws_engine_connect(engine, &no, NULL) == RWS_OK);
+  CHECK(rws_engine_connect(engine, &no, NULL, NULL) == RWS_OK);
 
   rws_target gone = RWS_INIT(rws_target);
   gone.url = "ws://127.0.0.1:1/";
   gone.callbacks = &nobody;
   gone.retry_min_ms = 4;
   gone.retry_max_ms = 8;
-  CHECK(rws_engine_connect(engine, &gone, NULL) == RWS_OK);
+  CHECK(rws_engine_connect(engine, &gone, NULL, NULL) == RWS_OK);
 
   CHECK(rws_engine_wait(engine) == RWS_OK);
   CHECK(opened == 1 && echoed == 1 && closed == 1 && refused == 1 && tries == 3);

@@ -56,6 +56,9 @@ static void server(char **files) {
   config.verify = refuse;
   refused(rws_tls_server_new(&config, &t, &err), RWS_E_INVALID, "verify");
   config.verify = NULL;
+  config.pinned_pem = bytes(chain);
+  refused(rws_tls_server_new(&config, &t, &err), RWS_E_INVALID, "pinned");
+  config.pinned_pem = none;
   CHECK(rws_tls_server_new(&config, &t, &err) == RWS_OK && t != NULL);
 
   config.size = 3;
@@ -87,8 +90,16 @@ static void client(void) {
   rws_engine_free(engine);
   rws_tls_release(t);
 
+  refused(rws_tls_client_pinned(bytes(""), &t, &err), RWS_E_INVALID, "no certificate");
+  refused(rws_tls_client_pinned(bytes("x"), &t, &err), RWS_E_INVALID, "BEGIN CERTIFICATE");
+  CHECK(rws_tls_client_pinned(bytes(chain), &t, &err) == RWS_OK);
+  rws_tls_release(t);
+
   rws_tls_config config = RWS_INIT(rws_tls_config);
   config.roots_pem = bytes(roots);
+  config.pinned_pem = bytes(chain);
+  refused(rws_tls_client_new(&config, &t, &err), RWS_E_INVALID, "one of both");
+  config.pinned_pem = (rws_bytes){NULL, 0};
   config.flags = RWS_TLS_CLIENT_CERT;
   refused(rws_tls_client_new(&config, &t, &err), RWS_E_INVALID, "flags");
   config.flags = RWS_TLS_ONLY_1_3;

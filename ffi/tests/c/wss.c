@@ -65,7 +65,7 @@ static void dial(const char *url, const rws_callbacks *cb, rws_tls *tls) {
   to.url = url;
   to.callbacks = cb;
   to.tls = tls;
-  CHECK(rws_engine_connect(engine, &to, &err) == RWS_OK);
+  CHECK(rws_engine_connect(engine, &to, NULL, &err) == RWS_OK);
 }
 
 int main(int argc, char **argv) {

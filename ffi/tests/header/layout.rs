@@ -27,7 +27,15 @@ const CONTENTS: [(&str, &[&str]); 10] = [
             "rws_engine_post",
         ],
     ),
-    ("Connections to servers.", &["rws_engine_connect", "rws_answer_header"]),
+    (
+        "Connections to servers.",
+        &[
+            "rws_engine_connect",
+            "rws_engine_connect_cancel",
+            "rws_answer_header",
+            "rws_refusal_header",
+        ],
+    ),
     (
         "Inside a callback. What is queued for a connection leaves in one send when the batch of\n\
          events ends. A connection of another reactor works too; the call is then forwarded, and\n\
@@ -85,6 +93,7 @@ const CONTENTS: [(&str, &[&str]); 10] = [
         &[
             "rws_tls_server",
             "rws_tls_client",
+            "rws_tls_client_pinned",
             "rws_tls_server_new",
             "rws_tls_client_new",
             "rws_tls_reload",
