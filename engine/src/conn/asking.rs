@@ -34,6 +34,9 @@ pub(super) struct Asked {
     refused: Option<(u16, Body)>,
 }
 
+/// The head of an answer, and what it means.
+type Judged<'b> = (Head<'b>, Result<Verdict, BadAnswer>);
+
 #[derive(Debug)]
 enum Of {
     /// A way through to the server.
@@ -107,7 +110,7 @@ impl Connection {
         &mut self,
         input: &mut Input<'b>,
         env: &Env<'_>,
-    ) -> Result<Option<(Head<'b>, Result<Verdict, BadAnswer>)>, BadAnswer> {
+    ) -> Result<Option<Judged<'b>>, BadAnswer> {
         let Some(asked) = &mut self.asked else { return Ok(None) };
         let head_max = usize::try_from(env.limits.head_max).unwrap_or(usize::MAX);
         let head = asked.reader.feed(input, head_max).map_err(|refusal| match refusal.status {

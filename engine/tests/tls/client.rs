@@ -296,8 +296,12 @@ fn the_name_can_be_another_than_the_urls() {
     let names = [(Some("edge.example"), None), (Some("o.example:8443"), Some("edge.example"))];
     for (host, tls_name) in names.into_iter().chain([(None, Some("edge.example"))]) {
         let (mut target, told) = target(&url, &trusting(&authority));
-        host.map(|host| target.set_host(host).unwrap());
-        tls_name.map(|name| target.set_tls_name(name).unwrap());
+        if let Some(host) = host {
+            target.set_host(host).unwrap();
+        }
+        if let Some(name) = tls_name {
+            target.set_tls_name(name).unwrap();
+        }
         engine.connect(target).unwrap();
         echoes(&told);
     }
