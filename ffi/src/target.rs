@@ -24,8 +24,8 @@ pub struct rws_target {
     pub size: u32,
     /// its number, with RWS_TARGET_REACTOR; otherwise 0
     pub reactor: u32,
-    /// `ws://host[:port][/path][?query]`, or `wss://`; percent-encoded for you where browsers do it.
-    /// An address may have a zone: `[fe80::1%25eth0]`
+    /// `ws://host[:port][/path][?query]`, or `wss://`; percent-encoded for you where browsers do
+    /// it. An address may have a zone: `[fe80::1%25eth0]`
     pub url: *const c_char,
     /// subprotocols to offer, "a, b"; NULL: none
     pub protocols: *const c_char,

@@ -55,8 +55,9 @@ pub struct rws_tls_config {
         Option<unsafe extern "C" fn(certificate_der: rws_bytes, user: *mut c_void) -> c_int>,
     /// handed to verify
     pub user: *mut c_void,
-    /// client: the server's own certificate, or several: exactly these are accepted, whoever issued
-    /// them, for whatever name and time; a self-signed one of openssl req -x509, say. Not with roots
+    /// client: the server's own certificate, or several: exactly these are accepted, whoever
+    /// issued them, for whatever name and time; a self-signed one of openssl req -x509, say. Not
+    /// with roots
     pub pinned_pem: rws_bytes,
     /// read now, if pinned_pem is empty
     pub pinned_file: *const c_char,
@@ -154,8 +155,8 @@ pub unsafe extern "C" fn rws_tls_client(
     unsafe { make(Side::Client, &raw const config, out, err) }
 }
 
-/// A client that accepts exactly this certificate of a server, self-signed or not, whatever its name
-/// is. RWS_E_INVALID: not a certificate in PEM.
+/// A client that accepts exactly this certificate of a server, self-signed or not, whatever its
+/// name is. RWS_E_INVALID: not a certificate in PEM.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn rws_tls_client_pinned(

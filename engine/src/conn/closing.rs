@@ -15,7 +15,8 @@ impl Connection {
     ///
     /// # Errors
     /// [`SendError::TooBig`] for the reason, [`SendError::Sequence`] for a code that must not be
-    /// sent, or a reason without a code, [`SendError::Closing`] when either side has begun already, [`SendError::NotOpen`].
+    /// sent, or a reason without a code, [`SendError::Closing`] when either side has begun
+    /// already, [`SendError::NotOpen`].
     pub fn close(
         &mut self,
         code: CloseCode,

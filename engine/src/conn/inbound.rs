@@ -277,8 +277,8 @@ impl Inbound {
     }
 
     /// Copies a piece. The peer's word for a length reserves nothing: memory at most doubles with
-    /// what has come, and is made to fit once half of a message is there. Before its last frame that
-    /// is not known: memory made to fit each of many small fragments would be moved with each.
+    /// what has come, and is made to fit once half of a message is there. Before its last frame
+    /// that is not known: memory made to fit each of many small fragments would be moved with each.
     pub(super) fn append(&mut self, data: &[u8], of_message: bool, env: &mut Env<'_>) {
         if data.is_empty() {
             return;

@@ -64,8 +64,8 @@ pub enum InvalidUrl {
 }
 
 impl Url {
-    /// Takes a URL apart. Spaces around it are dropped, and its path and query percent-encoded where
-    /// browsers do that.
+    /// Takes a URL apart. Spaces around it are dropped, and its path and query percent-encoded
+    /// where browsers do that.
     ///
     /// # Errors
     /// The first thing that is wrong with it.

@@ -117,8 +117,8 @@ impl Handle {
     /// Begins the closing handshake.
     ///
     /// # Errors
-    /// [`SendError::Sequence`] for a code that must not be sent, or a reason without one, [`SendError::TooBig`] for a reason
-    /// over 123 bytes, otherwise as [`Handle::send`].
+    /// [`SendError::Sequence`] for a code that must not be sent, or a reason without one,
+    /// [`SendError::TooBig`] for a reason over 123 bytes, otherwise as [`Handle::send`].
     pub fn close(&self, conn: Conn, code: CloseCode, reason: &str) -> Result<(), CallError> {
         if !code.can_say(reason) {
             return Err(SendError::Sequence.into());

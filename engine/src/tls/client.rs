@@ -25,8 +25,9 @@ pub type Verify = Arc<dyn Fn(&[u8]) -> bool + Send + Sync>;
 pub struct ClientSettings {
     /// Who must have issued the server's certificate; `None`: whom the system trusts.
     pub roots: Option<Pem>,
-    /// The server's own certificate, or one of several: exactly this is accepted, whoever has issued
-    /// it, for whatever name and time, and whatever it says of itself. Not together with `roots`.
+    /// The server's own certificate, or one of several: exactly this is accepted, whoever has
+    /// issued it, for whatever name and time, and whatever it says of itself. Not together with
+    /// `roots`.
     pub pinned: Option<Pem>,
     /// Shown to servers that ask for one.
     pub identity: Option<Identity>,
