@@ -287,8 +287,8 @@ typedef struct { /* all since the start, except connections and codec_memory */
 typedef struct { /* what to connect to */
   uint32_t size;                  /* RWS_INIT */
   uint32_t reactor;               /* + 1; 0: each in turn */
-  /* `ws://host[:port][/path][?query]`, or `wss://`; percent-encoded for you where browsers do it.
-   * An address may have a zone: `[fe80::1%25eth0]` */
+  /* `ws://host[:port][/path][?query]`, or `wss://`; percent-encoded for you where browsers do
+   * it. An address may have a zone: `[fe80::1%25eth0]` */
   const char *url;
   const char *protocols;          /* subprotocols to offer, "a, b"; NULL: none */
   /* "Name: value", several with "\r\n" or "\n" between them; NULL: none */
@@ -345,8 +345,9 @@ typedef struct { /* one side of TLS; NULL: all defaults */
    * reactors' threads */
   int (*verify)(rws_bytes certificate_der, void *user);
   void *user;              /* handed to verify */
-  /* client: the server's own certificate, or several: exactly these are accepted, whoever issued
-   * them, for whatever name and time; a self-signed one of openssl req -x509, say. Not with roots */
+  /* client: the server's own certificate, or several: exactly these are accepted, whoever
+   * issued them, for whatever name and time; a self-signed one of openssl req -x509, say. Not
+   * with roots */
   rws_bytes pinned_pem;
   const char *pinned_file; /* read now, if pinned_pem is empty */
 } rws_tls_config;
@@ -490,8 +491,8 @@ RWS_MUST_USE rws_status rws_tls_server(rws_bytes cert_chain_pem, rws_bytes key_p
                                        rws_error *err);
 /* A client that trusts those roots; none: whom the system trusts. */
 RWS_MUST_USE rws_status rws_tls_client(rws_bytes roots_pem, rws_tls **out, rws_error *err);
-/* A client that accepts exactly this certificate of a server, self-signed or not, whatever its name
- * is. RWS_E_INVALID: not a certificate in PEM. */
+/* A client that accepts exactly this certificate of a server, self-signed or not, whatever its
+ * name is. RWS_E_INVALID: not a certificate in PEM. */
 RWS_MUST_USE rws_status rws_tls_client_pinned(rws_bytes pinned_pem, rws_tls **out, rws_error *err);
 /* For endpoints. err says what is wrong with which certificate or key. */
 RWS_MUST_USE rws_status rws_tls_server_new(const rws_tls_config *config, rws_tls **out,

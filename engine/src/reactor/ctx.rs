@@ -204,7 +204,8 @@ impl Context {
     ///
     /// # Errors
     /// [`SendError::Sequence`] for a code that must not be sent, or a reason without one,
-    /// [`SendError::TooBig`] for a reason over 123 bytes, [`SendError::Closing`] when it has begun already, and as [`Context::send`].
+    /// [`SendError::TooBig`] for a reason over 123 bytes, [`SendError::Closing`] when it has begun
+    /// already, and as [`Context::send`].
     pub fn close(&mut self, conn: Conn, code: CloseCode, reason: &str) -> Result<(), CallError> {
         if self.is_foreign(conn) {
             let (sender, reason) = (self.index, reason.into());
