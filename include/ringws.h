@@ -183,7 +183,8 @@ typedef struct { /* how a connection ended */
 } rws_close_info;
 
 typedef struct { /* why there is no connection */
-  /* RWS_E_REFUSED: an answer other than 101, or one that breaks the protocol */
+  /* RWS_E_REFUSED: an answer other than 101, or one that breaks the protocol; RWS_E_GONE: you
+   * have cancelled it; RWS_E_STATE: the engine stops */
   rws_error error;
   int http_status;          /* of the server's answer, or the proxy's; 0: none came */
   uint32_t retry_ms;        /* when it is tried again, 0: not; yours to change */

@@ -67,7 +67,8 @@ unsafe impl Sized for rws_target {
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct rws_refusal {
-    /// RWS_E_REFUSED: an answer other than 101, or one that breaks the protocol
+    /// RWS_E_REFUSED: an answer other than 101, or one that breaks the protocol; RWS_E_GONE: you
+    /// have cancelled it; RWS_E_STATE: the engine stops
     pub error: rws_error,
     /// of the server's answer, or the proxy's; 0: none came
     pub http_status: c_int,
