@@ -199,13 +199,11 @@ impl Context {
     }
 
     /// Begins the closing handshake: no more data may be sent; what the peer has sent before its
-    /// Close is still delivered. [`CloseCode::NO_STATUS`], with no reason, sends a Close without
-    /// one.
+    /// Close is still delivered. [`CloseCode::NO_STATUS`] and no reason make an empty frame.
     ///
     /// # Errors
-    /// [`SendError::Sequence`] for a code that must not be sent, or a reason without one,
-    /// [`SendError::TooBig`] for a reason over 123 bytes, [`SendError::Closing`] when it has begun
-    /// already, and as [`Context::send`].
+    /// [`SendError::Sequence`] for a code that must not be sent, [`SendError::TooBig`] for a reason
+    /// over 123 bytes, [`SendError::Closing`] when it has begun already, and as [`Context::send`].
     pub fn close(&mut self, conn: Conn, code: CloseCode, reason: &str) -> Result<(), CallError> {
         if self.is_foreign(conn) {
             let (sender, reason) = (self.index, reason.into());
