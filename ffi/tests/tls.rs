@@ -5,7 +5,7 @@ mod common;
 
 use common::server::Server;
 use common::websocket::{converse_over, tcp};
-use common::{Linkage, compilers, here, scratch, stdout_of};
+use common::{Linkage, compilers, here, scratch, stdout_of, succeed};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -127,8 +127,16 @@ fn both_ends_are_ours() {
     let program = scratch("wss").join("wss");
     let source = here().join("tests/c/wss.c");
     compilers()[0].program("c11", &source, Linkage::Static, &options, &program);
-    let mut command = Command::new("timeout");
-    command.arg("60").arg(program);
-    command.args([&files.chain, &files.key, &files.roots, &other.roots]);
-    assert_eq!(stdout_of(&mut command), "ok\n");
+    let run = |files: [&PathBuf; 4]| {
+        let mut command = Command::new("timeout");
+        command.arg("60").arg(&program).args(files);
+        assert_eq!(stdout_of(&mut command), "ok\n");
+    };
+    run([&files.chain, &files.key, &files.roots, &other.roots]);
+    // As everybody makes one: as the only root it is refused, pinned it is accepted.
+    let (own, key) = (scratch("wss").join("own.pem"), scratch("wss").join("own-key.pem"));
+    let mut openssl = Command::new("openssl");
+    openssl.args(["req", "-x509", "-nodes", "-newkey", "rsa:2048", "-subj", "/CN=localhost"]);
+    succeed(openssl.arg("-keyout").arg(&key).arg("-out").arg(&own));
+    run([&own, &key, &own, &own]);
 }

@@ -176,6 +176,18 @@ static void knock(uint16_t same, uint16_t listed) {
   CHECK(status_for(listed, "https://partner.com") == 403);
 }
 
+/* Another server on a path that somebody listens on. */
+static void intrude(const char *address, const rws_callbacks *cb) {
+  rws_engine *other;
+  CHECK(rws_engine_new(NULL, &other, &err) == RWS_OK);
+  rws_endpoint at = RWS_INIT(rws_endpoint);
+  at.address = address;
+  at.callbacks = cb;
+  CHECK(rws_engine_listen(other, &at, NULL, &err) == RWS_E_SYSTEM);
+  CHECK(err.sys_errno == EADDRINUSE);
+  rws_engine_free(other);
+}
+
 int main(void) {
   char path[] = "/tmp/ringws-XXXXXX", address[64];
   const int holder = mkstemp(path);
@@ -215,6 +227,7 @@ int main(void) {
   const uint16_t listed = listen_for("127.0.0.1", "https://*.example.com", &quiet, NULL);
 
   CHECK(rws_engine_start(engine, &err) == RWS_OK);
+  intrude(address, &peers);
   visit_all(any, path);
   talk_in_parts(streaming);
   fill_a_queue(narrow);

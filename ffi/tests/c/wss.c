@@ -1,5 +1,5 @@
 /* Both ends over TLS: an echo, and a client that does not trust who signed the certificate.
- * usage: wss CHAIN KEY ROOTS OTHER_ROOTS, files in PEM */
+ * usage: wss CHAIN KEY ROOTS OTHER_ROOTS, files in PEM; ROOTS may be CHAIN, which is then pinned */
 #include "client.h"
 #include <ringws.h>
 
@@ -77,8 +77,12 @@ int main(int argc, char **argv) {
   rws_tls *server, *trusting, *doubting;
   CHECK(rws_tls_server_new(&config, &server, &err) == RWS_OK);
   config = (rws_tls_config)RWS_INIT(rws_tls_config);
-  config.roots_file = argv[3];
+  if (strcmp(argv[3], argv[1]) == 0) /* the server's own: pinned */
+    config.pinned_file = argv[3];
+  else
+    config.roots_file = argv[3];
   CHECK(rws_tls_client_new(&config, &trusting, &err) == RWS_OK);
+  config.pinned_file = NULL;
   config.roots_file = argv[4];
   CHECK(rws_tls_client_new(&config, &doubting, &err) == RWS_OK);
 
