@@ -32,7 +32,8 @@ pub struct rws_options {
     /// from accept to the end of the HTTP head, then 408; default 10 000
     pub handshake_timeout_ms: u32,
     /// a Ping after half of it without a sign of life, which is bytes of the peer, or room that it
-    /// makes for ours; the end after all of it, and half of it since the Ping has left. Default 60 000
+    /// makes for ours; the end after all of it, and half of it since the Ping has left; default
+    /// 60 000
     pub idle_timeout_ms: u32,
     /// for the peer's part of it, since our Close has left; before that, without progress of what
     /// is queued. Default 5 000

@@ -67,8 +67,8 @@ pub struct rws_close_info {
     pub code: u16,
     /// from ours, if the kernel has taken it; else 0
     pub sent_code: u16,
-    /// of a connection that rws_engine_connect made: when it is made again, 0: not; yours to change.
-    /// While it is not 0 the callbacks and their user pointer are still needed
+    /// of a connection that rws_engine_connect made: when it is made again, 0: not; yours to
+    /// change. While it is not 0 the callbacks and their user pointer are still needed
     pub retry_ms: u32,
     /// checked UTF-8; borrowed
     pub reason: rws_bytes,

@@ -1,7 +1,6 @@
 //! New connections, and when not to take any.
 
 use super::log::Level;
-use super::slab::EndsBy;
 use super::{Reactor, key};
 use crate::conn::Connection;
 use crate::ring::{Accepted, Errno, Kernel, Token};
@@ -118,7 +117,7 @@ impl<K: Kernel> Reactor<K> {
         if let Some(settings) = &self.endpoints.served[endpoint as usize].tls {
             slot.tls = super::tls::Link::server(settings);
             if slot.tls.is_none() {
-                (slot.abort, slot.ends_by) = (true, EndsBy::Tls);
+                (slot.abort, slot.ends_by) = (true, super::slab::EndsBy::Tls);
             }
         }
         // On a socket for both families an IPv4 peer comes as ::ffff:a.b.c.d.

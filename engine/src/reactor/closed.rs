@@ -57,6 +57,10 @@ pub struct Closed<'a> {
 }
 
 impl Slot {
+    fn tls_cause(&self) -> Cause {
+        Cause::Tls(self.tls_failure().unwrap_or_else(|| "not possible".into()))
+    }
+
     /// What has ended it.
     pub(super) fn cause(&self) -> Option<Cause> {
         let failure = self.conn.failure();
@@ -65,9 +69,9 @@ impl Slot {
             (EndsBy::Stop, _) => Some(Cause::Stopped),
             (EndsBy::Reactor, _) if self.errno == 0 => Some(Cause::Panicked),
             (EndsBy::Reactor, _) => Some(Cause::Reactor(errno())),
-            (_, Some(Failure::Tls)) | (EndsBy::Tls, _) => {
-                Some(Cause::Tls(self.tls_failure().unwrap_or_else(|| "not possible".into())))
-            }
+            #[cfg(feature = "tls")]
+            (EndsBy::Tls, _) => Some(self.tls_cause()),
+            (_, Some(Failure::Tls)) => Some(self.tls_cause()),
             // A violation has come before whatever followed from it.
             (_, Some(Failure::Violation(violation))) => {
                 Some(Cause::Failure(Failure::Violation(violation)))

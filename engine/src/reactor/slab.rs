@@ -38,6 +38,7 @@ pub(super) enum EndsBy {
     /// The reactor cannot go on, with that `errno`, or with none after a panic.
     Reactor,
     /// TLS could not begin, or go on, and has nothing to say to the peer.
+    #[cfg(feature = "tls")]
     Tls,
 }
 

@@ -16,7 +16,7 @@ static void on_open(rws_reactor *r, rws_conn c, void *user) {
   CHECK(++opened == 1 && refused == 0);
   CHECK(rws_close(r, c, RWS_CLOSE_NO_STATUS, (rws_bytes){NULL, 0}) == RWS_OK);
 }
-static void on_close(rws_reactor *r, rws_conn c, const rws_close_info *info, void *user) {
+static void on_close(rws_reactor *r, rws_conn c, rws_close_info *info, void *user) {
   (void)r, (void)c, (void)user;
   printf("closed %u %u\n", info->code, info->sent_code);
   rws_engine_stop(engine, 0);
