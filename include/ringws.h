@@ -125,7 +125,8 @@
 #define RWS_LOG_INFO           3 /* what was chosen */
 
 /* Families of addresses. */
-#define RWS_FAMILY_NONE        0 /* no address, as on a Unix socket */
+/* no address: a Unix socket, and only that. A peer of another kind has its address, or is not let in */
+#define RWS_FAMILY_NONE        0
 #define RWS_FAMILY_IPV4        4 /* ip[0..4] */
 #define RWS_FAMILY_IPV6        6 /* ip[0..16] */
 
@@ -337,8 +338,7 @@ typedef struct { /* all since the start, except connections and codec_memory */
   /* calls from other threads, handed over and then dropped: the connection was gone or full */
   uint64_t forward_dropped;
   uint64_t accept_paused;     /* times that accepting paused for lack of descriptors or slots */
-  /* connections closed unheard: accepted before a pause or a stop took effect */
-  uint64_t accept_dropped;
+  uint64_t accept_dropped;    /* connections closed unheard: accepted before a stop took effect */
   uint64_t buffers_exhausted; /* times that a receive had to wait for a buffer */
   uint64_t turns;             /* turns of the loop */
   uint64_t tls_handshakes;    /* TLS handshakes done, short ones too */

@@ -47,7 +47,7 @@ pub struct rws_stats {
     pub forward_dropped: u64,
     /// times that accepting paused for lack of descriptors or slots
     pub accept_paused: u64,
-    /// connections closed unheard: accepted before a pause or a stop took effect
+    /// connections closed unheard: accepted before a stop took effect
     pub accept_dropped: u64,
     /// times that a receive had to wait for a buffer
     pub buffers_exhausted: u64,

@@ -52,7 +52,7 @@ pub use target::{ConnectError, NotConnected, Target, TargetError};
 use crate::buffer::Pool;
 use crate::conn::{Cork, Tools};
 use crate::ring::{Completion, Kernel, KernelError};
-use accept::Listener;
+use accept::Listeners;
 use dials::Dials;
 use endpoints::Endpoints;
 use landing::{Landings, Sizes};
@@ -76,7 +76,7 @@ pub struct Reactor<K: Kernel> {
     ctx: Context,
     endpoints: Endpoints,
     resolver: Arc<dyn Resolve>,
-    listeners: Vec<Listener>,
+    listeners: Listeners,
     completions: Vec<Completion>,
     mails: VecDeque<Mail>,
     landings: Landings,
@@ -135,7 +135,7 @@ impl<K: Kernel> Reactor<K> {
             index: setup.index,
             user: setup.user,
         };
-        let listeners = setup.listeners.into_iter().map(Listener::new).collect();
+        let listeners = Listeners::new(setup.listeners);
         let mut reactor = Self {
             kernel,
             ctx,
@@ -231,10 +231,12 @@ impl<K: Kernel> Reactor<K> {
             Completion::Landed { token, memory, result } => self.landed(token, memory, result),
             Completion::HungUp { token, result } => self.hung_up(token, result),
             Completion::Sent { token, batch, result } => self.sent(token, batch, result),
-            Completion::Accepted { listener, result, more } => {
-                self.accepted(listener, result, more);
+            Completion::Accepted { listener, result } => self.accepted(listener, result),
+            Completion::Connected { attempt, result } => {
+                self.connected(attempt, result);
+                self.arm_listeners();
             }
-            Completion::Connected { attempt, result } => self.connected(attempt, result),
+            Completion::Closed { token: accept::NO_SLOT } => self.arm_listeners(),
             Completion::Closed { token } => self.closed(token),
             Completion::Woken => {}
         }

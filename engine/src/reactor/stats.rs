@@ -69,7 +69,7 @@ counters! {
     forward_dropped,
     /// Times that accepting was paused for lack of descriptors or slots.
     accept_paused,
-    /// Connections closed unheard: accepted before a pause or a stop took effect.
+    /// Connections closed unheard: accepted before a stop took effect.
     accept_dropped,
     /// Times that a receive found no buffer and had to wait for one.
     buffers_exhausted,

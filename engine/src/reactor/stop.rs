@@ -31,13 +31,7 @@ impl<K: Kernel> Reactor<K> {
     fn drain(&mut self) {
         self.ctx.draining = true;
         self.stop_dials();
-        self.disarm_listeners();
-        for (index, listener) in self.listeners.iter_mut().enumerate() {
-            if !listener.armed && !listener.closed {
-                listener.closed = true;
-                self.kernel.close_listener(index);
-            }
-        }
+        self.stop_listening();
         for index in self.ctx.slab.in_phase(Phase::Live) {
             let conn = handle_of(&mut self.ctx, index);
             if self.ctx.slab.at(index).announced {
@@ -63,7 +57,7 @@ impl<K: Kernel> Reactor<K> {
         self.ctx.draining
             && self.ctx.slab.len() == 0
             && self.ctx.dials.is_empty()
-            && self.listeners.iter().all(|listener| listener.closed)
+            && self.listeners.are_closed()
     }
 
     /// Mail is refused from here on; what was taken before is carried out.

@@ -1,35 +1,29 @@
-//! Listening sockets, and the peers of what they accept.
+//! Listening sockets, and the accepts that are out on them.
 //!
-//! Multishot accept does not tell the peer's address, and a direct descriptor cannot be asked by
-//! `getpeername(2)`. So a fresh socket is made an ordinary descriptor for a moment
-//! (`FIXED_FD_INSTALL`), asked, and only then reported: a connection without a known peer would
-//! otherwise be visible to the application.
+//! An accept brings one connection and the peer's address with it. A multishot accept would take
+//! whoever waits in the backlog within one call of the kernel, before it could be cancelled, and
+//! tells no addresses. Each accept has been promised a place in the table of sockets: one that
+//! finds the table full drops the connection that it has just taken.
 
+use super::address::Address;
+use super::dispatch::outcome;
+use super::op::Op;
+use super::uring::{Sockets, Uring};
 use super::{Accepted, Completion, Errno, Socket};
-use rustix::net::{AddressFamily, getpeername, getsockname};
+use io_uring::opcode;
+use io_uring::types::{DestinationSlot, Fd, Fixed};
+use rustix::net::{AddressFamily, getsockname};
+use std::cell::UnsafeCell;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-
-/// How an accept that has ended has to be reported, once all its sockets are.
-#[derive(Clone, Copy, Debug)]
-enum Last {
-    /// With its last socket.
-    Accepted,
-    /// After its last socket.
-    Failed(Errno),
-}
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::ptr::null_mut;
 
 #[derive(Debug)]
 struct Listener {
     /// `None` after `close_listener`.
     fd: Option<OwnedFd>,
-    /// Peers have no address worth asking for.
+    /// Peers have no address.
     unix: bool,
-    /// The kernel has the accept.
-    armed: bool,
-    /// Sockets whose peer is being asked.
-    asking: u32,
-    last: Option<Last>,
 }
 
 /// The listening sockets of a reactor.
@@ -40,155 +34,155 @@ impl Listeners {
     pub(super) fn new(fds: Vec<OwnedFd>) -> Self {
         let listener = |fd: OwnedFd| {
             let family = getsockname(&fd).map(|address| address.address_family());
-            let unix = family == Ok(AddressFamily::UNIX);
-            Listener { fd: Some(fd), unix, armed: false, asking: 0, last: None }
+            Listener { fd: Some(fd), unix: family == Ok(AddressFamily::UNIX) }
         };
         Self(fds.into_iter().map(listener).collect())
     }
 
-    /// The socket to arm an accept on. `None` when there is nothing to do.
-    ///
-    /// # Panics
-    /// When an accept is out already, or there is no such listener.
-    pub(super) fn arm(&mut self, index: usize) -> Option<BorrowedFd<'_>> {
-        let listener = &mut self.0[index];
-        assert!(!listener.armed && listener.last.is_none(), "one accept per listener at a time");
-        let fd = listener.fd.as_ref()?;
-        listener.armed = true;
-        Some(fd.as_fd())
-    }
-
-    /// Whether the kernel has an accept to cancel. One that has ended is reported anyway.
-    pub(super) fn is_armed(&self, index: usize) -> bool {
-        self.0.get(index).is_some_and(|listener| listener.armed)
-    }
-
-    /// Whether peers of this listener can be asked for.
-    pub(super) fn has_peers(&self, index: usize) -> bool {
-        self.0.get(index).is_some_and(|listener| !listener.unix)
-    }
-
     pub(super) fn close(&mut self, index: usize) {
         if let Some(listener) = self.0.get_mut(index) {
-            debug_assert!(!listener.armed, "cancel the accept first");
             listener.fd = None;
         }
     }
+}
 
-    /// A completion of an accept that needs nothing more, or a failed one.
-    pub(super) fn done(
+/// Room for one accept.
+struct Place {
+    /// Where the kernel writes the peer's address. Not moved: boxed.
+    peer: Box<UnsafeCell<Address>>,
+    /// Of the accept that is out.
+    listener: Option<u32>,
+}
+
+/// The accepts that are out. Nothing is allocated once it has grown to the number of them.
+#[derive(Default)]
+pub(super) struct Accepts {
+    places: Vec<Place>,
+    vacant: Vec<u32>,
+}
+
+impl Accepts {
+    /// An accept goes out. Where the kernel may write to is valid and in place until
+    /// [`Accepts::land`].
+    fn launch(&mut self, listener: usize) -> (u32, *mut Address) {
+        let index = self.vacant.pop().unwrap_or_else(|| {
+            let peer = Box::new(UnsafeCell::new(Address::room()));
+            self.places.push(Place { peer, listener: None });
+            (self.places.len() - 1) as u32
+        });
+        let place = &mut self.places[index as usize];
+        place.listener = Some(listener as u32);
+        *place.peer.get_mut() = Address::room();
+        (index, place.peer.get())
+    }
+
+    /// It has ended: who has come, as far as the kernel has told.
+    fn land(&mut self, index: u32) -> Option<SocketAddr> {
+        let place = self.places.get_mut(index as usize)?;
+        place.listener = None;
+        self.vacant.push(index);
+        place.peer.get_mut().get()
+    }
+
+    /// Those that are out on a listener.
+    fn of(&self, listener: usize) -> Vec<u32> {
+        let of_it = |place: &Place| place.listener == Some(listener as u32);
+        (0..).zip(&self.places).filter(|(_, place)| of_it(place)).map(|(index, _)| index).collect()
+    }
+}
+
+impl Uring {
+    pub(super) fn push_accept(&mut self, listener: usize) {
+        let Some(Listener { fd: Some(fd), unix }) = self.listeners.0.get(listener) else { return };
+        let fd = Fd(fd.as_raw_fd());
+        let (index, peer) = self.held.accepts.launch(listener);
+        let (at, len) = if *unix {
+            (null_mut(), null_mut())
+        } else {
+            // SAFETY: `peer` points to an `Address` that lives as long as `Accepts`.
+            unsafe { ((&raw mut (*peer).storage).cast(), &raw mut (*peer).len) }
+        };
+        let accept = opcode::Accept::new(fd, at, len);
+        let accept = match &self.sockets {
+            // A direct descriptor is never inherited, and the kernel refuses the flag for it.
+            Sockets::Direct => accept.file_index(Some(DestinationSlot::auto_target())),
+            Sockets::Ordinary(_) => accept.flags(libc::SOCK_CLOEXEC),
+        };
+        self.taken += 1;
+        let name = Op::Accept.pair(listener as u32, index);
+        // SAFETY: `Accepts` keeps the address in place until the operation has ended.
+        unsafe { self.queue.push(accept.build().user_data(name)) };
+    }
+
+    pub(super) fn cancel_accepts(&mut self, listener: usize) {
+        for index in self.held.accepts.of(listener) {
+            self.cancel(Op::Accept.pair(listener as u32, index));
+        }
+    }
+
+    /// An accept has ended.
+    pub(super) fn accepted(
         &mut self,
-        index: usize,
-        result: Result<Accepted, Errno>,
-        more: bool,
+        listener: usize,
+        index: u32,
+        result: i32,
         out: &mut Vec<Completion>,
     ) {
-        let Some(listener) = self.0.get_mut(index) else { return };
-        listener.armed = more;
-        if !more && listener.asking > 0 {
-            // Sockets of earlier completions are still being asked: they come first.
-            if let Ok(accepted) = result {
-                out.push(report(index, Ok(accepted), true));
+        let peer = self.held.accepts.land(index);
+        let unix = self.listeners.0.get(listener).is_none_or(|listener| listener.unix);
+        let result = outcome(result);
+        match result {
+            Ok(socket) => {
+                if let Sockets::Ordinary(open) = &mut self.sockets {
+                    open.insert(socket);
+                }
             }
-            listener.last = Some(match result {
-                Ok(_) => Last::Accepted,
-                Err(errno) => Last::Failed(errno),
-            });
-        } else {
-            out.push(report(index, result, more));
+            Err(_) => self.taken -= 1,
         }
-    }
-
-    /// A completion of an accept whose peer is asked now.
-    pub(super) fn asking(&mut self, index: usize, more: bool) {
-        if let Some(listener) = self.0.get_mut(index) {
-            listener.asking += 1;
-            listener.armed = more;
-            if !more {
-                listener.last = Some(Last::Accepted);
+        let result = match result {
+            // Nobody may pass for the peer of a Unix socket, which has no address.
+            Ok(socket) if peer.is_none() && !unix => {
+                self.queue.stats.peers_unknown += 1;
+                self.give_up(socket);
+                Err(Errno::CONNABORTED)
             }
-        }
+            other => other.map(|socket| Accepted { socket: Socket(socket), peer }),
+        };
+        out.push(Completion::Accepted { listener, result });
     }
 
-    /// The answer.
-    pub(super) fn answered(&mut self, index: usize, accepted: Accepted, out: &mut Vec<Completion>) {
-        let Some(listener) = self.0.get_mut(index) else { return };
-        listener.asking -= 1;
-        let last = if listener.asking == 0 { listener.last.take() } else { None };
-        out.push(report(index, Ok(accepted), !matches!(last, Some(Last::Accepted))));
-        if let Some(Last::Failed(errno)) = last {
-            out.push(report(index, Err(errno), false));
-        }
+    /// Closes a socket that nobody has seen.
+    pub(super) fn give_up(&mut self, socket: u32) {
+        self.taken -= 1;
+        let close = match &mut self.sockets {
+            Sockets::Direct => opcode::Close::new(Fixed(socket)).build(),
+            Sockets::Ordinary(open) => {
+                open.remove(&socket);
+                opcode::Close::new(Fd(socket as i32)).build()
+            }
+        };
+        self.push(close.user_data(Op::Aside.word(0)));
     }
-}
-
-fn report(listener: usize, result: Result<Accepted, Errno>, more: bool) -> Completion {
-    Completion::Accepted { listener, result: result.map(Some), more }
-}
-
-/// The peer of a connected socket. `None` when it has gone already, or is not an Internet one.
-pub(super) fn peer_of(socket: BorrowedFd<'_>) -> Option<SocketAddr> {
-    SocketAddr::try_from(getpeername(socket).ok()??).ok()
-}
-
-/// A completion that carries a socket.
-pub(super) fn accepted(socket: u32, peer: Option<SocketAddr>) -> Accepted {
-    Accepted { socket: Socket(socket), peer }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::TcpListener;
-
-    fn listeners() -> Listeners {
-        Listeners::new(vec![TcpListener::bind("127.0.0.1:0").expect("a listener").into()])
-    }
-
-    fn reported(out: &[Completion]) -> Vec<(Option<u32>, bool)> {
-        let one = |completion: &Completion| match completion {
-            Completion::Accepted { result, more, .. } => {
-                (result.ok().flatten().map(|accepted| accepted.socket.0), *more)
-            }
-            _ => panic!("not of an accept"),
-        };
-        out.iter().map(one).collect()
-    }
 
     #[test]
-    fn the_end_is_reported_after_the_sockets_that_came_before_it() {
-        let (mut listeners, mut out) = (listeners(), Vec::new());
-        assert!(listeners.arm(0).is_some());
-        listeners.asking(0, true);
-        listeners.asking(0, true);
-        listeners.done(0, Err(Errno::CANCELED), false, &mut out);
-        assert!(!listeners.is_armed(0), "nothing to cancel");
-        assert!(out.is_empty());
-        listeners.answered(0, accepted(4, None), &mut out);
-        listeners.answered(0, accepted(5, None), &mut out);
-        assert_eq!(reported(&out), [(Some(4), true), (Some(5), true), (None, false)]);
-        assert!(listeners.arm(0).is_some(), "free to be armed again");
-    }
-
-    #[test]
-    fn the_last_socket_ends_the_operation() {
-        let (mut listeners, mut out) = (listeners(), Vec::new());
-        assert!(listeners.arm(0).is_some());
-        listeners.asking(0, true);
-        listeners.asking(0, false);
-        listeners.answered(0, accepted(1, None), &mut out);
-        listeners.answered(0, accepted(2, None), &mut out);
-        assert_eq!(reported(&out), [(Some(1), true), (Some(2), false)]);
-    }
-
-    #[test]
-    fn without_a_question_reports_are_direct() {
-        let (mut listeners, mut out) = (listeners(), Vec::new());
-        assert!(listeners.arm(0).is_some());
-        listeners.done(0, Ok(accepted(1, None)), true, &mut out);
-        listeners.done(0, Err(Errno::NFILE), false, &mut out);
-        assert_eq!(reported(&out), [(Some(1), true), (None, false)]);
-        listeners.close(0);
-        assert!(listeners.arm(0).is_none());
+    fn places_are_used_again_and_know_their_listener() {
+        let mut accepts = Accepts::default();
+        let (first, at) = accepts.launch(0);
+        let (second, _) = accepts.launch(1);
+        assert_eq!((accepts.of(0), accepts.of(1), accepts.of(2)), (vec![0], vec![1], vec![]));
+        let peer: SocketAddr = "[::1]:7".parse().expect("an address");
+        // SAFETY: the place is out, so nobody else touches it.
+        unsafe { *at = Address::new(peer) };
+        assert_eq!((accepts.land(first), accepts.land(second)), (Some(peer), None));
+        let (again, _) = accepts.launch(3);
+        assert_eq!((again, accepts.land(again)), (second, None));
+        let (again, _) = accepts.launch(3);
+        assert_eq!(accepts.land(again), None, "nothing is left of who was there before");
+        assert_eq!(accepts.places.len(), 2);
     }
 }

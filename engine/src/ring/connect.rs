@@ -1,54 +1,18 @@
 //! Connections that we begin: a socket is made, set up and connected, all by the ring.
 
+use super::address::Address;
 use super::dispatch::{borrow, outcome};
 use super::op::Op;
 use super::uring::{Sockets, Uring};
-use super::{Completion, Errno, Socket, Token};
+use super::{Completion, Errno, Kernel, Socket, Token};
 use io_uring::opcode;
 use io_uring::types::{DestinationSlot, Fd, Fixed};
 use rustix::net::sockopt;
 use std::collections::HashMap;
-use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 
 /// What `TCP_NODELAY` is set to, where the kernel finds it.
 static ON: libc::c_int = 1;
-
-/// An address as the kernel reads it.
-struct Address {
-    storage: libc::sockaddr_storage,
-    len: libc::socklen_t,
-}
-
-impl Address {
-    fn new(at: SocketAddr) -> Self {
-        // SAFETY: zeros are a valid `sockaddr_storage`.
-        let mut storage: libc::sockaddr_storage = unsafe { MaybeUninit::zeroed().assume_init() };
-        let place = &raw mut storage;
-        let len = match at {
-            SocketAddr::V4(at) => {
-                // SAFETY: a `sockaddr_storage` has room and alignment for each kind of address,
-                // and zeros are valid in all their fields.
-                let place = unsafe { &mut *place.cast::<libc::sockaddr_in>() };
-                place.sin_family = libc::AF_INET as libc::sa_family_t;
-                place.sin_port = at.port().to_be();
-                place.sin_addr.s_addr = u32::from_ne_bytes(at.ip().octets());
-                size_of::<libc::sockaddr_in>()
-            }
-            SocketAddr::V6(at) => {
-                // SAFETY: the storage has room and alignment for a `sockaddr_in6`, zeros are valid
-                // in all its fields, and no other reference into the storage lives.
-                let place = unsafe { &mut *place.cast::<libc::sockaddr_in6>() };
-                place.sin6_family = libc::AF_INET6 as libc::sa_family_t;
-                place.sin6_port = at.port().to_be();
-                place.sin6_addr.s6_addr = at.ip().octets();
-                place.sin6_scope_id = at.scope_id();
-                size_of::<libc::sockaddr_in6>()
-            }
-        };
-        Self { storage, len: len as libc::socklen_t }
-    }
-}
 
 /// A connection that is being made.
 struct Dial {
@@ -65,6 +29,12 @@ pub(super) struct Dials(HashMap<Token, Dial>);
 
 impl Uring {
     pub(super) fn dial(&mut self, attempt: Token, to: SocketAddr) {
+        // Whoever was accepted meanwhile would have no place in the table.
+        if self.room() == 0 {
+            let result = Err(Errno::NFILE);
+            return self.ready.push(Completion::Connected { attempt, result });
+        }
+        self.taken += 1;
         let (domain, tcp) = (if to.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 }, 6);
         let dial = Dial { to: Box::new(Address::new(to)), socket: None, cancelled: false };
         let before = self.held.dials.0.insert(attempt, dial);
@@ -99,6 +69,7 @@ impl Uring {
             Ok(socket) => socket,
             Err(errno) => {
                 self.held.dials.0.remove(&attempt);
+                self.taken -= 1;
                 out.push(Completion::Connected { attempt, result: Err(errno) });
                 return false;
             }
@@ -154,14 +125,7 @@ impl Uring {
     fn give_socket_up(&mut self, attempt: Token, errno: Errno, out: &mut Vec<Completion>) {
         let dial = self.held.dials.0.remove(&attempt);
         if let Some(socket) = dial.and_then(|dial| dial.socket) {
-            let close = match &mut self.sockets {
-                Sockets::Direct => opcode::Close::new(Fixed(socket)).build(),
-                Sockets::Ordinary(open) => {
-                    open.remove(&socket);
-                    opcode::Close::new(Fd(socket as i32)).build()
-                }
-            };
-            self.push(close.user_data(Op::Aside.word(0)));
+            self.give_up(socket);
         }
         out.push(Completion::Connected { attempt, result: Err(errno) });
     }

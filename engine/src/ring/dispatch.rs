@@ -1,14 +1,12 @@
 //! What completions mean.
 
-use super::accept::{accepted, peer_of};
 use super::op::{Op, numbers};
 use super::recv::End;
-use super::uring::{Sockets, Uring};
+use super::uring::Uring;
 use super::{Completion, Errno, Socket, Token};
-use io_uring::types::Fixed;
-use io_uring::{cqueue, opcode};
+use io_uring::cqueue;
 use rustix::net::Shutdown;
-use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
 
 impl Uring {
     /// Acts on completions; `true` when that has queued questions whose answers are immediate.
@@ -32,8 +30,7 @@ impl Uring {
                         out.push(Completion::Sent { token, batch, result });
                     }
                 }
-                Some(Op::Accept) => asked |= self.accepted(low as usize, result, more, out),
-                Some(Op::Peer) => self.peer(high as usize, low, result, out),
+                Some(Op::Accept) => self.accepted(high as usize, low, result, out),
                 Some(Op::ShutdownInstall) => self.installed(high, Socket(low), result),
                 Some(Op::Shutdown) => self.was_shut(Socket(low)),
                 Some(Op::Close) => out.push(Completion::Closed { token: Token::unpack(data) }),
@@ -104,50 +101,6 @@ impl Uring {
             if events & libc::POLLERR as u32 != 0 { Err(Errno::CONNRESET) } else { Ok(()) }
         });
         out.push(Completion::HungUp { token, result });
-    }
-
-    fn accepted(
-        &mut self,
-        index: usize,
-        result: i32,
-        more: bool,
-        out: &mut Vec<Completion>,
-    ) -> bool {
-        let socket = match outcome(result) {
-            Ok(socket) => socket,
-            Err(errno) => {
-                self.listeners.done(index, Err(errno), more, out);
-                return false;
-            }
-        };
-        let has_peer = self.listeners.has_peers(index);
-        match &mut self.sockets {
-            Sockets::Direct if has_peer => {
-                self.listeners.asking(index, more);
-                let install = opcode::FixedFdInstall::new(Fixed(socket), 0).build();
-                self.push(install.user_data(Op::Peer.pair(index as u32, socket)));
-                true
-            }
-            Sockets::Direct => {
-                self.listeners.done(index, Ok(accepted(socket, None)), more, out);
-                false
-            }
-            Sockets::Ordinary(open) => {
-                open.insert(socket);
-                // SAFETY: the kernel has just given us this descriptor.
-                let peer = has_peer.then(|| peer_of(unsafe { borrow(socket as i32) })).flatten();
-                self.listeners.done(index, Ok(accepted(socket, peer)), more, out);
-                false
-            }
-        }
-    }
-
-    fn peer(&mut self, index: usize, socket: u32, result: i32, out: &mut Vec<Completion>) {
-        // SAFETY: a descriptor just installed, ours to close.
-        let fd = outcome(result).ok().map(|fd| unsafe { own(fd as i32) });
-        let peer = fd.and_then(|fd| peer_of(fd.as_fd()));
-        self.queue.stats.peers_unknown += u64::from(peer.is_none());
-        self.listeners.answered(index, accepted(socket, peer), out);
     }
 
     fn installed(&mut self, how: u32, socket: Socket, result: i32) {

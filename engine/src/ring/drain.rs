@@ -51,7 +51,7 @@ impl Uring {
                 drop(unsafe { self.held.landings.land(token, 0) });
             }
             // SAFETY: a descriptor just installed, ours to close.
-            (Some(Op::Peer | Op::ShutdownInstall), Ok(fd)) => drop(unsafe { own(fd as i32) }),
+            (Some(Op::ShutdownInstall), Ok(fd)) => drop(unsafe { own(fd as i32) }),
             (Some(Op::Accept | Op::Socket), Ok(socket)) => {
                 if let Sockets::Ordinary(open) = &mut self.sockets {
                     open.insert(socket);

@@ -3,13 +3,14 @@
 use super::setup::{self, LADDER, LADDER_SQPOLL, TaskRun};
 use super::{Errno, sys};
 use io_uring::register::Probe;
-use io_uring::types::{Fd, SubmitArgs, Timespec};
+use io_uring::types::{DestinationSlot, Fd, SubmitArgs, Timespec};
 use io_uring::{IoUring, cqueue, opcode, squeue};
 use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, getsockname, listen,
     socket_with,
 };
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::ptr::null_mut;
 use std::time::Duration;
 
 /// One thing that the engine uses, could use, or needs.
@@ -51,7 +52,7 @@ fn ask() -> Vec<Feature> {
     let builds = |flags: setup::Flags| flags.build(8, 16, false).is_ok();
     let polled = LADDER_SQPOLL.into_iter().any(builds);
     let recv = multishot_receives().is_ok();
-    let accept = multishot_accepts().is_ok();
+    let accept = direct_accepts().is_ok();
     let ring_fds = ring.is_some_and(registers_itself);
     let install = has(sys::op::FIXED_FD_INSTALL);
     let required = |name, kernel_floor, present| Feature {
@@ -73,7 +74,7 @@ fn ask() -> Vec<Feature> {
         required("IORING_FEAT_NODROP", "5.5", is(|params| params.is_feature_nodrop())),
         required("IORING_FEAT_EXT_ARG", "5.11", is(|params| params.is_feature_ext_arg())),
         required("IORING_SETUP_SUBMIT_ALL", "5.18", ring.is_some()),
-        required("IORING_OP_ACCEPT, multishot", "5.19", accept),
+        required("IORING_OP_ACCEPT into a direct descriptor", "5.19", accept),
         required("IORING_OP_RECV, multishot from a buffer ring", "6.0", recv),
         required("IORING_SETUP_SINGLE_ISSUER", "6.0", ring.is_some()),
         optional("IORING_SETUP_COOP_TASKRUN", "5.19", builds(LADDER[2]), run(TaskRun::Cooperative)),
@@ -130,14 +131,15 @@ fn listener() -> Result<(OwnedFd, OwnedFd), Errno> {
     Ok((server, client))
 }
 
-/// Whether a multishot accept takes a connection into a direct descriptor and stays armed.
-fn multishot_accepts() -> Result<(), Errno> {
+/// Whether an accept takes a connection into a direct descriptor that the kernel picks.
+fn direct_accepts() -> Result<(), Errno> {
     let (server, _client) = listener()?;
     let ring = &fresh()?;
     ring.submitter().register_files_sparse(1).map_err(|_| Errno::INVAL)?;
-    let accept = opcode::AcceptMulti::new(Fd(server.as_raw_fd())).allocate_file_index(true);
+    let accept = opcode::Accept::new(Fd(server.as_raw_fd()), null_mut(), null_mut());
+    let accept = accept.file_index(Some(DestinationSlot::auto_target()));
     let entry = first(ring, accept.build())?;
-    if entry.result() >= 0 && cqueue::more(entry.flags()) { Ok(()) } else { Err(Errno::INVAL) }
+    if entry.result() >= 0 { Ok(()) } else { Err(Errno::INVAL) }
 }
 
 /// Whether a multishot receive fills a buffer of a registered ring and stays armed.

@@ -4,6 +4,7 @@
 //! seeded fake one that gives short reads, `ENOBUFS`, cancels, resets and late completions.
 
 mod accept;
+mod address;
 mod buf_ring;
 mod closing;
 mod config;
@@ -58,22 +59,19 @@ pub struct Socket(pub(crate) u32);
 pub struct Accepted {
     /// To be used until `close` completes.
     pub socket: Socket,
-    /// The peer; `None` for a Unix socket or when it could not be learned.
+    /// The peer; `None` for a Unix socket, and only for that.
     pub peer: Option<SocketAddr>,
 }
 
 /// What happened. Every operation of a token ends with exactly one final completion.
 #[derive(Debug)]
 pub enum Completion {
-    /// From `accept`. With `more == false` the operation is down and must be armed again.
+    /// From `accept`: always final.
     Accepted {
         /// As given to `accept`.
         listener: usize,
-        /// A connection, or why there is none (`EMFILE`, `ENFILE`, `ECANCELED`, ...). `None` when
-        /// the operation ended without either.
-        result: Result<Option<Accepted>, Errno>,
-        /// Whether the operation is still armed.
-        more: bool,
+        /// A connection, or why there is none (`EMFILE`, `ENFILE`, `ECANCELED`, ...).
+        result: Result<Accepted, Errno>,
     },
     /// From `connect`: always final.
     Connected {
@@ -147,9 +145,14 @@ pub trait Kernel {
     fn clock(&self) -> Tick {
         self.now()
     }
-    /// Accepts on a listening socket (an index into those given at creation) until cancelled.
+    /// Sockets that it may still get: neither open, nor promised to an accept or a connect that is
+    /// out.
+    fn room(&self) -> usize;
+    /// Accepts one connection on a listening socket (an index into those given at creation).
+    /// Several may be out on one. Without room for what it brings a connection may be lost.
     fn accept(&mut self, listener: usize);
-    /// Stops accepting; a final `Accepted` follows, which may be a connection.
+    /// Cancels the accepts that are out on a listener: `Accepted` still follows for each, and may
+    /// be a connection.
     fn cancel_accept(&mut self, listener: usize);
     /// Stops listening for good. Only when accept is down.
     fn close_listener(&mut self, listener: usize);

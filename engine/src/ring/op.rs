@@ -8,10 +8,8 @@ use std::io::IoSlice;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Op {
-    /// Listener.
+    /// Listener, index of the accept's place.
     Accept = 1,
-    /// A fresh socket made an ordinary descriptor to ask for its peer: listener, socket.
-    Peer,
     /// Token.
     Receive,
     /// Token: a receive into memory of the reactor.
@@ -43,9 +41,8 @@ pub(super) enum Op {
 }
 
 impl Op {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 15] = [
         Self::Accept,
-        Self::Peer,
         Self::Receive,
         Self::Land,
         Self::Watch,

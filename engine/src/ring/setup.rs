@@ -87,7 +87,7 @@ pub(super) fn build(
 
 /// Operations that nothing works without.
 const REQUIRED: [(u8, &str); 7] = [
-    (opcode::AcceptMulti::CODE, "IORING_OP_ACCEPT"),
+    (opcode::Accept::CODE, "IORING_OP_ACCEPT"),
     (opcode::RecvMulti::CODE, "IORING_OP_RECV"),
     (opcode::Send::CODE, "IORING_OP_SEND"),
     (opcode::SendMsg::CODE, "IORING_OP_SENDMSG"),

@@ -27,7 +27,7 @@ fn connected() -> (Uring, Socket, TcpStream) {
     kernel.accept(0);
     let stream = TcpStream::connect(address).expect("connected");
     let accepted = next(&mut kernel, |completion| match completion {
-        Completion::Accepted { result, .. } => result.expect("accepted"),
+        Completion::Accepted { result, .. } => Some(result.expect("accepted")),
         _ => None,
     });
     kernel.receive(accepted.socket, TOKEN);

@@ -1,6 +1,6 @@
 //! The real kernel.
 
-use super::accept::Listeners;
+use super::accept::{Accepts, Listeners};
 use super::buf_ring::{BufRing, GROUP};
 use super::closing::Closing;
 use super::connect::Dials;
@@ -38,6 +38,7 @@ pub(super) struct Held {
     pub(super) sends: Sends,
     pub(super) landings: Landings,
     pub(super) dials: Dials,
+    pub(super) accepts: Accepts,
     /// Where the eventfd's counter is read to.
     count: Box<UnsafeCell<u64>>,
 }
@@ -56,6 +57,10 @@ pub struct Uring {
     pub(super) held: ManuallyDrop<Held>,
     pub(super) sockets: Sockets,
     sockets_max: u32,
+    /// Sockets that there are places for.
+    places: u32,
+    /// Of those, the ones that sockets have, or that accepts and connects have been promised.
+    pub(super) taken: u32,
     /// Shut direct descriptors down by the operation at once, as when descriptors have run out.
     pub(super) op_shutdown: bool,
     has: Optional,
@@ -63,7 +68,7 @@ pub struct Uring {
     pub(super) receives: Receives,
     pub(super) closing: Closing,
     /// Reports that did not come from the kernel.
-    ready: Vec<Completion>,
+    pub(super) ready: Vec<Completion>,
     scratch: Vec<cqueue::Entry>,
     pub(super) wakers: Arc<[Waker]>,
     index: usize,
@@ -96,13 +101,16 @@ impl Uring {
         let has = setup::check(&ring)?;
         let queue = Queue::new(ring, flags, config.busy_poll);
         let direct = has.install && !tuning.ordinary;
-        let sockets_max = super::table::register(&queue, config.sockets_max, direct)?;
+        let listeners = config.listeners.len() as u32;
+        let (places, sockets_max) =
+            super::table::register(&queue, config.sockets_max, listeners, direct)?;
         let buf_ring = BufRing::register(queue.ring(), buffers, config.recv_buffer_size)?;
         let held = Held {
             buf_ring,
             sends: Sends::default(),
             landings: Landings::default(),
             dials: Dials::default(),
+            accepts: Accepts::default(),
             count: Box::default(),
         };
         let mut uring = Self {
@@ -110,6 +118,8 @@ impl Uring {
             held: ManuallyDrop::new(held),
             sockets: if direct { Sockets::Direct } else { Sockets::Ordinary(HashSet::new()) },
             sockets_max,
+            places,
+            taken: 0,
             op_shutdown: tuning.op_shutdown,
             has,
             listeners: Listeners::new(config.listeners),
@@ -184,6 +194,7 @@ impl Uring {
     }
 
     pub(super) fn push_close(&mut self, socket: Socket, token: Token) {
+        self.taken -= 1;
         let close = match &mut self.sockets {
             Sockets::Direct => opcode::Close::new(Fixed(socket.0)).build(),
             Sockets::Ordinary(open) => {
@@ -224,20 +235,16 @@ impl Kernel for Uring {
         self.start.elapsed().as_millis() as Tick
     }
 
+    fn room(&self) -> usize {
+        self.places.saturating_sub(self.taken) as usize
+    }
+
     fn accept(&mut self, listener: usize) {
-        let direct = matches!(self.sockets, Sockets::Direct);
-        let Some(fd) = self.listeners.arm(listener) else { return };
-        // A direct descriptor is never inherited, and the kernel refuses the flag for it.
-        let flags = if direct { 0 } else { libc::SOCK_CLOEXEC };
-        let accept = opcode::AcceptMulti::new(Fd(fd.as_raw_fd()));
-        let accept = accept.allocate_file_index(direct).flags(flags).build();
-        self.push(accept.user_data(Op::Accept.pair(0, listener as u32)));
+        self.push_accept(listener);
     }
 
     fn cancel_accept(&mut self, listener: usize) {
-        if self.listeners.is_armed(listener) {
-            self.cancel(Op::Accept.pair(0, listener as u32));
-        }
+        self.cancel_accepts(listener);
     }
 
     fn close_listener(&mut self, listener: usize) {

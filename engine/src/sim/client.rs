@@ -32,6 +32,8 @@ pub(super) struct Client {
     manner: Manner,
     state: State,
     peer: Option<Peer>,
+    /// Where it connects.
+    listener: usize,
     starts: Tick,
     /// Messages that it still wants to send.
     plan: usize,
@@ -54,7 +56,12 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(id: usize, mut choices: Choices, message_max: usize) -> Self {
+    pub(super) fn new(
+        id: usize,
+        mut choices: Choices,
+        message_max: usize,
+        listeners: usize,
+    ) -> Self {
         let violation = *choices.pick(&Violation::ALL);
         let manners = [
             Manner::Healthy,
@@ -72,6 +79,7 @@ impl Client {
             manner,
             state: State::Waiting,
             peer: None,
+            listener: choices.below(listeners),
             starts: choices.below(200) as Tick,
             plan: choices.below(30),
             message_max,
@@ -137,7 +145,7 @@ impl Client {
         if net.now() < self.starts {
             return Some(self.starts);
         }
-        self.peer = net.connect(0);
+        self.peer = net.connect(self.listener);
         if self.peer.is_none() {
             self.state = State::Done;
             return None;
@@ -270,7 +278,6 @@ impl Client {
             || record.app_abort
             || record.app_abort_mailed
             || record.refused
-            || ledger.crowded && self.state == State::Handshake
             || ledger.stopping
             || self.misbehaved
             || matches!(self.manner, Manner::NeverAsks | Manner::AsksBadly);

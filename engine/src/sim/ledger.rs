@@ -77,8 +77,6 @@ pub(super) struct Ledger {
     pub(super) stalled: Tick,
     pub(super) clients_done: bool,
     pub(super) stream: bool,
-    /// There are more clients than slots: one that comes at the wrong moment is turned away.
-    pub(super) crowded: bool,
     pub(super) message_max: usize,
     pub(super) records: Vec<Record>,
     /// Every connection there was, and whose it was.
@@ -121,7 +119,6 @@ impl Ledger {
             stalled: 0,
             clients_done: false,
             stream: false,
-            crowded: false,
             message_max: 0,
             records: (0..clients).map(|_| Record::default()).collect(),
             conns: Vec::new(),

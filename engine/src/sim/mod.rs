@@ -67,7 +67,6 @@ pub fn run(mut choices: Choices, trace: Option<Trace>) -> Report {
     let scenario = Scenario::draw(&mut choices);
     let mut ledger = Ledger::new(choices.fork(), scenario.clients, trace);
     ledger.stream = scenario.limits.stream;
-    ledger.crowded = scenario.clients > scenario.connections_max as usize;
     ledger.message_max = scenario.limits.message_max as usize;
     ledger.note(|| format!("{scenario:?}"));
     let mut run = Run::new(scenario, Shared::new(ledger), choices);
@@ -98,7 +97,7 @@ impl Run {
         let handle = Handle::new(Arc::clone(&wakers));
         let message_max = scenario.limits.message_max as usize;
         let clients = (0..scenario.clients)
-            .map(|id| Client::new(id, choices.fork(), message_max.min(20_000)))
+            .map(|id| Client::new(id, choices.fork(), message_max.min(20_000), scenario.listeners))
             .collect();
         let world = Outside {
             shared: shared.clone(),
@@ -111,7 +110,7 @@ impl Run {
         let kernel = Sim::new(SimConfig {
             choices,
             faults: scenario.faults,
-            listeners: 1,
+            listeners: scenario.listeners,
             sockets_max: scenario.sockets_max,
             buffers: scenario.buffers,
             buffer_size: scenario.buffer_size,
@@ -130,7 +129,7 @@ impl Run {
                 tls: None,
                 user: usize::MAX,
             }],
-            listeners: vec![0],
+            listeners: vec![0; scenario.listeners],
             resolver: Arc::new(NoNames),
             random: |block| block.fill(0x5A),
             codec_memory_max: 1 << 20,
@@ -234,6 +233,8 @@ impl Run {
         let refused = self.handle.post(0, Box::new(|_| {}));
         assert_eq!(refused, Err(CallError::Stopped), "mail for a reactor that has ended");
         if !self.died {
+            let stopped_early = self.scenario.stop.is_some();
+            assert!(stats.accept_dropped == 0 || stopped_early, "turned away: {stats:?}");
             assert_eq!(stats.connections, 0);
         }
         let census = self.reactor.census();

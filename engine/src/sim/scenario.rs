@@ -16,6 +16,7 @@ pub(super) struct Scenario {
     pub(super) clients: usize,
     pub(super) connections_max: u32,
     pub(super) sockets_max: usize,
+    pub(super) listeners: usize,
     pub(super) buffers: u16,
     pub(super) buffer_size: u32,
     pub(super) faults: Faults,
@@ -46,11 +47,16 @@ impl Scenario {
         let clients = choices.between(1, 12);
         let stop_at = choices.between(1, calm_at as usize) as Tick;
         let grace = Duration::from_millis(*choices.pick(&[1000, 0, 50, 10_000]));
+        let connections_max = *choices.pick(&[64, 3, 1]);
+        let listeners = *choices.pick(&[1, 3]);
+        // A place for each, and one for an accept on each listener, are promised to the reactor.
+        let sockets_max = connections_max as usize + listeners + *choices.pick(&[64, 0, 2]);
         Self {
             limits,
             clients,
-            connections_max: *choices.pick(&[64, 3, 1]),
-            sockets_max: *choices.pick(&[64, 2, 5]),
+            connections_max,
+            sockets_max,
+            listeners,
             buffers: *choices.pick(&[16, 2, 4, 64]),
             buffer_size: *choices.pick(&[4096, 64, 200, 16_384]),
             faults: Self::faults(choices),

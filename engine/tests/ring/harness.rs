@@ -93,7 +93,12 @@ pub(crate) struct Echo {
     pub(crate) rearm: bool,
     /// Shut down right before closing, in the same turn.
     pub(crate) shut: bool,
+    /// Accepts as long as there is room.
     pub(crate) accepting: bool,
+    /// How many at a time.
+    pub(crate) accepts: usize,
+    /// Accepts that have not ended.
+    pub(crate) out: usize,
     pub(crate) peers: Vec<Option<SocketAddr>>,
     pub(crate) accepted: usize,
     pub(crate) closed: usize,
@@ -110,9 +115,8 @@ pub(crate) struct Echo {
 
 impl Echo {
     pub(crate) fn new(config: UringConfig, tuning: &Tuning) -> Self {
-        let mut kernel = Uring::tuned(config, tuning).expect("io_uring");
-        kernel.accept(0);
-        Self {
+        let kernel = Uring::tuned(config, tuning).expect("io_uring");
+        let mut echo = Self {
             kernel,
             slots: Vec::new(),
             vacant: Vec::new(),
@@ -120,6 +124,8 @@ impl Echo {
             rearm: false,
             shut: false,
             accepting: true,
+            accepts: 8,
+            out: 0,
             peers: Vec::new(),
             accepted: 0,
             closed: 0,
@@ -130,7 +136,9 @@ impl Echo {
             ways: vec![Way::Multishot],
             armed: 0,
             completions: Vec::new(),
-        }
+        };
+        echo.accept();
+        echo
     }
 
     pub(crate) fn token(&self, slot: usize) -> Token {
@@ -169,18 +177,17 @@ impl Echo {
 
     fn handle(&mut self, completion: Completion) {
         match completion {
-            Completion::Accepted { listener, result, more } => {
+            Completion::Accepted { listener, result } => {
                 assert_eq!(listener, 0);
-                assert!(self.accepting, "an accept that has ended");
-                self.accepting = more || result.is_ok();
-                if !more && result.is_ok() {
-                    // Ended by the kernel's needs, not by ours.
-                    self.kernel.accept(0);
-                }
+                self.out = self.out.checked_sub(1).expect("an accept that has ended");
                 match result {
-                    Ok(accepted) => self.open(accepted.expect("a connection")),
-                    Err(errno) => self.accept_errors.push(errno),
+                    Ok(accepted) => self.open(accepted),
+                    Err(errno) => {
+                        self.accepting = false;
+                        self.accept_errors.push(errno);
+                    }
                 }
+                self.accept();
             }
             Completion::Connected { .. } => panic!("nobody connects here"),
             Completion::HungUp { .. } => panic!("nobody is watched here"),
@@ -194,8 +201,17 @@ impl Echo {
                 slot.socket = None;
                 self.vacant.push(token.slot);
                 self.closed += 1;
+                self.accept();
             }
             Completion::Woken => self.woken += 1,
+        }
+    }
+
+    /// A few accepts, no more than there is room for.
+    pub(crate) fn accept(&mut self) {
+        while self.accepting && self.out < self.accepts && self.kernel.room() > 0 {
+            self.out += 1;
+            self.kernel.accept(0);
         }
     }
 

@@ -1,9 +1,9 @@
 //! Too few buffers, too small queues, too slow readers: nothing is lost.
 
 use crate::harness::{Echo, config, listener, pattern};
-use ringws_engine::ring::{Errno, Kernel, Tuning};
+use ringws_engine::ring::{Completion, Errno, Kernel, Token, Tuning};
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
@@ -41,6 +41,10 @@ fn the_window_follows_the_need() {
     let mut echo = Echo::new(config, &Tuning::default());
     assert_eq!(echo.kernel.stats().window, 64);
     let mut all = echo.connect(address, 400);
+    // In one turn, so that their receives find what came in another.
+    echo.accepts = 400;
+    echo.accept();
+    echo.accepting = false;
     echo.run(|echo| echo.accepted == 400);
     for round in 1..=4 {
         all.iter_mut().for_each(|stream| stream.write_all(b"all at once").expect("written"));
@@ -118,28 +122,39 @@ fn completions_without_room_are_neither_lost_nor_late() {
     assert_eq!(echo.errors, []);
 }
 
+/// An accept that finds the table full drops the connection it has taken: so none goes out without
+/// a place, and who has none waits in the backlog.
 #[test]
-fn a_full_table_says_so_and_goes_on() {
+fn a_full_table_keeps_nobody_from_waiting() {
     let (fd, address) = listener();
     let mut config = config(vec![fd]);
     // The table has a reserve of 256 slots beyond these.
     config.sockets_max = 4;
     let mut echo = Echo::new(config, &Tuning::default());
-    assert_eq!(echo.kernel.sockets_max(), 4);
-    let mut all = echo.connect(address, 262);
-    echo.run(|echo| echo.accept_errors.contains(&Errno::NFILE));
-    assert_eq!(echo.accepted, 260);
-    all[0].write_all(b"still here").expect("written");
-    echo.run(|echo| echo.slots.iter().any(|slot| slot.received == 10 && !slot.sending));
-    let mut back = [0; 10];
-    all[0].read_exact(&mut back).expect("echoed");
-    all.truncate(100);
-    echo.run(|echo| echo.closed == 160);
-    if !echo.accepting {
-        echo.accepting = true;
-        echo.kernel.accept(0);
+    assert_eq!((echo.kernel.sockets_max(), echo.kernel.room()), (4, 253));
+    let mut all = echo.connect(address, 300);
+    echo.run(|echo| echo.accepted == 261);
+    assert_eq!((echo.kernel.room(), echo.out), (0, 0));
+    let dialed = Token { slot: 7, generation: 7 };
+    echo.kernel.connect(dialed, address);
+    let mut completions = Vec::new();
+    echo.kernel.wait(Some(Duration::ZERO), &mut completions).expect("the ring works");
+    let refused = matches!(
+        completions[..],
+        [Completion::Connected { result: Err(Errno::NFILE), attempt }] if attempt == dialed
+    );
+    assert!(refused, "{completions:?}");
+    for (index, stream) in all.iter_mut().enumerate() {
+        stream.write_all(&[index as u8; 10]).expect("written");
     }
-    let late = TcpStream::connect(address).expect("connected");
-    echo.run(|echo| echo.accepted >= 261);
-    late.shutdown(Shutdown::Both).expect("shut down");
+    let late = all.split_off(150);
+    drop(all);
+    echo.run(|echo| echo.accepted == 300);
+    for (index, mut stream) in (150..).zip(late) {
+        let mut back = [0; 10];
+        let pump = thread::spawn(move || stream.read_exact(&mut back).map(|()| back));
+        echo.run(|_| pump.is_finished());
+        assert_eq!(pump.join().expect("joined").expect("echoed"), [index as u8; 10]);
+    }
+    assert_eq!(echo.accept_errors, []);
 }

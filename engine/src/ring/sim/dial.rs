@@ -2,7 +2,7 @@
 
 use super::net::{Link, Peer};
 use super::{Lane, Sim};
-use crate::ring::{Completion, Errno, Socket, Token};
+use crate::ring::{Completion, Errno, Kernel, Socket, Token};
 use std::net::SocketAddr;
 
 /// An attempt that the kernel works on.
@@ -13,6 +13,15 @@ pub(super) struct Dial {
     cancelled: bool,
     /// Nobody answers there.
     hangs: bool,
+    /// There was no room for a socket.
+    crowded: bool,
+}
+
+impl Dial {
+    /// Whether a socket has been promised to it.
+    pub(super) fn has_place(&self) -> bool {
+        !self.crowded
+    }
 }
 
 impl Sim {
@@ -25,7 +34,8 @@ impl Sim {
         let twice = self.dials.iter().any(|dial| dial.attempt == attempt);
         assert!(!twice, "two attempts of one name");
         let hangs = self.choices.chance(self.net.faults.connect_hang);
-        self.dials.push(Dial { attempt, to, cancelled: false, hangs });
+        let crowded = self.room() == 0;
+        self.dials.push(Dial { attempt, to, cancelled: false, hangs, crowded });
     }
 
     pub(super) fn cancel_dial(&mut self, attempt: Token) {
@@ -39,7 +49,7 @@ impl Sim {
     pub(super) fn progress_dials(&mut self) -> bool {
         let mut active = false;
         for dial in std::mem::take(&mut self.dials) {
-            if dial.hangs && !dial.cancelled {
+            if dial.hangs && !dial.cancelled && !dial.crowded {
                 self.dials.push(dial);
                 continue;
             }
@@ -56,15 +66,15 @@ impl Sim {
     }
 
     fn end_dial(&mut self, dial: &Dial) -> Result<Socket, Errno> {
+        if dial.crowded {
+            return Err(Errno::NFILE);
+        }
         if dial.cancelled && (dial.hangs || !self.choices.chance(300)) {
             return Err(Errno::CANCELED);
         }
         if self.choices.chance(self.net.faults.connect_error) {
             let errnos = [Errno::CONNREFUSED, Errno::TIMEDOUT, Errno::HOSTUNREACH, Errno::NFILE];
             return Err(*self.choices.pick(&errnos));
-        }
-        if self.sockets.iter().flatten().count() >= self.sockets_max {
-            return Err(Errno::NFILE);
         }
         let peer = Peer(self.net.links.len());
         self.net.links.push(Link::default());

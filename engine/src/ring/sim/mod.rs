@@ -50,7 +50,7 @@ pub struct SimConfig {
     pub faults: Faults,
     /// Listening sockets.
     pub listeners: usize,
-    /// Sockets at the same time; an accept beyond it fails with `ENFILE`.
+    /// Sockets at the same time; an accept beyond it loses its connection.
     pub sockets_max: usize,
     /// Receive buffers.
     pub buffers: u16,
@@ -76,10 +76,12 @@ enum Lane {
 
 #[derive(Debug, Default)]
 struct Listening {
-    armed: bool,
-    cancelled: bool,
+    /// Accepts that the kernel has.
+    armed: usize,
+    /// Of those, how many are being cancelled.
+    cancelled: usize,
     /// As the reactor sees it.
-    out: bool,
+    out: usize,
     closed: bool,
 }
 
@@ -196,21 +198,30 @@ impl Kernel for Sim {
         self.net.now
     }
 
+    fn room(&self) -> usize {
+        let open = self.sockets.iter().flatten().count();
+        let accepts: usize = self.listeners.iter().map(|listening| listening.armed).sum();
+        let dials = self.dials.iter().filter(|dial| dial.has_place()).count();
+        self.sockets_max.saturating_sub(open + accepts + dials)
+    }
+
     fn accept(&mut self, listener: usize) {
+        assert!(self.room() > 0, "an accept without room for what it brings");
         let listening = &mut self.listeners[listener];
-        assert!(!listening.out, "a second accept on one listener");
         assert!(!listening.closed, "accept on a listener that was closed");
-        *listening = Listening { armed: true, out: true, ..Listening::default() };
+        listening.armed += 1;
+        listening.out += 1;
     }
 
     fn cancel_accept(&mut self, listener: usize) {
         assert!(!self.listeners[listener].closed, "cancel on a listener that was closed");
-        self.listeners[listener].cancelled = true;
+        let listening = &mut self.listeners[listener];
+        listening.cancelled = listening.armed;
     }
 
     fn close_listener(&mut self, listener: usize) {
         let listening = &mut self.listeners[listener];
-        assert!(!listening.out, "a listener was closed under an accept");
+        assert!(listening.out == 0, "a listener was closed under an accept");
         assert!(!listening.closed, "a listener was closed twice");
         listening.closed = true;
         for peer in self.net.backlogs[listener].take().into_iter().flatten() {

@@ -22,54 +22,53 @@ impl Sim {
         active
     }
 
+    /// Every accept that is out may bring a connection at once, before any cancel works.
     fn progress_accept(&mut self, listener: usize) -> bool {
-        let listening = &self.listeners[listener];
-        let waiting = self.net.backlogs[listener].as_ref().is_some_and(|queue| !queue.is_empty());
-        if !listening.armed || !(waiting || listening.cancelled) {
-            return false;
+        let mut active = false;
+        for _ in 0..self.listeners[listener].armed {
+            let cancelled = self.listeners[listener].cancelled > 0;
+            let queue = self.net.backlogs[listener].as_ref();
+            let waiting = queue.is_some_and(|queue| !queue.is_empty());
+            if !waiting && !cancelled {
+                break;
+            }
+            active = true;
+            if self.choices.chance(self.net.faults.delay) {
+                continue;
+            }
+            let result = if waiting && (!cancelled || self.choices.chance(300)) {
+                self.take_connection(listener)
+            } else {
+                Err(Errno::CANCELED)
+            };
+            let listening = &mut self.listeners[listener];
+            listening.armed -= 1;
+            listening.cancelled -= usize::from(cancelled);
+            self.complete(Lane::Accept(listener), Completion::Accepted { listener, result });
         }
-        if self.choices.chance(self.net.faults.delay) {
-            return true;
-        }
-        let cancelled = listening.cancelled;
-        let (result, more) = if cancelled && !self.choices.chance(300) {
-            (Err(Errno::CANCELED), false)
-        } else if waiting {
-            self.take_connection(listener, cancelled)
-        } else {
-            (Ok(None), false)
-        };
-        self.listeners[listener].armed = more;
-        self.complete(Lane::Accept(listener), Completion::Accepted { listener, result, more });
-        true
+        active
     }
 
     /// The next of the backlog, or why it is not to be had.
-    fn take_connection(
-        &mut self,
-        listener: usize,
-        cancelled: bool,
-    ) -> (Result<Option<Accepted>, Errno>, bool) {
-        let faults = self.net.faults;
-        let more = !cancelled && !self.choices.chance(faults.disarm);
-        if self.sockets.iter().flatten().count() >= self.sockets_max {
-            return (Err(Errno::NFILE), false);
-        }
-        if self.choices.chance(faults.accept_error) {
+    fn take_connection(&mut self, listener: usize) -> Result<Accepted, Errno> {
+        if self.choices.chance(self.net.faults.accept_error) {
             let errnos = [Errno::MFILE, Errno::NFILE, Errno::CONNABORTED, Errno::CANCELED];
             let errno = *self.choices.pick(&errnos);
             if errno == Errno::CONNABORTED {
                 let peer = self.pop_backlog(listener);
                 self.net.links[peer.0].sever(Errno::CONNABORTED);
-                return (Err(errno), more);
             }
-            return (Err(errno), false);
+            return Err(errno);
         }
         let peer = self.pop_backlog(listener);
+        if self.sockets.iter().flatten().count() >= self.sockets_max {
+            // It has been taken, and there is no place to put it.
+            self.net.reset(peer);
+            return Err(Errno::NFILE);
+        }
         let socket = self.place(peer);
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1 + peer.0 as u16 % 65_535));
-        let accepted = Accepted { socket, peer: Some(address) };
-        (Ok(Some(accepted)), more)
+        Ok(Accepted { socket, peer: Some(address) })
     }
 
     /// A socket for our end of a connection.

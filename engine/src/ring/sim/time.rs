@@ -65,9 +65,7 @@ impl Sim {
             }
             (Lane::Send(socket), _) => self.local(Socket(socket)).send_out = false,
             (Lane::Close(socket), _) => self.sockets[socket as usize] = None,
-            (Lane::Accept(listener), Completion::Accepted { more: false, .. }) => {
-                self.listeners[listener].out = false;
-            }
+            (Lane::Accept(listener), _) => self.listeners[listener].out -= 1,
             _ => {}
         }
     }
