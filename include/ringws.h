@@ -125,7 +125,7 @@
 #define RWS_LOG_INFO           3 /* what was chosen */
 
 /* Families of addresses. */
-/* no address: a Unix socket, and only that. A peer of another kind has its address, or is not let in */
+/* no address: a Unix socket, and only that: a peer of another kind has one, or is not let in */
 #define RWS_FAMILY_NONE        0
 #define RWS_FAMILY_IPV4        4 /* ip[0..4] */
 #define RWS_FAMILY_IPV6        6 /* ip[0..16] */

@@ -81,7 +81,7 @@ pub const RWS_LOG_WARN: i32 = 2;
 /// what was chosen
 pub const RWS_LOG_INFO: i32 = 3;
 
-/// no address: a Unix socket, and only that. A peer of another kind has its address, or is not let in
+/// no address: a Unix socket, and only that: a peer of another kind has one, or is not let in
 pub const RWS_FAMILY_NONE: u8 = 0;
 /// ip[0..4]
 pub const RWS_FAMILY_IPV4: u8 = 4;

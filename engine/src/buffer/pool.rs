@@ -28,6 +28,13 @@ const PIECES_MAX: usize = 1_024;
 /// Measured: below 128 KiB throughput falls, and batches of twice the size gain nothing.
 const BATCH_MAX: usize = 256 << 10;
 
+/// Bytes that were freed before it is worth asking the allocator for them.
+const FREED_MIN: usize = 32 << 20;
+
+/// Traffic that frees more than this in a second takes as much anew: what the allocator keeps is
+/// in use then.
+const BUSY_MIN: usize = 8 << 20;
+
 /// What [`Pool::default`] keeps at most.
 const DEFAULT_BYTES_MAX: usize = 8 << 20;
 
@@ -47,6 +54,10 @@ pub struct Pool {
     idle: usize,
     /// See [`Pool::batch_max`].
     batch_max: usize,
+    /// Capacity that was freed since the allocator was last asked for it, and the part of it that
+    /// had been at the last look.
+    freed: usize,
+    freed_seen: usize,
     /// For batches that refer to memory: empty ones.
     #[expect(clippy::vec_box, reason = "the boxes are what is used again")]
     pieces: Vec<Box<Pieces>>,
@@ -64,8 +75,19 @@ impl Pool {
     /// that in larger ones until they are trimmed.
     pub fn new(bytes_max: usize) -> Self {
         let (small, large, pieces) = (Vec::new(), Vec::new(), Vec::new());
-        let batch_max = BATCH_MAX;
-        Self { small, large, bytes: 0, bytes_max, large_bytes: 0, idle: 0, batch_max, pieces }
+        let (bytes, large_bytes, idle, freed, freed_seen) = (0, 0, 0, 0, 0);
+        Self {
+            small,
+            large,
+            bytes,
+            bytes_max,
+            large_bytes,
+            idle,
+            batch_max: BATCH_MAX,
+            freed,
+            freed_seen,
+            pieces,
+        }
     }
 
     /// From this size on a queue is sent before what is queued behind it is added to it.
@@ -140,15 +162,34 @@ impl Pool {
         // Those used last lie behind.
         for bytes in self.large.drain(..self.idle) {
             self.large_bytes -= bytes.capacity();
+            self.freed += bytes.capacity();
         }
         self.idle = self.large.len();
         self.idle > 0
     }
 
-    /// Whether it keeps large vectors, which will want to be trimmed.
+    /// Something is being freed that the pool had nothing to do with.
+    pub fn count_freed(&mut self, bytes: usize) {
+        self.freed += bytes;
+    }
+
+    /// Whether so much was freed, and so little of it since the last call, that the allocator
+    /// should give it back to the system. Says so once. To be asked once a second.
+    pub fn has_shrunk(&mut self) -> bool {
+        let fresh = self.freed - self.freed_seen;
+        self.freed_seen = self.freed;
+        let shrunk = self.freed >= FREED_MIN && fresh < BUSY_MIN;
+        if shrunk {
+            (self.freed, self.freed_seen) = (0, 0);
+        }
+        shrunk
+    }
+
+    /// Whether there is something to be looked after in a while: large vectors that may not be
+    /// needed any more, or much that was freed.
     #[inline]
-    pub fn has_large(&self) -> bool {
-        !self.large.is_empty()
+    pub fn wants_care(&self) -> bool {
+        !self.large.is_empty() || self.freed >= FREED_MIN
     }
 
     /// Takes a vector back; it is emptied, and freed when the pool is full.
@@ -165,6 +206,8 @@ impl Pool {
         } else if capacity <= self.bytes_max - self.bytes {
             self.bytes += capacity;
             self.small.push(bytes);
+        } else {
+            self.freed += capacity;
         }
     }
 
@@ -174,6 +217,8 @@ impl Pool {
         if bytes.capacity() <= max - self.large_bytes {
             self.large_bytes += bytes.capacity();
             self.large.push(bytes);
+        } else {
+            self.freed += bytes.capacity();
         }
     }
 
@@ -255,7 +300,7 @@ mod tests {
         assert!(pool.trim());
         assert_eq!(pool.bytes(), 1 << 20, "one was in use");
         assert!(!pool.trim());
-        assert_eq!((pool.bytes(), pool.has_large()), (0, false));
+        assert_eq!((pool.bytes(), pool.wants_care()), (0, false));
     }
 
     #[test]
@@ -279,5 +324,22 @@ mod tests {
         pool.put(Vec::new());
         pool.put(vec![1, 2, 3]);
         assert_eq!(pool.bytes(), 0);
+    }
+
+    #[test]
+    fn what_was_freed_is_given_back_once_and_not_while_more_is() {
+        let mut pool = Pool::new(64 << 10);
+        let free = |pool: &mut Pool, bytes: usize| {
+            // More than the pool keeps.
+            (0..bytes >> 20).for_each(|_| pool.put(Vec::with_capacity(1 << 20)));
+        };
+        free(&mut pool, 24 << 20);
+        assert!(!pool.wants_care() && !pool.has_shrunk(), "too little");
+        free(&mut pool, 24 << 20);
+        assert!(pool.wants_care());
+        assert!(!pool.has_shrunk(), "more is being freed");
+        free(&mut pool, 4 << 20);
+        assert!(pool.has_shrunk());
+        assert!(!pool.has_shrunk() && !pool.wants_care(), "once");
     }
 }

@@ -343,6 +343,9 @@ impl Connection {
     /// called after.
     pub fn release(&mut self, pool: &mut Pool) {
         self.phase = Phase::Done;
+        // Neither goes to the pool: what is queued may be shared, and heads are not kept.
+        let head = self.head.as_ref().map_or(0, |head| head.collected());
+        pool.count_freed(self.outbox.buffered() + head);
         (self.head, self.asked) = (None, None);
         self.deflation = Deflation::OFF;
         self.inbound.forbid_compressed();

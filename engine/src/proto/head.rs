@@ -45,6 +45,11 @@ impl HeadReader {
         Self { collected: Vec::new() }
     }
 
+    /// Bytes that it holds.
+    pub fn collected(&self) -> usize {
+        self.collected.len()
+    }
+
     /// Whether nothing has come yet.
     pub fn is_empty(&self) -> bool {
         self.collected.is_empty()

@@ -3,9 +3,9 @@
 
 use super::deliver::handle_of;
 use super::{Reactor, key, mailbox};
-use crate::ring::Kernel;
+use crate::ring::{Kernel, heap};
 
-/// Large vectors that were not needed for so long are freed.
+/// Large vectors that were not needed for so long are freed, and what was freed is given back.
 const TRIM_MS: u64 = 1_000;
 
 impl<K: Kernel> Reactor<K> {
@@ -34,7 +34,7 @@ impl<K: Kernel> Reactor<K> {
     /// Sees to it that large vectors do not outlast the traffic that they were made for.
     #[inline]
     pub(super) fn trim_later(&mut self) {
-        if self.ctx.pool.has_large() {
+        if self.ctx.pool.wants_care() {
             self.trim_soon();
         }
     }
@@ -50,6 +50,9 @@ impl<K: Kernel> Reactor<K> {
     pub(super) fn trim(&mut self) {
         self.trimming = false;
         self.ctx.pool.trim();
+        if self.ctx.pool.has_shrunk() {
+            heap::give_back();
+        }
         self.trim_later();
         let peak = std::mem::take(&mut self.mails_peak);
         let ours = mailbox::trim(&mut self.mails, peak);

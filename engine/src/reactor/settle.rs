@@ -204,7 +204,7 @@ impl<K: Kernel> Reactor<K> {
             self.dial_refused(index);
         }
         let slot = self.ctx.slab.at(index);
-        slot.parked = Vec::new();
+        self.ctx.pool.put(std::mem::take(&mut slot.parked));
         self.landings.revoke(slot);
         slot.conn.release(&mut self.ctx.pool);
         #[cfg(feature = "tls")]

@@ -13,6 +13,7 @@ pub mod diagnosis;
 mod dispatch;
 mod drain;
 pub mod features;
+pub(crate) mod heap;
 mod landing;
 pub mod lease;
 mod map;

@@ -251,3 +251,54 @@ fn a_peer_that_never_reads_is_held_back() {
     drop(streams);
     service.quiesce();
 }
+
+/// Waits until no more than `most` bytes are resident beyond `before`.
+fn goes_back(before: usize, most: usize) {
+    let since = Instant::now();
+    while resident() > before + most {
+        let left = resident() - before;
+        assert!(since.elapsed() < Duration::from_secs(8), "{left} bytes stay");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// What peers that do not read have made us queue is the system's again within seconds of their
+/// end, though the allocator would keep it.
+#[test]
+fn memory_of_an_attack_goes_back() {
+    let _turn = turn();
+    let service = Service::new(Limits { send_queue_max: 2 << 20, ..Limits::default() });
+    let mut witness = open(service.port, "/");
+    let before = resident();
+    let message = parse("82 ff 00 00 00 00 00 01 00 00 m 78x65536");
+    let mut grown = 0;
+    for _ in 0..2 {
+        let mut streams: Vec<TcpStream> = (0..250).map(|_| open(service.port, "/")).collect();
+        for stream in &mut streams {
+            stream.set_nonblocking(true).expect("a socket");
+        }
+        // All by turns, so that the blocks of one lie between those of others.
+        for _ in 0..200 {
+            for stream in &mut streams {
+                let _ = stream.write(&message);
+            }
+        }
+        echoed(&mut witness);
+        grown = resident() - before;
+        drop(streams);
+    }
+    assert!(grown > 200 * MIB, "{grown} bytes are no attack");
+    // What the pool keeps of small vectors, and what the allocator has in pages that are in use.
+    goes_back(before, 40 * MIB);
+    echoed(&mut witness);
+    let mut heads: Vec<TcpStream> = (0..5_000).map(|_| wire::connect(service.port)).collect();
+    for head in &mut heads {
+        head.write_all(b"GET / HTTP/1.1\r\nX: ").expect("a head");
+        head.write_all(&[b'x'; 15_000]).expect("more of it");
+    }
+    echoed(&mut witness);
+    drop(heads);
+    goes_back(before, 40 * MIB);
+    drop(witness);
+    service.quiesce();
+}
