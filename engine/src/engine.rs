@@ -253,11 +253,19 @@ impl Engine {
         signals::blocked(|| {
             thread::Builder::new().name(format!("rws-{index}")).spawn(move || thread.run(report))
         })
-        .map_err(|error| Error::System {
-            what: "making a thread".into(),
-            source: Errno::from_io_error(&error).unwrap_or(Errno::AGAIN),
-        })
+        .map_err(|error| no_thread(Errno::from_io_error(&error).unwrap_or(Errno::AGAIN)))
     }
+}
+
+/// Why there is no thread, and what to do. The C library says EAGAIN for want of memory, too.
+fn no_thread(errno: Errno) -> Error {
+    const STACK: usize = 2 << 20;
+    let source = if Vec::<u8>::new().try_reserve(STACK).is_err() { Errno::NOMEM } else { errno };
+    let remedy = match source {
+        Errno::NOMEM => "raise RLIMIT_AS (ulimit -v) or the memory of the cgroup",
+        _ => "raise RLIMIT_NPROC (ulimit -u) or the pids limit of the cgroup",
+    };
+    Error::System { what: format!("making a thread ({remedy}, or use fewer reactors)"), source }
 }
 
 impl Drop for Engine {

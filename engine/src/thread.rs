@@ -5,7 +5,7 @@ use crate::engine::Error;
 use crate::random::fill_random;
 use crate::reactor::log::Logger;
 use crate::reactor::{Handle, Reactor, Resolve, Served, Setup};
-use crate::ring::{Uring, UringConfig};
+use crate::ring::{Errno, Uring, UringConfig};
 use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -106,22 +106,31 @@ impl Thread {
                 ),
             );
         }
-        let reactor = Reactor::new(
-            kernel,
-            Setup {
-                index: self.index,
-                connections_max: self.sizes.connections_max.min(sockets_max),
-                endpoints: self.endpoints,
-                listeners: self.listeners,
-                resolver: self.resolver,
-                random: fill_random,
-                codec_memory_max: self.config.codec_memory_max(),
-                handle: self.handle.clone(),
-                log: log.clone(),
-                user: self.config.user,
-            },
-        );
-        serve(reactor, &self.config, &self.handle, &log, report)
+        let connections_max = self.sizes.connections_max.min(sockets_max);
+        let setup = Setup {
+            index: self.index,
+            connections_max,
+            endpoints: self.endpoints,
+            listeners: self.listeners,
+            resolver: self.resolver,
+            random: fill_random,
+            codec_memory_max: self.config.codec_memory_max(),
+            handle: self.handle.clone(),
+            log: log.clone(),
+            user: self.config.user,
+        };
+        match Reactor::new(kernel, setup) {
+            Ok(reactor) => serve(reactor, &self.config, &self.handle, &log, report),
+            Err(_) => {
+                let what = format!(
+                    "room for connections_max = {connections_max} on each reactor (raise RLIMIT_AS \
+                     or the memory of the cgroup, or lower it)"
+                );
+                let error = Error::System { what, source: Errno::NOMEM };
+                let _ = report.send(Err(error.clone()));
+                Err(error)
+            }
+        }
     }
 
     /// To the i-th CPU of those the process may run on.

@@ -19,7 +19,7 @@ pub enum rws_status {
     RWS_E_INVALID = -1,
     /// a field or flag that this version does not know
     RWS_E_UNSUPPORTED = -2,
-    /// out of memory
+    /// out of memory, or of address space
     RWS_E_NOMEM = -3,
     /// a system call failed: rws_error.sys_errno
     RWS_E_SYSTEM = -4,
@@ -59,7 +59,7 @@ pub struct rws_error {
     pub status: rws_status,
     /// errno of the system call that failed; 0 if none did
     pub sys_errno: c_int,
-    /// for people; NUL-terminated UTF-8
+    /// for people; NUL-terminated UTF-8, cut between words where it is too long
     pub text: [c_char; 248],
 }
 
@@ -94,7 +94,12 @@ impl From<Error> for Failure {
         let (status, errno) = match &error {
             Error::Invalid(_) => (rws_status::RWS_E_INVALID, 0),
             Error::System { source, .. } => (system(*source), source.raw_os_error()),
-            Error::Kernel(refused) => (rws_status::RWS_E_KERNEL, refused.errno.raw_os_error()),
+            Error::Kernel(refused) => {
+                let forbidden = rws_status::RWS_E_KERNEL;
+                let status =
+                    if refused.out_of_memory { rws_status::RWS_E_NOMEM } else { forbidden };
+                (status, refused.errno.raw_os_error())
+            }
             Error::State(_) => (rws_status::RWS_E_STATE, 0),
             Error::Panicked(_) => (rws_status::RWS_E_PANIC, 0),
         };
@@ -158,12 +163,24 @@ impl From<&Cause> for Failure {
 impl From<Failure> for rws_error {
     fn from(failure: Failure) -> Self {
         let mut text = [0; 248];
-        let fits = failure.text.floor_char_boundary(text.len() - 1);
-        for (to, from) in text.iter_mut().zip(&failure.text.as_bytes()[..fits]) {
-            *to = *from as c_char;
+        let (start, more) = shortened(&failure.text, text.len() - 1);
+        for (to, from) in text.iter_mut().zip(start.bytes().chain(more.bytes())) {
+            *to = from as c_char;
         }
         Self { status: failure.status, sys_errno: failure.errno, text }
     }
+}
+
+/// A text of at most `most` bytes: whole, or up to the end of a word and with what shows it.
+fn shortened(text: &str, most: usize) -> (&str, &'static str) {
+    const MORE: &str = "...";
+    if text.len() <= most {
+        return (text, "");
+    }
+    let start = &text[..text.floor_char_boundary(most - MORE.len())];
+    // A word that long is no word.
+    let word = start.rfind(' ').filter(|&end| end >= most / 2);
+    (start[..word.unwrap_or(start.len())].trim_end_matches([' ', ',', ';', ':']), MORE)
 }
 
 impl From<CallError> for rws_status {
@@ -249,8 +266,20 @@ mod tests {
     fn long_texts_are_cut_at_a_character() {
         let error = rws_error::from(Failure::invalid("é".repeat(200)));
         let text: Vec<u8> = error.text.iter().map(|&c| c as u8).collect();
-        assert_eq!(text.iter().position(|&byte| byte == 0), Some(246));
-        assert_eq!(std::str::from_utf8(&text[..246]), Ok("é".repeat(123).as_str()));
+        assert_eq!(text.iter().position(|&byte| byte == 0), Some(247));
+        assert_eq!(std::str::from_utf8(&text[..247]), Ok(("é".repeat(122) + "...").as_str()));
+    }
+
+    #[test]
+    fn long_texts_are_cut_between_words() {
+        for (text, most, start, more) in [
+            ("it fits", 7, "it fits", ""),
+            ("one two three four", 14, "one two", "..."),
+            ("one two, three four", 14, "one two", "..."),
+            ("incomprehensibilities of", 14, "incomprehen", "..."),
+        ] {
+            assert_eq!(shortened(text, most), (start, more));
+        }
     }
 
     #[test]

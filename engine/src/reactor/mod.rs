@@ -59,7 +59,7 @@ use landing::{Landings, Sizes};
 use lent::Lent;
 use mailbox::Mail;
 use slab::Slab;
-use std::collections::VecDeque;
+use std::collections::{TryReserveError, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use timers::Timers;
@@ -93,14 +93,18 @@ pub struct Reactor<K: Kernel> {
 
 impl<K: Kernel> Reactor<K> {
     /// Takes mail from here on; accepts with the first turn.
-    pub fn new(kernel: K, setup: Setup) -> Self {
+    ///
+    /// # Errors
+    /// There is no memory for so many connections.
+    pub fn new(kernel: K, setup: Setup) -> Result<Self, TryReserveError> {
+        let slab = Slab::new(setup.connections_max)?;
         let now = kernel.now();
         let counters = Arc::clone(&setup.handle.0.counters[setup.index as usize]);
         let own = Arc::clone(&setup.handle.0.owns[setup.index as usize]);
         own.mail.open();
         setup.handle.0.mailboxes[setup.index as usize].open();
         let ctx = Context {
-            slab: Slab::new(setup.connections_max),
+            slab,
             pool: Pool::new(POOL_BYTES_MAX),
             tools: Tools::new(setup.random).with_codec_memory(setup.codec_memory_max),
             codec_counted: Default::default(),
@@ -153,7 +157,7 @@ impl<K: Kernel> Reactor<K> {
             grace: None,
         };
         reactor.arm_listeners();
-        reactor
+        Ok(reactor)
     }
 
     /// What callbacks are lent.

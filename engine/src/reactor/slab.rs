@@ -7,6 +7,7 @@ use super::wheel::NodeId;
 use crate::conn::{Connection, Disposition, Reading};
 use crate::ring::{Socket, Token};
 use crate::tick::Tick;
+use std::collections::TryReserveError;
 use std::net::SocketAddr;
 
 /// Where a tenant stands between accept and the reuse of its slot.
@@ -166,9 +167,12 @@ pub(super) struct Slab {
 
 impl Slab {
     /// Room for `slots_max` tenants, reserved now and touched when used.
-    pub(super) fn new(slots_max: u32) -> Self {
+    pub(super) fn new(slots_max: u32) -> Result<Self, TryReserveError> {
         let slots_max = slots_max as usize;
-        Self { slots: Vec::with_capacity(slots_max), vacant: Vec::new(), slots_max }
+        let (mut slots, mut vacant) = (Vec::new(), Vec::new());
+        slots.try_reserve_exact(slots_max)?;
+        vacant.try_reserve_exact(slots_max)?;
+        Ok(Self { slots, vacant, slots_max })
     }
 
     pub(super) fn len(&self) -> usize {

@@ -1,9 +1,9 @@
 //! The provided buffer ring: the kernel's supply of buffers to receive into.
 
-use super::diagnosis::Refused;
+use super::diagnosis::{MMAP, Refused};
 use super::lease::{Buffers, Free, Lease};
 use super::map::Map;
-use super::setup::refused;
+use super::setup::{patiently, refused};
 use super::window::Window;
 use io_uring::IoUring;
 use io_uring::types::BufRingEntry;
@@ -31,14 +31,16 @@ pub(super) struct BufRing {
 impl BufRing {
     /// Registers a ring for `count` buffers (a power of two up to 32,768), none of them in it yet.
     pub(super) fn register(ring: &IoUring, count: u16, size: u32) -> Result<Self, Refused> {
-        let mapped = |error: std::io::Error| refused("mmap", &error);
+        let mapped = |error: std::io::Error| refused(MMAP, &error);
         let (buffers, free) = Buffers::new(count, size).map_err(mapped)?;
         let entries = Map::new(usize::from(count) * size_of::<BufRingEntry>()).map_err(mapped)?;
         let address = entries.base().as_ptr() as u64;
-        // SAFETY: the mapping is page aligned, holds `count` entries and is unmapped only after
-        // the group is unregistered or the ring closed: see `Uring`'s drop.
-        unsafe { ring.submitter().register_buf_ring_with_flags(address, count, GROUP, 0) }
-            .map_err(|error| refused("io_uring_register(PBUF_RING)", &error))?;
+        patiently(|| {
+            // SAFETY: the mapping is page aligned and holds `count` entries. `Uring` drops it only
+            // when the group is unregistered and no operation is left.
+            unsafe { ring.submitter().register_buf_ring_with_flags(address, count, GROUP, 0) }
+                .map_err(|error| refused("io_uring_register(PBUF_RING)", &error))
+        })?;
         Ok(Self { buffers, entries, count, tail: 0, supplied: 0, free, window: Window::new(count) })
     }
 

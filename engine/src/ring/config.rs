@@ -37,7 +37,8 @@ impl UringConfig {
             Ok(self.recv_buffers)
         } else {
             let text = "recv_buffers must be a power of two, recv_buffer_size at most 1 GiB";
-            Err(Refused { errno: Errno::INVAL, call: "configuration", text: text.into() })
+            let (errno, call) = (Errno::INVAL, "configuration");
+            Err(Refused { errno, call, text: text.into(), out_of_memory: false })
         }
     }
 }

@@ -56,6 +56,14 @@ impl Queue {
         &self.ring
     }
 
+    /// Enters once, for nothing: a policy may allow rings to be made and forbid their use.
+    pub(super) fn try_enter(&self) -> Result<(), Refused> {
+        match sys::enter(self.name, 0, 0, EnterFlags::GETEVENTS, &SubmitArgs::new()) {
+            Ok(_) | Err(Errno::INTR | Errno::AGAIN | Errno::BUSY) => Ok(()),
+            Err(errno) => Err(Refused::new("io_uring_enter", errno)),
+        }
+    }
+
     /// Operations that have not ended.
     pub(super) fn in_flight(&self) -> u64 {
         self.in_flight

@@ -4,6 +4,7 @@ use super::diagnosis::Refused;
 use super::{Errno, sys};
 use io_uring::register::Probe;
 use io_uring::{Builder, IoUring, opcode};
+use std::time::{Duration, Instant};
 
 /// How completions come about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +61,32 @@ impl Flags {
         }
         builder.build(sq).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
     }
+}
+
+/// For how long memory that a process has just left is waited for.
+const PATIENCE: Duration = Duration::from_millis(300);
+
+/// Tries again for a while when there is no memory: the kernel takes rings apart in its own time,
+/// and what they had locked counts until then, also when their process has ended.
+pub(super) fn patiently<T>(mut call: impl FnMut() -> Result<T, Refused>) -> Result<T, Refused> {
+    let start = Instant::now();
+    loop {
+        match call() {
+            Err(refused) if refused.errno == Errno::NOMEM && start.elapsed() < PATIENCE => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            other => return other,
+        }
+    }
+}
+
+/// KiB that a ring has locked: its two queues, and the ring that buffers are provided in. Whole
+/// pages; Linux counts them from 6.13 on, and did before 5.12.
+pub(super) fn locked(sq: u32, cq: u32, buffers: u16) -> u64 {
+    let pages = |bytes: u64| bytes.div_ceil(4 << 10) * 4;
+    let (sq, cq) = (u64::from(sq), u64::from(cq));
+    // `struct io_rings`, then 16 bytes per completion, and 64 per submission.
+    pages(128 + cq * 16) + pages(sq * 64) + pages(u64::from(buffers) * 16)
 }
 
 /// A ring by the highest rung that the kernel takes. Belongs to the calling thread.

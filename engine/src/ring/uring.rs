@@ -4,6 +4,7 @@ use super::accept::{Accepts, Listeners};
 use super::buf_ring::{BufRing, GROUP};
 use super::closing::Closing;
 use super::connect::Dials;
+use super::diagnosis::Locked;
 use super::landing::Landings;
 use super::op::{Op, Sends, Source};
 use super::queue::Queue;
@@ -97,14 +98,35 @@ impl Uring {
         let buffers = config.buffers()?;
         let cq = tuning.cq_entries.unwrap_or_else(|| (2 * u32::from(buffers)).max(4_096));
         let sq = tuning.sq_entries.unwrap_or(256);
-        let (ring, flags) = setup::build(config.sqpoll, sq, cq, !config.busy_poll.is_zero())?;
+        let (ring, rings) = (setup::locked(sq, cq, buffers), config.wakers.len() as u64);
+        Self::made(config, tuning, buffers, (sq, cq))
+            .map_err(|refused| refused.taking(Locked { ring, rings }))
+    }
+
+    fn made(
+        config: UringConfig,
+        tuning: &super::Tuning,
+        buffers: u16,
+        (sq, cq): (u32, u32),
+    ) -> Result<Self, Refused> {
+        let told = !config.busy_poll.is_zero();
+        let (ring, flags) = setup::patiently(|| setup::build(config.sqpoll, sq, cq, told))?;
         let has = setup::check(&ring)?;
-        let queue = Queue::new(ring, flags, config.busy_poll);
+        let mut queue = Queue::new(ring, flags, config.busy_poll);
         let direct = has.install && !tuning.ordinary;
-        let listeners = config.listeners.len() as u32;
-        let (places, sockets_max) =
-            super::table::register(&queue, config.sockets_max, listeners, direct)?;
-        let buf_ring = BufRing::register(queue.ring(), buffers, config.recv_buffer_size)?;
+        let equipped = queue.try_enter().and_then(|()| {
+            let listeners = config.listeners.len() as u32;
+            let table = super::table::register(&queue, config.sockets_max, listeners, direct)?;
+            Ok((table, BufRing::register(queue.ring(), buffers, config.recv_buffer_size)?))
+        });
+        let ((places, sockets_max), buf_ring) = match equipped {
+            Ok(equipped) => equipped,
+            Err(refused) => {
+                // SAFETY: it is not used after this, and nothing was submitted to it.
+                unsafe { queue.close() };
+                return Err(refused);
+            }
+        };
         let held = Held {
             buf_ring,
             sends: Sends::default(),

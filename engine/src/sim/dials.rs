@@ -158,7 +158,8 @@ pub fn run_dials(mut choices: Choices) {
             log: Logger::default(),
             user: 0,
         },
-    );
+    )
+    .expect("memory");
     let tally = Arc::new(Tally::default());
     for port in 1..=targets {
         let url = format!("ws://127.0.0.1:{port}/");

@@ -137,7 +137,7 @@ impl Run {
             log: Logger::default(),
             user: 0,
         };
-        let mut reactor = Reactor::new(kernel, setup);
+        let mut reactor = Reactor::new(kernel, setup).expect("memory");
         reactor.receive_by(scenario.sizes);
         reactor.send_in_batches_of(scenario.batch_max);
         Self { reactor, shared, handle, scenario, died: false }

@@ -50,7 +50,7 @@ fn a_refused_setup_is_explained() {
         ("EPERM", "CHILD io_uring_setup 1 ", "io_uring_setup, io_uring_enter"),
         ("ENOSYS", "CHILD io_uring_setup 38 ", "CONFIG_IO_URING"),
         ("EINVAL", "CHILD io_uring_setup 22 ", "6.1"),
-        ("ENOMEM", "CHILD io_uring_setup 12 ", "RLIMIT_MEMLOCK"),
+        ("ENOMEM", "CHILD io_uring_setup 12 ", "RLIMIT_AS"),
         ("EMFILE", "CHILD io_uring_setup 24 ", "RLIMIT_NOFILE"),
     ];
     for (errno, start, remedy) in table {
