@@ -5,7 +5,7 @@ use crate::engine::Error;
 use crate::random::fill_random;
 use crate::reactor::log::Logger;
 use crate::reactor::{Handle, Reactor, Resolve, Served, Setup};
-use crate::ring::{Errno, Uring, UringConfig};
+use crate::ring::{Errno, Refused, Uring, UringConfig};
 use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -72,23 +72,13 @@ pub(crate) struct Thread {
 
 impl Thread {
     /// Reports once that it has its ring, or why not, and returns how it ended.
-    pub(crate) fn run(self, report: Sender<Result<(), Error>>) -> Result<(), Error> {
+    pub(crate) fn run(mut self, report: Sender<Result<(), Error>>) -> Result<(), Error> {
         self.handle.enter(self.index);
         let log = Logger::new(self.config.log.clone(), self.index);
         if self.config.pin {
             self.pin(&log);
         }
-        let kernel = match Uring::new(UringConfig {
-            index: self.index as usize,
-            sockets_max: self.sizes.connections_max,
-            recv_buffers: self.sizes.recv_buffers,
-            recv_buffer_size: self.sizes.recv_buffer_size,
-            sqpoll: self.config.sqpoll,
-            busy_poll: Duration::from_micros(u64::from(self.config.busy_poll_us)),
-            listeners: self.sockets,
-            wakers: self.handle.wakers(),
-            start: Instant::now(),
-        }) {
+        let kernel = match self.ring(&log) {
             Ok(kernel) => kernel,
             Err(refused) => {
                 // The receiver is there until every reactor has reported.
@@ -97,15 +87,6 @@ impl Thread {
             }
         };
         let sockets_max = kernel.sockets_max();
-        if sockets_max < self.sizes.connections_max {
-            let asked = self.sizes.connections_max;
-            log.line(
-                Level::Warn,
-                format_args!(
-                    "connections_max lowered from {asked} to {sockets_max} by RLIMIT_NOFILE"
-                ),
-            );
-        }
         let connections_max = self.sizes.connections_max.min(sockets_max);
         let setup = Setup {
             index: self.index,
@@ -131,6 +112,33 @@ impl Thread {
                 Err(error)
             }
         }
+    }
+
+    /// The ring, and in the log what it has come to.
+    fn ring(&mut self, log: &Logger) -> Result<Uring, Refused> {
+        let made = Uring::new(UringConfig {
+            index: self.index as usize,
+            sockets_max: self.sizes.connections_max,
+            recv_buffers: self.sizes.recv_buffers,
+            recv_buffer_size: self.sizes.recv_buffer_size,
+            sqpoll: self.config.sqpoll,
+            busy_poll: Duration::from_micros(u64::from(self.config.busy_poll_us)),
+            listeners: std::mem::take(&mut self.sockets),
+            wakers: self.handle.wakers(),
+            start: Instant::now(),
+        });
+        let kernel =
+            made.inspect_err(|refused| log.line(Level::Error, format_args!("{refused}")))?;
+        let (asked, got) = (self.sizes.connections_max, kernel.sockets_max());
+        if got < asked {
+            let text = format_args!("connections_max lowered from {asked} to {got}: RLIMIT_NOFILE");
+            log.line(Level::Warn, text);
+        }
+        log.line(Level::Info, format_args!("{}", kernel.chosen()));
+        for what in kernel.lacks() {
+            log.line(Level::Warn, format_args!("the kernel lacks {what}"));
+        }
+        Ok(kernel)
     }
 
     /// To the i-th CPU of those the process may run on.

@@ -1,6 +1,6 @@
 //! The engine on the real kernel, over loopback: what its users see of its life.
 
-use ringws_engine::config::{Address, Config, Endpoint};
+use ringws_engine::config::{Address, Config, Endpoint, Level, Log};
 use ringws_engine::conn::{Limits, SendFlags};
 use ringws_engine::engine::{Engine, Error};
 use ringws_engine::proto::handshake::Refusal;
@@ -360,4 +360,25 @@ fn misuse_is_refused_with_a_reason() {
     engine.start().unwrap();
     assert!(matches!(engine.start(), Err(Error::State(_))));
     assert!(matches!(engine.listen(Endpoint::new(0, witness)), Err(Error::State(_))));
+}
+
+#[test]
+fn the_log_says_what_was_chosen() {
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&lines);
+    let log: Log =
+        Arc::new(move |level, line: &str| heard.lock().unwrap().push((level, line.to_owned())));
+    let config = Config { reactors: 2, log: Some(log), ..Config::default() };
+    let engine = Engine::new(config).unwrap();
+    engine.start().unwrap();
+    engine.stop(Duration::ZERO);
+    engine.wait().unwrap();
+    let lines = lines.lock().unwrap();
+    for reactor in 0..2 {
+        let start = format!("reactor {reactor}: io_uring with ");
+        let chosen = |(level, line): &&(Level, String)| {
+            *level == Level::Info && line.starts_with(&start) && line.contains(" buffers of ")
+        };
+        assert_eq!(lines.iter().filter(chosen).count(), 1, "{lines:?}");
+    }
 }

@@ -6,6 +6,7 @@
 mod accept;
 mod address;
 mod buf_ring;
+mod chosen;
 mod closing;
 mod config;
 mod connect;

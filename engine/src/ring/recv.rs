@@ -1,7 +1,18 @@
 //! The receives: which are armed, which wait for a buffer, and that each ends exactly once.
 
+use super::buf_ring::GROUP;
+use super::op::Op;
+use super::uring::{Sockets, Uring};
 use super::{Socket, Token};
+use io_uring::types::{Fd, Fixed};
+use io_uring::{opcode, squeue};
 use std::collections::VecDeque;
+use std::ptr::null_mut;
+use std::time::Duration;
+
+/// How long a wait may last when receives are starved and all buffers are leased or retained:
+/// nothing tells us when another thread gives one back.
+const STARVED_WAIT: Duration = Duration::from_millis(1);
 
 /// Where a token's receive stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -155,6 +166,45 @@ impl Receives {
                 self.starved -= 1;
                 return Some((socket, token, kind));
             }
+        }
+    }
+}
+
+impl Uring {
+    /// A receive into provided buffers.
+    pub(super) fn push_receive(&mut self, socket: Socket, token: Token, kind: Kind) {
+        let fd = Fd(socket.0 as i32);
+        let receive = match (kind, &self.sockets) {
+            (Kind::Once(most), sockets) => {
+                let receive = match sockets {
+                    Sockets::Direct => opcode::Recv::new(Fixed(socket.0), null_mut(), most),
+                    Sockets::Ordinary(_) => opcode::Recv::new(fd, null_mut(), most),
+                };
+                receive.buf_group(GROUP).build().flags(squeue::Flags::BUFFER_SELECT)
+            }
+            (_, Sockets::Direct) => opcode::RecvMulti::new(Fixed(socket.0), GROUP).build(),
+            (_, Sockets::Ordinary(_)) => opcode::RecvMulti::new(fd, GROUP).build(),
+        };
+        self.push(receive.user_data(Op::Receive.of(token)));
+    }
+
+    /// Arms receives again that found no buffer, as many as there are buffers now: the others
+    /// would only fail again. Says how long to wait at most.
+    pub(super) fn revive(&mut self, timeout: Option<Duration>) -> Option<Duration> {
+        let starved = self.receives.starved();
+        if starved == 0 {
+            return timeout;
+        }
+        let supplied = usize::from(self.held.buf_ring.supplied());
+        for _ in 0..starved.min(supplied) {
+            let Some((socket, token, kind)) = self.receives.revive() else { break };
+            self.queue.stats.rearms += 1;
+            self.push_receive(socket, token, kind);
+        }
+        match self.receives.starved() {
+            0 => timeout,
+            _ if supplied > 0 => Some(Duration::ZERO),
+            _ => Some(timeout.map_or(STARVED_WAIT, |timeout| timeout.min(STARVED_WAIT))),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The real kernel.
 
 use super::accept::{Accepts, Listeners};
-use super::buf_ring::{BufRing, GROUP};
+use super::buf_ring::BufRing;
 use super::closing::Closing;
 use super::connect::Dials;
 use super::diagnosis::Locked;
@@ -9,7 +9,7 @@ use super::landing::Landings;
 use super::op::{Op, Sends, Source};
 use super::queue::Queue;
 use super::recv::{Cancel, Kind, Receives};
-use super::setup::{self, Optional};
+use super::setup::{self, Flags, Optional};
 use super::{
     Buffers, Completion, Errno, Kernel, KernelError, Lease, Refused, Socket, Token, UringConfig,
     UringStats, Waker,
@@ -25,13 +25,8 @@ use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, BorrowedFd};
-use std::ptr::null_mut;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// How long a wait may last when receives are starved and all buffers are leased or retained:
-/// nothing tells us when another thread gives one back.
-const STARVED_WAIT: Duration = Duration::from_millis(1);
 
 /// Memory that the kernel may write to or read from until the last operation has ended.
 pub(super) struct Held {
@@ -64,7 +59,8 @@ pub struct Uring {
     pub(super) taken: u32,
     /// Shut direct descriptors down by the operation at once, as when descriptors have run out.
     pub(super) op_shutdown: bool,
-    has: Optional,
+    pub(super) has: Optional,
+    pub(super) flags: Flags,
     pub(super) listeners: Listeners,
     pub(super) receives: Receives,
     pub(super) closing: Closing,
@@ -144,6 +140,7 @@ impl Uring {
             taken: 0,
             op_shutdown: tuning.op_shutdown,
             has,
+            flags,
             listeners: Listeners::new(config.listeners),
             receives: Receives::default(),
             closing: Closing::default(),
@@ -198,23 +195,6 @@ impl Uring {
         unsafe { self.queue.push(read.user_data(Op::Eventfd.word(0))) };
     }
 
-    /// A receive into provided buffers.
-    fn push_receive(&mut self, socket: Socket, token: Token, kind: Kind) {
-        let fd = Fd(socket.0 as i32);
-        let receive = match (kind, &self.sockets) {
-            (Kind::Once(most), sockets) => {
-                let receive = match sockets {
-                    Sockets::Direct => opcode::Recv::new(Fixed(socket.0), null_mut(), most),
-                    Sockets::Ordinary(_) => opcode::Recv::new(fd, null_mut(), most),
-                };
-                receive.buf_group(GROUP).build().flags(squeue::Flags::BUFFER_SELECT)
-            }
-            (_, Sockets::Direct) => opcode::RecvMulti::new(Fixed(socket.0), GROUP).build(),
-            (_, Sockets::Ordinary(_)) => opcode::RecvMulti::new(fd, GROUP).build(),
-        };
-        self.push(receive.user_data(Op::Receive.of(token)));
-    }
-
     pub(super) fn push_close(&mut self, socket: Socket, token: Token) {
         self.taken -= 1;
         let close = match &mut self.sockets {
@@ -225,26 +205,6 @@ impl Uring {
             }
         };
         self.push(close.user_data(Op::Close.of(token)));
-    }
-
-    /// Arms receives again that found no buffer, as many as there are buffers now: the others
-    /// would only fail again. Says how long to wait at most.
-    fn revive(&mut self, timeout: Option<Duration>) -> Option<Duration> {
-        let starved = self.receives.starved();
-        if starved == 0 {
-            return timeout;
-        }
-        let supplied = usize::from(self.held.buf_ring.supplied());
-        for _ in 0..starved.min(supplied) {
-            let Some((socket, token, kind)) = self.receives.revive() else { break };
-            self.queue.stats.rearms += 1;
-            self.push_receive(socket, token, kind);
-        }
-        match self.receives.starved() {
-            0 => timeout,
-            _ if supplied > 0 => Some(Duration::ZERO),
-            _ => Some(timeout.map_or(STARVED_WAIT, |timeout| timeout.min(STARVED_WAIT))),
-        }
     }
 }
 
