@@ -110,7 +110,8 @@ fn first(ring: &IoUring, entry: squeue::Entry) -> Result<cqueue::Entry, Errno> {
     let timespec = Timespec::from(Duration::from_secs(1));
     let args = SubmitArgs::new().timespec(&timespec);
     sys::enter(sys::Ring::Fd(ring.as_raw_fd()), 1, 1, sys::EnterFlags::GETEVENTS, &args)?;
-    // SAFETY: the ring is this thread's, and nobody else borrows its queues.
+    // SAFETY: no other completion queue of this ring is borrowed: it is this thread's, and here
+    // alone is one taken.
     let entry = unsafe { ring.completion_shared().next() };
     entry.ok_or(Errno::TIME)
 }

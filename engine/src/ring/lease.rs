@@ -2,7 +2,7 @@
 
 pub use super::memory::Buffers;
 use bytes::Bytes;
-use std::ops::Range;
+use std::ptr::NonNull;
 use std::sync::Arc;
 
 /// A buffer that nobody uses: not in the kernel's ring, not leased, not retained.
@@ -82,19 +82,32 @@ impl Retained {
         if part.is_empty() {
             return Bytes::new();
         }
-        let at = self.0.buffers.locate(self.0.id, part);
-        Bytes::from_owner(Part { hold: Arc::clone(&self.0), at })
+        self.0.buffers.locate(self.0.id, part);
+        Bytes::from_owner(Part { _hold: Arc::clone(&self.0), bytes: NonNull::from(part) })
     }
 }
 
 /// What a shared `Bytes` owns.
 struct Part {
-    hold: Arc<Hold>,
-    at: Range<usize>,
+    /// Keeps the buffer retained.
+    _hold: Arc<Hold>,
+    /// Made from what the caller had of the buffer, not from the buffer: while a message is being
+    /// delivered its bytes are borrowed mutably, and only what is made from that borrow may read
+    /// them beside it.
+    bytes: NonNull<[u8]>,
 }
+
+// SAFETY: nobody writes to the bytes while the buffer is retained, so any thread may read them;
+// what keeps it retained may go to any thread itself.
+unsafe impl Send for Part {}
+// SAFETY: a shared `Part` gives out shared bytes only, to which nobody writes.
+unsafe impl Sync for Part {}
 
 impl AsRef<[u8]> for Part {
     fn as_ref(&self) -> &[u8] {
-        self.hold.buffers.part(self.hold.id, self.at.clone())
+        // SAFETY: `share` has checked that they lie inside the buffer, whose memory `_hold` keeps.
+        // While it is retained nobody writes to them: the kernel does not have it, and the lease's
+        // side has promised not to.
+        unsafe { self.bytes.as_ref() }
     }
 }

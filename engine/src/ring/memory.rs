@@ -95,9 +95,9 @@ impl Buffers {
     /// written.
     pub(crate) fn bytes<'a>(&'a self, lease: &'a mut Lease) -> &'a mut [u8] {
         let len = lease.len();
-        debug_assert!(len <= self.capacity);
+        assert!(len <= self.capacity, "more than a buffer takes");
         // SAFETY: a lease is the only right to write to its buffer, it is borrowed for as long as
-        // the slice lives, and its length was bounded by the capacity when it was made.
+        // the slice lives, and its length lies within the buffer. What was mapped is initialised.
         unsafe { std::slice::from_raw_parts_mut(self.start(lease.id), len) }
     }
 
@@ -179,19 +179,16 @@ impl Buffers {
             _ => panic!("not a part of the retained buffer"),
         }
     }
+}
 
-    /// A part of a buffer that the caller keeps retained.
-    pub(super) fn part(&self, id: u16, at: Range<usize>) -> &[u8] {
+impl Lender for Buffers {
+    /// A part of a buffer that the caller keeps retained, once its delivery is over: it is made
+    /// from the mapping, and so must not be read beside a mutable borrow.
+    fn part(&self, id: u16, at: Range<usize>) -> &[u8] {
         assert!(at.start <= at.end && at.end <= self.capacity);
         // SAFETY: inside buffer `id`. While it is retained nobody writes to it: the kernel does
         // not have it, and the lease's side has promised not to write to shared parts.
         unsafe { std::slice::from_raw_parts(self.start(id).add(at.start), at.len()) }
-    }
-}
-
-impl Lender for Buffers {
-    fn part(&self, id: u16, at: Range<usize>) -> &[u8] {
-        self.part(id, at)
     }
 
     fn give_back(&self, id: u16) {
@@ -202,6 +199,7 @@ impl Lender for Buffers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
 
     fn one(buffers: &Buffers, free: &mut Vec<Free>, bytes: &[u8]) -> Lease {
         buffers.fill(free.pop().expect("a free buffer"), bytes)
@@ -231,8 +229,8 @@ mod tests {
         let first = buffers.retain(lease.id()).expect("below the limit");
         let second = buffers.retain(lease.id()).expect("the same buffer again");
         assert_eq!(buffers.retained(), 1);
-        let hello = first.share(&buffers.bytes(&mut lease)[..5]);
-        let world = second.share(&buffers.bytes(&mut lease)[6..]);
+        let bytes = buffers.bytes(&mut lease);
+        let (hello, world) = (first.share(&bytes[..5]), second.share(&bytes[6..]));
         drop((first, second, hello));
         assert_eq!(buffers.release(lease), None, "a part is still out");
         buffers.take_returned(&mut free);
@@ -290,6 +288,43 @@ mod tests {
         drop(loan);
         buffers.take_returned(&mut free);
         assert_eq!((free.len(), buffers.retained()), (2, 0));
+    }
+
+    /// As a delivery goes: what is behind a message is written while the message is kept. Under
+    /// Miri this shows what may be borrowed beside what.
+    #[test]
+    fn what_is_kept_may_be_read_while_the_rest_is_written() {
+        fn deliver(buffers: &Arc<Buffers>, id: u16, bytes: &mut [u8]) -> (Retained, Bytes) {
+            let (message, rest) = bytes.split_at_mut(5);
+            message.make_ascii_uppercase();
+            let kept = buffers.retain(id).expect("below the limit");
+            let shared = kept.share(message);
+            rest.make_ascii_uppercase();
+            assert_eq!(
+                (&shared[..], &message[..], &rest[..]),
+                (&b"HELLO"[..], &b"HELLO"[..], &b" WORLD"[..])
+            );
+            (kept, shared)
+        }
+        let (buffers, mut free) = Buffers::new(2, 64).expect("memory");
+        let mut lease = one(&buffers, &mut free, b"hello world");
+        let id = lease.id();
+        let (kept, shared) = deliver(&buffers, id, buffers.bytes(&mut lease));
+        assert_eq!(buffers.release(lease), None);
+        let reader = std::thread::spawn(move || assert_eq!(shared, b"HELLO"[..]));
+        reader.join().expect("unchanged");
+        drop(kept);
+        buffers.take_returned(&mut free);
+        assert_eq!(free.len(), 2);
+    }
+
+    #[test]
+    #[should_panic(expected = "more than a buffer takes")]
+    fn a_length_beyond_the_buffer_is_refused() {
+        let (buffers, mut free) = Buffers::new(2, 64).expect("memory");
+        let mut lease = one(&buffers, &mut free, b"x");
+        lease.len = 129;
+        buffers.bytes(&mut lease);
     }
 
     #[test]

@@ -33,12 +33,12 @@ impl Waker {
     /// after which `errno` is as before.
     pub fn wake(&self) {
         let one = 1u64.to_ne_bytes();
-        // SAFETY: errno is the calling thread's own.
+        // SAFETY: errno is the calling thread's own, and valid for a read.
         let errno = unsafe { *libc::__errno_location() };
         // SAFETY: eight bytes of this frame, to a descriptor that `self` owns. A failure could
         // only be EAGAIN or EINTR, and a blocking eventfd far from its limit gives neither.
         unsafe { libc::write(self.eventfd.as_raw_fd(), one.as_ptr().cast(), one.len()) };
-        // SAFETY: errno is the calling thread's own, so nobody else reads or writes it meanwhile.
+        // SAFETY: errno is the calling thread's own, and valid for a write.
         unsafe { *libc::__errno_location() = errno };
     }
 

@@ -95,7 +95,7 @@ fn ascii_is_told_from_a_single_byte_that_is_not() {
             for at in 0..len {
                 text.copy_from_slice(&masked);
                 text[at] ^= 0x80;
-                // SAFETY: `available` lists what the CPU can run, and it has run it already.
+                // SAFETY: `available` lists what the CPU can run.
                 let ascii = unsafe { (implementation.xor)(&mut text, KEY) };
                 assert!(!ascii, "{} {len} {at}", implementation.name);
             }
