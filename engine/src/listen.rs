@@ -10,9 +10,17 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// Connections that may wait to be accepted; the system's `somaxconn` caps it.
 const BACKLOG: i32 = 4096;
+
+/// For how long a port that is taken is tried again: a process that was killed holds it until the
+/// kernel has taken its rings apart, which have accepts out. That takes some 10 ms.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// The time between two tries.
+const STEP: Duration = Duration::from_millis(10);
 
 /// One listening socket per reactor, and the port they share (0 for a Unix socket).
 pub(crate) fn listen(
@@ -47,8 +55,7 @@ fn listen_tcp(
     if at.port() != 0 {
         // SO_REUSEPORT would let a second process of the same user share the port unnoticed: a
         // socket without it finds out whether someone is there.
-        tcp_socket(at, dual_stack)
-            .and_then(|probe| net::bind(&probe, &at))
+        patiently(|| tcp_socket(at, dual_stack).and_then(|probe| net::bind(&probe, &at)))
             .map_err(|errno| failed(format!("listening on {at}"), errno))?;
     }
     for _ in 0..reactors {
@@ -63,6 +70,17 @@ fn listen_tcp(
         sockets.push(socket);
     }
     Ok((sockets, at.port()))
+}
+
+/// Tries again for a while when the address is in use.
+fn patiently<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
+    let start = Instant::now();
+    loop {
+        match call() {
+            Err(Errno::ADDRINUSE) if start.elapsed() < PATIENCE => thread::sleep(STEP),
+            other => return other,
+        }
+    }
 }
 
 fn bind_tcp(at: SocketAddr, dual_stack: bool) -> Result<OwnedFd, Errno> {

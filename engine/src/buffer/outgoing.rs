@@ -86,8 +86,9 @@ impl Outgoing {
         matches!(self.deflated, Deflated::Forms(_))
     }
 
-    /// Its compressed form with that setting, made by `deflate` when it is first asked for; `None`
-    /// when it is not smaller. Whoever needs it meanwhile waits for it.
+    /// Its compressed form with that setting, made by `deflate` when there is none yet; `None` when
+    /// it is not smaller. Whoever needs it meanwhile makes it, too, rather than wait: of those
+    /// made, the first is kept.
     pub(crate) fn deflated(
         &self,
         setting: Setting,
@@ -95,13 +96,20 @@ impl Outgoing {
     ) -> Option<Self> {
         let Deflated::Forms(forms) = &self.deflated else { return None };
         // A form is pushed whole: a poisoned lock guards nothing half done.
-        let mut forms = forms.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, form)) = forms.iter().find(|(made, _)| *made == setting) {
-            return form.clone();
-        }
-        let form = deflate().map(|bytes| Self::framed(self.opcode, bytes, true, true));
-        forms.push((setting, form.clone()));
-        form
+        let lock = || forms.lock().unwrap_or_else(PoisonError::into_inner);
+        let find = |forms: &Forms| {
+            let mut made = forms.iter().filter(|(made, _)| *made == setting);
+            made.next().map(|(_, form)| form.clone())
+        };
+        let made = find(&lock());
+        made.unwrap_or_else(|| {
+            let form = deflate().map(|bytes| Self::framed(self.opcode, bytes, true, true));
+            let mut forms = lock();
+            find(&forms).unwrap_or_else(|| {
+                forms.push((setting, form.clone()));
+                form
+            })
+        })
     }
 
     /// The payload.
@@ -138,6 +146,35 @@ mod tests {
         let message = Outgoing::with_fin(Opcode::Text, Bytes::from_static(b"a"), false);
         assert_eq!((message.header(), message.fin()), (&[0x01, 1][..], false));
         assert_eq!(message.opcode(), Opcode::Text);
+    }
+
+    /// Two reactors, one of which takes its time.
+    #[test]
+    fn nobody_waits_for_a_form_that_another_makes() {
+        let message = Outgoing::new(Opcode::Binary, Bytes::from(vec![0; 1_000]));
+        let setting = Setting { level: 1, bits: 15 };
+        let (begun, has_begun) = std::sync::mpsc::channel();
+        let (go_on, may_go_on) = std::sync::mpsc::channel();
+        let slow = std::thread::spawn({
+            let message = message.clone();
+            move || {
+                let form = message.deflated(setting, || {
+                    begun.send(()).expect("heard");
+                    may_go_on.recv().expect("told");
+                    Some(Bytes::from_static(b"slow"))
+                });
+                form.expect("smaller").payload().clone()
+            }
+        });
+        has_begun.recv().expect("begun");
+        let fast = message.deflated(setting, || Some(Bytes::from_static(b"fast")));
+        assert_eq!(fast.expect("smaller").payload(), &b"fast"[..]);
+        go_on.send(()).expect("heard");
+        assert_eq!(slow.join().expect("no panic"), b"fast"[..], "the first that was made is kept");
+        let again = message.deflated(setting, || panic!("made before"));
+        assert_eq!(again.expect("smaller").payload(), &b"fast"[..]);
+        let other = message.deflated(Setting { level: 9, bits: 15 }, || None);
+        assert!(other.is_none(), "each setting has its own");
     }
 
     #[test]
