@@ -100,7 +100,7 @@ impl Batch {
     pub(crate) fn copy_masked(&mut self, bytes: &[u8], key: [u8; 4]) {
         let at = self.copied.len();
         self.copied.extend_from_slice(bytes);
-        crate::simd::xor(&mut self.copied[at..], key);
+        crate::simd::xor(self.copied.get_mut(at..).unwrap_or_default(), key);
     }
 
     /// Lends the copied bytes, to append to them. Until [`Batch::give_back`] there is no batch.

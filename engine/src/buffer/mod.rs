@@ -1,4 +1,5 @@
 //! Floor 0: memory of outgoing messages, and spare memory for incoming ones.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 pub mod batch;
 pub mod loan;

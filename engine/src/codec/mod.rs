@@ -4,6 +4,7 @@
 //! serve a whole reactor, each reset before a message, so that nothing of one connection's
 //! messages can be seen by another. Connections with takeover have their own, and all of those
 //! together are held to a budget.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 mod deflater;
 mod inflater;

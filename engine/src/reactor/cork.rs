@@ -1,5 +1,6 @@
 //! While a run of messages is delivered: short answers go straight to the end of the connection's
 //! queue, until something else touches it.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 use super::ctx::Context;
 use super::name::Conn;
@@ -29,7 +30,8 @@ impl Context {
     #[inline]
     pub(super) fn cork(&mut self, conn: Conn) {
         let Some(slot) = self.slab.live(conn) else { return };
-        if let Some(cork) = slot.conn.cork(&self.limits[slot.endpoint as usize], &mut self.pool) {
+        let Some(limits) = self.limits.get(slot.endpoint as usize) else { return };
+        if let Some(cork) = slot.conn.cork(limits, &mut self.pool) {
             slot.answered = true;
             self.cork = cork;
             self.corked = conn;

@@ -4,6 +4,7 @@
 //! receives once, so much that a header fits and little more; what remains of a large frame is then
 //! received into the memory that its message is assembled in, piece by piece, each unmasked while
 //! it is in the cache. Between messages such a connection holds no memory at all.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 use super::Reactor;
 use super::deliver::{act, handle_of, park, with_env};
@@ -159,7 +160,7 @@ impl<K: Kernel> Reactor<K> {
         let slot = self.ctx.slab.at(index);
         slot.how == How::Multishot
             && self.landings.suits(slot)
-            && !self.ctx.limits[slot.endpoint as usize].stream
+            && self.ctx.limits.get(slot.endpoint as usize).is_some_and(|limits| !limits.stream)
     }
 
     /// Receives, in the way that suits the connection now.
@@ -167,7 +168,8 @@ impl<K: Kernel> Reactor<K> {
         let slot = self.ctx.slab.at(index);
         let token = token_of(index, slot);
         let sizes = self.landings.sizes;
-        if !self.landings.suits(slot) || self.ctx.limits[slot.endpoint as usize].stream {
+        let stream = self.ctx.limits.get(slot.endpoint as usize).is_none_or(|limits| limits.stream);
+        if !self.landings.suits(slot) || stream {
             slot.how = How::Multishot;
             slot.receiving = true;
             return self.kernel.receive(slot.socket, token);
@@ -237,7 +239,7 @@ impl<K: Kernel> Reactor<K> {
         slot.fresh = fresh as u32;
         if slot.holds() || !slot.parked.is_empty() {
             let held = memory.len() - fresh;
-            park(&mut self.ctx, index, &memory[held..]);
+            park(&mut self.ctx, index, memory.get(held..).unwrap_or_default());
             memory.truncate(held);
             let slot = self.ctx.slab.at(index);
             return slot.conn.take_back(memory, &mut self.ctx.pool);

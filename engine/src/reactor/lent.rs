@@ -1,4 +1,5 @@
 //! Messages that outlive their callback, because parts of them are being sent or kept.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 use super::ctx::Context;
 use super::handler::Message;

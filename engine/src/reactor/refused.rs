@@ -1,5 +1,6 @@
 //! When there is no connection, or none any more: what the application hears, and whether it is
 //! tried again.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 use super::Reactor;
 use super::dials::{NO_DIAL, Stage};

@@ -6,6 +6,7 @@
 //! Versions 1.3 and 1.2 of the protocol, by rustls; its cryptography by aws-lc. ALPN is
 //! `http/1.1`, what RFC 6455 runs on: a peer that offers others only is refused. No early data: it
 //! can be replayed, and a WebSocket has no request that would be safe to repeat.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 #[cfg(feature = "tls")]
 mod client;

@@ -45,15 +45,15 @@ pub(super) enum Step {
 pub(super) struct Plain {
     pub(super) len: usize,
     first: [u8; 8],
+    /// The last of them, backwards.
     last: [u8; 8],
 }
 
 impl Plain {
     fn of(bytes: &[u8]) -> Self {
         let (mut first, mut last) = ([0; 8], [0; 8]);
-        let some = bytes.len().min(8);
-        first[..some].copy_from_slice(&bytes[..some]);
-        last[..some].copy_from_slice(&bytes[bytes.len() - some..]);
+        first.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+        last.iter_mut().zip(bytes.iter().rev()).for_each(|(to, from)| *to = *from);
         Self { len: bytes.len(), first, last }
     }
 
@@ -91,7 +91,7 @@ pub(super) fn step<Side>(
                 Ok(_) | Err(EncodeError::AlreadyEncoded) => 0,
             };
             output.resize(at + wanted, 0);
-            let written = data.encode(&mut output[at..]).unwrap_or(0);
+            let written = data.encode(output.get_mut(at..).unwrap_or_default()).unwrap_or(0);
             output.truncate(at + written);
             Step::Again
         }
@@ -137,7 +137,7 @@ pub(super) fn write<Side>(
     };
     loop {
         output.resize(at + room, 0);
-        let into = &mut output[at..];
+        let into = output.get_mut(at..).unwrap_or_default();
         let written = match what {
             Write::Data(data) => traffic.encrypt(data, into),
             Write::CloseNotify => traffic.queue_close_notify(into),

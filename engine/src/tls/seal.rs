@@ -14,7 +14,7 @@ impl Session {
     fn put(&mut self, what: Write<'_>) -> Result<(), Alert> {
         loop {
             // It must see again what it has not done with.
-            let window = &mut self.carry[..self.seen];
+            let window = self.carry.get_mut(..self.seen).unwrap_or_default();
             let (discard, step) = match &mut self.side {
                 Side::Server(conn) => {
                     write(conn.process_tls_records(window), what, &mut self.output)
@@ -54,7 +54,7 @@ impl Session {
         }
         self.open_output(pool);
         if let Some(bytes) = batch.contiguous() {
-            let bytes = &bytes[..bytes.len().min(most)];
+            let bytes = bytes.get(..most).unwrap_or(bytes);
             return self.put(Write::Data(bytes)).map(|()| bytes.len());
         }
         let mut slices = [IoSlice::new(&[]); SLICES];
@@ -62,8 +62,8 @@ impl Session {
         let mut record = pool.get();
         let mut taken = 0;
         let mut outcome = Ok(());
-        for slice in &slices[..count] {
-            let mut rest = &slice[..slice.len().min(most - taken)];
+        for slice in slices.iter().take(count) {
+            let mut rest = slice.get(..most - taken).unwrap_or(slice);
             taken += rest.len();
             while !rest.is_empty() && outcome.is_ok() {
                 let (now, later) = rest.split_at(rest.len().min(PLAIN_MAX - record.len()));

@@ -178,7 +178,7 @@ impl Session {
                 None => HEADER,
             };
             let more = end.saturating_sub(have).min(bytes.len() - taken);
-            self.carry(&bytes[taken..taken + more], pool);
+            self.carry(bytes.get(taken..taken + more).unwrap_or_default(), pool);
             taken += more;
         }
         if self.failure.is_some() || self.peer_closed { bytes.len() } else { taken }
@@ -198,7 +198,7 @@ impl Session {
             }
             return None;
         }
-        self.carry(&carry[used..], pool);
+        self.carry(carry.get(used..).unwrap_or_default(), pool);
         Some((carry, plain))
     }
 
@@ -208,7 +208,7 @@ impl Session {
     pub fn receive(&mut self, bytes: &mut [u8], pool: &mut Pool) -> Range<usize> {
         debug_assert!(self.carry.is_empty(), "what came before goes first");
         let Opened { plain, used } = self.open(bytes, pool);
-        self.carry(&bytes[used..], pool);
+        self.carry(bytes.get(used..).unwrap_or_default(), pool);
         plain
     }
 
@@ -227,7 +227,7 @@ impl Session {
                 if std::mem::take(&mut idle) {
                     break false;
                 }
-                let (discard, step) = self.process(&mut bytes[from..to]);
+                let (discard, step) = self.process(bytes.get_mut(from..to).unwrap_or_default());
                 from += discard;
                 match step {
                     Step::Again => {}
@@ -252,7 +252,7 @@ impl Session {
                     }
                 }
             };
-            let rest = &bytes[to..];
+            let rest = bytes.get(to..).unwrap_or_default();
             match end_of_record(rest) {
                 Some(end) if !done && end <= rest.len() => {
                     start = to;
@@ -314,7 +314,7 @@ fn gather(
     plain: &mut Range<usize>,
 ) -> bool {
     let there = at..at + found.len;
-    if there.end > end || !found.is(&bytes[there.clone()]) {
+    if there.end > end || !bytes.get(there.clone()).is_some_and(|bytes| found.is(bytes)) {
         return false;
     }
     if plain.start == plain.end {

@@ -7,7 +7,7 @@ pub struct Faults {
     pub delay: u16,
     /// A receive takes less than there is, a send ends early.
     pub short: u16,
-    /// A multishot operation ends without a reason.
+    /// A multishot receive ends without a reason.
     pub disarm: u16,
     /// The wire breaks under a receive.
     pub receive_error: u16,
