@@ -2,14 +2,42 @@
  *
  * Threads    The first parameter tells the thread.  `rws_engine *`: call from any thread.
  *            `rws_reactor *`: lent to your callback; use it inside that callback only.
+ *            A callback is whatever function of yours is called with one: jobs and timers too.
  * Ownership  *_new gives you one reference, *_release (or *_free) takes it.  Pointers lent to a
  *            callback die when it returns.  What you pass in is copied unless it says otherwise.
  * Reentry    No function here calls a callback before it returns, except rws_buf_release and
  *            whatever else drops the last reference to an rws_buf_wrap: they call its release.
  * Callbacks  Run on the reactor's thread, several reactors at once; must not block, throw or longjmp.
- *            For one connection: on_open once, then any number of others, then on_close once.
+ *            For one connection, always on the same thread: on_open once, then any number of others,
+ *            then on_close once, also at a stop.
+ * Process    Nothing is printed, no signal is raised or handled, and no thread but the reactors and
+ *            those that look names up is made.  After fork the child must not use an engine.
+ * Order      What one thread asks for one connection is done in the order of the calls, whether they
+ *            take a reactor or the engine; also what it sends and posts to one reactor, unless that
+ *            is its own: in a callback, calls for connections of its reactor are carried out before
+ *            the next one, what it posts after it has returned.  Between threads there is no order.
+ *            A message sent with RWS_MORE belongs to the thread, or the reactor's callbacks, that
+ *            began it, and is never mixed with others: theirs wait behind it, within send_queue_max,
+ *            and their RWS_CONTINUATION is refused: RWS_E_STATE, or dropped if it is another thread's.
+ *            Ping, Pong and rws_abort do not wait, nor does a Close of one who has nothing waiting:
+ *            it cuts the message off.
+ *            On the wire Pings and Pongs overtake the messages that wait to be sent; a Close does not.
  * Errors     Negative is failure.  Then nothing happened: no partial work, no out-parameter written
- *            but *err, and err may always be NULL.
+ *            but *err, and err may always be NULL.  On success *err is not written.
+ * Statuses   Each function names those of its own.  Besides, and not named again:
+ *              any   RWS_E_INVALID      an argument that cannot be (NULL, a length, an opcode, a
+ *                                       flag, a size): mend the program.
+ *                    RWS_E_UNSUPPORTED  a struct asks for what this library is too old for: ask
+ *                                       for less.
+ *                    RWS_E_PANIC        a bug in this library: free the engine, and report it.
+ *              of a connection:
+ *                    RWS_E_GONE         it has ended: forget the handle; on_close has been called
+ *                                       or will be.
+ *              handed over to the connection's reactor (rws_engine_*; or another's rws_reactor):
+ *                    RWS_OK             handed over, no more.  What the connection then refuses is
+ *                                       dropped, and counted: rws_stats, rws_close_info.
+ *                    RWS_E_FULL         64 MiB of calls wait there.  No on_drain follows: try later.
+ *                    RWS_E_STATE        that reactor has not started, or has ended.
  * Structs    Those that start with `size` you fill: begin with RWS_INIT(type).  Zero is the default
  *            of every field.  An unknown non-zero tail is refused with RWS_E_UNSUPPORTED.
  * Strings    rws_bytes is not NUL-terminated; data may be NULL only when len is 0.             */
@@ -39,15 +67,15 @@
 #define RWS_CONTINUATION       0  /* continues a message that was begun with RWS_MORE */
 #define RWS_TEXT               1  /* UTF-8 */
 #define RWS_BINARY             2  /* any bytes */
-#define RWS_PING               9  /* at most 125 bytes; the peer answers with a Pong */
-#define RWS_PONG               10 /* at most 125 bytes; Pings are answered for you */
+#define RWS_PING               9  /* at most 125 bytes; the peer answers with a Pong: on_pong */
+#define RWS_PONG               10 /* at most 125 bytes, unasked; Pings are answered for you */
 
 /* Close codes, RFC 6455 section 7.4.1 and the IANA registry. */
 #define RWS_CLOSE_NORMAL       1000 /* the purpose is fulfilled */
 #define RWS_CLOSE_GOING_AWAY   1001 /* a server stops, a page is left */
 #define RWS_CLOSE_PROTOCOL     1002 /* protocol error */
 #define RWS_CLOSE_UNSUPPORTED  1003 /* a kind of data that is not accepted */
-#define RWS_CLOSE_NO_STATUS    1005 /* reported only: a Close frame without a code */
+#define RWS_CLOSE_NO_STATUS    1005 /* a Close frame without a code: reported, or to be sent */
 #define RWS_CLOSE_ABNORMAL     1006 /* reported only: no Close frame */
 #define RWS_CLOSE_INVALID_DATA 1007 /* text that is not UTF-8 */
 #define RWS_CLOSE_POLICY       1008 /* a policy was broken */
@@ -83,6 +111,14 @@
 #define RWS_TLS_CLIENT_CERT_REQUIRED (1u << 1)
 #define RWS_TLS_ONLY_1_3       (1u << 2) /* refuse TLS 1.2 */
 
+/* Numbers of reactors are 0 ... reactors - 1. */
+/* rws_engine_post: each in turn; rws_engine_stats: all together */
+#define RWS_ANY_REACTOR        UINT32_MAX
+
+/* Flags of targets. */
+/* `reactor` says on which reactor; without it each has its turn */
+#define RWS_TARGET_REACTOR     (1u << 0)
+
 /* Levels of on_log. */
 #define RWS_LOG_ERROR          1 /* cannot do what it was asked */
 #define RWS_LOG_WARN           2 /* worse than it could be */
@@ -107,16 +143,23 @@ typedef enum { /* what a call answers; negative is failure */
   RWS_E_NOMEM = -3,       /* out of memory, or of address space */
   RWS_E_SYSTEM = -4,      /* a system call failed: rws_error.sys_errno */
   RWS_E_KERNEL = -5,      /* the kernel lacks, or forbids, an io_uring feature we require */
-  RWS_E_GONE = -6,        /* the connection has closed; the handle is stale */
-  RWS_E_CLOSING = -7,     /* the closing handshake has begun; no more data may be sent */
-  RWS_E_FULL = -8,        /* not queued: the queue was over send_queue_max already */
+  RWS_E_GONE = -6,        /* the connection has ended, or the timer has run: the handle is stale */
+  /* the closing handshake has begun: no more may be sent, on_close follows */
+  RWS_E_CLOSING = -7,
+  RWS_E_FULL = -8,        /* not taken: too much waits already; each function says where */
   RWS_E_TOO_BIG = -9,     /* more than a frame, a limit or a close reason can hold */
   RWS_E_UTF8 = -10,       /* RWS_TEXT, or a close reason, that is not UTF-8 */
   RWS_E_STATE = -11,      /* not now: start twice, CONTINUATION without RWS_MORE before it, ... */
   RWS_E_PANIC = -12,      /* a bug in this library, stopped at the boundary */
   RWS_E_REFUSED = -13,    /* the server, or a proxy, has refused, or does not speak the protocol */
+  RWS_E_PROTOCOL = -14,   /* the peer broke the protocol, or a limit */
+  RWS_E_TIMEOUT = -15,    /* something did not happen in time */
+  RWS_E_ENDED = -16,      /* the peer has ended the transport without a Close frame */
+  RWS_E_TLS = -17,        /* TLS has failed */
 } rws_status;
 
+/* the answer of a server that has refused; lent to on_refused */
+typedef struct rws_answer rws_answer;
 typedef struct rws_buf rws_buf;         /* an immutable outgoing message, framed once; refcounted */
 typedef struct rws_engine rws_engine;   /* N reactors: one thread and one ring each */
 typedef struct rws_reactor rws_reactor; /* the reactor of the thread you are called on; lent */
@@ -134,14 +177,21 @@ typedef struct { /* where a peer is */
 
 typedef uint8_t rws_opcode; /* RWS_CONTINUATION ... RWS_PONG; others are refused */
 
-typedef struct { /* a connection; 0 is never one */
-  uint64_t id; /* to compare and to print */
-} rws_conn;
+typedef struct { /* why a call failed */
+  rws_status status; /* what the call returned */
+  int sys_errno;     /* errno of the system call that failed; 0 if none did */
+  char text[248];    /* for people; NUL-terminated UTF-8, cut between words where it is too long */
+} rws_error;
 
 typedef struct { /* borrowed bytes; not NUL-terminated */
   const uint8_t *data; /* NULL only when len is 0 */
   size_t len;          /* bytes */
 } rws_bytes;
+
+/* a connection, to keep as long as you like: 0 is none, no other ever gets its number */
+typedef struct {
+  uint64_t id; /* to compare and to print */
+} rws_conn;
 
 typedef struct { /* sizes and hooks of an engine; NULL: all defaults */
   uint32_t size;                                /* RWS_INIT */
@@ -161,67 +211,91 @@ typedef struct { /* sizes and hooks of an engine; NULL: all defaults */
   uint32_t codec_memory_max;
 } rws_config;
 
-typedef struct { /* why a call failed */
-  rws_status status; /* what the call returned */
-  int sys_errno;     /* errno of the system call that failed; 0 if none did */
-  char text[248];    /* for people; NUL-terminated UTF-8, cut between words where it is too long */
-} rws_error;
-
 typedef struct { /* a message that came */
-  const uint8_t *data; /* borrowed from the receive buffer: gone when the callback returns */
-  size_t len;          /* bytes */
-  rws_opcode opcode;   /* RWS_TEXT (checked UTF-8) or RWS_BINARY */
-  uint32_t flags;      /* RWS_FIRST | RWS_LAST */
+  /* borrowed, of any alignment, until the callback returns: rws_message_retain */
+  const uint8_t *data;
+  size_t len;        /* bytes */
+  rws_opcode opcode; /* RWS_TEXT (checked UTF-8; parts may cut characters) or RWS_BINARY */
+  uint32_t flags;    /* RWS_FIRST | RWS_LAST */
 } rws_message;
 
 typedef struct { /* how a connection ended */
   uint16_t code;      /* from the peer's Close frame; RWS_CLOSE_NO_STATUS or _ABNORMAL if none */
-  uint16_t sent_code; /* from ours; 0 if we sent none */
-  int sys_errno;      /* why the transport ended; 0 if it ended in order */
+  uint16_t sent_code; /* from ours, if the kernel has taken it; else 0 */
+  /* of a connection that rws_engine_connect made: when it is made again, 0: not; yours to
+   * change. While it is not 0 the callbacks and their user pointer are still needed */
+  uint32_t retry_ms;
   rws_bytes reason;   /* checked UTF-8; borrowed */
+  /* why it ended. RWS_OK: in order, or by your rws_abort. RWS_E_PROTOCOL, RWS_E_TIMEOUT,
+   * RWS_E_ENDED, RWS_E_TLS, RWS_E_SYSTEM: the text is for your log */
+  rws_error error;
+  /* bytes of messages, with their headers, that were queued and that the kernel has not taken;
+   * of a send under way all count */
+  uint64_t unsent;
+  /* bytes of messages that came and were not delivered, because you had paused */
+  uint64_t unread;
+  /* calls of other threads that were taken for it and could not be carried out */
+  uint32_t dropped;
+  uint32_t reserved;  /* 0 */
 } rws_close_info;
 
 typedef struct { /* why there is no connection */
-  rws_error error;   /* RWS_E_REFUSED: an answer other than 101, or one that breaks the protocol */
-  int http_status;   /* of the server's answer, or the proxy's; 0: none came */
-  uint32_t retry_ms; /* when it is tried again, 0: not; yours to change */
-  rws_bytes body;    /* first bytes of the answer's body, at most 1 KiB; borrowed */
+  /* RWS_E_REFUSED: an answer other than 101, or one that breaks the protocol; RWS_E_GONE: you
+   * have cancelled it; RWS_E_STATE: the engine stops */
+  rws_error error;
+  int http_status;          /* of the server's answer, or the proxy's; 0: none came */
+  uint32_t retry_ms;        /* when it is tried again, 0: not; yours to change */
+  /* first bytes of the answer's body, without chunked framing, at most 1 KiB; borrowed */
+  rws_bytes body;
+  const rws_answer *answer; /* for rws_refusal_header; NULL: none came */
 } rws_refusal;
 
 typedef struct { /* what you are called for; NULL: not called */
   uint32_t size; /* RWS_INIT */
-  /* Answer 101 to accept, 400..599 to refuse. NULL accepts everything. */
+  /* Answer 101 to accept: on_open follows at once. Answer 400..599 to refuse, with the headers
+   * added: nothing follows, no on_close. Anything else is answered with 500. NULL: 101 to all */
   int (*on_upgrade)(rws_reactor *r, rws_upgrade *up, void *user);
   void (*on_open)(rws_reactor *r, rws_conn c, void *user); /* the handshake is done */
-  /* a message came, or with RWS_OPT_STREAM a part of one */
+  /* a message, or with RWS_OPT_STREAM a part of one; after rws_close too: see there */
   void (*on_message)(rws_reactor *r, rws_conn c, const rws_message *m, void *user);
-  /* a Pong came; Pings are answered for you */
+  /* A Pong came: the answer to a Ping of yours (RWS_PING), or one that nobody asked for. Pings
+   * are answered for you; those that idle_timeout_ms sends, and their Pongs, you do not see */
   void (*on_pong)(rws_reactor *r, rws_conn c, rws_bytes payload, void *user);
-  /* the queue was full and fell below half its limit */
+  /* after RWS_FULL or RWS_E_FULL: less than half of send_queue_max waits now */
   void (*on_drain)(rws_reactor *r, rws_conn c, void *user);
-  /* gone; in this call rws_get_user and rws_peer still answer */
-  void (*on_close)(rws_reactor *r, rws_conn c, const rws_close_info *info, void *user);
-  /* A web page that the endpoint's origins do not name: 0 answers 403, else on_upgrade is asked. */
+  /* The end, whoever made it: nothing else of this connection follows. Inside, rws_get_user and
+   * rws_peer still answer, all else says RWS_E_GONE. With retry_min_ms of an rws_target these
+   * callbacks and their user are used again: they must live until an on_close or on_refused with
+   * retry_ms 0 has returned, or the engine has been freed; of an endpoint: until it is freed */
+  void (*on_close)(rws_reactor *r, rws_conn c, rws_close_info *info, void *user);
+  /* A web page that the endpoint's origins do not name: 0 answers 403, without headers added
+   * here; else on_upgrade is asked. NULL: 0 */
   int (*on_origin)(rws_reactor *r, rws_upgrade *up, void *user);
-  /* rws_engine_connect got no connection: instead of on_open and on_close */
+  /* rws_engine_connect got no connection: instead of on_open and on_close, once per try */
   void (*on_refused)(rws_reactor *r, rws_refusal *why, void *user);
 } rws_callbacks;
 
 typedef struct { /* limits of one connection; NULL: all defaults; a timeout of UINT32_MAX: never */
-  uint32_t size;                 /* RWS_INIT */
-  uint32_t flags;                /* RWS_OPT_* */
-  uint32_t message_max;          /* bytes of one message, then 1009; default 1 MiB */
-  uint32_t fragments_max;        /* fragments of one message, then 1008; default 16 384 */
-  uint32_t send_queue_max;       /* bytes queued to be sent, then RWS_FULL; default 1 MiB */
-  uint32_t head_max;             /* bytes of the HTTP head, then 431; default 16 KiB */
-  uint32_t handshake_timeout_ms; /* from accept to the end of the HTTP head; default 10 000 */
-  uint32_t idle_timeout_ms;      /* ping at half of it, drop after it; default 60 000 */
-  uint32_t close_timeout_ms;     /* for the peer's half of it; default 5 000 */
+  uint32_t size;                /* RWS_INIT */
+  uint32_t flags;               /* RWS_OPT_* */
+  uint32_t message_max;         /* bytes of one message, then 1009; default 1 MiB */
+  uint32_t fragments_max;       /* fragments of one message, then 1008; default 16 384 */
+  uint32_t send_queue_max;      /* bytes queued to be sent, then RWS_FULL; default 1 MiB */
+  uint32_t head_max;            /* bytes of the HTTP head, then 431; default 16 KiB */
+  /* from accept to the end of the HTTP head, then 408; default 10 000 */
+  uint32_t handshake_timeout_ms;
+  /* a Ping after half of it without a sign of life, which is bytes of the peer, or room that it
+   * makes for ours; the end after all of it, and half of it since the Ping has left; default
+   * 60 000 */
+  uint32_t idle_timeout_ms;
+  /* for the peer's part of it, since our Close has left; before that, without progress of what
+   * is queued. Default 5 000 */
+  uint32_t close_timeout_ms;
   /* with RWS_OPT_DEFLATE: bytes from which messages are compressed; default 128 */
   uint32_t deflate_min;
-  uint32_t deflate_level;        /* 1 fast .. 9 small; default 1 */
-  uint32_t deflate_window_bits;  /* of what we compress, 9..15; default 15 */
-  uint32_t deflate_mem_level;    /* 1..9, with RWS_OPT_TAKEOVER; default 8 */
+  uint32_t deflate_level;       /* 1 fast .. 9 small; default 1 */
+  uint32_t deflate_window_bits; /* of what we compress, 9..15; default 15 */
+  uint32_t deflate_mem_level;   /* 1..9, with RWS_OPT_TAKEOVER; default 8 */
 } rws_options;
 
 typedef struct { /* what to listen on */
@@ -261,7 +335,8 @@ typedef struct { /* all since the start, except connections and codec_memory */
   uint64_t bytes_copied;      /* received payload bytes that had to be copied */
   uint64_t retained;          /* messages kept by reference */
   uint64_t retain_copied;     /* messages that rws_message_retain had to copy */
-  uint64_t forward_dropped;   /* calls from other threads whose connection was gone or refused */
+  /* calls from other threads, handed over and then dropped: the connection was gone or full */
+  uint64_t forward_dropped;
   uint64_t accept_paused;     /* times that accepting paused for lack of descriptors or slots */
   uint64_t accept_dropped;    /* connections closed unheard: accepted before a stop took effect */
   uint64_t buffers_exhausted; /* times that a receive had to wait for a buffer */
@@ -281,13 +356,17 @@ typedef struct { /* all since the start, except connections and codec_memory */
 
 typedef struct { /* what to connect to */
   uint32_t size;                  /* RWS_INIT */
-  uint32_t reactor;               /* + 1; 0: each in turn */
-  const char *url;                /* `ws://host[:port][/path][?query]`, or `wss://` */
+  uint32_t reactor;               /* its number, with RWS_TARGET_REACTOR; otherwise 0 */
+  /* `ws://host[:port][/path][?query]`, or `wss://`; percent-encoded for you where browsers do
+   * it. An address may have a zone: `[fe80::1%25eth0]` */
+  const char *url;
   const char *protocols;          /* subprotocols to offer, "a, b"; NULL: none */
   /* "Name: value", several with "\r\n" or "\n" between them; NULL: none */
   const char *headers;
   const rws_callbacks *callbacks; /* copied */
-  void *user;                     /* handed to each callback until rws_set_user */
+  /* handed to each callback until rws_set_user, and with retry_min_ms to the next try's: it must
+   * live until an on_close or on_refused with retry_ms 0 has returned, or the engine was freed */
+  void *user;
   const rws_options *options;     /* copied; handshake_timeout_ms: from the request to the answer */
   rws_tls *tls;                   /* retained; for wss://; NULL: the system's roots */
   /* `http://host[:port]`, user:password before the host if it wants them; NULL: none */
@@ -298,8 +377,17 @@ typedef struct { /* what to connect to */
    * yourself; doubled with each failure, varied at random between half and all of it. 0: never */
   uint32_t retry_min_ms;
   uint32_t retry_max_ms;          /* what it grows to; default 30 000 */
-  uint32_t reserved;              /* 0 */
+  uint32_t flags;                 /* RWS_TARGET_* */
+  /* `host[:port]`: what the Host header says, and whose certificate is expected, if another than
+   * the url names (which may then be an address); NULL: that of the url */
+  const char *host;
+  /* the name asked for in TLS, whose certificate is expected; NULL: that of host, or of the url */
+  const char *tls_name;
 } rws_target;
+
+typedef struct { /* what rws_engine_connect was asked for; 0 is never one */
+  uint64_t id; /* to compare and to print */
+} rws_dial;
 
 typedef struct { /* a timer of one reactor; 0 is never one */
   uint64_t id; /* to compare and to print */
@@ -314,19 +402,26 @@ typedef struct {
 } rws_identity;
 
 typedef struct { /* one side of TLS; NULL: all defaults */
-  uint32_t size;          /* RWS_INIT */
-  uint32_t flags;         /* RWS_TLS_* */
+  uint32_t size;           /* RWS_INIT */
+  uint32_t flags;          /* RWS_TLS_* */
   /* copied. A server shows the one whose certificate has the name that is asked for, exact ones
    * before wildcards, or else the first; a client has at most one */
   const rws_identity *identities;
-  size_t identities_len;  /* how many */
-  /* who must have issued the peer's certificate; of a client by default whom the system trusts */
+  size_t identities_len;   /* how many */
+  /* Who must have issued the peer's certificate; of a client by default whom the system trusts.
+   * A server's certificate must also have its name among the alternative ones (not only as CN),
+   * be valid now, and be no CA itself: plain openssl req -x509 makes one that is: pin that. */
   rws_bytes roots_pem;
-  const char *roots_file; /* read now, if roots_pem is empty */
+  const char *roots_file;  /* read now, if roots_pem is empty */
   /* client: has the last word on a server's certificate that is valid; 0 refuses it. Called on
    * reactors' threads */
   int (*verify)(rws_bytes certificate_der, void *user);
-  void *user;             /* handed to verify */
+  void *user;              /* handed to verify */
+  /* client: the server's own certificate, or several: exactly these are accepted, whoever
+   * issued them, for whatever name and time; a self-signed one of openssl req -x509, say. Not
+   * with roots */
+  rws_bytes pinned_pem;
+  const char *pinned_file; /* read now, if pinned_pem is empty */
 } rws_tls_config;
 
 #ifdef __cplusplus
@@ -341,67 +436,121 @@ size_t rws_kernel_features(rws_feature *out, size_t max);
 
 /* Life of an engine. Any thread. */
 
-/* Makes no thread yet. */
+/* Makes no thread yet. config may be NULL: all defaults. *err says what is wrong: RWS_E_INVALID,
+ * RWS_E_UNSUPPORTED with a field; RWS_E_SYSTEM, RWS_E_NOMEM: no descriptors or memory left. */
 RWS_MUST_USE rws_status rws_engine_new(const rws_config *config, rws_engine **out, rws_error *err);
-/* Before start. port_out may be NULL. */
+/* Before start; connections wait in the kernel until then. port_out may be NULL. *err says what is
+ * wrong: RWS_E_INVALID, RWS_E_UNSUPPORTED with a field; RWS_E_SYSTEM: the address cannot be had,
+ * EADDRINUSE if others have it. RWS_E_STATE: started, or in a callback. */
 RWS_MUST_USE rws_status rws_engine_listen(rws_engine *e, const rws_endpoint *at, uint16_t *port_out,
                                           rws_error *err);
-/* Makes the threads and waits until each has its ring. Once. */
+/* Makes the threads and waits until each has its ring. Once. On failure none is left, and the
+ * engine is for rws_engine_free only: RWS_E_KERNEL, and *err says what of io_uring is missing or
+ * forbidden, and the remedy; RWS_E_SYSTEM, RWS_E_NOMEM: no thread, or no memory for it.
+ * RWS_E_STATE: started before, or in a callback; then nothing has changed. */
 RWS_MUST_USE rws_status rws_engine_start(rws_engine *e, rws_error *err);
-/* Close 1001 to all, then the end of those that have not answered in time. Returns at once.
- * Signal-safe. NULL is fine. */
+/* Close 1001 to all, then the end of those that have not answered in time. Returns at once; also
+ * in callbacks. Called again, the later call decides how long is waited, from then on: more or
+ * less. Signal-safe. NULL is fine. */
 void rws_engine_stop(rws_engine *e, uint32_t grace_ms);
-/* Until the reactors have ended. RWS_E_STATE in a callback: it would wait for itself. */
+/* Until the reactors have ended; at once if they were not started. RWS_E_SYSTEM, RWS_E_NOMEM: the
+ * ring of one has failed; RWS_E_PANIC: a bug in one. on_log has said which, it has stopped the
+ * others with a grace of 5 s, and on_close came for all: free the engine and make another.
+ * RWS_E_STATE in a callback: it would wait for itself. */
 rws_status rws_engine_wait(rws_engine *e);
 /* Stops without grace and waits; NULL is fine. Not in a callback: there it does nothing. */
 void rws_engine_free(rws_engine *e);
-/* reactor: + 1; 0: the sum of all. out: begin with RWS_INIT. RWS_E_INVALID: no such reactor. */
+/* Of one reactor, or with RWS_ANY_REACTOR the sum of all; any time, in callbacks too. out: begin
+ * with RWS_INIT. RWS_E_INVALID: no such reactor, or an out of an unknown size. */
 rws_status rws_engine_stats(rws_engine *e, uint32_t reactor, rws_stats *out);
 
 /* From any thread: queued to the reactor that owns the connection. */
 
-/* RWS_OK: handed over. If the connection has gone by then, it is counted in rws_stats. */
+/* RWS_OK: handed over. It is dropped, and counted in forward_dropped, if by then the connection is
+ * gone, is being closed, or is over its send_queue_max: rws_engine_buffered tells when to hold
+ * back. A fragment that is dropped behind others closes its connection with 1011. RWS_E_FULL: 64
+ * MiB wait for that reactor, not handed over: try again later; into nothing one of any size goes.
+ * RWS_E_INVALID, RWS_E_TOO_BIG, RWS_E_UTF8: what you pass. RWS_E_GONE: never a connection of this
+ * engine. RWS_E_STATE: not started, or stopped. */
 rws_status rws_engine_send(rws_engine *e, rws_conn c, rws_opcode op, const void *data, size_t len,
                            uint32_t flags);
-/* Copies nothing; your reference stays yours. */
+/* Copies nothing; your reference stays yours. Answers as rws_engine_send. */
 rws_status rws_engine_send_buf(rws_engine *e, rws_conn c, rws_buf *b);
-/* As rws_close. */
+/* As rws_close; behind what this thread has sent. RWS_E_INVALID: a code that must not be sent.
+ * RWS_E_TOO_BIG, RWS_E_UTF8: the reason. Otherwise answers as rws_engine_send. */
 rws_status rws_engine_close(rws_engine *e, rws_conn c, uint16_t code, rws_bytes reason);
-rws_status rws_engine_abort(rws_engine *e, rws_conn c); /* As rws_abort. */
-/* RWS_OK: fn runs on that reactor's thread, exactly once, at the latest when the reactor ends. */
+/* As rws_abort. Answers as rws_engine_send. */
+rws_status rws_engine_abort(rws_engine *e, rws_conn c);
+/* Bytes on their way to a connection that is sent to by rws_engine_*: what waits for its reactor,
+ * and what it had queued when the reactor last looked, which is whenever it takes up what was
+ * sent, or the kernel takes some. So what this thread has sent is in it until it has left; what
+ * others do meanwhile may not be yet. 0: nothing, or gone, or never sent to by rws_engine_*. */
+size_t rws_engine_buffered(rws_engine *e, rws_conn c);
+/* RWS_OK: fn runs on that reactor's thread, with RWS_ANY_REACTOR on each in turn; exactly once, at
+ * the latest when the reactor ends. RWS_E_FULL: 64 MiB wait for that reactor: try again later.
+ * RWS_E_INVALID: no such reactor, no fn. RWS_E_STATE: not started, or stopped. */
 rws_status rws_engine_post(rws_engine *e, uint32_t reactor, void (*fn)(rws_reactor *r, void *arg),
                            void *arg);
 
 /* Connections to servers. */
 
 /* Connects to a server, after the start; any thread, in callbacks too. RWS_OK: on_open follows, or
- * on_refused. */
-rws_status rws_engine_connect(rws_engine *e, const rws_target *to, rws_error *err);
+ * on_refused. Otherwise nothing follows. RWS_E_INVALID, RWS_E_UNSUPPORTED: what *err says, also a
+ * reactor that there is not. RWS_E_FULL: 64 MiB wait for that reactor: try again later.
+ * RWS_E_STATE: not started, or stopped. out: for rws_engine_connect_cancel, written before anything
+ * follows; may be NULL. */
+rws_status rws_engine_connect(rws_engine *e, const rws_target *to, rws_dial *out, rws_error *err);
+/* Gives a connect up, and its retries; any thread, in callbacks too. RWS_OK: handed over. If it is
+ * not open by then, on_refused follows once, with RWS_E_GONE, and no other try. If it is open it
+ * stays so, and is not made again. If it is over, nothing follows. RWS_E_GONE: never a dial;
+ * RWS_E_FULL: too much mail, try again; RWS_E_STATE: the engine has stopped. */
+rws_status rws_engine_connect_cancel(rws_engine *e, rws_dial d);
 /* Inside on_open of a connection that rws_engine_connect made: the first header of that name in
  * the server's answer, whatever its case. Borrowed; {NULL, 0} if absent. */
 rws_bytes rws_answer_header(rws_reactor *r, rws_conn c, const char *name);
+/* Inside on_refused: the first header of that name in the answer that has refused, whatever its
+ * case: Location, Retry-After, WWW-Authenticate. Borrowed; {NULL, 0} if absent. */
+rws_bytes rws_refusal_header(const rws_refusal *why, const char *name);
 
 /* Inside a callback. What is queued for a connection leaves in one send when the batch of
  * events ends. A connection of another reactor works too; the call is then forwarded, and
- * RWS_OK means that it was. */
+ * RWS_OK means that it was. What has no rws_engine_* of its own: rws_engine_post. */
 
-/* Queues one frame. RWS_OK, RWS_FULL, or nothing was queued. */
+/* Queues one frame; copies data. flags: RWS_MORE, RWS_PLAIN.
+ * RWS_OK: queued. RWS_FULL: queued too, but hold back until on_drain.
+ * RWS_E_FULL: not queued, since more than send_queue_max waits already: again after on_drain.
+ * Pings and Pongs may exceed it by 64 KiB.
+ * RWS_E_CLOSING: a Close was sent or has come: nothing more can be sent, on_close follows.
+ * RWS_E_STATE: RWS_CONTINUATION without RWS_MORE before it, or another message in between.
+ * RWS_E_UTF8: RWS_TEXT that is none, fragments together. RWS_E_TOO_BIG: as rws_buf_new. */
 rws_status rws_send(rws_reactor *r, rws_conn c, rws_opcode op, const void *data, size_t len,
                     uint32_t flags);
-/* Queues a message by reference; your reference stays yours. */
+/* Queues a message by reference; your reference stays yours. RWS_OK, RWS_FULL, RWS_E_FULL,
+ * RWS_E_CLOSING: as rws_send. RWS_E_STATE: a message that was begun with RWS_MORE is not finished. */
 rws_status rws_send_buf(rws_reactor *r, rws_conn c, rws_buf *b);
-/* Begins the closing handshake, after what is queued. reason: at most 123 bytes of UTF-8. */
+/* Begins the closing handshake, after what is queued. code: 1000 to 1003, 1007 to 1014, or 3000 to
+ * 4999; reason: at most 123 bytes of UTF-8. RWS_CLOSE_NO_STATUS sends an empty Close, without a
+ * reason. RWS_E_INVALID: another code, or a reason without one. RWS_E_TOO_BIG, RWS_E_UTF8: the
+ * reason. RWS_E_CLOSING: either side has begun already; on_close follows.
+ * on_message goes on until the peer's Close has come (RFC 6455 section 5.5.1): it may have been
+ * talking. To hear no more, call rws_pause too: what comes then is read and discarded. */
 rws_status rws_close(rws_reactor *r, rws_conn c, uint16_t code, rws_bytes reason);
-/* No handshake; on_close follows when this callback has returned. */
+/* No handshake, and what is queued is dropped; on_close follows when this callback has returned.
+ * Until then the handle is answered with RWS_E_GONE. */
 rws_status rws_abort(rws_reactor *r, rws_conn c);
-/* No on_message until resume: the peer is held back by TCP. */
+/* No on_message until resume: the socket is not read, so TCP holds the peer back. Nothing else of
+ * the peer is heard either: its Pings are not answered, and its silence is no fault. Meanwhile
+ * idle_timeout_ms ends a connection only when what is queued to it makes no progress for so long.
+ * A reset is told at once; when the peer ends its direction, you have idle_timeout_ms to resume
+ * and read what is there. Once a Close of ours is queued reading goes on, and discards: then
+ * resuming brings nothing back. Twice is once. */
 rws_status rws_pause(rws_reactor *r, rws_conn c);
-rws_status rws_resume(rws_reactor *r, rws_conn c); /* Reads again. */
-/* Bytes queued, not yet sent; 0 if stale or another reactor's. */
+rws_status rws_resume(rws_reactor *r, rws_conn c); /* Reads again. Fine if not paused. */
+/* Bytes queued that the kernel has not taken yet; 0 if stale or another reactor's. */
 size_t rws_buffered(rws_reactor *r, rws_conn c);
-/* The peer's address. RWS_E_GONE: stale, or another reactor's. */
+/* The peer's address, in on_close too. RWS_E_GONE: stale, or another reactor's. */
 rws_status rws_peer(rws_reactor *r, rws_conn c, rws_address *out);
-/* Handed to each callback of this connection from now on. */
+/* Handed to each callback of this connection from now on. The old one is yours to free. */
 rws_status rws_set_user(rws_reactor *r, rws_conn c, void *user);
 /* What rws_set_user set; NULL if stale or another reactor's. */
 void *rws_get_user(rws_reactor *r, rws_conn c);
@@ -409,47 +558,63 @@ void *rws_get_user(rws_reactor *r, rws_conn c);
 /* Inside a callback: this reactor. */
 
 /* Calls fn once, on this reactor, unless it ends or the timer is cancelled first. Grain 1 ms;
- * out may be NULL. */
+ * out may be NULL. RWS_E_INVALID: no fn, no reactor. */
 rws_status rws_timer_start(rws_reactor *r, uint32_t ms, void (*fn)(rws_reactor *r, void *arg),
                            void *arg, rws_timer *out);
-/* RWS_OK: fn will not be called. RWS_E_GONE: it was, or was cancelled. */
+/* RWS_OK: fn will not be called. RWS_E_GONE: it was, or was cancelled, or is no timer of this
+ * reactor: then post to the one that has it. RWS_E_INVALID: no reactor. */
 rws_status rws_timer_cancel(rws_reactor *r, rws_timer t);
-/* For other threads; as rws_engine_new gave it. */
+/* For other threads; as rws_engine_new gave it. NULL: no reactor. */
 rws_engine *rws_reactor_engine(rws_reactor *r);
-void *rws_reactor_user(const rws_reactor *r);          /* Your per-thread state. */
+/* Your per-thread state; at first that of rws_config. */
+void *rws_reactor_user(const rws_reactor *r);
 void rws_reactor_set_user(rws_reactor *r, void *user); /* Changes it. */
-uint32_t rws_reactor_index(const rws_reactor *r);      /* From 0. */
+uint32_t rws_reactor_index(const rws_reactor *r);      /* From 0; to rws_engine_post to, for one. */
 
 /* Inside on_upgrade. Results are borrowed; an absent header is {NULL, 0}. */
 
-rws_bytes rws_upgrade_path(const rws_upgrade *up); /* The request target as sent: path and query. */
+/* The request target as sent: path and query, not decoded. */
+rws_bytes rws_upgrade_path(const rws_upgrade *up);
 /* The first header of that name, whatever its case. */
 rws_bytes rws_upgrade_header(const rws_upgrade *up, const char *name);
-rws_status rws_upgrade_peer(const rws_upgrade *up, rws_address *out); /* The peer's address. */
+/* The peer's address; RWS_FAMILY_NONE on a Unix socket. */
+rws_status rws_upgrade_peer(const rws_upgrade *up, rws_address *out);
 /* The name that the client has asked for in TLS (SNI), in lower case. */
 rws_bytes rws_upgrade_server_name(const rws_upgrade *up);
 /* The certificate that the client has shown, in DER; it was verified. */
 rws_bytes rws_upgrade_peer_certificate(const rws_upgrade *up);
-/* Chooses one that was offered. Without this call none is chosen. */
+/* Chooses a subprotocol; without this call there is none. RWS_E_INVALID: it was not offered
+ * (header Sec-WebSocket-Protocol): refuse, or go on without. */
 rws_status rws_upgrade_protocol(rws_upgrade *up, const char *name);
-/* Adds a header to the answer. RWS_E_INVALID: control bytes, or a header of the handshake's own. */
+/* Adds a header to the answer, whichever on_upgrade gives; again for a second of that name.
+ * RWS_E_INVALID: control bytes, a name that is no token, or a header of the handshake's own
+ * (Connection, Upgrade, Sec-WebSocket-*, Content-Length, ...). */
 rws_status rws_upgrade_add_header(rws_upgrade *up, const char *name, rws_bytes value);
-/* Handed to each callback of this connection. */
+/* Handed to each callback of this connection. After a refusal nobody gives it back: free it. */
 void rws_upgrade_set_user(rws_upgrade *up, void *user);
 
 /* Outgoing messages made once and sent many times. Any thread, except rws_message_retain. */
 
-/* Copies. flags: 0 or RWS_PLAIN. NULL: not a message that could be sent, as rws_send would say. */
-rws_buf *rws_buf_new(rws_opcode op, const void *data, size_t len, uint32_t flags);
-/* Does not copy: data stays as it is until release, which is called on any thread, exactly once;
- * NULL: never. When this returns NULL, data is still yours and release is not called. */
-rws_buf *rws_buf_wrap(rws_opcode op, const void *data, size_t len, uint32_t flags,
-                      void (*release)(void *arg), void *arg);
+/* Copies data. op: any but RWS_CONTINUATION. flags: 0 or RWS_PLAIN. RWS_E_UTF8: RWS_TEXT that is
+ * none. RWS_E_TOO_BIG: 4 GiB or more, or over 125 bytes in a Ping or Pong. */
+RWS_MUST_USE rws_status rws_buf_new(rws_opcode op, const void *data, size_t len, uint32_t flags,
+                                    rws_buf **out, rws_error *err);
+/* As rws_buf_new, without a copy: data stays as it is until release, which is called once, on any
+ * thread, and must not block nor use an rws_reactor; NULL: data stays for ever. On failure data is
+ * still yours and release is not called. */
+RWS_MUST_USE rws_status rws_buf_wrap(rws_opcode op, const void *data, size_t len, uint32_t flags,
+                                     void (*release)(void *arg), void *arg, rws_buf **out,
+                                     rws_error *err);
+/* Inside on_message: keeps the message beyond it, to read or to send it, as a whole message. No
+ * copy when it lies whole in a receive buffer and few are kept. RWS_E_UTF8: with RWS_OPT_STREAM, a
+ * part of a text that does not begin and end between two characters. */
+RWS_MUST_USE rws_status rws_message_retain(rws_reactor *r, const rws_message *m, rws_buf **out,
+                                           rws_error *err);
+/* What is in it: borrowed, there for as long as you hold a reference; {NULL, 0} if b is NULL. Its
+ * opcode is written to op_out, unless that, or b, is NULL. */
+rws_bytes rws_buf_data(const rws_buf *b, rws_opcode *op_out);
 rws_buf *rws_buf_retain(rws_buf *b); /* One reference more; returns b. */
-void rws_buf_release(rws_buf *b);    /* One reference less; NULL is fine. */
-/* Keeps the message beyond its callback, to send it: one reference is yours. No copy when it lies
- * whole in a receive buffer and few are kept. NULL: no message, or a part that is not UTF-8. */
-rws_buf *rws_message_retain(rws_reactor *r, const rws_message *m);
+void rws_buf_release(rws_buf *b);    /* One less; NULL is fine. */
 
 /* TLS: one side of it, for many connections. Any thread. */
 
@@ -458,6 +623,9 @@ RWS_MUST_USE rws_status rws_tls_server(rws_bytes cert_chain_pem, rws_bytes key_p
                                        rws_error *err);
 /* A client that trusts those roots; none: whom the system trusts. */
 RWS_MUST_USE rws_status rws_tls_client(rws_bytes roots_pem, rws_tls **out, rws_error *err);
+/* A client that accepts exactly this certificate of a server, self-signed or not, whatever its
+ * name is. RWS_E_INVALID: not a certificate in PEM. */
+RWS_MUST_USE rws_status rws_tls_client_pinned(rws_bytes pinned_pem, rws_tls **out, rws_error *err);
 /* For endpoints. err says what is wrong with which certificate or key. */
 RWS_MUST_USE rws_status rws_tls_server_new(const rws_tls_config *config, rws_tls **out,
                                            rws_error *err);
