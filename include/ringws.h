@@ -497,8 +497,8 @@ rws_status rws_engine_post(rws_engine *e, uint32_t reactor, void (*fn)(rws_react
 /* Connects to a server, after the start; any thread, in callbacks too. RWS_OK: on_open follows, or
  * on_refused. Otherwise nothing follows. RWS_E_INVALID, RWS_E_UNSUPPORTED: what *err says, also a
  * reactor that there is not. RWS_E_FULL: 64 MiB wait for that reactor: try again later.
- * RWS_E_STATE: not started, or stopped. out: for rws_engine_connect_cancel, written before anything
- * follows; may be NULL. */
+ * RWS_E_STATE: not started, or stopped. out: for rws_engine_connect_cancel, written before
+ * anything follows; may be NULL. */
 rws_status rws_engine_connect(rws_engine *e, const rws_target *to, rws_dial *out, rws_error *err);
 /* Gives a connect up, and its retries; any thread, in callbacks too. RWS_OK: handed over. If it is
  * not open by then, on_refused follows once, with RWS_E_GONE, and no other try. If it is open it

@@ -1,6 +1,6 @@
 //! Thousands of seeds of whole connections on a kernel that lies within its contract.
 //!
-//! `RINGWS_SEEDS=n` plays n seeds instead of 2,000; `RINGWS_SEED=s` plays one and prints what
+//! `RINGWS_SEEDS=n` plays n seeds instead of 10,000; `RINGWS_SEED=s` plays one and prints what
 //! happened in it.
 
 use ringws_engine::sim::{Choices, Report, Trace, run};
@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-const SEEDS: u64 = 2_000;
+const SEEDS: u64 = 10_000;
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().expect("a number"))
@@ -78,6 +78,10 @@ fn summarise(reports: &[Report]) {
         ("waited", sum(|report| report.waited)),
         ("echoed", sum(|report| report.echoed)),
         ("died", sum(|report| u64::from(report.died))),
+        ("stalls", sum(|report| report.stalls)),
+        ("cut_short", sum(|report| report.cut_short)),
+        ("left_unread", sum(|report| report.left_unread)),
+        ("last_words", sum(|report| report.last_words)),
     ];
     say(&format!("{} seeds, {} virtual ms: {shown:?}", reports.len(), sum(|report| report.ticks)));
     if reports.len() as u64 >= SEEDS {

@@ -170,8 +170,8 @@ unsafe fn optional<'a>(text: *const c_char) -> Result<Option<&'a str>, rws_statu
 /// Connects to a server, after the start; any thread, in callbacks too. RWS_OK: on_open follows, or
 /// on_refused. Otherwise nothing follows. RWS_E_INVALID, RWS_E_UNSUPPORTED: what *err says, also a
 /// reactor that there is not. RWS_E_FULL: 64 MiB wait for that reactor: try again later.
-/// RWS_E_STATE: not started, or stopped. out: for rws_engine_connect_cancel, written before anything
-/// follows; may be NULL.
+/// RWS_E_STATE: not started, or stopped. out: for rws_engine_connect_cancel, written before
+/// anything follows; may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_engine_connect(
     e: *mut rws_engine,

@@ -89,6 +89,13 @@ pub(super) struct Ledger {
     pub(super) jobs_taken: usize,
     pub(super) jobs_run: usize,
     pub(super) delivered: u64,
+    /// Times that our side was stopped as a whole.
+    pub(super) stalls: u64,
+    /// Connections that ended with messages not sent, and with messages not read: told so.
+    pub(super) cut_short: u64,
+    pub(super) left_unread: u64,
+    /// Closes that were reported although the peer had reset the connection behind them.
+    pub(super) last_words: u64,
     pub(super) trace: Option<Trace>,
 }
 
@@ -128,6 +135,10 @@ impl Ledger {
             jobs_taken: 0,
             jobs_run: 0,
             delivered: 0,
+            stalls: 0,
+            cut_short: 0,
+            left_unread: 0,
+            last_words: 0,
             trace,
         }
     }
@@ -196,6 +207,10 @@ impl Ledger {
         self.note(|| {
             format!("client {client}: close {info:?} {cause:?} unsent {unsent} unread {unread}")
         });
+        self.cut_short += u64::from(*unsent > 0);
+        self.left_unread += u64::from(*unread > 0);
+        let heard = info.code != CloseCode::ABNORMAL;
+        self.last_words += u64::from(heard && self.records[client].resets_behind_close);
         let record = self.called(client, conn);
         record.closed = true;
         record.unsent = *unsent;

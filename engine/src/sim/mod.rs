@@ -7,6 +7,10 @@
 //! - `on_open` and `on_close` pair, and no callback comes outside of them;
 //! - sockets, slots, buffers, timers and jobs are all accounted for at the end;
 //! - queues keep their limits;
+//! - nobody who keeps to the protocol and answers is dropped, however long the process was stopped;
+//! - a Close that came is reported, also when the peer has reset the connection behind it;
+//! - what was not sent, and what came and was not delivered, is told;
+//! - a connection that is paused for ever ends when its peer has gone;
 //! - once the faults have stopped, every healthy client is served within a bounded time;
 //! - a stop ends in time, whatever the moment.
 
@@ -57,6 +61,14 @@ pub struct Report {
     pub echoed: u64,
     /// The kernel failed, as it was told to.
     pub died: bool,
+    /// Times that the process was stopped, or a callback blocked.
+    pub stalls: u64,
+    /// Connections that ended with messages not sent.
+    pub cut_short: u64,
+    /// Connections that ended with messages not read.
+    pub left_unread: u64,
+    /// Closes that were heard although the peer had reset the connection behind them.
+    pub last_words: u64,
 }
 
 /// Plays one run to its end.
@@ -180,8 +192,10 @@ impl Run {
         let late = ledger.stopping && ledger.now > ledger.stop_by;
         assert!(!late, "{} ms: the engine should have stopped by {}", ledger.now, ledger.stop_by);
         let limits = &self.scenario.limits;
-        // The message that went over the limit, an echo of whatever size came; pongs and a Close.
-        let most = limits.send_queue_max as usize + (limits.message_max as usize).max(5000) + 4096;
+        // The message that went over the limit, an echo of whatever size came, and one that waits for
+        // its turn to be queued; pongs and a Close.
+        let message_max = (limits.message_max as usize).max(5000);
+        let most = limits.send_queue_max as usize + 2 * message_max + 4096;
         for (conn, client) in &ledger.conns {
             let buffered = self.reactor.context().buffered(*conn);
             assert!(buffered <= most, "client {client}: {buffered} bytes queued, at most {most}");
@@ -246,6 +260,10 @@ impl Run {
             waited: census.waited,
             echoed: census.echoed,
             died: self.died,
+            stalls: ledger.stalls,
+            cut_short: ledger.cut_short,
+            left_unread: ledger.left_unread,
+            last_words: ledger.last_words,
         }
     }
 }

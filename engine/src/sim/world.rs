@@ -26,6 +26,7 @@ impl World for Outside {
         let now = net.now();
         let passed = now - std::mem::replace(&mut ledger.now, now);
         if net.is_stalled() {
+            ledger.stalls += u64::from(passed == 0);
             ledger.stalled_at = now;
             ledger.stalled += passed;
             ledger.stop_by += passed;
