@@ -45,4 +45,5 @@ scenarios! {
     a_paused_connection_that_is_reset_ends: "paused-and-reset",
     a_paused_connection_that_is_ended_ends: "paused-and-ended",
     each_end_has_its_reason: "reasons",
+    a_retry_is_told_and_can_be_declined: "retries",
 }

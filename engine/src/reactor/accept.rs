@@ -164,12 +164,12 @@ impl<K: Kernel> Reactor<K> {
     fn open(&mut self, index: usize, accepted: Accepted) {
         let endpoint = self.listeners.all[index].endpoint;
         let conn = Connection::server(self.ctx.served.now);
-        let user = self.endpoints.served[endpoint as usize].user;
+        let user = self.endpoints.served.of(endpoint.into()).user;
         let tenant = self.ctx.slab.insert(conn, accepted.socket, u32::from(endpoint));
         let Some((slot_index, slot)) = tenant else { return self.turn_away(accepted) };
         slot.user = user;
         #[cfg(feature = "tls")]
-        if let Some(settings) = &self.endpoints.served[endpoint as usize].tls {
+        if let Some(settings) = &self.endpoints.served.of(endpoint.into()).tls {
             slot.tls = super::tls::Link::server(settings);
             if slot.tls.is_none() {
                 (slot.abort, slot.ends_by) = (true, super::slab::EndsBy::Tls);

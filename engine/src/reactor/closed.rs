@@ -1,4 +1,5 @@
 //! What the application is told of a connection that has ended.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 use super::slab::{EndsBy, Slot};
 use crate::conn::{CloseInfo, Failure};

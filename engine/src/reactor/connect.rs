@@ -1,5 +1,6 @@
 //! Connections that we make: name, address, socket, proxy, request. Attempts at several addresses
 //! are made as RFC 8305 says: by turns of the families, and not one after the other's timeout.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 use super::accept::NO_SLOT;
 use super::ctx::Context;
@@ -168,7 +169,7 @@ impl<K: Kernel> Reactor<K> {
         let ctx = &mut self.ctx;
         let dial = ctx.dials.at(index);
         let (target, endpoint) = (Arc::clone(&dial.target), dial.endpoint);
-        let limits = &ctx.limits[endpoint as usize];
+        let limits = ctx.limits.of(endpoint);
         let (pool, tools) = (&mut ctx.pool, &mut ctx.tools);
         let mut env = Env { now: ctx.served.now, limits, pool, tools, copied: &mut 0 };
         let conn = match &target.proxy {

@@ -30,7 +30,7 @@ impl Context {
     #[inline]
     pub(super) fn cork(&mut self, conn: Conn) {
         let Some(slot) = self.slab.live(conn) else { return };
-        let Some(limits) = self.limits.get(slot.endpoint as usize) else { return };
+        let limits = self.limits.of(slot.endpoint);
         if let Some(cork) = slot.conn.cork(limits, &mut self.pool) {
             slot.answered = true;
             self.cork = cork;

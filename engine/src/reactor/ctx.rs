@@ -1,6 +1,7 @@
 //! What a callback may do: the reactor, without its kernel.
 
 use super::dials::Dials;
+use super::endpoints::ByEndpoint;
 use super::handle::Handle;
 use super::lent::{Delivery, Lending, Lent};
 use super::log::Logger;
@@ -33,8 +34,8 @@ pub struct Context {
     pub(super) dirty: Vec<u32>,
     pub(super) wheel: Wheel,
     pub(super) timers: Timers,
-    pub(super) limits: Vec<Limits>,
-    pub(super) origins: Vec<Origins>,
+    pub(super) limits: ByEndpoint<Limits>,
+    pub(super) origins: ByEndpoint<Origins>,
     pub(super) handle: Handle,
     /// What this thread asks of us through a handle.
     pub(super) own: Arc<Own>,
@@ -371,7 +372,7 @@ impl Context {
             self.uncork();
         }
         let slot = self.slab.live(conn).ok_or(CallError::Gone)?;
-        let limits = &self.limits[slot.endpoint as usize];
+        let limits = self.limits.of(slot.endpoint);
         let (pool, tools) = (&mut self.pool, &mut self.tools);
         let mut env = Env { now: self.served.now, limits, pool, tools, copied: &mut 0 };
         let done = call(slot, &mut env);

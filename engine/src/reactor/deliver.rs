@@ -1,8 +1,10 @@
 //! From received bytes to callbacks.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 use super::Served;
 use super::connect::speak;
 use super::ctx::Context;
+use super::endpoints::ByEndpoint;
 use super::handler::{Handler, Message, Upgrade};
 use super::lent::{Lending, SHARE_MIN};
 use super::name::Conn;
@@ -26,7 +28,7 @@ pub(super) fn with_env<T>(
 ) -> T {
     let slot = ctx.slab.at(index);
     let mut copied = 0;
-    let limits = &ctx.limits[slot.endpoint as usize];
+    let limits = ctx.limits.of(slot.endpoint);
     let (pool, tools) = (&mut ctx.pool, &mut ctx.tools);
     let mut env = Env { now: ctx.served.now, limits, pool, tools, copied: &mut copied };
     let done = call(&mut slot.conn, &mut env);
@@ -38,8 +40,13 @@ pub(super) fn with_env<T>(
 
 /// Feeds bytes to a connection until they are used up or the application stops it, and hands what
 /// happened to the handler. What a pause leaves over is parked.
-pub(super) fn deliver(ctx: &mut Context, endpoints: &[Served], index: u32, bytes: &mut [u8]) {
-    let handler = &*endpoints[ctx.slab.at(index).endpoint as usize].handler;
+pub(super) fn deliver(
+    ctx: &mut Context,
+    endpoints: &ByEndpoint<Served>,
+    index: u32,
+    bytes: &mut [u8],
+) {
+    let handler = &*endpoints.of(ctx.slab.at(index).endpoint).handler;
     let conn = handle_of(ctx, index);
     let mut input = Input::new(bytes);
     loop {
@@ -51,7 +58,7 @@ pub(super) fn deliver(ctx: &mut Context, endpoints: &[Served], index: u32, bytes
             park(ctx, index, input.peek());
             break;
         }
-        let limits = &ctx.limits[slot.endpoint as usize];
+        let limits = ctx.limits.of(slot.endpoint);
         let len = slot.conn.unmask_run(input.peek_mut(), ctx.served.now, limits);
         if len > 0 {
             deliver_run(ctx, handler, conn, input.take(len));
@@ -61,7 +68,7 @@ pub(super) fn deliver(ctx: &mut Context, endpoints: &[Served], index: u32, bytes
             continue;
         }
         let user = slot.user;
-        let limits = &ctx.limits[slot.endpoint as usize];
+        let limits = ctx.limits.of(slot.endpoint);
         match slot.conn.receive_whole(&mut input, ctx.served.now, limits) {
             Some(Ok(Whole { header: Header { opcode, .. }, room, data: payload, .. })) => {
                 ctx.offer_echo(opcode, room, payload);
@@ -145,7 +152,7 @@ pub(super) fn park(ctx: &mut Context, index: u32, bytes: &[u8]) {
 }
 
 /// Delivers what was parked; what a new pause leaves over is parked again.
-pub(super) fn unpark(ctx: &mut Context, endpoints: &[Served], index: u32) {
+pub(super) fn unpark(ctx: &mut Context, endpoints: &ByEndpoint<Served>, index: u32) {
     let mut parked = std::mem::take(&mut ctx.slab.at(index).parked);
     deliver(ctx, endpoints, index, &mut parked);
     let now = ctx.served.now;
@@ -223,7 +230,7 @@ fn upgrade(ctx: &mut Context, handler: &dyn Handler, conn: Conn, request: &Reque
     let verdict = if ctx.draining {
         Err(Refusal::new(503))
     } else {
-        let allowed = ctx.origins[slot.endpoint as usize].allow(request);
+        let allowed = ctx.origins.of(slot.endpoint).allow(request);
         let mut upgrade =
             Upgrade { request, response: &mut response, peer, secure, user: &mut user };
         if allowed || handler.on_origin(ctx, &mut upgrade) {

@@ -13,15 +13,41 @@ struct Nobody;
 
 impl Handler for Nobody {}
 
+/// One of a kind for each endpoint, by its number. The numbers are ours: no peer names one, so one
+/// that is wrong is a mistake of this crate.
+#[derive(Debug)]
+pub(super) struct ByEndpoint<T>(Vec<T>);
+
+impl<T> ByEndpoint<T> {
+    pub(super) fn new(all: Vec<T>) -> Self {
+        Self(all)
+    }
+
+    #[inline(always)]
+    pub(super) fn of(&self, endpoint: u32) -> &T {
+        &self.0[endpoint as usize]
+    }
+
+    fn set(&mut self, endpoint: u32, value: T) {
+        self.0[endpoint as usize] = value;
+    }
+
+    fn push(&mut self, value: T) -> u32 {
+        self.0.push(value);
+        (self.0.len() - 1) as u32
+    }
+}
+
 /// The table of a reactor. Its limits and origins are in `Context`, at the same indices.
 pub(super) struct Endpoints {
-    pub(super) served: Vec<Served>,
+    pub(super) served: ByEndpoint<Served>,
     vacant: Vec<u32>,
     nobody: Arc<dyn Handler>,
 }
 
 impl Endpoints {
     pub(super) fn new(served: Vec<Served>) -> Self {
+        let served = ByEndpoint::new(served);
         Self { served, vacant: Vec::new(), nobody: Arc::new(Nobody) }
     }
 
@@ -29,26 +55,25 @@ impl Endpoints {
     pub(super) fn insert(&mut self, ctx: &mut Context, served: Served) -> u32 {
         let limits = served.limits;
         if let Some(index) = self.vacant.pop() {
-            self.served[index as usize] = served;
-            ctx.limits[index as usize] = limits;
+            self.served.set(index, served);
+            ctx.limits.set(index, limits);
             return index;
         }
-        self.served.push(served);
         ctx.limits.push(limits);
         // Of requests; these connections get none.
         ctx.origins.push(Origins::Same);
-        (self.served.len() - 1) as u32
+        self.served.push(served)
     }
 
     /// Gives it back, and what it refers to.
     pub(super) fn remove(&mut self, index: u32) {
         let (handler, origins) = (Arc::clone(&self.nobody), Origins::Same);
         let limits = Limits::default();
-        self.served[index as usize] = Served { handler, limits, origins, tls: None, user: 0 };
+        self.served.set(index, Served { handler, limits, origins, tls: None, user: 0 });
         self.vacant.push(index);
     }
 
     pub(super) fn handler(&self, index: u32) -> &dyn Handler {
-        &*self.served[index as usize].handler
+        &*self.served.of(index).handler
     }
 }

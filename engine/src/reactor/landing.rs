@@ -160,7 +160,7 @@ impl<K: Kernel> Reactor<K> {
         let slot = self.ctx.slab.at(index);
         slot.how == How::Multishot
             && self.landings.suits(slot)
-            && self.ctx.limits.get(slot.endpoint as usize).is_some_and(|limits| !limits.stream)
+            && !self.ctx.limits.of(slot.endpoint).stream
     }
 
     /// Receives, in the way that suits the connection now.
@@ -168,7 +168,7 @@ impl<K: Kernel> Reactor<K> {
         let slot = self.ctx.slab.at(index);
         let token = token_of(index, slot);
         let sizes = self.landings.sizes;
-        let stream = self.ctx.limits.get(slot.endpoint as usize).is_none_or(|limits| limits.stream);
+        let stream = self.ctx.limits.of(slot.endpoint).stream;
         if !self.landings.suits(slot) || stream {
             slot.how = How::Multishot;
             slot.receiving = true;

@@ -54,7 +54,7 @@ use crate::conn::{Cork, Tools};
 use crate::ring::{Completion, Kernel, KernelError};
 use accept::Listeners;
 use dials::Dials;
-use endpoints::Endpoints;
+use endpoints::{ByEndpoint, Endpoints};
 use landing::{Landings, Sizes};
 use lent::Lent;
 use mailbox::Mail;
@@ -111,8 +111,10 @@ impl<K: Kernel> Reactor<K> {
             dirty: Vec::new(),
             wheel: Wheel::new(now),
             timers: Timers::new(setup.index),
-            limits: setup.endpoints.iter().map(|served| served.limits).collect(),
-            origins: setup.endpoints.iter().map(|served| served.origins.clone()).collect(),
+            limits: ByEndpoint::new(setup.endpoints.iter().map(|served| served.limits).collect()),
+            origins: ByEndpoint::new(
+                setup.endpoints.iter().map(|served| served.origins.clone()).collect(),
+            ),
             handle: setup.handle,
             own,
             lines: Lines::default(),

@@ -4,6 +4,7 @@
 //! heard and nothing was sent, and no peer is to pay for it. What a turn takes beyond the wait that
 //! was asked for is left out of the time of the connections. The timers of the application follow
 //! the clock.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 use super::ctx::Context;
 use crate::tick::Tick;

@@ -1,5 +1,6 @@
 //! What a connection wants of the kernel, settled once per turn, and its teardown in named steps:
 //! abort, join what is in flight, close, reset.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 use super::closed::Closed;
 use super::deliver::{handle_of, unpark, with_env};
@@ -109,7 +110,7 @@ impl<K: Kernel> Reactor<K> {
         if !slot.lingering {
             slot.lingering = true;
             let until =
-                self.ctx.now + u64::from(self.ctx.limits[slot.endpoint as usize].close_timeout_ms);
+                self.ctx.now + u64::from(self.ctx.limits.of(slot.endpoint).close_timeout_ms);
             if let Some((node, _)) = slot.timer.take() {
                 self.ctx.wheel.remove(node);
             }
@@ -125,7 +126,7 @@ impl<K: Kernel> Reactor<K> {
         if slot.lingering {
             return;
         }
-        let Some(deadline) = slot.conn.deadline(&self.ctx.limits[slot.endpoint as usize]) else {
+        let Some(deadline) = slot.conn.deadline(self.ctx.limits.of(slot.endpoint)) else {
             return;
         };
         // In the past it is when its input waits for its turn: not before the next one.
@@ -164,7 +165,7 @@ impl<K: Kernel> Reactor<K> {
             slot.abort = true;
             return;
         }
-        let limits = &self.ctx.limits[slot.endpoint as usize];
+        let limits = self.ctx.limits.of(slot.endpoint);
         let due = slot.conn.deadline(limits).is_some_and(|deadline| deadline <= now);
         if !due || self.is_unheard(index) {
             return;

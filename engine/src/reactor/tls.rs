@@ -8,12 +8,14 @@
 //! connections that have not finished theirs are put aside, and a bounded number of them goes on in
 //! each turn, behind what has come for all the others: a storm of reconnecting peers does not
 //! starve those that are connected.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 use super::Reactor;
 use super::connect::speak;
 use super::ctx::Context;
 use super::deliver::{deliver, park, with_env};
 use super::dials::NO_DIAL;
+use super::endpoints::ByEndpoint;
 use super::handler::Secure;
 use super::lent::Delivery;
 use super::setup::Served;
@@ -137,12 +139,12 @@ impl<K: Kernel> Reactor<K> {
             let used = complete(ctx, endpoints, index, bytes);
             let start = bytes.as_ptr() as usize;
             let memory = start..start + bytes.len();
-            let rest = &mut bytes[used..];
+            let rest = bytes.get_mut(used..).unwrap_or_default();
             let slot = ctx.slab.at(index);
             if let (Some(link), false) = (&mut slot.tls, rest.is_empty()) {
                 let plain = link.session.receive(rest, &mut ctx.pool);
                 ctx.delivery = Some(Delivery::new(buffer, memory));
-                take_in(ctx, endpoints, index, &mut rest[plain]);
+                take_in(ctx, endpoints, index, rest.get_mut(plain).unwrap_or_default());
                 kept = ctx.delivery.take().is_some_and(|delivery| delivery.is_kept());
             }
             heed(ctx, index);
@@ -207,30 +209,30 @@ fn is_established(ctx: &mut Context, index: u32) -> bool {
 }
 
 /// Takes in records of which parts came before, as far as `bytes` go with them. How far that is.
-fn complete(ctx: &mut Context, endpoints: &[Served], index: u32, bytes: &[u8]) -> usize {
+fn complete(ctx: &mut Context, endpoints: &ByEndpoint<Served>, index: u32, bytes: &[u8]) -> usize {
     let mut used = 0;
     while let Some(link) = &mut ctx.slab.at(index).tls
         && link.session.carried() > 0
         && used < bytes.len()
     {
-        used += link.session.complete(&bytes[used..], &mut ctx.pool);
+        used += link.session.complete(bytes.get(used..).unwrap_or_default(), &mut ctx.pool);
         open_carried(ctx, endpoints, index);
     }
     used
 }
 
 /// Takes in what was carried.
-fn open_carried(ctx: &mut Context, endpoints: &[Served], index: u32) {
+fn open_carried(ctx: &mut Context, endpoints: &ByEndpoint<Served>, index: u32) {
     let Some(link) = &mut ctx.slab.at(index).tls else { return };
     if let Some((mut memory, plain)) = link.session.receive_carried(&mut ctx.pool) {
         note_established(ctx, index);
-        take_in(ctx, endpoints, index, &mut memory[plain]);
+        take_in(ctx, endpoints, index, memory.get_mut(plain).unwrap_or_default());
         ctx.pool.put(memory);
     }
 }
 
 /// Delivers plaintext, or parks it behind what is parked.
-fn take_in(ctx: &mut Context, endpoints: &[Served], index: u32, plain: &mut [u8]) {
+fn take_in(ctx: &mut Context, endpoints: &ByEndpoint<Served>, index: u32, plain: &mut [u8]) {
     if plain.is_empty() {
         return;
     }

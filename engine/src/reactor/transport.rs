@@ -1,4 +1,5 @@
 //! What the transport brings and takes, and what becomes of a connection when it fails.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 use super::Reactor;
 use super::deliver::{deliver, handle_of, park, with_env};

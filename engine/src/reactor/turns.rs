@@ -193,7 +193,7 @@ impl Context {
         mail: Mail,
     ) -> Result<Queued, CallError> {
         let slot = self.slab.live(conn).ok_or(CallError::Gone)?;
-        let max = self.limits[slot.endpoint as usize].send_queue_max as usize;
+        let max = self.limits.of(slot.endpoint).send_queue_max as usize;
         let line = self.lines.0.entry(conn).or_insert_with(|| Line::new(self.index));
         if slot.conn.buffered() + line.bytes > max {
             slot.conn.told_full();

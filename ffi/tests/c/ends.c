@@ -441,6 +441,46 @@ static void reasons(void) {
   finish();
 }
 
+/* A connection that is made again until its handler says that it is enough: then nobody calls it,
+ * and what it refers to may go. */
+static int made, ended;
+
+static void made_again(rws_reactor *r, rws_conn c, void *user) {
+  (void)r, (void)c, (void)user;
+  made++;
+}
+
+static void ended_again(rws_reactor *r, rws_conn c, rws_close_info *info, void *user) {
+  (void)r, (void)c, (void)user;
+  CHECK(info->error.status == RWS_E_ENDED || info->error.status == RWS_E_SYSTEM);
+  CHECK(info->retry_ms >= 10 && info->retry_ms <= 20);
+  if (made == 3) info->retry_ms = 0;
+  CHECK(pthread_mutex_lock(&app.lock) == 0);
+  ended++;
+  CHECK(pthread_mutex_unlock(&app.lock) == 0);
+}
+
+static void abort_it(rws_reactor *r, rws_conn c) { CHECK(rws_abort(r, c) == RWS_OK); }
+
+static void retries(void) {
+  serve(60000, 1000);
+  app.on_open = abort_it;
+  char url[64];
+  snprintf(url, sizeof url, "ws://127.0.0.1:%u/", app.port);
+  rws_callbacks callbacks = RWS_INIT(rws_callbacks);
+  callbacks.on_open = made_again;
+  callbacks.on_close = ended_again;
+  rws_target to = RWS_INIT(rws_target);
+  to.url = url;
+  to.callbacks = &callbacks;
+  to.retry_min_ms = 20;
+  CHECK(rws_engine_connect(app.engine, &to, NULL, NULL) == RWS_OK);
+  CHECK(comes(&ended, 3, 5000));
+  sleep_ms(200);
+  CHECK(count(&ended) == 3);
+  finish();
+}
+
 int main(int argc, char **argv) {
   CHECK(argc == 2);
   const char *name = argv[1];
@@ -458,6 +498,7 @@ int main(int argc, char **argv) {
   else if (strcmp(name, "paused-and-reset") == 0) paused_and_gone(1);
   else if (strcmp(name, "paused-and-ended") == 0) paused_and_gone(0);
   else if (strcmp(name, "reasons") == 0) reasons();
+  else if (strcmp(name, "retries") == 0) retries();
   else CHECK(!"a scenario of that name");
   puts("ok");
   return 0;
