@@ -87,7 +87,8 @@ pub(super) fn numbers(word: u64) -> (u32, u32) {
 }
 
 /// Bytes of one send: that the kernel has taken so many is seen as progress, however
-/// long the message is. Measured: with a fourth of it, large messages become slower.
+/// long the message is. Measured from 1 KB to 16 MB: a fourth of it costs 3 to 9 %, no limit gains
+/// nothing.
 const SEND_MAX: usize = 1 << 20;
 /// Pieces of one send. Those that do not fit go with the next.
 const PIECES_MAX: usize = 64;
