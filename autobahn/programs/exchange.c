@@ -105,7 +105,7 @@ static void on_close(rws_reactor *r, rws_conn c, rws_close_info *info, void *use
   /* A peer may answer with a code of its own: it only "typically" echoes (RFC 6455 section 5.5.1). */
   const bool answered = run.step == CLOSE_OURS && info->sent_code == 4001 && info->code != 1006;
   if (!answered && (run.step != CLOSE_THEIRS || info->code != 4001)) {
-    char text[64];
+    char text[300];
     snprintf(text, sizeof text, "closed with %u: %s", info->code, info->error.text);
     fail(text);
     return;

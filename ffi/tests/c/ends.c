@@ -446,8 +446,9 @@ static void reasons(void) {
 static int made, ended;
 
 static void made_again(rws_reactor *r, rws_conn c, void *user) {
-  (void)r, (void)c, (void)user;
+  (void)user;
   made++;
+  CHECK(rws_send(r, c, RWS_TEXT, "enough", 6, 0) == RWS_OK);
 }
 
 static void ended_again(rws_reactor *r, rws_conn c, rws_close_info *info, void *user) {
@@ -460,11 +461,14 @@ static void ended_again(rws_reactor *r, rws_conn c, rws_close_info *info, void *
   CHECK(pthread_mutex_unlock(&app.lock) == 0);
 }
 
-static void abort_it(rws_reactor *r, rws_conn c) { CHECK(rws_abort(r, c) == RWS_OK); }
+static void abort_it(rws_reactor *r, rws_conn c, const rws_message *m) {
+  (void)m;
+  CHECK(rws_abort(r, c) == RWS_OK);
+}
 
 static void retries(void) {
   serve(60000, 1000);
-  app.on_open = abort_it;
+  app.on_message = abort_it;
   char url[64];
   snprintf(url, sizeof url, "ws://127.0.0.1:%u/", app.port);
   rws_callbacks callbacks = RWS_INIT(rws_callbacks);
