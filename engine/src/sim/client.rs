@@ -126,7 +126,10 @@ impl Client {
         }
         self.say(net, ledger, peer);
         self.write(net, peer);
-        if self.out.is_empty() && matches!(self.state, State::Closing(_)) {
+        // Of one that broke the protocol nothing is heard any more (RFC 6455 §7.1.7).
+        let closed = self.closed_with.is_some() && !self.misbehaved;
+        let answered = self.state == State::Ending && closed;
+        if self.out.is_empty() && (answered || matches!(self.state, State::Closing(_))) {
             ledger.records[self.id].close_arrives = !net.was_broken(peer) && !net.was_reset(peer);
             if self.manner == Manner::ClosesAndResets {
                 net.reset(peer);

@@ -192,8 +192,8 @@ impl Run {
         let late = ledger.stopping && ledger.now > ledger.stop_by;
         assert!(!late, "{} ms: the engine should have stopped by {}", ledger.now, ledger.stop_by);
         let limits = &self.scenario.limits;
-        // The message that went over the limit, an echo of whatever size came, and one that waits for
-        // its turn to be queued; pongs and a Close.
+        // The message that went over the limit, an echo of whatever size came, and one that waits
+        // for its turn to be queued; pongs and a Close.
         let message_max = (limits.message_max as usize).max(5000);
         let most = limits.send_queue_max as usize + 2 * message_max + 4096;
         for (conn, client) in &ledger.conns {
