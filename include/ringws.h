@@ -475,7 +475,7 @@ rws_status rws_engine_stats(rws_engine *e, uint32_t reactor, rws_stats *out);
 rws_status rws_engine_send(rws_engine *e, rws_conn c, rws_opcode op, const void *data, size_t len,
                            uint32_t flags);
 /* Copies nothing; your reference stays yours. Answers as rws_engine_send. */
-rws_status rws_engine_send_buf(rws_engine *e, rws_conn c, rws_buf *b);
+rws_status rws_engine_send_buf(rws_engine *e, rws_conn c, const rws_buf *b);
 /* As rws_close; behind what this thread has sent. RWS_E_INVALID: a code that must not be sent.
  * RWS_E_TOO_BIG, RWS_E_UTF8: the reason. Otherwise answers as rws_engine_send. */
 rws_status rws_engine_close(rws_engine *e, rws_conn c, uint16_t code, rws_bytes reason);
@@ -491,6 +491,9 @@ size_t rws_engine_buffered(rws_engine *e, rws_conn c);
  * RWS_E_INVALID: no such reactor, no fn. RWS_E_STATE: not started, or stopped. */
 rws_status rws_engine_post(rws_engine *e, uint32_t reactor, void (*fn)(rws_reactor *r, void *arg),
                            void *arg);
+/* The number of the reactor that a connection belongs to, which its callbacks run on: compare it
+ * with rws_reactor_index, or post to it. Also of one that has ended; RWS_ANY_REACTOR if id is 0. */
+uint32_t rws_conn_reactor(rws_conn c);
 
 /* Connections to servers. */
 
@@ -527,7 +530,7 @@ rws_status rws_send(rws_reactor *r, rws_conn c, rws_opcode op, const void *data,
                     uint32_t flags);
 /* Queues a message by reference; your reference stays yours. RWS_OK, RWS_FULL, RWS_E_FULL,
  * RWS_E_CLOSING: as rws_send. RWS_E_STATE: a message that was begun with RWS_MORE is not finished. */
-rws_status rws_send_buf(rws_reactor *r, rws_conn c, rws_buf *b);
+rws_status rws_send_buf(rws_reactor *r, rws_conn c, const rws_buf *b);
 /* Begins the closing handshake, after what is queued. code: 1000 to 1003, 1007 to 1014, or 3000 to
  * 4999; reason: at most 123 bytes of UTF-8. RWS_CLOSE_NO_STATUS sends an empty Close, without a
  * reason. RWS_E_INVALID: another code, or a reason without one. RWS_E_TOO_BIG, RWS_E_UTF8: the
@@ -548,9 +551,10 @@ rws_status rws_pause(rws_reactor *r, rws_conn c);
 rws_status rws_resume(rws_reactor *r, rws_conn c); /* Reads again. Fine if not paused. */
 /* Bytes queued that the kernel has not taken yet; 0 if stale or another reactor's. */
 size_t rws_buffered(rws_reactor *r, rws_conn c);
-/* The peer's address, in on_close too. RWS_E_GONE: stale, or another reactor's. */
+/* The peer's address, in on_close too. RWS_E_STATE: another reactor's connection. */
 rws_status rws_peer(rws_reactor *r, rws_conn c, rws_address *out);
-/* Handed to each callback of this connection from now on. The old one is yours to free. */
+/* Handed to each callback of this connection from now on. The old one is yours to free.
+ * RWS_E_STATE: another reactor's connection: post to it. */
 rws_status rws_set_user(rws_reactor *r, rws_conn c, void *user);
 /* What rws_set_user set; NULL if stale or another reactor's. */
 void *rws_get_user(rws_reactor *r, rws_conn c);
@@ -561,8 +565,8 @@ void *rws_get_user(rws_reactor *r, rws_conn c);
  * out may be NULL. RWS_E_INVALID: no fn, no reactor. */
 rws_status rws_timer_start(rws_reactor *r, uint32_t ms, void (*fn)(rws_reactor *r, void *arg),
                            void *arg, rws_timer *out);
-/* RWS_OK: fn will not be called. RWS_E_GONE: it was, or was cancelled, or is no timer of this
- * reactor: then post to the one that has it. RWS_E_INVALID: no reactor. */
+/* RWS_OK: fn will not be called. RWS_E_GONE: it was, or was cancelled, or never a timer.
+ * RWS_E_STATE: another reactor's timer: post to it. RWS_E_INVALID: no reactor. */
 rws_status rws_timer_cancel(rws_reactor *r, rws_timer t);
 /* For other threads; as rws_engine_new gave it. NULL: no reactor. */
 rws_engine *rws_reactor_engine(rws_reactor *r);

@@ -58,6 +58,9 @@ inline rws_bytes bytes(std::string_view s) noexcept {
   return {reinterpret_cast<const std::uint8_t *>(s.data()), s.size()};
 }
 
+// The number of the reactor that a connection belongs to.
+inline std::uint32_t reactor_of(rws_conn c) noexcept { return rws_conn_reactor(c); }
+
 // The C functions that the engine calls: noexcept is part of their type.
 using job = void (*)(rws_reactor *, void *) noexcept;
 using release_fn = void (*)(void *) noexcept;

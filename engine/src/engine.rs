@@ -217,10 +217,17 @@ impl Engine {
         self.sizes.reactors
     }
 
+    /// Whether the calling thread is that of one of our reactors.
+    pub fn is_here(&self) -> bool {
+        self.handle.here().is_some()
+    }
+
     /// Refuses what would wait for the calling thread if that is one of our reactors.
     fn outside(&self) -> Result<(), Error> {
-        let here = self.handle.here();
-        here.map_or(Ok(()), |_| Err(Error::State("a reactor cannot wait for itself")))
+        match self.is_here() {
+            true => Err(Error::State("a reactor cannot wait for itself")),
+            false => Ok(()),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

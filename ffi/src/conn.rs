@@ -1,14 +1,14 @@
 //! `rws_conn`: calls inside a callback.
 
 use crate::address::rws_address;
-use crate::constants::{RWS_BINARY, RWS_MORE, RWS_PLAIN, RWS_TEXT, rws_opcode};
+use crate::constants::{RWS_ANY_REACTOR, RWS_BINARY, RWS_MORE, RWS_PLAIN, RWS_TEXT, rws_opcode};
 use crate::guard::{guard, status};
 use crate::own;
 use crate::status::rws_status;
 use crate::types::{User, rws_buf, rws_bytes, rws_conn, rws_reactor, slice};
 use ringws_engine::conn::{SendError, SendFlags};
 use ringws_engine::proto::{CloseCode, Opcode};
-use ringws_engine::reactor::CallError;
+use ringws_engine::reactor::{CallError, Conn, Context};
 use ringws_engine::simd::{ONE_BLOCK, TWO_ENDS_MAX};
 use std::ffi::c_void;
 
@@ -60,6 +60,27 @@ pub(crate) fn close_error(error: CallError) -> rws_status {
     match error {
         CallError::Send(SendError::Sequence) => rws_status::RWS_E_INVALID,
         error => error.into(),
+    }
+}
+
+/// For what cannot be forwarded: `RWS_E_STATE` where the thing belongs to another reactor, which is
+/// alive perhaps. What no reactor of the engine has is gone.
+pub(crate) fn must_be_here(ctx: &Context, id: u64, reactor: u32) -> Result<(), rws_status> {
+    match id {
+        0 => Err(rws_status::RWS_E_GONE),
+        _ if reactor == ctx.index() => Ok(()),
+        _ if reactor < ctx.engine().reactors() => Err(rws_status::RWS_E_STATE),
+        _ => Err(rws_status::RWS_E_GONE),
+    }
+}
+
+/// The number of the reactor that a connection belongs to, which its callbacks run on: compare it
+/// with rws_reactor_index, or post to it. Also of one that has ended; RWS_ANY_REACTOR if id is 0.
+#[unsafe(no_mangle)]
+pub extern "C" fn rws_conn_reactor(c: rws_conn) -> u32 {
+    match c.id {
+        0 => RWS_ANY_REACTOR,
+        id => Conn::from_bits(id).reactor(),
     }
 }
 
@@ -170,7 +191,7 @@ unsafe fn send(
 pub unsafe extern "C" fn rws_send_buf(
     r: *mut rws_reactor,
     c: rws_conn,
-    b: *mut rws_buf,
+    b: *const rws_buf,
 ) -> rws_status {
     status(|| {
         // SAFETY: the lent reactor and a live reference, or null.
@@ -243,7 +264,7 @@ pub unsafe extern "C" fn rws_buffered(r: *mut rws_reactor, c: rws_conn) -> usize
     guard(|| unsafe { own::lent(r) }.map_or(0, |ctx| ctx.buffered(c.into())))
 }
 
-/// The peer's address, in on_close too. RWS_E_GONE: stale, or another reactor's.
+/// The peer's address, in on_close too. RWS_E_STATE: another reactor's connection.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_peer(
     r: *mut rws_reactor,
@@ -256,6 +277,7 @@ pub unsafe extern "C" fn rws_peer(
         if out.is_null() {
             return Err(rws_status::RWS_E_INVALID);
         }
+        must_be_here(ctx, c.id, rws_conn_reactor(c))?;
         // Only the user word tells a connection without an address from none.
         ctx.user(c.into()).ok_or(rws_status::RWS_E_GONE)?;
         // SAFETY: not null.
@@ -275,6 +297,7 @@ pub unsafe extern "C" fn rws_get_user(r: *mut rws_reactor, c: rws_conn) -> *mut 
 }
 
 /// Handed to each callback of this connection from now on. The old one is yours to free.
+/// RWS_E_STATE: another reactor's connection: post to it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_set_user(
     r: *mut rws_reactor,
@@ -283,7 +306,10 @@ pub unsafe extern "C" fn rws_set_user(
 ) -> rws_status {
     status(|| {
         // SAFETY: the lent reactor or null.
-        unsafe { own::lent(r) }?.set_user(c.into(), User(user).to_word())?;
+        let ctx = unsafe { own::lent(r) }?;
+        // Forwarded it could be refused later, and the caller would not know whose the old one is.
+        must_be_here(ctx, c.id, rws_conn_reactor(c))?;
+        ctx.set_user(c.into(), User(user).to_word())?;
         Ok(rws_status::RWS_OK)
     })
 }

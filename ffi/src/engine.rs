@@ -143,6 +143,10 @@ pub unsafe extern "C" fn rws_engine_free(e: *mut rws_engine) {
         // SAFETY: a live engine or null. The reactors may use it until they have ended: it is
         // borrowed until then, and only taken after.
         let Ok(engine) = (unsafe { from_outside(e) }) else { return };
+        // Also where no reactor is lent: in on_log, verify and release.
+        if engine.is_here() {
+            return;
+        }
         engine.stop(Duration::ZERO);
         // Why a reactor has failed was for rws_engine_wait to tell.
         let _ = engine.wait();

@@ -38,7 +38,7 @@ pub unsafe extern "C" fn rws_engine_send(
 pub unsafe extern "C" fn rws_engine_send_buf(
     e: *mut rws_engine,
     c: rws_conn,
-    b: *mut rws_buf,
+    b: *const rws_buf,
 ) -> rws_status {
     status(|| {
         // SAFETY: a live engine and a live reference, or null.

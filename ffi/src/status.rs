@@ -126,13 +126,15 @@ impl From<&ConnectError> for Failure {
     fn from(error: &ConnectError) -> Self {
         let (status, errno) = match error {
             ConnectError::Name(_) => (rws_status::RWS_E_SYSTEM, 0),
+            // Whether the kernel's patience ended first or ours.
+            ConnectError::TimedOut | ConnectError::Transport(Errno::TIMEDOUT) => {
+                (rws_status::RWS_E_TIMEOUT, Errno::TIMEDOUT.raw_os_error())
+            }
             ConnectError::Transport(errno) => (system(*errno), errno.raw_os_error()),
-            ConnectError::TimedOut => (rws_status::RWS_E_SYSTEM, Errno::TIMEDOUT.raw_os_error()),
             ConnectError::ResolverBusy | ConnectError::Full => (rws_status::RWS_E_FULL, 0),
-            ConnectError::Proxy(_)
-            | ConnectError::Answer(_)
-            | ConnectError::Tls(_)
-            | ConnectError::EndOfStream => (rws_status::RWS_E_REFUSED, 0),
+            ConnectError::Proxy(_) | ConnectError::Answer(_) => (rws_status::RWS_E_REFUSED, 0),
+            ConnectError::Tls(_) => (rws_status::RWS_E_TLS, 0),
+            ConnectError::EndOfStream => (rws_status::RWS_E_ENDED, 0),
             ConnectError::Stopped => (rws_status::RWS_E_STATE, 0),
             ConnectError::Cancelled => (rws_status::RWS_E_GONE, 0),
         };
@@ -279,6 +281,29 @@ mod tests {
             ("incomprehensibilities of", 14, "incomprehen", "..."),
         ] {
             assert_eq!(shortened(text, most), (start, more));
+        }
+    }
+
+    /// A try to connect fails with the status that the end of a connection has for the same thing.
+    #[test]
+    fn refusals_have_the_statuses_of_ends() {
+        use rws_status::*;
+        for (error, status, errno) in [
+            (ConnectError::Name("unknown".into()), RWS_E_SYSTEM, 0),
+            (ConnectError::Transport(Errno::CONNREFUSED), RWS_E_SYSTEM, 111),
+            (ConnectError::Transport(Errno::MFILE), RWS_E_SYSTEM, 24),
+            (ConnectError::Transport(Errno::NOMEM), RWS_E_NOMEM, 12),
+            (ConnectError::Transport(Errno::TIMEDOUT), RWS_E_TIMEOUT, 110),
+            (ConnectError::TimedOut, RWS_E_TIMEOUT, 110),
+            (ConnectError::Tls("expired".into()), RWS_E_TLS, 0),
+            (ConnectError::EndOfStream, RWS_E_ENDED, 0),
+            (ConnectError::Full, RWS_E_FULL, 0),
+            (ConnectError::ResolverBusy, RWS_E_FULL, 0),
+            (ConnectError::Cancelled, RWS_E_GONE, 0),
+            (ConnectError::Stopped, RWS_E_STATE, 0),
+        ] {
+            let failure = Failure::from(&error);
+            assert_eq!((failure.status, failure.errno), (status, errno), "{error}");
         }
     }
 

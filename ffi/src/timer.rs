@@ -1,6 +1,7 @@
 //! `rws_timer`, and the functions that C hands over to be called later.
 
 use crate::callbacks::lend;
+use crate::conn::must_be_here;
 use crate::guard::status;
 use crate::own;
 use crate::status::rws_status;
@@ -45,14 +46,16 @@ pub unsafe extern "C" fn rws_timer_start(
     })
 }
 
-/// RWS_OK: fn will not be called. RWS_E_GONE: it was, or was cancelled, or is no timer of this
-/// reactor: then post to the one that has it. RWS_E_INVALID: no reactor.
+/// RWS_OK: fn will not be called. RWS_E_GONE: it was, or was cancelled, or never a timer.
+/// RWS_E_STATE: another reactor's timer: post to it. RWS_E_INVALID: no reactor.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_timer_cancel(r: *mut rws_reactor, t: rws_timer) -> rws_status {
     status(|| {
         // SAFETY: the lent reactor or null.
         let ctx = unsafe { own::lent(r) }?;
-        match ctx.timer_cancel(Timer::from_bits(t.id)) {
+        let timer = Timer::from_bits(t.id);
+        must_be_here(ctx, t.id, timer.reactor())?;
+        match ctx.timer_cancel(timer) {
             true => Ok(rws_status::RWS_OK),
             false => Err(rws_status::RWS_E_GONE),
         }

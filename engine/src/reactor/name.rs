@@ -21,7 +21,8 @@ impl Conn {
     pub const fn from_bits(bits: u64) -> Self {
         Self(bits)
     }
-    pub(super) const fn reactor(self) -> u32 {
+    /// The number of the reactor that it belongs to.
+    pub const fn reactor(self) -> u32 {
         (self.0 >> 56) as u32
     }
     pub(super) const fn slot(self) -> u32 {
@@ -40,6 +41,10 @@ impl Timer {
     /// As a number; 0 is never a timer.
     pub const fn to_bits(self) -> u64 {
         self.0
+    }
+    /// The number of the reactor that it belongs to.
+    pub const fn reactor(self) -> u32 {
+        (self.0 >> 56) as u32
     }
     /// From a number. Any number is safe.
     pub const fn from_bits(bits: u64) -> Self {

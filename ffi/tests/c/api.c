@@ -320,6 +320,10 @@ static void check_rest(rws_reactor *r, rws_conn c) {
   char text[64];
   CHECK(rws_peer(r, gone, &peer) == RWS_E_GONE && peer.port == 77);
   CHECK(rws_peer(r, c, NULL) == RWS_E_INVALID);
+  CHECK(rws_peer(r, (rws_conn){UINT64_MAX}, &peer) == RWS_E_GONE && peer.port == 77);
+  CHECK(rws_peer(r, (rws_conn){0}, &peer) == RWS_E_GONE && peer.port == 77);
+  CHECK(rws_conn_reactor(c) == rws_reactor_index(r));
+  CHECK(rws_conn_reactor((rws_conn){0}) == RWS_ANY_REACTOR);
   CHECK(rws_peer(r, c, &peer) == RWS_OK && peer.family == RWS_FAMILY_IPV4);
   CHECK(rws_address_text(&peer, text, sizeof text) > 10 && strncmp(text, "127.0.0.1:", 10) == 0);
   CHECK(rws_get_user(r, gone) == NULL && rws_get_user(NULL, c) == NULL);

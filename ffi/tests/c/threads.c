@@ -62,8 +62,14 @@ static void cancel(rws_reactor *r, void *arg) {
   /* The first timer of a reactor: without its number in the name it would be that of the other. */
   rws_timer own;
   CHECK(rws_timer_start(r, 3600000, nothing, NULL, &own) == RWS_OK && own.id != timer.id);
-  CHECK(rws_timer_cancel(r, timer) == (ours ? RWS_OK : RWS_E_GONE));
+  CHECK(rws_timer_cancel(r, timer) == (ours ? RWS_OK : RWS_E_STATE));
   CHECK(rws_timer_cancel(r, own) == RWS_OK);
+  /* What is not forwarded says so: the connection is there, but not here. */
+  rws_address peer;
+  CHECK(rws_conn_reactor(conn) == timer_reactor);
+  CHECK(rws_peer(r, conn, &peer) == (ours ? RWS_OK : RWS_E_STATE));
+  CHECK(rws_set_user(r, conn, NULL) == (ours ? RWS_OK : RWS_E_STATE));
+  CHECK(rws_get_user(r, conn) == NULL && (ours || rws_buffered(r, conn) == 0));
   atomic_fetch_add(&cancels, 1);
 }
 

@@ -25,6 +25,7 @@ const CONTENTS: [(&str, &[&str]); 10] = [
             "rws_engine_abort",
             "rws_engine_buffered",
             "rws_engine_post",
+            "rws_conn_reactor",
         ],
     ),
     (
