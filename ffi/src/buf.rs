@@ -94,9 +94,9 @@ pub unsafe extern "C" fn rws_buf_new(
     unsafe { report(err, body) }
 }
 
-/// As rws_buf_new, without a copy: data stays as it is until release, which is called once, on any
-/// thread, and must not block nor use an rws_reactor; NULL: data stays for ever. On failure data is
-/// still yours and release is not called.
+/// As rws_buf_new, without a copy: data stays as it is until release, which is called once, on
+/// whatever thread drops the last reference: see Threads; NULL: data stays for ever. On failure
+/// data is still yours and release is not called.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn rws_buf_wrap(
@@ -125,8 +125,8 @@ pub unsafe extern "C" fn rws_buf_wrap(
     unsafe { report(err, body) }
 }
 
-/// What is in it: borrowed, there for as long as you hold a reference; {NULL, 0} if b is NULL. Its
-/// opcode is written to op_out, unless that, or b, is NULL.
+/// What is in it: borrowed, there for as long as you hold a reference; {NULL, 0} if b is NULL.
+/// Its opcode is written to op_out, unless that, or b, is NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_buf_data(b: *const rws_buf, op_out: *mut rws_opcode) -> rws_bytes {
     guard(|| {

@@ -16,8 +16,9 @@ use std::mem::offset_of;
 pub struct rws_callbacks {
     /// RWS_INIT
     pub size: u32,
-    /// Answer 101 to accept: on_open follows at once. Answer 400..599 to refuse, with the headers
-    /// added: nothing follows, no on_close. Anything else is answered with 500. NULL: 101 to all
+    /// Answer 101 to accept: on_open follows at once, and some day on_close. Answer 400..599 to
+    /// refuse, with the headers added: nothing follows, no on_close. Anything else is answered
+    /// with 500. To decide later, accept, and rws_close. NULL: 101 to all
     pub on_upgrade: Option<
         unsafe extern "C" fn(r: *mut rws_reactor, up: *mut rws_upgrade, user: *mut c_void) -> c_int,
     >,
@@ -42,12 +43,13 @@ pub struct rws_callbacks {
             user: *mut c_void,
         ),
     >,
-    /// after RWS_FULL or RWS_E_FULL: less than half of send_queue_max waits now
+    /// Less than half of send_queue_max waits now: once after RWS_FULL or RWS_E_FULL of the
+    /// queue, or after calls of other threads that were dropped because it was full
     pub on_drain: Option<unsafe extern "C" fn(r: *mut rws_reactor, c: rws_conn, user: *mut c_void)>,
-    /// The end, whoever made it: nothing else of this connection follows. Inside, rws_get_user and
-    /// rws_peer still answer, all else says RWS_E_GONE. With retry_min_ms of an rws_target these
-    /// callbacks and their user are used again: they must live until an on_close or on_refused with
-    /// retry_ms 0 has returned, or the engine has been freed; of an endpoint: until it is freed
+    /// The end, whoever made it: nothing else of this connection follows. Inside, rws_get_user,
+    /// rws_peer and rws_buffered still answer, all else says RWS_E_GONE. What the functions here
+    /// use must live until an on_close or on_refused with retry_ms 0 has returned, or the engine
+    /// has been freed; of an endpoint: until it is freed
     pub on_close: Option<
         unsafe extern "C" fn(
             r: *mut rws_reactor,
@@ -57,7 +59,7 @@ pub struct rws_callbacks {
         ),
     >,
     /// A web page that the endpoint's origins do not name: 0 answers 403, without headers added
-    /// here; else on_upgrade is asked. NULL: 0
+    /// here; else on_upgrade is asked, with the user pointer set here. NULL: 0
     pub on_origin: Option<
         unsafe extern "C" fn(r: *mut rws_reactor, up: *mut rws_upgrade, user: *mut c_void) -> c_int,
     >,

@@ -16,25 +16,29 @@ use std::sync::Arc;
 pub struct rws_config {
     /// RWS_INIT
     pub size: u32,
-    /// threads, at most 255; default: a CPU each
+    /// threads, at most 255; default: one per CPU that the process may run on (its affinity mask)
     pub reactors: u32,
-    /// per reactor; default 65 536
+    /// Per reactor, those that it makes too, below 2^24; default 65 536. Lowered to what
+    /// RLIMIT_NOFILE allows: on_log is told
     pub connections_max: u32,
-    /// per reactor, a power of two from 16; default 1 024
+    /// per reactor, a power of two from 16 to 32 768; default 1 024
     pub recv_buffers: u32,
-    /// bytes of each; default 16 384
+    /// bytes of each, 64 to 16 MiB; default 16 384
     pub recv_buffer_size: u32,
     /// RWS_CFG_*
     pub flags: u32,
-    /// first on each reactor's thread
+    /// First on each reactor's thread. Timers, and rws_engine_* for this reactor, work; others
+    /// may not be there yet: RWS_E_STATE
     pub on_start: Option<unsafe extern "C" fn(r: *mut rws_reactor, user: *mut c_void)>,
-    /// last; timers left never run
+    /// Last, once for each on_start: connections have ended, jobs have run, no call is taken any
+    /// more, timers left never run
     pub on_stop: Option<unsafe extern "C" fn(r: *mut rws_reactor, user: *mut c_void)>,
-    /// any thread; level: RWS_LOG_*
+    /// on the threads of reactors, from rws_engine_start on; level: RWS_LOG_*
     pub on_log: Option<unsafe extern "C" fn(level: c_int, line: rws_bytes, user: *mut c_void)>,
     /// theirs, and rws_reactor_user's at first
     pub user: *mut c_void,
-    /// look so long for work before sleeping; default: sleep at once. Costs a busy CPU
+    /// Look for work for so long before sleeping, at most 1 000 000: the CPU is busy meanwhile.
+    /// Default: sleep at once
     pub busy_poll_us: u32,
     /// per reactor, bytes of all RWS_OPT_TAKEOVER contexts; default 64 MiB
     pub codec_memory_max: u32,

@@ -63,8 +63,8 @@ pub(crate) fn close_error(error: CallError) -> rws_status {
     }
 }
 
-/// For what cannot be forwarded: `RWS_E_STATE` where the thing belongs to another reactor, which is
-/// alive perhaps. What no reactor of the engine has is gone.
+/// For what cannot be forwarded: `RWS_E_STATE` where the thing belongs to another reactor, which
+/// is alive perhaps. What no reactor of the engine has is gone.
 pub(crate) fn must_be_here(ctx: &Context, id: u64, reactor: u32) -> Result<(), rws_status> {
     match id {
         0 => Err(rws_status::RWS_E_GONE),
@@ -85,11 +85,15 @@ pub extern "C" fn rws_conn_reactor(c: rws_conn) -> u32 {
 }
 
 /// Queues one frame; copies data. flags: RWS_MORE, RWS_PLAIN.
-/// RWS_OK: queued. RWS_FULL: queued too, but hold back until on_drain.
-/// RWS_E_FULL: not queued, since more than send_queue_max waits already: again after on_drain.
-/// Pings and Pongs may exceed it by 64 KiB.
+/// RWS_OK: queued. RWS_FULL: queued too, whole, and now over send_queue_max: hold back until
+/// on_drain.
+/// RWS_E_FULL: not queued, since more than that waits already: again after on_drain (of a
+/// connection of another reactor see Statuses: rws_conn_reactor tells). Pings and Pongs may
+/// exceed it by 64 KiB.
 /// RWS_E_CLOSING: a Close was sent or has come: nothing more can be sent, on_close follows.
-/// RWS_E_STATE: RWS_CONTINUATION without RWS_MORE before it, or another message in between.
+/// RWS_E_STATE: RWS_CONTINUATION without RWS_MORE of a callback before it, or another message
+/// before the end of one that callbacks have begun. Behind another thread's it waits: RWS_OK,
+/// RWS_FULL.
 /// RWS_E_UTF8: RWS_TEXT that is none, fragments together. RWS_E_TOO_BIG: as rws_buf_new.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_send(
@@ -186,7 +190,8 @@ unsafe fn send(
 }
 
 /// Queues a message by reference; your reference stays yours. RWS_OK, RWS_FULL, RWS_E_FULL,
-/// RWS_E_CLOSING: as rws_send. RWS_E_STATE: a message that was begun with RWS_MORE is not finished.
+/// RWS_E_CLOSING: as rws_send. RWS_E_STATE: one that callbacks began with RWS_MORE is not
+/// finished.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_send_buf(
     r: *mut rws_reactor,
@@ -200,10 +205,10 @@ pub unsafe extern "C" fn rws_send_buf(
     })
 }
 
-/// Begins the closing handshake, after what is queued. code: 1000 to 1003, 1007 to 1014, or 3000 to
-/// 4999; reason: at most 123 bytes of UTF-8. RWS_CLOSE_NO_STATUS sends an empty Close, without a
-/// reason. RWS_E_INVALID: another code, or a reason without one. RWS_E_TOO_BIG, RWS_E_UTF8: the
-/// reason. RWS_E_CLOSING: either side has begun already; on_close follows.
+/// Begins the closing handshake, after what is queued. code: 1000 to 1003, 1007 to 1014, or 3000
+/// to 4999; reason: at most 123 bytes of UTF-8. RWS_CLOSE_NO_STATUS sends an empty Close,
+/// without a reason. RWS_E_INVALID: another code, or a reason without one. RWS_E_TOO_BIG,
+/// RWS_E_UTF8: the reason. RWS_E_CLOSING: either side has begun already; on_close follows.
 /// on_message goes on until the peer's Close has come (RFC 6455 section 5.5.1): it may have been
 /// talking. To hear no more, call rws_pause too: what comes then is read and discarded.
 #[unsafe(no_mangle)]
@@ -222,7 +227,7 @@ pub unsafe extern "C" fn rws_close(
 }
 
 /// No handshake, and what is queued is dropped; on_close follows when this callback has returned.
-/// Until then the handle is answered with RWS_E_GONE.
+/// rws_get_user, rws_peer and rws_buffered answer until that has returned, all else: RWS_E_GONE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_abort(r: *mut rws_reactor, c: rws_conn) -> rws_status {
     status(|| {
@@ -232,12 +237,12 @@ pub unsafe extern "C" fn rws_abort(r: *mut rws_reactor, c: rws_conn) -> rws_stat
     })
 }
 
-/// No on_message until resume: the socket is not read, so TCP holds the peer back. Nothing else of
-/// the peer is heard either: its Pings are not answered, and its silence is no fault. Meanwhile
-/// idle_timeout_ms ends a connection only when what is queued to it makes no progress for so long.
-/// A reset is told at once; when the peer ends its direction, you have idle_timeout_ms to resume
-/// and read what is there. Once a Close of ours is queued reading goes on, and discards: then
-/// resuming brings nothing back. Twice is once.
+/// No on_message until resume: the socket is not read, so TCP holds the peer back. Its Pings are
+/// not answered meanwhile, and it may be silent for as long as it likes: idle_timeout_ms then
+/// ends the connection only if what is queued to it makes no progress for so long. If the peer
+/// resets the connection, on_close comes at once; if it ends its direction, you have
+/// idle_timeout_ms to resume and read what is there. Once our Close is queued, what comes is
+/// read and discarded, and resuming does not change that. Pausing twice is pausing once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_pause(r: *mut rws_reactor, c: rws_conn) -> rws_status {
     status(|| {
@@ -286,7 +291,8 @@ pub unsafe extern "C" fn rws_peer(
     })
 }
 
-/// What rws_set_user set; NULL if stale or another reactor's.
+/// What was set last; at first that of the endpoint or the target. NULL: stale, or another
+/// reactor's.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_get_user(r: *mut rws_reactor, c: rws_conn) -> *mut c_void {
     guard(|| {

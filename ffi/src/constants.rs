@@ -50,28 +50,29 @@ pub const RWS_PLAIN: u32 = 1 << 1;
 pub const RWS_FIRST: u32 = 1 << 0;
 /// ends a message (always, unless RWS_OPT_STREAM)
 pub const RWS_LAST: u32 = 1 << 1;
-/// deliver data as it comes; do not assemble messages
+/// Deliver data as it comes; do not assemble messages: only their last part may be empty, and
+/// on_close may come before it
 pub const RWS_OPT_STREAM: u32 = 1 << 1;
 /// negotiate permessage-deflate, RFC 7692
 pub const RWS_OPT_DEFLATE: u32 = 1 << 0;
 /// with it: each connection has its own compressor, which remembers the messages before
 pub const RWS_OPT_TAKEOVER: u32 = 1 << 2;
-/// pin reactor i to the i-th CPU of the process's mask
+/// pin reactor i to the i-th CPU of the process's mask; behind the last follows the first again
 pub const RWS_CFG_PIN: u32 = 1 << 0;
-/// IORING_SETUP_SQPOLL: a kernel thread submits
+/// IORING_SETUP_SQPOLL, in place of DEFER_TASKRUN: a kernel thread submits
 pub const RWS_CFG_SQPOLL: u32 = 1 << 1;
 
-/// server: clients are asked for a certificate; one that is shown must be valid
+/// server, with roots: clients are asked for a certificate; one that is shown must be valid
 pub const RWS_TLS_CLIENT_CERT: u32 = 1 << 0;
-/// server: without a valid certificate of the client the handshake fails
+/// server, with roots: without a valid certificate of the client the handshake fails
 pub const RWS_TLS_CLIENT_CERT_REQUIRED: u32 = 1 << 1;
 /// refuse TLS 1.2
 pub const RWS_TLS_ONLY_1_3: u32 = 1 << 2;
 
-/// rws_engine_post: each in turn; rws_engine_stats: all together
+/// rws_engine_post: one of them, by turns; rws_engine_stats: all together
 pub const RWS_ANY_REACTOR: u32 = u32::MAX;
 
-/// `reactor` says on which reactor; without it each has its turn
+/// `reactor` says on which reactor; without it on one of them, by turns
 pub const RWS_TARGET_REACTOR: u32 = 1 << 0;
 
 /// cannot do what it was asked
@@ -81,7 +82,7 @@ pub const RWS_LOG_WARN: i32 = 2;
 /// what was chosen
 pub const RWS_LOG_INFO: i32 = 3;
 
-/// no address: a Unix socket, and only that: a peer of another kind has one, or is not let in
+/// no address: the peer is on a Unix socket; on TCP each has one
 pub const RWS_FAMILY_NONE: u8 = 0;
 /// ip[0..4]
 pub const RWS_FAMILY_IPV4: u8 = 4;

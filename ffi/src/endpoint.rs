@@ -21,24 +21,25 @@ pub struct rws_options {
     pub size: u32,
     /// RWS_OPT_*
     pub flags: u32,
-    /// bytes of one message, then 1009; default 1 MiB
+    /// bytes of one message, streamed ones too, then 1009; default 1 MiB. RWS_OPT_STREAM and
+    /// UINT32_MAX: no limit
     pub message_max: u32,
-    /// fragments of one message, then 1008; default 16 384
+    /// fragments of one message, streamed ones too, then 1008; default 16 384
     pub fragments_max: u32,
-    /// bytes queued to be sent, then RWS_FULL; default 1 MiB
+    /// bytes queued, then RWS_FULL; one message of any size may go over it; default 1 MiB
     pub send_queue_max: u32,
-    /// bytes of the HTTP head, then 431; default 16 KiB
+    /// bytes of the HTTP head, 512 to 1 MiB, then 431; default 16 KiB
     pub head_max: u32,
     /// from accept to the end of the HTTP head, then 408; default 10 000
     pub handshake_timeout_ms: u32,
-    /// a Ping after half of it without a sign of life, which is bytes of the peer, or room that it
-    /// makes for ours; the end after all of it, and half of it since the Ping has left; default
-    /// 60 000
+    /// We send a Ping when the peer has been silent for half of it. The connection ends when it
+    /// has been silent for all of it, and at least half of it has passed since our Ping was
+    /// sent. A peer that makes room for our data is not silent. Default 60 000
     pub idle_timeout_ms: u32,
-    /// for the peer's part of it, since our Close has left; before that, without progress of what
-    /// is queued. Default 5 000
+    /// How long to wait for the peer's Close after ours was sent; and, while ours is still
+    /// queued, for how long the queue may make no progress. Default 5 000
     pub close_timeout_ms: u32,
-    /// with RWS_OPT_DEFLATE: bytes from which messages are compressed; default 128
+    /// with RWS_OPT_DEFLATE: bytes from which messages are compressed, 1: all; default 128
     pub deflate_min: u32,
     /// 1 fast .. 9 small; default 1
     pub deflate_level: u32,
@@ -109,19 +110,24 @@ pub struct rws_endpoint {
     pub size: u32,
     /// 0: the system chooses
     pub port: u32,
-    /// literal IPv4 / IPv6, or "unix:/path"; NULL: every address
+    /// Literal IPv4 / IPv6, or "unix:/path"; NULL: every address. A socket file on which nobody
+    /// listens any more is replaced; its mode follows your umask; rws_engine_free removes it
     pub address: *const c_char,
     /// copied
     pub callbacks: *const rws_callbacks,
-    /// handed to each callback until rws_set_user
+    /// handed to each callback until rws_set_user, or rws_upgrade_set_user
     pub user: *mut c_void,
     /// copied
     pub options: *const rws_options,
-    /// whose web pages may connect, others get 403 before on_upgrade is asked; NULL: those of the
-    /// same host and port. A list with commas: `https://example.com`, `*.example.com` (what lies
-    /// below it), `self` (the same host and port), `null` (pages without an origin), `*` (all)
+    /// Whose web pages may connect, others get 403 before on_upgrade is asked; NULL: those of
+    /// the same host and port, that is whose Origin is that of the Host header: a proxy must
+    /// leave that as it is. A list with commas: `https://example.com`, `example.com` (by
+    /// whatever scheme), `*.example.com` (any host below it; `https://*.example.com`), each with
+    /// `:port` if wanted, `self` (the same host and port), `null` (pages without an origin), `*`
+    /// (all). A port that is not given, there or in Host, is the default one of the page's
+    /// scheme
     pub origins: *const c_char,
-    /// a server's, retained: connections speak TLS; NULL: plain
+    /// a server's (a client's is RWS_E_INVALID), retained: connections speak TLS; NULL: plain
     pub tls: *mut rws_tls,
 }
 

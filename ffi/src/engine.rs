@@ -75,9 +75,10 @@ pub unsafe extern "C" fn rws_engine_new(
     unsafe { report(err, body) }
 }
 
-/// Before start; connections wait in the kernel until then. port_out may be NULL. *err says what is
-/// wrong: RWS_E_INVALID, RWS_E_UNSUPPORTED with a field; RWS_E_SYSTEM: the address cannot be had,
-/// EADDRINUSE if others have it. RWS_E_STATE: started, or in a callback.
+/// Before start; connections wait in the kernel until then. port_out may be NULL. *err says what
+/// is wrong: RWS_E_INVALID, RWS_E_UNSUPPORTED with a field; RWS_E_SYSTEM: the address cannot be
+/// had, EADDRINUSE if others have it, another copy of this program too, after half a second of
+/// trying. RWS_E_STATE: started, or in a callback.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn rws_engine_listen(
@@ -98,10 +99,12 @@ pub unsafe extern "C" fn rws_engine_listen(
     unsafe { report(err, body) }
 }
 
-/// Makes the threads and waits until each has its ring. Once. On failure none is left, and the
-/// engine is for rws_engine_free only: RWS_E_KERNEL, and *err says what of io_uring is missing or
-/// forbidden, and the remedy; RWS_E_SYSTEM, RWS_E_NOMEM: no thread, or no memory for it.
-/// RWS_E_STATE: started before, or in a callback; then nothing has changed.
+/// Makes the threads and waits until each has its ring and has returned from on_start; those
+/// that have may be calling back already. Once. On failure none is left, on_stop was called for
+/// each on_start, and the engine is for rws_engine_free only: RWS_E_KERNEL, and *err says what
+/// of io_uring is missing or forbidden, and the remedy; RWS_E_SYSTEM, RWS_E_NOMEM: no thread, or
+/// no memory for it. RWS_E_STATE: started before, or in a callback; then nothing has changed.
+/// After a stop it succeeds, and the reactors end at once.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn rws_engine_start(e: *mut rws_engine, err: *mut rws_error) -> rws_status {
@@ -109,9 +112,13 @@ pub unsafe extern "C" fn rws_engine_start(e: *mut rws_engine, err: *mut rws_erro
     unsafe { report(err, || Ok(from_outside(e)?.start()?)) }
 }
 
-/// Close 1001 to all, then the end of those that have not answered in time. Returns at once; also
-/// in callbacks. Called again, the later call decides how long is waited, from then on: more or
-/// less. Signal-safe. NULL is fine.
+/// Stops the engine; returns at once. No more accepts; connects, handshakes and upgrades under
+/// way are broken off. To open connections a Close 1001, behind what is queued. Until a peer has
+/// answered, its messages are delivered (those of paused connections discarded) and rws_send
+/// says RWS_E_CLOSING; jobs and timers run. Who has not answered in close_timeout_ms is cut off,
+/// and at the end of grace_ms whoever is left: with 0 at once, with UINT32_MAX in 49 days. The
+/// reactors end as soon as no connection is left. Called again, the new grace counts from then,
+/// be it longer or shorter. In callbacks and signal handlers too; NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_engine_stop(e: *mut rws_engine, grace_ms: u32) {
     guard(|| {
@@ -122,10 +129,11 @@ pub unsafe extern "C" fn rws_engine_stop(e: *mut rws_engine, grace_ms: u32) {
     });
 }
 
-/// Until the reactors have ended; at once if they were not started. RWS_E_SYSTEM, RWS_E_NOMEM: the
-/// ring of one has failed; RWS_E_PANIC: a bug in one. on_log has said which, it has stopped the
-/// others with a grace of 5 s, and on_close came for all: free the engine and make another.
-/// RWS_E_STATE in a callback: it would wait for itself.
+/// Until the reactors have ended; at once if they were not started. RWS_E_SYSTEM, RWS_E_NOMEM:
+/// the ring of one has failed; RWS_E_PANIC: a bug in one. on_log was told which, and the failed
+/// one stopped the others with a grace of 5 s, and on_close came for all: free the engine and
+/// make another. RWS_E_STATE in a callback: it would wait for itself. Several threads may wait,
+/// also once more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_engine_wait(e: *mut rws_engine) -> rws_status {
     status(|| {
@@ -136,7 +144,9 @@ pub unsafe extern "C" fn rws_engine_wait(e: *mut rws_engine) -> rws_status {
     })
 }
 
-/// Stops without grace and waits; NULL is fine. Not in a callback: there it does nothing.
+/// Stops without grace and waits; NULL is fine. From the call on nobody else may be in, or
+/// begin, a call with this engine, signal handlers included; only its callbacks may, until it
+/// has returned. In a callback, on_log, verify or release it does nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_engine_free(e: *mut rws_engine) {
     guard(|| {

@@ -10,12 +10,13 @@ use crate::types::{rws_buf, rws_bytes, rws_conn, rws_engine, rws_reactor};
 use ringws_engine::reactor::CallError;
 use std::ffi::c_void;
 
-/// RWS_OK: handed over. It is dropped, and counted in forward_dropped, if by then the connection is
-/// gone, is being closed, or is over its send_queue_max: rws_engine_buffered tells when to hold
-/// back. A fragment that is dropped behind others closes its connection with 1011. RWS_E_FULL: 64
-/// MiB wait for that reactor, not handed over: try again later; into nothing one of any size goes.
-/// RWS_E_INVALID, RWS_E_TOO_BIG, RWS_E_UTF8: what you pass. RWS_E_GONE: never a connection of this
-/// engine. RWS_E_STATE: not started, or stopped.
+/// RWS_OK: handed over; never RWS_FULL. It is dropped, and counted in forward_dropped, if by
+/// then the connection has ended, is being closed, or has more than send_queue_max queued. A
+/// dropped message leaves a gap in an open connection: if every message matters, post a job and
+/// use rws_send there, which answers; rws_engine_buffered tells when to hold back. A
+/// continuation that is dropped closes its connection with 1011, so that no message lacks a
+/// part. RWS_E_INVALID, RWS_E_TOO_BIG, RWS_E_UTF8: what you pass. RWS_E_GONE: no connection of
+/// this engine has such a number.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_engine_send(
     e: *mut rws_engine,
@@ -48,8 +49,9 @@ pub unsafe extern "C" fn rws_engine_send_buf(
     })
 }
 
-/// As rws_close; behind what this thread has sent. RWS_E_INVALID: a code that must not be sent.
-/// RWS_E_TOO_BIG, RWS_E_UTF8: the reason. Otherwise answers as rws_engine_send.
+/// As rws_close, and in its turn behind what this thread has sent. RWS_E_INVALID: a code that
+/// must not be sent. RWS_E_TOO_BIG, RWS_E_UTF8: the reason. Otherwise answers as
+/// rws_engine_send.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_engine_close(
     e: *mut rws_engine,
@@ -75,19 +77,19 @@ pub unsafe extern "C" fn rws_engine_abort(e: *mut rws_engine, c: rws_conn) -> rw
     })
 }
 
-/// Bytes on their way to a connection that is sent to by rws_engine_*: what waits for its reactor,
-/// and what it had queued when the reactor last looked, which is whenever it takes up what was
-/// sent, or the kernel takes some. So what this thread has sent is in it until it has left; what
-/// others do meanwhile may not be yet. 0: nothing, or gone, or never sent to by rws_engine_*.
+/// How many bytes are on their way to a connection: what rws_engine_send has handed over, and
+/// what the connection has queued. What this thread has handed over is in it until the kernel
+/// has taken it; what callbacks and others send may be seen a moment later. 0 also if the
+/// connection has ended, or nothing was ever handed over for it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_engine_buffered(e: *mut rws_engine, c: rws_conn) -> usize {
     // SAFETY: a live engine or null.
     guard(|| unsafe { own::borrow(e) }.map_or(0, |engine| engine.handle().buffered(c.into())))
 }
 
-/// RWS_OK: fn runs on that reactor's thread, with RWS_ANY_REACTOR on each in turn; exactly once, at
-/// the latest when the reactor ends. RWS_E_FULL: 64 MiB wait for that reactor: try again later.
-/// RWS_E_INVALID: no such reactor, no fn. RWS_E_STATE: not started, or stopped.
+/// RWS_OK: fn runs exactly once on that reactor's thread, at the latest when it ends, before
+/// on_stop. RWS_ANY_REACTOR: on one reactor, for the next call on the next one. RWS_E_INVALID:
+/// no such reactor, no fn.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_engine_post(
     e: *mut rws_engine,

@@ -36,9 +36,9 @@ impl From<&Message<'_>> for rws_message {
     }
 }
 
-/// The same number, in a register of its own. Else pointer and length are read as one vector out of
-/// the two stores that have just written them, and wait until both have left the store buffer: for
-/// small messages that was a tenth of all that is done for them.
+/// The same number, in a register of its own. Else pointer and length are read as one vector out
+/// of the two stores that have just written them, and wait until both have left the store
+/// buffer: for small messages that was a tenth of all that is done for them.
 #[inline(always)]
 fn alone(number: usize) -> usize {
     #[cfg(target_arch = "x86_64")]
@@ -65,22 +65,21 @@ fn alone(number: usize) -> usize {
 pub struct rws_close_info {
     /// from the peer's Close frame; RWS_CLOSE_NO_STATUS or _ABNORMAL if none
     pub code: u16,
-    /// from ours, if the kernel has taken it; else 0
+    /// from ours, if it has left: the kernel has taken it; else 0
     pub sent_code: u16,
-    /// of a connection that rws_engine_connect made: when it is made again, 0: not; yours to
-    /// change. While it is not 0 the callbacks and their user pointer are still needed
+    /// of a connection that rws_engine_connect made: in how many ms it is made again, 0: not;
+    /// yours to change: see Retries
     pub retry_ms: u32,
     /// checked UTF-8; borrowed
     pub reason: rws_bytes,
-    /// why it ended. RWS_OK: in order, or by your rws_abort. RWS_E_PROTOCOL, RWS_E_TIMEOUT,
-    /// RWS_E_ENDED, RWS_E_TLS, RWS_E_SYSTEM: the text is for your log
+    /// why it ended: see Ends; the text is for your log
     pub error: rws_error,
-    /// bytes of messages, with their headers, that were queued and that the kernel has not taken;
-    /// of a send under way all count
+    /// bytes of messages, with their headers, that were queued and that the kernel has not
+    /// taken; a send that it has not answered yet counts as a whole
     pub unsent: u64,
     /// bytes of messages that came and were not delivered, because you had paused
     pub unread: u64,
-    /// calls of other threads that were taken for it and could not be carried out
+    /// calls that were handed over for it (RWS_OK) and dropped
     pub dropped: u32,
     /// 0
     pub reserved: u32,
@@ -102,9 +101,11 @@ impl From<&Closed<'_>> for rws_close_info {
     }
 }
 
-/// Inside on_message: keeps the message beyond it, to read or to send it, as a whole message. No
-/// copy when it lies whole in a receive buffer and few are kept. RWS_E_UTF8: with RWS_OPT_STREAM, a
-/// part of a text that does not begin and end between two characters.
+/// Inside on_message: keeps the message beyond it, to read or to send it, as a whole message.
+/// Mostly without a copy (else rws_stats.retain_copied counts it): if it lies whole in a receive
+/// buffer, or is large. At most half of recv_buffers are kept so; the others go on receiving.
+/// RWS_E_UTF8: with RWS_OPT_STREAM, a part of a text that does not begin and end between two
+/// characters.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn rws_message_retain(

@@ -30,7 +30,7 @@ pub unsafe extern "C" fn rws_reactor_set_user(r: *mut rws_reactor, user: *mut c_
     });
 }
 
-/// From 0; to rws_engine_post to, for one.
+/// From 0; for rws_engine_post, rws_conn_reactor.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_reactor_index(r: *const rws_reactor) -> u32 {
     // SAFETY: the lent reactor or null.

@@ -43,7 +43,7 @@ pub struct rws_stats {
     pub retained: u64,
     /// messages that rws_message_retain had to copy
     pub retain_copied: u64,
-    /// calls from other threads, handed over and then dropped: the connection was gone or full
+    /// calls that were handed over and then dropped: the connection had ended, was full, ...
     pub forward_dropped: u64,
     /// times that accepting paused for lack of descriptors or slots
     pub accept_paused: u64,

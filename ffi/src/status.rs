@@ -25,17 +25,17 @@ pub enum rws_status {
     RWS_E_SYSTEM = -4,
     /// the kernel lacks, or forbids, an io_uring feature we require
     RWS_E_KERNEL = -5,
-    /// the connection has ended, or the timer has run: the handle is stale
+    /// the connection has ended, or the timer has run, or there never was one
     RWS_E_GONE = -6,
     /// the closing handshake has begun: no more may be sent, on_close follows
     RWS_E_CLOSING = -7,
-    /// not taken: too much waits already; each function says where
+    /// not taken: too much waits already; each function says where, or see Statuses
     RWS_E_FULL = -8,
     /// more than a frame, a limit or a close reason can hold
     RWS_E_TOO_BIG = -9,
     /// RWS_TEXT, or a close reason, that is not UTF-8
     RWS_E_UTF8 = -10,
-    /// not now: start twice, CONTINUATION without RWS_MORE before it, ...
+    /// not now, or not here: start twice, CONTINUATION without RWS_MORE, another reactor's, ...
     RWS_E_STATE = -11,
     /// a bug in this library, stopped at the boundary
     RWS_E_PANIC = -12,
@@ -254,7 +254,7 @@ const VERSION: u32 = {
         | number(env!("CARGO_PKG_VERSION_PATCH"))
 };
 
-/// 0x00MMmmpp of the library that is linked
+/// 0x00MMmmpp of the library that is linked; compare it with RWS_VERSION
 #[unsafe(no_mangle)]
 pub extern "C" fn rws_version() -> u32 {
     VERSION
@@ -284,7 +284,8 @@ mod tests {
         }
     }
 
-    /// A try to connect fails with the status that the end of a connection has for the same thing.
+    /// A try to connect fails with the status that the end of a connection has for the same
+    /// thing.
     #[test]
     fn refusals_have_the_statuses_of_ends() {
         use rws_status::*;

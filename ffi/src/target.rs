@@ -33,28 +33,29 @@ pub struct rws_target {
     pub headers: *const c_char,
     /// copied
     pub callbacks: *const rws_callbacks,
-    /// handed to each callback until rws_set_user, and with retry_min_ms to the next try's: it must
-    /// live until an on_close or on_refused with retry_ms 0 has returned, or the engine was freed
+    /// handed to each callback of each try, until rws_set_user changes it for a connection: it
+    /// must live until an on_close or on_refused with retry_ms 0 has returned, or the engine was
+    /// freed
     pub user: *mut c_void,
     /// copied; handshake_timeout_ms: from the request to the answer
     pub options: *const rws_options,
-    /// retained; for wss://; NULL: the system's roots
+    /// a client's, retained; for wss://, not looked at for ws://; NULL: the system's roots
     pub tls: *mut rws_tls,
     /// `http://host[:port]`, user:password before the host if it wants them; NULL: none
     pub proxy: *const c_char,
     /// for name, TCP, proxy and TLS together; default 10 000; UINT32_MAX: never
     pub connect_timeout_ms: u32,
-    /// Until the next try, after a refusal, or the end of a connection that you have not closed
-    /// yourself; doubled with each failure, varied at random between half and all of it. 0: never
+    /// the wait before the next try, after a refusal or an end: see Retries; 0: none
     pub retry_min_ms: u32,
     /// what it grows to; default 30 000
     pub retry_max_ms: u32,
     /// RWS_TARGET_*
     pub flags: u32,
-    /// `host[:port]`: what the Host header says, and whose certificate is expected, if another than
-    /// the url names (which may then be an address); NULL: that of the url
+    /// `host[:port]`: what the Host header says, and whose certificate is expected, if another
+    /// than the url names (which may then be an address); NULL: that of the url
     pub host: *const c_char,
-    /// the name asked for in TLS, whose certificate is expected; NULL: that of host, or of the url
+    /// the name asked for in TLS, whose certificate is expected; NULL: that of host, or of the
+    /// url
     pub tls_name: *const c_char,
 }
 
@@ -67,12 +68,15 @@ unsafe impl Sized for rws_target {
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct rws_refusal {
-    /// RWS_E_REFUSED: an answer other than 101, or one that breaks the protocol; RWS_E_GONE: you
-    /// have cancelled it; RWS_E_STATE: the engine stops
+    /// RWS_E_REFUSED: the server or the proxy has answered otherwise than with 101, or wrongly;
+    /// RWS_E_ENDED: not at all; RWS_E_TIMEOUT; RWS_E_TLS: a bad certificate, ...; RWS_E_SYSTEM:
+    /// ECONNREFUSED, EMFILE, ..., or with sys_errno 0 the name was not found; RWS_E_NOMEM;
+    /// RWS_E_FULL: connections_max, or over 4 096 names to look up; RWS_E_GONE: you have
+    /// cancelled it; RWS_E_STATE: the engine stops
     pub error: rws_error,
     /// of the server's answer, or the proxy's; 0: none came
     pub http_status: c_int,
-    /// when it is tried again, 0: not; yours to change
+    /// in how many ms it is tried again, 0: not; yours to change: see Retries
     pub retry_ms: u32,
     /// first bytes of the answer's body, without chunked framing, at most 1 KiB; borrowed
     pub body: rws_bytes,
@@ -167,11 +171,11 @@ unsafe fn optional<'a>(text: *const c_char) -> Result<Option<&'a str>, rws_statu
     unsafe { string(text) }.map(Some)
 }
 
-/// Connects to a server, after the start; any thread, in callbacks too. RWS_OK: on_open follows, or
-/// on_refused. Otherwise nothing follows. RWS_E_INVALID, RWS_E_UNSUPPORTED: what *err says, also a
-/// reactor that there is not. RWS_E_FULL: 64 MiB wait for that reactor: try again later.
-/// RWS_E_STATE: not started, or stopped. out: for rws_engine_connect_cancel, written before
-/// anything follows; may be NULL.
+/// Connects to a server, after the start; any thread, in callbacks too. RWS_OK: on_open follows,
+/// or on_refused. Otherwise nothing follows. RWS_E_INVALID: what *err says, also a reactor that
+/// there is not; RWS_E_UNSUPPORTED: also wss:// in a build without TLS. RWS_E_FULL, RWS_E_STATE:
+/// see Statuses. out: for rws_engine_connect_cancel, written before anything follows; may be
+/// NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_engine_connect(
     e: *mut rws_engine,
@@ -192,10 +196,10 @@ pub unsafe extern "C" fn rws_engine_connect(
     unsafe { report(err, body) }
 }
 
-/// Gives a connect up, and its retries; any thread, in callbacks too. RWS_OK: handed over. If it is
-/// not open by then, on_refused follows once, with RWS_E_GONE, and no other try. If it is open it
-/// stays so, and is not made again. If it is over, nothing follows. RWS_E_GONE: never a dial;
-/// RWS_E_FULL: too much mail, try again; RWS_E_STATE: the engine has stopped.
+/// Gives a connect up, and its retries; any thread, in callbacks too. RWS_OK: handed over. If it
+/// is not open by then, on_refused follows once, with RWS_E_GONE, and no other try. If it is
+/// open it stays so, and is not made again. If it is over, nothing follows. RWS_E_GONE: no dial
+/// of this engine has such a number. RWS_E_FULL, RWS_E_STATE: see Statuses.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_engine_connect_cancel(e: *mut rws_engine, d: rws_dial) -> rws_status {
     status(|| {

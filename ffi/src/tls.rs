@@ -38,19 +38,21 @@ pub struct rws_tls_config {
     pub size: u32,
     /// RWS_TLS_*
     pub flags: u32,
-    /// copied. A server shows the one whose certificate has the name that is asked for, exact ones
-    /// before wildcards, or else the first; a client has at most one
+    /// copied. A server shows the one whose certificate has the name that is asked for, exact
+    /// ones before wildcards, or else the first; a client has at most one
     pub identities: *const rws_identity,
     /// how many
     pub identities_len: usize,
-    /// Who must have issued the peer's certificate; of a client by default whom the system trusts.
-    /// A server's certificate must also have its name among the alternative ones (not only as CN),
-    /// be valid now, and be no CA itself: plain openssl req -x509 makes one that is: pin that.
+    /// Who must have issued the peer's certificate. By default a client trusts whom the system
+    /// trusts; a server that asks for certificates needs some: RWS_E_INVALID. A server's
+    /// certificate must also have its name among the alternative ones (not only as CN), be valid
+    /// now, and be no CA itself: plain openssl req -x509 makes one that is: pin that.
     pub roots_pem: rws_bytes,
     /// read now, if roots_pem is empty
     pub roots_file: *const c_char,
-    /// client: has the last word on a server's certificate that is valid; 0 refuses it. Called on
-    /// reactors' threads
+    /// client: asked, on reactors' threads, about a server's certificate that is valid or
+    /// pinned; 0 refuses it. Not asked when a session is resumed. What it uses must live as long
+    /// as the rws_tls and the engines that have been given it, also after a reload
     pub verify:
         Option<unsafe extern "C" fn(certificate_der: rws_bytes, user: *mut c_void) -> c_int>,
     /// handed to verify
@@ -200,7 +202,8 @@ pub unsafe extern "C" fn rws_tls_client_new(
     unsafe { make(Side::Client, config, out, err) }
 }
 
-/// Handshakes from now on use config; open connections stay. On failure nothing has changed.
+/// Handshakes from now on use config, and nothing of the one before; sessions from before are not
+/// resumed; open connections stay. On failure nothing has changed.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn rws_tls_reload(
@@ -221,7 +224,7 @@ pub unsafe extern "C" fn rws_tls_retain(t: *mut rws_tls) -> *mut rws_tls {
     guard(|| unsafe { own::retain(t) })
 }
 
-/// One reference less; NULL is fine. Endpoints keep their own.
+/// One reference less; NULL is fine. Endpoints and targets keep their own.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_tls_release(t: *mut rws_tls) {
     // SAFETY: null or a live reference that the caller gives up.

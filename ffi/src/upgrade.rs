@@ -132,7 +132,8 @@ pub unsafe extern "C" fn rws_upgrade_add_header(
     })
 }
 
-/// Handed to each callback of this connection. After a refusal nobody gives it back: free it.
+/// Handed to each callback of this connection from now on, on_upgrade too if set in on_origin.
+/// If the answer is not 101 no callback is given it any more: free it before you return.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_upgrade_set_user(up: *mut rws_upgrade, user: *mut c_void) {
     guard(|| {

@@ -39,8 +39,8 @@ const CONTENTS: [(&str, &[&str]); 10] = [
     ),
     (
         "Inside a callback. What is queued for a connection leaves in one send when the batch of\n\
-         events ends. A connection of another reactor works too; the call is then forwarded, and\n\
-         RWS_OK means that it was. What has no rws_engine_* of its own: rws_engine_post.",
+         events ends. For a connection of another reactor sends, close, abort, pause and resume\n\
+         are handed over: see Statuses. For all else post to that reactor.",
         &[
             "rws_send",
             "rws_send_buf",
@@ -66,7 +66,7 @@ const CONTENTS: [(&str, &[&str]); 10] = [
         ],
     ),
     (
-        "Inside on_upgrade. Results are borrowed; an absent header is {NULL, 0}.",
+        "Inside on_upgrade and on_origin. Results are borrowed; an absent header is {NULL, 0}.",
         &[
             "rws_upgrade_path",
             "rws_upgrade_header",
@@ -79,7 +79,8 @@ const CONTENTS: [(&str, &[&str]); 10] = [
         ],
     ),
     (
-        "Outgoing messages made once and sent many times. Any thread, except rws_message_retain.",
+        "Outgoing messages made once and sent many times. Any thread, except rws_message_retain.\n\
+         They outlive connection, reactor and engine, wherever they come from; any may send them.",
         &[
             "rws_buf_new",
             "rws_buf_wrap",
@@ -90,7 +91,8 @@ const CONTENTS: [(&str, &[&str]); 10] = [
         ],
     ),
     (
-        "TLS: one side of it, for many connections. Any thread.",
+        "TLS: one side of it, for many connections. Any thread. In a build without TLS:\n\
+         RWS_E_UNSUPPORTED.",
         &[
             "rws_tls_server",
             "rws_tls_client",
