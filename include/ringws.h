@@ -388,12 +388,12 @@ typedef struct { /* what to listen on */
   void *user;
   const rws_options *options;     /* copied */
   /* Whose web pages may connect, others get 403 before on_upgrade is asked; NULL: those of
-   * the same host and port, that is whose Origin is that of the Host header: a proxy must
-   * leave that as it is. A list with commas: `https://example.com`, `example.com` (by
-   * whatever scheme), `*.example.com` (any host below it; `https://*.example.com`), each with
-   * `:port` if wanted, `self` (the same host and port), `null` (pages without an origin), `*`
-   * (all). A port that is not given, there or in Host, is the default one of the page's
-   * scheme */
+   * the same host and port, that is whose Origin names what the Host header names: a proxy
+   * must pass that on as it is. A list with commas: `example.com`, `*.example.com` (any host
+   * below it), both with `https://` or another scheme before them if only that is meant, and
+   * `:port` behind them if it is another than the default of the page's scheme, which is also
+   * what a Host without one means; `self` (the same host and port), `null` (pages without an
+   * origin), `*` (all) */
   const char *origins;
   /* a server's (a client's is RWS_E_INVALID), retained: connections speak TLS; NULL: plain */
   rws_tls *tls;
