@@ -1,4 +1,4 @@
-// ringws.hpp - header-only RAII over ringws.h.  C++17.  No allocation, no virtual call, no state.
+// ringws.hpp - header-only RAII over ringws.h.  C++17.  No allocation of its own, no virtual call.
 //
 // A handler is any class with one or more of these members; they may be static, const, or take
 // less qualified arguments, and return nothing but the answers of on_upgrade and on_origin:
@@ -203,9 +203,9 @@ class handle {
     out.size = static_cast<std::uint32_t>(sizeof out);
     return rws_engine_stats(e_, reactor, &out);
   }
-  // Connects to a server: to.callbacks and to.user are filled in.  With to.retry_min_ms the handler
-  // is used again after an on_close: it must live until an on_close or on_refused with retry_ms 0
-  // has returned, or the engine has been freed.
+  // Connects to a server: to.callbacks and to.user are filled in.  The handler must live until an
+  // on_close or on_refused with retry_ms 0 (always, without retries) has returned, or the engine has
+  // been freed; if this fails, it is not used.
   template <class H>
   RWS_MUST_USE rws_status try_connect(rws_target to, H &handler, rws_error *err = nullptr,
                                       rws_dial *out = nullptr) const noexcept;
@@ -257,6 +257,7 @@ class reactor {
   // given to listen or connect, by name: what is stored is a pointer to the H in handler, which may
   // be of a class derived from it.  It must live until its on_close has returned; with
   // retry_min_ms, the next try begins with the handler given to connect.
+  // RWS_E_STATE: another reactor's connection.
   template <class H = void, class D>
   rws_status set_handler(rws_conn c, D &handler) const noexcept {
     return rws_set_user(r_, c, detail::handler_pointer<H>(handler));
