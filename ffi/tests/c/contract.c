@@ -117,10 +117,13 @@ static void on_message(rws_reactor *r, rws_conn c, const rws_message *m, void *u
     case INSIDE: CHECK(rws_send(r, c, RWS_BINARY, "begun", 5, RWS_MORE) == RWS_OK); break;
     case FULL: CHECK(rws_send(r, c, RWS_BINARY, zeros, sizeof zeros, 0) == RWS_FULL); break;
     case CLOSING: CHECK(rws_close(r, c, RWS_CLOSE_NORMAL, bytes("")) == RWS_OK); break;
-    case ABORTED: CHECK(rws_abort(r, c) == RWS_OK); break;
+    case ABORTED:
+      CHECK(text(r, c) == RWS_OK && rws_buffered(r, c) == 3);
+      CHECK(rws_abort(r, c) == RWS_OK && rws_buffered(r, c) == 3);
+      break;
     case ENDED:
       CHECK(rws_set_user(r, c, (void *)(uintptr_t)(row + 1)) == RWS_OK);
-      CHECK(rws_abort(r, c) == RWS_OK);
+      CHECK(text(r, c) == RWS_OK && rws_abort(r, c) == RWS_OK);
       return;
     default: break;
   }
@@ -130,6 +133,7 @@ static void on_message(rws_reactor *r, rws_conn c, const rws_message *m, void *u
 
 static void on_close(rws_reactor *r, rws_conn c, rws_close_info *info, void *user) {
   (void)info;
+  if (user != NULL) CHECK(rws_get_user(r, c) == user && rws_buffered(r, c) == 3);
   if (user != NULL) try_row(r, c, (int)(uintptr_t)user - 1, ENDED);
 }
 
@@ -150,7 +154,8 @@ static void the_table(void) {
 /* Refusals. */
 
 static int on_upgrade(rws_reactor *r, rws_upgrade *up, void *user) {
-  (void)r; (void)user;
+  (void)r;
+  CHECK(user == (rws_upgrade_path(up).len == 7 ? &done : NULL));
   CHECK(rws_upgrade_add_header(up, "Retry-After", bytes("7")) == RWS_OK);
   CHECK(rws_upgrade_add_header(up, "Link", bytes("<a>")) == RWS_OK);
   CHECK(rws_upgrade_add_header(up, "Link", bytes("<b>")) == RWS_OK);
@@ -161,7 +166,8 @@ static int on_upgrade(rws_reactor *r, rws_upgrade *up, void *user) {
 static int on_origin(rws_reactor *r, rws_upgrade *up, void *user) {
   (void)r; (void)user;
   CHECK(rws_upgrade_add_header(up, "Retry-After", bytes("7")) == RWS_OK);
-  return 0;
+  rws_upgrade_set_user(up, &done);
+  return rws_upgrade_path(up).len == 7;
 }
 static void never(rws_reactor *r, rws_conn c, void *user) {
   (void)r; (void)c; (void)user;
@@ -176,7 +182,8 @@ static void refusals(uint16_t to) {
   char head[1024];
   const struct { const char *path, *more; int status, carries; } asked[] = {
     {"/429", "", 429, 1}, {"/other", "", 500, 1},
-    {"/429", "Origin: https://elsewhere.example\r\n", 403, 0}};
+    {"/429", "Origin: https://elsewhere.example\r\n", 403, 0},
+    {"/origin", "Origin: https://elsewhere.example\r\n", 500, 1}};
   for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
     const int s = client_connect(to);
     CHECK(client_upgrade(s, asked[i].path, asked[i].more, head, sizeof head) == asked[i].status);
@@ -230,6 +237,61 @@ static void block(rws_reactor *r, void *arg) {
   usleep(1100000);
 }
 
+/* The life of an engine: hooks come in pairs, calls are taken in between, and a stop may come first.
+ * No callback frees it, nor does the log. */
+
+static atomic_int starts, stops, posts, lines;
+static void run_once(rws_reactor *r, void *arg) {
+  (void)r; (void)arg;
+  CHECK(atomic_load(&stops) < 2);
+  atomic_fetch_add(&posts, 1);
+}
+static void first(rws_reactor *r, void *user) {
+  rws_engine *e = rws_reactor_engine(r);
+  CHECK(e == *(rws_engine **)user && rws_engine_wait(e) == RWS_E_STATE);
+  CHECK(rws_engine_post(e, rws_reactor_index(r), run_once, NULL) == RWS_OK);
+  rws_engine_free(e);
+  atomic_fetch_add(&starts, 1);
+}
+static void last(rws_reactor *r, void *user) {
+  (void)user;
+  CHECK(rws_engine_post(rws_reactor_engine(r), rws_reactor_index(r), run_once, NULL) == RWS_E_STATE);
+  atomic_fetch_add(&stops, 1);
+}
+static void free_it(int level, rws_bytes line, void *user) {
+  (void)level; (void)line;
+  rws_engine *e = *(rws_engine **)user;
+  CHECK(rws_engine_wait(e) == RWS_E_STATE);
+  rws_engine_free(e);
+  atomic_fetch_add(&lines, 1);
+}
+
+static void lives(int stopped_first) {
+  static rws_engine *e;
+  rws_config config = RWS_INIT(rws_config);
+  config.reactors = 2;
+  config.on_start = first;
+  config.on_stop = last;
+  config.on_log = free_it;
+  config.user = &e;
+  atomic_store(&starts, 0), atomic_store(&stops, 0), atomic_store(&posts, 0), atomic_store(&lines, 0);
+  CHECK(rws_engine_new(&config, &e, NULL) == RWS_OK && atomic_load(&lines) == 0);
+  CHECK(rws_engine_post(e, 0, run_once, NULL) == RWS_E_STATE);
+  CHECK(rws_engine_wait(e) == RWS_OK);
+  if (stopped_first) rws_engine_stop(e, 5000);
+  CHECK(rws_engine_start(e, NULL) == RWS_OK);
+  CHECK(atomic_load(&starts) == 2 && atomic_load(&lines) > 0);
+  CHECK(rws_engine_start(e, NULL) == RWS_E_STATE);
+  if (!stopped_first) {
+    CHECK(rws_engine_post(e, RWS_ANY_REACTOR, run_once, NULL) == RWS_OK);
+    rws_engine_stop(e, 5000);
+  }
+  CHECK(rws_engine_wait(e) == RWS_OK && rws_engine_wait(e) == RWS_OK);
+  CHECK(atomic_load(&stops) == 2 && atomic_load(&posts) == (stopped_first ? 2 : 3));
+  CHECK(rws_engine_post(e, 0, run_once, NULL) == RWS_E_STATE);
+  rws_engine_free(e);
+}
+
 static uint16_t listen_with(const rws_callbacks *cb, uint32_t send_queue_max) {
   rws_options options = RWS_INIT(rws_options);
   options.send_queue_max = send_queue_max;
@@ -265,6 +327,8 @@ int main(void) {
   const uint16_t closing = listen_with(&cb, 0);
   CHECK(rws_engine_start(engine, NULL) == RWS_OK);
 
+  lives(0);
+  lives(1);
   the_table();
   refusals(refusing);
   late_messages(closing);
