@@ -33,11 +33,11 @@
  * Fragments  A message begun with RWS_MORE belongs to the thread that began it, or to the callbacks
  *            of the reactor, which are one sender.  Until it ends, that sender may send only
  *            RWS_CONTINUATION, RWS_PING and RWS_PONG; another message of its own is refused.
- *            Messages of other senders wait behind it, within send_queue_max, for however long it
- *            takes: there is no time limit.  Their RWS_CONTINUATION is refused.  Pings, Pongs and
- *            rws_abort never wait.  A Close waits if messages of its sender do; otherwise it cuts
- *            the message off.
- *            Refused is RWS_E_STATE; if the call was handed over, it is dropped.
+ *            Messages of other senders wait behind it, within send_queue_max (beyond: RWS_E_FULL),
+ *            for however long it takes: there is no time limit.  Their RWS_CONTINUATION is refused.
+ *            Pings, Pongs and rws_abort never wait.  A Close waits if messages of its sender do;
+ *            otherwise it cuts the message off.  What is refused is answered with RWS_E_STATE, or
+ *            dropped, as what is beyond, if the call was handed over.
  *            On the wire Pings and Pongs overtake the messages that wait to be sent; a Close does
  *            not.
  * Errors     Negative is failure.  Then nothing happened: no partial work, no out-parameter written
@@ -91,10 +91,11 @@
  *            doubles with each refusal in a row, and starts over once a connection was open; all
  *            are varied between half and all of it.  Each try is made on the same reactor, has the
  *            same rws_dial, the target's user pointer, looks the name up anew, and gives the
- *            connection a new rws_conn.
+ *            connection a new rws_conn.  Nothing numbers the tries: count in on_refused.
  * Structs    Those that start with `size` you fill: begin with RWS_INIT(type).  Zero is the default
  *            of every field.  An unknown non-zero tail is refused with RWS_E_UNSUPPORTED.  A
- *            smaller one, of an older header, is taken, and rws_stats written, as far as it goes.
+ *            smaller one, of an older header, is taken, and rws_stats written, as far as it goes;
+ *            what a newer rws_stats has more becomes 0.
  *            Structs without `size` are the same in all libraries of one major and minor version.
  * Strings    rws_bytes is not NUL-terminated; data may be NULL only when len is 0, in sends too.  A
  *            const char * is NUL-terminated UTF-8.  */
@@ -456,7 +457,8 @@ typedef struct { /* what to connect to */
    * freed */
   void *user;
   const rws_options *options;     /* copied; handshake_timeout_ms: from the request to the answer */
-  /* a client's, retained; for wss://, not looked at for ws://; NULL: the system's roots */
+  /* a client's (a server's is RWS_E_INVALID), retained; for wss://, not used for ws://; NULL:
+   * the system's roots */
   rws_tls *tls;
   /* `http://host[:port]`, user:password before the host if it wants them; NULL: none */
   const char *proxy;
@@ -741,7 +743,7 @@ void rws_buf_release(rws_buf *b);    /* One less; NULL is fine. */
 /* A server with one certificate, from memory. */
 RWS_MUST_USE rws_status rws_tls_server(rws_bytes cert_chain_pem, rws_bytes key_pem, rws_tls **out,
                                        rws_error *err);
-/* A client that trusts those roots; none: whom the system trusts. */
+/* A client that trusts those roots, or if there are none, those that the system trusts. */
 RWS_MUST_USE rws_status rws_tls_client(rws_bytes roots_pem, rws_tls **out, rws_error *err);
 /* A client that accepts exactly this certificate of a server, self-signed or not, whatever its
  * name is. RWS_E_INVALID: not a certificate in PEM. */

@@ -39,7 +39,8 @@ pub struct rws_target {
     pub user: *mut c_void,
     /// copied; handshake_timeout_ms: from the request to the answer
     pub options: *const rws_options,
-    /// a client's, retained; for wss://, not looked at for ws://; NULL: the system's roots
+    /// a client's (a server's is RWS_E_INVALID), retained; for wss://, not used for ws://; NULL:
+    /// the system's roots
     pub tls: *mut rws_tls,
     /// `http://host[:port]`, user:password before the host if it wants them; NULL: none
     pub proxy: *const c_char,

@@ -143,7 +143,7 @@ pub unsafe extern "C" fn rws_tls_server(
     unsafe { make(Side::Server, &raw const config, out, err) }
 }
 
-/// A client that trusts those roots; none: whom the system trusts.
+/// A client that trusts those roots, or if there are none, those that the system trusts.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn rws_tls_client(

@@ -54,7 +54,7 @@ static void never_open(rws_reactor *r, rws_conn c, void *user) {
 }
 static void on_refused(rws_reactor *r, rws_refusal *why, void *user) {
   (void)r, (void)user;
-  CHECK(why->error.status < 0 && why->http_status == 0 && why->retry_ms == 0);
+  CHECK(why->error.status == RWS_E_TLS && why->http_status == 0 && why->retry_ms == 0);
   CHECK(why->body.len == 0 && strstr(why->error.text, "ertificate") != NULL);
   refused++;
   over();
@@ -112,6 +112,11 @@ int main(int argc, char **argv) {
   snprintf(url, sizeof url, "wss://localhost:%u/", port);
   dial(url, &good, trusting);
   dial(url, &bad, doubting);
+  rws_target wrong = RWS_INIT(rws_target);
+  wrong.url = url;
+  wrong.callbacks = &bad;
+  wrong.tls = server;
+  CHECK(rws_engine_connect(engine, &wrong, NULL, NULL) == RWS_E_INVALID);
   rws_tls_release(trusting); /* the target keeps its own */
   CHECK(rws_engine_wait(engine) == RWS_OK);
   CHECK(echoed == 1 && closed == 1 && refused == 1 && told == 1);
