@@ -546,9 +546,9 @@ RWS_MUST_USE rws_status rws_engine_listen(rws_engine *e, const rws_endpoint *at,
  * no memory for it. RWS_E_STATE: started before, or in a callback; then nothing has changed.
  * After a stop it succeeds, and the reactors end at once. */
 RWS_MUST_USE rws_status rws_engine_start(rws_engine *e, rws_error *err);
-/* Stops the engine; returns at once. No more accepts; connects, handshakes and upgrades under
- * way are broken off. To open connections a Close 1001, behind what is queued. Until a peer has
- * answered, its messages are delivered (those of paused connections discarded) and rws_send
+/* Stops the engine; returns at once. Nobody is accepted any more; connects and handshakes under
+ * way are broken off. Open connections are sent Close 1001, behind what is queued. Until a peer
+ * has answered, its messages are delivered (those of paused connections discarded) and rws_send
  * says RWS_E_CLOSING; jobs and timers run. Who has not answered in close_timeout_ms is cut off,
  * and at the end of grace_ms whoever is left: with 0 at once, with UINT32_MAX in 49 days. The
  * reactors end as soon as no connection is left. Called again, the new grace counts from then,
@@ -557,8 +557,8 @@ void rws_engine_stop(rws_engine *e, uint32_t grace_ms);
 /* Until the reactors have ended; at once if they were not started. RWS_E_SYSTEM, RWS_E_NOMEM:
  * the ring of one has failed; RWS_E_PANIC: a bug in one. on_log was told which, and the failed
  * one stopped the others with a grace of 5 s, and on_close came for all: free the engine and
- * make another. RWS_E_STATE in a callback: it would wait for itself. Several threads may wait,
- * also once more. */
+ * make another. RWS_E_STATE in a callback: it would wait for itself. Several threads may
+ * wait, and wait again. */
 rws_status rws_engine_wait(rws_engine *e);
 /* Stops without grace and waits; NULL is fine. From the call on nobody else may be in, or
  * begin, a call with this engine, signal handlers included; only its callbacks may, until it

@@ -112,9 +112,9 @@ pub unsafe extern "C" fn rws_engine_start(e: *mut rws_engine, err: *mut rws_erro
     unsafe { report(err, || Ok(from_outside(e)?.start()?)) }
 }
 
-/// Stops the engine; returns at once. No more accepts; connects, handshakes and upgrades under
-/// way are broken off. To open connections a Close 1001, behind what is queued. Until a peer has
-/// answered, its messages are delivered (those of paused connections discarded) and rws_send
+/// Stops the engine; returns at once. Nobody is accepted any more; connects and handshakes under
+/// way are broken off. Open connections are sent Close 1001, behind what is queued. Until a peer
+/// has answered, its messages are delivered (those of paused connections discarded) and rws_send
 /// says RWS_E_CLOSING; jobs and timers run. Who has not answered in close_timeout_ms is cut off,
 /// and at the end of grace_ms whoever is left: with 0 at once, with UINT32_MAX in 49 days. The
 /// reactors end as soon as no connection is left. Called again, the new grace counts from then,
@@ -132,8 +132,8 @@ pub unsafe extern "C" fn rws_engine_stop(e: *mut rws_engine, grace_ms: u32) {
 /// Until the reactors have ended; at once if they were not started. RWS_E_SYSTEM, RWS_E_NOMEM:
 /// the ring of one has failed; RWS_E_PANIC: a bug in one. on_log was told which, and the failed
 /// one stopped the others with a grace of 5 s, and on_close came for all: free the engine and
-/// make another. RWS_E_STATE in a callback: it would wait for itself. Several threads may wait,
-/// also once more.
+/// make another. RWS_E_STATE in a callback: it would wait for itself. Several threads may
+/// wait, and wait again.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_engine_wait(e: *mut rws_engine) -> rws_status {
     status(|| {

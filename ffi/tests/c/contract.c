@@ -237,6 +237,57 @@ static void block(rws_reactor *r, void *arg) {
   usleep(1100000);
 }
 
+/* The table of ends, as far as a peer on a socket brings them about. */
+
+static struct { rws_status status; int code, sent_code; } end;
+static atomic_int ended;
+static void end_message(rws_reactor *r, rws_conn c, const rws_message *m, void *user) {
+  (void)user;
+  if (m->len == 0 || m->data[0] == 'c') CHECK(close_it(r, c) == RWS_OK);
+  else if (m->data[0] == 'a') CHECK(rws_abort(r, c) == RWS_OK);
+}
+static void note_end(rws_reactor *r, rws_conn c, rws_close_info *info, void *user) {
+  (void)r; (void)c; (void)user;
+  end.status = info->error.status;
+  end.code = info->code;
+  end.sent_code = info->sent_code;
+  atomic_fetch_add(&ended, 1);
+}
+static void has_ended(rws_status status, int code, int sent_code) {
+  static int before;
+  for (int i = 0; i < 2000 && atomic_load(&ended) == before; i++) usleep(5000);
+  CHECK(atomic_load(&ended) == ++before);
+  if (end.status != status || end.code != code || end.sent_code != sent_code)
+    fprintf(stderr, "%d %d %d\n", end.status, end.code, end.sent_code);
+  CHECK(end.status == status && end.code == code && end.sent_code == sent_code);
+}
+
+static void ends(uint16_t to) {
+  static const struct {
+    const char *bytes; /* what the peer sends, masked with zeros */
+    size_t len;
+    rws_status status;
+    int code, sent_code;
+  } kinds[] = {
+    {"\x88\x82\0\0\0\0\x0b\xb9", 8, RWS_OK, 3001, 3001},   /* Close 3001 */
+    {"\x88\x80\0\0\0\0", 6, RWS_OK, 1005, 1005},          /* Close without a code */
+    {"\xc1\x80\0\0\0\0", 6, RWS_E_PROTOCOL, 1006, 1002},  /* a reserved bit */
+    {"\x81\x81\0\0\0\0\xff", 7, RWS_E_PROTOCOL, 1006, 1007},
+    {"\x82\xff\0\0\0\0\0\x20\0\0\0\0\0\0", 14, RWS_E_PROTOCOL, 1006, 1009}, /* 2 MiB */
+    {"\x81\x81\0\0\0\0c", 7, RWS_E_TIMEOUT, 1006, 1000},   /* does not answer our Close */
+    {"\x81\x81\0\0\0\0a", 7, RWS_OK, 1006, 0},             /* rws_abort */
+    {"", 0, RWS_E_TIMEOUT, 1006, 0},                         /* silence */
+  };
+  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+    const int s = client_open(to);
+    CHECK(s >= 0 && client_write(s, kinds[i].bytes, kinds[i].len) == 0);
+    has_ended(kinds[i].status, kinds[i].code, kinds[i].sent_code);
+    close(s);
+  }
+  close(client_open(to));
+  has_ended(RWS_E_ENDED, 1006, 0);
+}
+
 /* The life of an engine: hooks come in pairs, calls are taken in between, and a stop may come first.
  * No callback frees it, nor does the log. */
 
@@ -325,6 +376,21 @@ int main(void) {
   cb.on_message = late_message;
   cb.on_close = late_close;
   const uint16_t closing = listen_with(&cb, 0);
+  cb = (rws_callbacks)RWS_INIT(rws_callbacks);
+  cb.on_message = end_message;
+  cb.on_close = note_end;
+  rws_options options = RWS_INIT(rws_options);
+  options.idle_timeout_ms = 300;
+  options.close_timeout_ms = 100;
+  uint16_t ending;
+  rws_endpoint at = RWS_INIT(rws_endpoint);
+  at.address = "127.0.0.1";
+  at.callbacks = &cb;
+  at.options = &options;
+  CHECK(rws_engine_listen(engine, &at, &ending, NULL) == RWS_OK);
+  options.idle_timeout_ms = options.close_timeout_ms = UINT32_MAX;
+  uint16_t patient;
+  CHECK(rws_engine_listen(engine, &at, &patient, NULL) == RWS_OK);
   CHECK(rws_engine_start(engine, NULL) == RWS_OK);
 
   lives(0);
@@ -332,10 +398,14 @@ int main(void) {
   the_table();
   refusals(refusing);
   late_messages(closing);
+  ends(ending);
+  const int silent = client_open(patient);
   CHECK(rws_engine_post(engine, 0, block, NULL) == RWS_OK);
   rws_engine_stop(engine, 1000);
   CHECK(rws_engine_wait(engine) == RWS_OK);
   CHECK(atomic_load(&blocked) == 1);
+  has_ended(RWS_E_TIMEOUT, 1006, 1001); /* the grace was over */
+  close(silent);
   rws_buf_release(shared);
   rws_engine_free(engine);
   puts("ok");

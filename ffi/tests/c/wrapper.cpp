@@ -151,6 +151,7 @@ void Session::on_open(rws::reactor r, rws_conn c) {
   CHECK(r.start_timer<tock>(1, *own) == RWS_OK);
   CHECK(r.start_timer(3600000, [](rws_reactor *, void *) noexcept {}, nullptr, &own->never) ==
         RWS_OK);
+  CHECK(rws::reactor_of(c) == r.index());
   last = c.id;
   opens++;
 }
