@@ -204,8 +204,8 @@ class handle {
     return rws_engine_stats(e_, reactor, &out);
   }
   // Connects to a server: to.callbacks and to.user are filled in.  The handler must live until an
-  // on_close or on_refused with retry_ms 0 (always, without retries) has returned, or the engine has
-  // been freed; if this fails, it is not used.
+  // on_close or on_refused with retry_ms 0 has returned, or the engine has been freed.  If this
+  // fails, it is not used.
   template <class H>
   RWS_MUST_USE rws_status try_connect(rws_target to, H &handler, rws_error *err = nullptr,
                                       rws_dial *out = nullptr) const noexcept;
