@@ -43,9 +43,12 @@ fn serve(
         Ok(ended) => ended.map_err(|e| Error::System { what: e.call.into(), source: e.errno }),
         Err(_) => Err(Error::Panicked(index)),
     };
-    if let Err(error) = &outcome {
-        log.line(Level::Error, format_args!("{error}; the engine stops"));
-        handle.stop_if_running(GRACE_OF_FAILURE);
+    match &outcome {
+        Ok(()) => log.line(Level::Info, format_args!("has ended")),
+        Err(error) => {
+            log.line(Level::Error, format_args!("{error}; the engine stops"));
+            handle.stop_if_running(GRACE_OF_FAILURE);
+        }
     }
     if ended.is_err() {
         reactor.bury();

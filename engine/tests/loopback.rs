@@ -380,5 +380,9 @@ fn the_log_says_what_was_chosen() {
             *level == Level::Info && line.starts_with(&start) && line.contains(" buffers of ")
         };
         assert_eq!(lines.iter().filter(chosen).count(), 1, "{lines:?}");
+        assert!(
+            lines.contains(&(Level::Info, format!("reactor {reactor}: has ended"))),
+            "{lines:?}"
+        );
     }
 }

@@ -101,8 +101,7 @@ impl Connection {
     }
 
     /// What carries the connection cannot carry it any more: what is queued is dropped, what comes
-    /// is discarded, and the transport is to be ended as after a last message. A batch that is out
-    /// is not to be given back.
+    /// is discarded, and the transport is to be ended as after a last message.
     #[cfg(feature = "tls")]
     pub(crate) fn break_off(&mut self, failure: Failure, env: &mut Env<'_>) {
         if self.failure.is_none() {

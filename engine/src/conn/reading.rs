@@ -87,7 +87,7 @@ impl Connection {
 
     /// What carries our direction has failed: what is queued is dropped, and nothing can be queued
     /// any more. What has come may still be received, until [`Connection::deadline`] at the latest.
-    /// A batch that is out is not to be given back.
+    /// A batch that is out may be given back, or not.
     pub fn cannot_send(&mut self, now: Tick, pool: &mut Pool) {
         if self.outbox.is_mute() {
             return;

@@ -1,4 +1,5 @@
-//! Connections that a reactor makes, on a simulated kernel, to servers of every manner: each target
+//! Connections that a reactor makes, and that are given up at any time, on a simulated kernel, to
+//! servers of every manner: each target
 //! ends in `on_open` and `on_close`, or in `on_refused`, and nothing is left.
 
 use super::NoNames;
@@ -7,13 +8,13 @@ use crate::proto::head::HeadReader;
 use crate::proto::{CloseCode, Input};
 use crate::reactor::log::Logger;
 use crate::reactor::{
-    Closed, Conn, Context, Handle, Handler, NotConnected, Reactor, Setup, Target,
+    Closed, Conn, Context, DialId, Handle, Handler, NotConnected, Reactor, Setup, Target,
 };
 use crate::ring::Waker;
 use crate::ring::sim::{Choices, Faults, Net, Peer, Seen, Sim, SimConfig, World};
 use crate::tick::Tick;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// More than all timeouts together, for each that waits for another's place.
@@ -86,6 +87,8 @@ fn answer(request: &[u8]) -> Vec<u8> {
 
 struct Servers {
     all: Vec<Server>,
+    /// What may be given up, at any time: also what is over, or open.
+    dials: Arc<Mutex<Vec<DialId>>>,
     choices: Choices,
     handle: Handle,
     stop_at: Tick,
@@ -99,6 +102,14 @@ impl World for Servers {
         }
         for server in &mut self.all {
             server.step(net);
+        }
+        if self.choices.chance(30) {
+            let dials = self.dials.lock().expect("no panic under it");
+            let at = self.choices.below(dials.len().max(1));
+            if let Some(dial) = dials.get(at) {
+                // Refused only once the reactor has ended.
+                let _ = self.handle.cancel_connect(*dial);
+            }
         }
         if net.now() >= self.stop_at {
             // Once: each call wakes the reactor.
@@ -130,8 +141,14 @@ pub fn run_dials(mut choices: Choices) {
         send_error: rate(5),
         ..Faults::NONE
     };
-    let world =
-        Servers { all: Vec::new(), choices: choices.fork(), handle: handle.clone(), stop_at };
+    let dials: Arc<Mutex<Vec<DialId>>> = Arc::default();
+    let world = Servers {
+        all: Vec::new(),
+        dials: Arc::clone(&dials),
+        choices: choices.fork(),
+        handle: handle.clone(),
+        stop_at,
+    };
     let connections_max = *choices.pick(&[64, 2, 5]);
     let kernel = Sim::new(SimConfig {
         sockets_max: *choices.pick(&[64, 3]),
@@ -163,7 +180,9 @@ pub fn run_dials(mut choices: Choices) {
     let tally = Arc::new(Tally::default());
     for port in 1..=targets {
         let url = format!("ws://127.0.0.1:{port}/");
-        handle.connect(Target::new(&url, tally.clone()).expect("a target")).expect("taken");
+        let target = Target::new(&url, tally.clone()).expect("a target");
+        let dial = handle.connect(target).expect("taken");
+        dials.lock().expect("no panic under it").push(dial);
     }
     let mut turns = 0;
     while reactor.turn().expect("a kernel that works") {
