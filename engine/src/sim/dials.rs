@@ -120,6 +120,20 @@ impl World for Servers {
     }
 }
 
+fn draw_faults(choices: &mut Choices) -> Faults {
+    let mut rate = |most: u16| *choices.pick(&[most / 4, 0, most]);
+    Faults {
+        connect_error: rate(300),
+        connect_hang: rate(300),
+        delay: rate(500),
+        hold: rate(500),
+        short: rate(700),
+        receive_error: rate(5),
+        send_error: rate(5),
+        ..Faults::NONE
+    }
+}
+
 /// Plays one run to its end.
 ///
 /// # Panics
@@ -130,17 +144,7 @@ pub fn run_dials(mut choices: Choices) {
     let targets = choices.between(1, 20);
     // Some are stopped in the middle, the others when all is over.
     let stop_at = *choices.pick(&[60_000, 1, 20, 400]);
-    let mut rate = |most: u16| *choices.pick(&[most / 4, 0, most]);
-    let faults = Faults {
-        connect_error: rate(300),
-        connect_hang: rate(300),
-        delay: rate(500),
-        hold: rate(500),
-        short: rate(700),
-        receive_error: rate(5),
-        send_error: rate(5),
-        ..Faults::NONE
-    };
+    let faults = draw_faults(&mut choices);
     let dials: Arc<Mutex<Vec<DialId>>> = Arc::default();
     let world = Servers {
         all: Vec::new(),
