@@ -72,9 +72,11 @@ impl Outbox {
         if self.is_mute() {
             return;
         }
-        let is_long = self.buffered - self.ahead >= env.pool.batch_max();
-        if !self.is_out() && self.stalled.is_none() && !is_long {
-            // The queue is what leaves next, and usually there is nothing in it.
+        if !self.is_out() && self.buffered - self.ahead >= env.pool.batch_max() {
+            self.seal();
+        }
+        if !self.is_out() && self.leaves_next() {
+            // Usually there is nothing in it.
             self.heading = true;
             return self.frame(opcode, true, payload, env);
         }
@@ -87,6 +89,14 @@ impl Outbox {
         std::mem::swap(&mut self.queue, &mut lane);
         self.ahead = ahead + (self.buffered - before);
         self.stalled.get_or_insert_default().control = lane;
+    }
+
+    /// Whether the queue is what leaves next: nothing is ahead of it, or nothing that could overtake
+    /// what it begins with.
+    fn leaves_next(&self) -> bool {
+        self.stalled.as_ref().is_none_or(|stalled| {
+            self.heading && stalled.rest.is_empty() && stalled.sealed.is_empty()
+        })
     }
 
     /// The queue has come to the size of a batch, at the end of a frame: what follows is a batch

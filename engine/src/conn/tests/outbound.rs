@@ -266,3 +266,21 @@ fn many_small_messages_leave_in_batches() {
     assert!((5..=20).contains(&batches), "{batches}");
     assert_eq!(bench.conn.heap_bytes(), 0);
 }
+
+#[test]
+fn no_ping_is_left_behind_a_close() {
+    // With what nothing may overtake at the head of the queue, over its limit, so that a Pong is
+    // held back; and with a queue that is as long as a batch.
+    for size in [2_000, 300_000] {
+        let mut bench = Bench::new(Limits { send_queue_max: 1000, ..Limits::default() });
+        bench.feed(REQUEST);
+        bench.send(Opcode::Binary, &vec![7; size]).unwrap();
+        bench.feed(&frame(0x89, "held"));
+        bench.send(Opcode::Ping, b"ours").unwrap_or(Queued::Full);
+        bench.close(1000, "").unwrap();
+        let sent = bench.sent();
+        let close = sent.windows(4).position(|four| four == b"\x88\x02\x03\xe8").expect("a Close");
+        let ping = sent.windows(6).position(|six| six == b"\x89\x04ours");
+        assert!(ping.is_none_or(|ping| ping < close), "{size}: {ping:?} behind {close}");
+    }
+}
