@@ -91,7 +91,7 @@ impl Outbox {
         self.stalled.get_or_insert_default().control = lane;
     }
 
-    /// Whether the queue is what leaves next: nothing is ahead of it, or nothing that could overtake
+    /// Whether the queue is what leaves next: nothing is ahead of it, or nothing that may overtake
     /// what it begins with.
     fn leaves_next(&self) -> bool {
         self.stalled.as_ref().is_none_or(|stalled| {
