@@ -33,6 +33,11 @@ impl<K: Kernel> Reactor<K> {
         }
     }
 
+    /// Whether the input of a connection that is live is held back.
+    pub(crate) fn is_held(&mut self, conn: Conn) -> bool {
+        self.ctx.slab.live(conn).is_some_and(|slot| slot.holds())
+    }
+
     /// Whether a receive is armed for a connection that is live and whose input is held back.
     pub(crate) fn is_receiving(&mut self, conn: Conn) -> bool {
         let slot = self.ctx.slab.live(conn);

@@ -199,6 +199,10 @@ impl Run {
         for (conn, client) in &ledger.conns {
             let buffered = self.reactor.context().buffered(*conn);
             assert!(buffered <= most, "client {client}: {buffered} bytes queued, at most {most}");
+            // The closing handshake needs the peer's Close, whatever the application has paused.
+            if ledger.records[*client].app_close.is_some() {
+                assert!(!self.reactor.is_held(*conn), "client {client}: closing, and not read");
+            }
             let paused = ledger.records[*client].paused;
             // Of a stop nobody has heard yet.
             let heeded = |since: Tick| ledger.now > since.max(ledger.stalled_at) + 100;
