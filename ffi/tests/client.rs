@@ -9,9 +9,10 @@ use std::process::Command;
 use std::time::Duration;
 
 fn build(compiler: Compiler, standard: &str, linkage: Linkage, source: &str) -> PathBuf {
+    // Its whole path, since examples and tests have sources of one name.
+    let name = source.replace('/', "-");
+    let program = scratch("client").join(format!("{name}-{}-{standard}-{linkage:?}", compiler.c));
     let source = here().join(source);
-    let stem = source.file_name().unwrap().to_str().unwrap();
-    let program = scratch("client").join(format!("{stem}-{}-{standard}-{linkage:?}", compiler.c));
     // The examples are plain POSIX, not bare C.
     let posix: &[&str] =
         if standard.starts_with("c++") { &[] } else { &["-D_POSIX_C_SOURCE=200809L"] };

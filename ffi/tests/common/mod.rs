@@ -4,9 +4,10 @@
 pub(crate) mod server;
 pub(crate) mod websocket;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
 /// The package's directory.
 pub(crate) fn here() -> &'static Path {
@@ -98,7 +99,8 @@ impl Compiler {
         command
     }
 
-    /// Makes a program of one source.
+    /// Makes a program of one source. Tests run side by side: a place is written only once, or one
+    /// test would run another's program, or find it half written (`ETXTBSY`).
     pub(crate) fn program(
         self,
         standard: &str,
@@ -107,6 +109,9 @@ impl Compiler {
         options: &[&str],
         to: &Path,
     ) {
+        static MADE: Mutex<Option<HashSet<PathBuf>>> = Mutex::new(None);
+        let first = MADE.lock().unwrap().get_or_insert_default().insert(to.to_owned());
+        assert!(first, "two tests make {}", to.display());
         let mut command = self.command(standard);
         command.args(options).arg(source).arg("-o").arg(to);
         match linkage {
