@@ -1,7 +1,7 @@
 //! What a reactor holds, counted for the simulator.
 
-use super::landing::How;
-use super::{Conn, Reactor};
+use crate::reactor::io::receive_mode::How;
+use crate::reactor::{Conn, Reactor};
 use crate::ring::Kernel;
 
 /// A reactor's holdings at one instant.

@@ -4,67 +4,46 @@
 //! read the mail, fire the timers, settle again. Callbacks run from here only, never from inside
 //! a call that the application makes.
 
-mod accept;
+mod api;
 #[cfg(feature = "sim")]
 pub(crate) mod census;
-mod closed;
-mod connect;
-mod cork;
-pub mod ctx;
+mod client;
+mod core;
 mod deliver;
-mod dials;
-mod endpoints;
-mod gauge;
-pub mod handle;
-pub mod handler;
-mod key;
-pub(crate) mod landing;
-mod lent;
-pub mod log;
-mod mail;
-mod mailbox;
-mod name;
-mod own;
-mod refused;
-mod served;
-mod settle;
-mod setup;
-mod slab;
-pub mod stats;
-mod stop;
-pub mod target;
-mod timers;
-#[cfg(feature = "tls")]
-mod tls;
-mod transport;
-mod turns;
-mod wheel;
+mod io;
 
-pub use ctx::Context;
-pub use dials::{Busy, Found, Resolve};
-pub use handle::Handle;
-pub use handler::{Cause, Closed, Handler, Message, Upgrade};
-pub use name::{CallError, Conn, DialId, Timer};
-pub use setup::{Served, Setup};
-pub use stats::Stats;
-pub use target::{ConnectError, NotConnected, Target, TargetError};
+pub use self::core::counters::Stats;
+pub use self::core::log;
+pub use self::core::name::{CallError, Conn, DialId, Timer};
+pub use api::closed::{Cause, Closed};
+pub use api::context::Context;
+pub use api::handle::Handle;
+pub use api::handler::{Handler, Message, Upgrade};
+pub use api::setup::{Served, Setup};
+pub use client::dials::{Busy, Found, Resolve};
+pub use client::target::{self, ConnectError, NotConnected, Target, TargetError};
+#[cfg(feature = "sim")]
+pub(crate) use io::receive_mode::Sizes;
 
+use self::core::endpoints::{ByEndpoint, Endpoints};
+use self::core::slab::Slab;
+use self::core::wheel::{NodeId, Wheel};
+use self::core::{key, served};
 use crate::buffer::Pool;
 use crate::conn::{Cork, Tools};
 use crate::ring::{Completion, Kernel, KernelError};
-use accept::Listeners;
-use dials::Dials;
-use endpoints::{ByEndpoint, Endpoints};
-use landing::{Landings, Sizes};
-use lent::Lent;
-use mailbox::Mail;
-use slab::Slab;
+use api::mailbox::Mail;
+use api::timers::Timers;
+use api::turns::Lines;
+use client::dials::Dials;
+use deliver::shared::Lent;
+#[cfg(feature = "tls")]
+use deliver::tls;
+use io::accept::{self, Listeners};
+use io::receive_mode::Landings;
 use std::collections::{TryReserveError, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
-use timers::Timers;
-use turns::Lines;
-use wheel::{NodeId, Wheel};
 
 /// Capacity that a reactor keeps for recycling: enough for every core's hot connections, little
 /// beside its receive buffers.
@@ -122,7 +101,7 @@ impl<K: Kernel> Reactor<K> {
             counters,
             buffers: kernel.buffers(),
             delivery: None,
-            echo_min: Sizes::default().echo_min,
+            echo_min: io::receive_mode::Sizes::default().echo_min,
             #[cfg(feature = "sim")]
             echoed: 0,
             delivering: Conn::NONE,

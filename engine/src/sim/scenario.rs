@@ -1,7 +1,7 @@
 //! What a run is made of: sizes, limits and fault rates, drawn from its choices.
 
 use crate::conn::Limits;
-use crate::reactor::landing::Sizes;
+use crate::reactor::Sizes;
 use crate::ring::sim::{Choices, Faults};
 use crate::tick::Tick;
 use std::time::Duration;

@@ -1,0 +1,389 @@
+//! What a callback may do: the reactor, without its kernel.
+
+use crate::buffer::{Outgoing, Pool};
+use crate::codec::Done;
+use crate::conn::{Cork, Env, Limits, Queued, Reading, SendError, SendFlags, Tools};
+use crate::proto::{Answer, CloseCode, Opcode, Origins};
+use crate::reactor::api::handle::Handle;
+use crate::reactor::api::mailbox::Mail;
+use crate::reactor::api::own::Own;
+use crate::reactor::api::timers::Timers;
+use crate::reactor::api::turns::Lines;
+use crate::reactor::client::dials::Dials;
+use crate::reactor::core::counters::Counters;
+use crate::reactor::core::endpoints::ByEndpoint;
+use crate::reactor::core::log::Logger;
+use crate::reactor::core::name::{CallError, Conn};
+use crate::reactor::core::served::Served;
+use crate::reactor::core::slab::{EndsBy, Slab, Slot};
+use crate::reactor::core::wheel::Wheel;
+use crate::reactor::deliver::shared::{Delivery, Lending, Lent};
+use crate::ring::Buffers;
+use crate::tick::Tick;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// The reactor of the calling thread, lent to a callback.
+pub struct Context {
+    pub(crate) slab: Slab,
+    pub(crate) pool: Pool,
+    pub(crate) tools: Tools,
+    /// What of the codec is in the counters.
+    pub(crate) codec_counted: (Done, usize),
+    /// Slots whose state must be settled with the kernel before the turn ends. Each at most once.
+    pub(crate) dirty: Vec<u32>,
+    pub(crate) wheel: Wheel,
+    pub(crate) timers: Timers,
+    pub(crate) limits: ByEndpoint<Limits>,
+    pub(crate) origins: ByEndpoint<Origins>,
+    pub(crate) handle: Handle,
+    /// What this thread asks of us through a handle.
+    pub(crate) own: Arc<Own>,
+    /// Who waits for the end of somebody's message.
+    pub(crate) lines: Lines,
+    pub(crate) log: Logger,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) buffers: Arc<Buffers>,
+    pub(crate) delivery: Option<Delivery>,
+    /// See `landing::Sizes`.
+    pub(crate) echo_min: usize,
+    /// Messages sent back out of their buffers, since the start.
+    #[cfg(feature = "sim")]
+    pub(crate) echoed: u64,
+    /// The connection that a run of messages is being delivered of, or none.
+    pub(crate) delivering: Conn,
+    /// No more of that run: the connection was paused or aborted.
+    pub(crate) run_stopped: bool,
+    /// Its user word.
+    pub(crate) run_user: usize,
+    /// The same, or none: the one whose queue `cork` was lent from. `own` says whether it may still
+    /// be used.
+    pub(crate) corked: Conn,
+    pub(crate) cork: Cork,
+    /// Connections that are being made.
+    pub(crate) dials: Dials,
+    /// The server's answer, while its connection is being reported open.
+    pub(crate) answer: Option<(Conn, Answer<'static>)>,
+    /// The assembled message under delivery, if it is large.
+    pub(crate) lending: Option<Lending>,
+    pub(crate) lent: Lent,
+    /// Other reactors that have mail from us and must be woken when the turn ends.
+    pub(crate) to_wake: Vec<u32>,
+    pub(crate) now: Tick,
+    pub(crate) served: Served,
+    /// The engine is stopping: upgrades are refused.
+    pub(crate) draining: bool,
+    pub(crate) index: u32,
+    pub(crate) user: usize,
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context").field("index", &self.index).field("now", &self.now).finish()
+    }
+}
+
+impl Context {
+    /// Queues one frame: Text (checked UTF-8), Binary, Continuation, Ping or Pong. Copies
+    /// `payload`. All that is queued for a connection in one turn leaves in one send. A connection
+    /// of another reactor works too: the call is forwarded, and `Queued::Ok` means that it was.
+    ///
+    /// # Errors
+    /// [`CallError::Gone`] for a stale handle, [`CallError::Send`] when the connection refuses,
+    /// [`CallError::MailboxFull`] when it cannot be forwarded. Nothing was queued then.
+    #[inline]
+    pub fn send(
+        &mut self,
+        conn: Conn,
+        opcode: Opcode,
+        payload: &[u8],
+        flags: SendFlags,
+    ) -> Result<Queued, CallError> {
+        if !flags.more && self.answer(conn, opcode, payload) {
+            return Ok(Queued::Ok);
+        }
+        self.send_any(conn, opcode, payload, flags)
+    }
+
+    /// The short way of [`Context::send`]: queues a whole message of at most 125 bytes, Binary or
+    /// ASCII text, for the connection whose messages are being delivered. `false` means nothing but
+    /// that it is for the long way.
+    #[doc(hidden)]
+    #[inline(always)]
+    pub fn answer(&mut self, conn: Conn, opcode: Opcode, payload: &[u8]) -> bool {
+        self.own.is_corked(conn) && self.cork.push(opcode, payload)
+    }
+
+    #[inline(never)]
+    fn send_any(
+        &mut self,
+        conn: Conn,
+        opcode: Opcode,
+        payload: &[u8],
+        flags: SendFlags,
+    ) -> Result<Queued, CallError> {
+        if self.is_foreign(conn) {
+            let (sender, payload) = (self.index, payload.into());
+            let mail = Mail::Frame { conn, sender, opcode, payload, flags };
+            return self.forward(conn, mail).map(|()| Queued::Ok);
+        }
+        if !self.lines.is_empty() {
+            let (sender, payload) = (self.index, payload.into());
+            return self.in_turn(
+                conn,
+                sender,
+                Mail::Frame { conn, sender, opcode, payload, flags },
+            );
+        }
+        self.send_now(conn, opcode, payload, flags)
+    }
+
+    /// The same for a connection of ours, whoever is in the middle of a message.
+    #[inline]
+    pub(crate) fn send_now(
+        &mut self,
+        conn: Conn,
+        opcode: Opcode,
+        payload: &[u8],
+        flags: SendFlags,
+    ) -> Result<Queued, CallError> {
+        // What is received large is sent on without a copy, unless it is compressed on the way.
+        if !flags.more
+            && self.lending.is_some()
+            && !self.compresses(conn, payload.len(), flags)
+            && let Some(shared) = self.lending.as_ref().and_then(|l| l.share_as(opcode, payload))
+        {
+            return self.send_message_now(conn, &Outgoing::plain(opcode, shared));
+        }
+        if !flags.more
+            && payload.len() >= self.echo_min
+            && self.slab.live(conn).is_some_and(|slot| slot.conn.sends_next())
+            && !self.compresses(conn, payload.len(), flags)
+            && let Some((frame, header)) = self.echo(opcode, payload)
+        {
+            return self
+                .on_live(conn, |slot, env| slot.conn.send_lent(opcode, frame, header, env))
+                .inspect(|_| self.counters.messages_out.add(1));
+        }
+        let queued = self.on_live(conn, |slot, env| slot.conn.send(opcode, payload, flags, env))?;
+        self.counters.messages_out.add(1);
+        if conn == self.delivering {
+            self.cork(conn);
+        }
+        Ok(queued)
+    }
+
+    /// Queues a message framed before, by reference unless it is small. As [`Context::send`].
+    ///
+    /// # Errors
+    /// As [`Context::send`].
+    pub fn send_message(&mut self, conn: Conn, message: &Outgoing) -> Result<Queued, CallError> {
+        if self.is_foreign(conn) {
+            let mail = Mail::Message { conn, sender: self.index, message: message.clone() };
+            return self.forward(conn, mail).map(|()| Queued::Ok);
+        }
+        if !self.lines.is_empty() {
+            let (sender, message) = (self.index, message.clone());
+            return self.in_turn(conn, sender, Mail::Message { conn, sender, message });
+        }
+        self.send_message_now(conn, message)
+    }
+
+    /// The same for a connection of ours, whoever is in the middle of a message.
+    pub(crate) fn send_message_now(
+        &mut self,
+        conn: Conn,
+        message: &Outgoing,
+    ) -> Result<Queued, CallError> {
+        self.on_live(conn, |slot, env| slot.conn.send_message(message, env))
+            .inspect(|_| self.counters.messages_out.add(1))
+    }
+
+    /// Begins the closing handshake: no more data may be sent; what the peer has sent before its
+    /// Close is still delivered. [`CloseCode::NO_STATUS`] and no reason make an empty frame.
+    ///
+    /// # Errors
+    /// [`SendError::Sequence`] for a code that must not be sent, [`SendError::TooBig`] for a reason
+    /// over 123 bytes, [`SendError::Closing`] when it has begun already, and as [`Context::send`].
+    pub fn close(&mut self, conn: Conn, code: CloseCode, reason: &str) -> Result<(), CallError> {
+        if self.is_foreign(conn) {
+            let (sender, reason) = (self.index, reason.into());
+            return self.forward(conn, Mail::Close { conn, sender, code, reason });
+        }
+        if !self.lines.is_empty() {
+            let (sender, reason) = (self.index, reason.into());
+            let mail = Mail::Close { conn, sender, code, reason };
+            return self.in_turn(conn, sender, mail).map(|_| ());
+        }
+        self.close_now(conn, code, reason)
+    }
+
+    /// The same for a connection of ours, whoever is in the middle of a message.
+    pub(crate) fn close_now(
+        &mut self,
+        conn: Conn,
+        code: CloseCode,
+        reason: &str,
+    ) -> Result<(), CallError> {
+        self.on_live(conn, |slot, env| {
+            slot.conn.close(code, reason, env)?;
+            slot.quit = true;
+            Ok(())
+        })
+    }
+
+    /// Ends the connection without a handshake; `on_close` follows when this callback has
+    /// returned.
+    ///
+    /// # Errors
+    /// [`CallError::Gone`] for a stale handle.
+    pub fn abort(&mut self, conn: Conn) -> Result<(), CallError> {
+        if self.is_foreign(conn) {
+            return self.forward(conn, Mail::Abort { conn });
+        }
+        self.on_live(conn, |slot, _| {
+            (slot.abort, slot.quit) = (true, true);
+            slot.ends_by = EndsBy::Application;
+            Ok(())
+        })
+    }
+
+    /// No `on_message` until [`Context::resume`]; the socket is not read, so the peer is held back
+    /// by TCP. Pings are not answered meanwhile.
+    ///
+    /// # Errors
+    /// [`CallError::Gone`] for a stale handle.
+    pub fn pause(&mut self, conn: Conn) -> Result<(), CallError> {
+        self.set_paused(conn, true)
+    }
+
+    /// Reads again.
+    ///
+    /// # Errors
+    /// [`CallError::Gone`] for a stale handle.
+    pub fn resume(&mut self, conn: Conn) -> Result<(), CallError> {
+        self.set_paused(conn, false)
+    }
+
+    /// Bytes queued and not yet sent, also those that wait for the end of somebody's message; 0 for
+    /// a stale handle or one of another reactor.
+    pub fn buffered(&mut self, conn: Conn) -> usize {
+        self.heed_own_mail();
+        self.queued(conn)
+    }
+
+    pub(crate) fn queued(&self, conn: Conn) -> usize {
+        let corked = if conn == self.corked { self.cork.len() } else { 0 };
+        let waiting = self.lines.bytes(conn);
+        self.slot(conn).map_or(0, |slot| slot.conn.buffered() + corked + waiting)
+    }
+
+    /// The peer's address; `None` on a Unix socket, for a stale handle or one of another reactor.
+    pub fn peer(&self, conn: Conn) -> Option<SocketAddr> {
+        self.slot(conn).and_then(|slot| slot.peer)
+    }
+
+    /// The connection's user word; `None` for a stale handle or one of another reactor. Valid
+    /// until `on_close` returns.
+    pub fn user(&self, conn: Conn) -> Option<usize> {
+        self.slot(conn).map(|slot| slot.user)
+    }
+
+    /// What the server answered to our upgrade request. Inside `on_open` of a connection that we
+    /// made; `None` elsewhere.
+    pub fn answer_of(&self, conn: Conn) -> Option<&Answer<'static>> {
+        self.answer.as_ref().filter(|(of, _)| *of == conn).map(|(_, answer)| answer)
+    }
+
+    /// Changes the connection's user word.
+    ///
+    /// # Errors
+    /// [`CallError::Gone`] for a stale handle.
+    pub fn set_user(&mut self, conn: Conn, user: usize) -> Result<(), CallError> {
+        if self.is_foreign(conn) {
+            return self.forward(conn, Mail::SetUser { conn, user });
+        }
+        self.slab.live(conn).ok_or(CallError::Gone)?.user = user;
+        if conn == self.delivering {
+            self.run_user = user;
+        }
+        Ok(())
+    }
+
+    /// The engine, for other threads.
+    pub fn engine(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// The reactor's number, from 0.
+    pub fn index(&self) -> u32 {
+        self.index
+    }
+
+    /// The reactor's own user word.
+    pub fn reactor_user(&self) -> usize {
+        self.user
+    }
+
+    /// Changes it.
+    pub fn set_reactor_user(&mut self, user: usize) {
+        self.user = user;
+    }
+
+    /// Puts a slot on the list of those to settle.
+    #[inline]
+    pub(crate) fn mark_dirty(&mut self, index: u32) {
+        let slot = self.slab.at(index);
+        if !slot.dirty {
+            slot.dirty = true;
+            self.dirty.push(index);
+        }
+    }
+
+    fn slot(&self, conn: Conn) -> Option<&Slot> {
+        if self.is_foreign(conn) {
+            return None;
+        }
+        self.slab.by_conn(conn)
+    }
+
+    fn is_foreign(&self, conn: Conn) -> bool {
+        conn.reactor() != self.index
+    }
+
+    pub(crate) fn set_paused(&mut self, conn: Conn, paused: bool) -> Result<(), CallError> {
+        if self.is_foreign(conn) {
+            return self.forward(conn, Mail::Pause { conn, paused });
+        }
+        self.on_live(conn, |slot, env| {
+            slot.conn.set_paused(paused, env.now);
+            Ok(())
+        })
+    }
+
+    /// Runs a call on an open connection and puts it on the dirty list if it was taken.
+    pub(crate) fn on_live<T>(
+        &mut self,
+        conn: Conn,
+        call: impl FnOnce(&mut Slot, &mut Env<'_>) -> Result<T, SendError>,
+    ) -> Result<T, CallError> {
+        self.heed_own_mail();
+        if conn == self.corked {
+            self.uncork();
+        }
+        let slot = self.slab.live(conn).ok_or(CallError::Gone)?;
+        let limits = self.limits.of(slot.endpoint);
+        let (pool, tools) = (&mut self.pool, &mut self.tools);
+        let mut env = Env { now: self.served.now, limits, pool, tools, copied: &mut 0 };
+        let done = call(slot, &mut env);
+        if conn == self.delivering {
+            self.run_stopped = slot.conn.reading() != Reading::Deliver || slot.abort;
+        }
+        let done = done?;
+        if !slot.dirty {
+            slot.dirty = true;
+            self.dirty.push(conn.slot());
+        }
+        Ok(done)
+    }
+}

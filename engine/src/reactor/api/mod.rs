@@ -1,0 +1,12 @@
+//! What an application sees: the handler that it implements, what a callback is lent, and the
+//! handle for other threads.
+
+pub(crate) mod closed;
+pub(crate) mod context;
+pub(crate) mod handle;
+pub(crate) mod handler;
+pub(crate) mod mailbox;
+pub(crate) mod own;
+pub(crate) mod setup;
+pub(crate) mod timers;
+pub(crate) mod turns;

@@ -1,0 +1,50 @@
+//! What a reactor is made from.
+
+use crate::conn::Limits;
+use crate::conn::tools::Fill;
+use crate::proto::Origins;
+use crate::reactor::api::handle::Handle;
+use crate::reactor::api::handler::Handler;
+use crate::reactor::client::dials::Resolve;
+use crate::reactor::core::log::Logger;
+use crate::tls;
+use std::sync::Arc;
+
+/// An endpoint as its reactors see it.
+#[derive(Clone)]
+pub struct Served {
+    /// Who is called.
+    pub handler: Arc<dyn Handler>,
+    /// The limits of its connections.
+    pub limits: Limits,
+    /// Whose web pages may connect.
+    pub origins: Origins,
+    /// With TLS, under these settings.
+    pub tls: Option<tls::Server>,
+    /// The user word that its connections start with.
+    pub user: usize,
+}
+
+/// What a reactor is made from.
+pub struct Setup {
+    /// The reactor's number, from 0.
+    pub index: u32,
+    /// Connections at the same time.
+    pub connections_max: u32,
+    /// The engine's endpoints.
+    pub endpoints: Vec<Served>,
+    /// For each listening socket of the kernel, the endpoint that it serves.
+    pub listeners: Vec<u16>,
+    /// Who looks names up.
+    pub resolver: Arc<dyn Resolve>,
+    /// The source of masking keys.
+    pub random: Fill,
+    /// Bytes for the compressors and inflaters of connections that have their own.
+    pub codec_memory_max: usize,
+    /// The engine.
+    pub handle: Handle,
+    /// Where it says what an operator should know.
+    pub log: Logger,
+    /// The word that `Context::reactor_user` starts with.
+    pub user: usize,
+}

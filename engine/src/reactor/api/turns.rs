@@ -1,0 +1,301 @@
+//! Mail that has come, and whose turn it is to send.
+//!
+//! The frames of a message that is sent in fragments must not be mixed with other messages
+//! (RFC 6455 §5.4). A message belongs to the sender that began it: to a thread, or to a reactor's
+//! callbacks, which are one sender. Until it has ended, what others send to the connection waits in
+//! line beside it, each sender's in its order, and goes on behind it. Control frames do not wait.
+
+use crate::conn::{Queued, SendError};
+use crate::proto::{CloseCode, Opcode};
+use crate::reactor::api::context::Context;
+use crate::reactor::api::mailbox::{Mail, Sender};
+use crate::reactor::core::name::{CallError, Conn};
+use crate::ring::Token;
+use std::collections::{HashMap, VecDeque};
+
+/// What waits of one sender, numbered in the order of arrival. Never nothing.
+struct Waiter {
+    sender: Sender,
+    mails: VecDeque<(u64, Mail)>,
+}
+
+/// Who is in the middle of a message on one connection, and who waits.
+struct Line {
+    speaker: Sender,
+    waiting: Vec<Waiter>,
+    arrivals: u64,
+    /// What it counts against the limit of the queue.
+    bytes: usize,
+}
+
+impl Line {
+    fn new(speaker: Sender) -> Self {
+        Self { speaker, waiting: Vec::new(), arrivals: 0, bytes: 0 }
+    }
+
+    fn waits(&self, sender: Sender) -> bool {
+        self.waiting.iter().any(|waiter| waiter.sender == sender)
+    }
+
+    fn push(&mut self, sender: Sender, mail: Mail) {
+        self.bytes += mail.weight();
+        let arrival = (self.arrivals, mail);
+        self.arrivals += 1;
+        match self.waiting.iter_mut().find(|waiter| waiter.sender == sender) {
+            Some(waiter) => waiter.mails.push_back(arrival),
+            None => self.waiting.push(Waiter { sender, mails: VecDeque::from([arrival]) }),
+        }
+    }
+
+    /// What came first: of one sender, or of all.
+    fn pop(&mut self, of: Option<Sender>) -> Option<(Sender, Mail)> {
+        let arrival = |waiter: &Waiter| waiter.mails.front().map(|(arrival, _)| *arrival);
+        let mut waiting = self.waiting.iter().enumerate();
+        let (at, _) = match of {
+            Some(sender) => waiting.find(|(_, waiter)| waiter.sender == sender)?,
+            None => waiting.min_by_key(|(_, waiter)| arrival(waiter))?,
+        };
+        let Waiter { sender, mails } = self.waiting.get_mut(at)?;
+        let (sender, (_, mail)) = (*sender, mails.pop_front()?);
+        if mails.is_empty() {
+            self.waiting.swap_remove(at);
+        }
+        self.bytes -= mail.weight();
+        Some((sender, mail))
+    }
+
+    fn len(&self) -> usize {
+        self.waiting.iter().map(|waiter| waiter.mails.len()).sum()
+    }
+}
+
+/// The lines of a reactor: of connections in the middle of a message that mail has begun, or that
+/// mail waits for.
+#[derive(Default)]
+pub(crate) struct Lines(HashMap<Conn, Line>);
+
+impl Lines {
+    #[inline(always)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What waits for a connection.
+    pub(crate) fn bytes(&self, conn: Conn) -> usize {
+        if self.is_empty() { 0 } else { self.0.get(&conn).map_or(0, |line| line.bytes) }
+    }
+}
+
+impl Context {
+    /// Carries out what another thread asked for, or this one through the engine's handle.
+    pub(crate) fn deliver_mail(&mut self, mail: Mail) {
+        let (conn, done) = match mail {
+            Mail::Frame { conn, sender, .. }
+            | Mail::Message { conn, sender, .. }
+            | Mail::Close { conn, sender, .. } => return self.deliver_frame(conn, sender, mail),
+            Mail::Abort { conn } => (conn, self.abort(conn)),
+            Mail::Pause { conn, paused } => (conn, self.set_paused(conn, paused)),
+            Mail::SetUser { conn, user } => (conn, self.set_user(conn, user)),
+            Mail::Connect(dial, target) => return self.dials.wanted.push_back((dial, target)),
+            Mail::CancelConnect(dial) => {
+                if self.cancel_connect(dial).is_err() {
+                    self.counters.forward_dropped.add(1);
+                }
+                return;
+            }
+            Mail::Resolved { dial, found } => return self.dials.found.push((dial, found)),
+            Mail::Job(job) => return job(self),
+        };
+        if done.is_err() {
+            self.mail_lost(conn, false);
+        }
+    }
+
+    fn deliver_frame(&mut self, conn: Conn, sender: Sender, mail: Mail) {
+        let (bytes, goes_on) = (mail.payload_len(), self.goes_on(conn, sender, &mail));
+        if self.in_turn(conn, sender, mail).is_err() {
+            self.mail_lost(conn, goes_on);
+        }
+        if let Some(slot) = self.slab.live(conn) {
+            slot.mailed = true;
+            self.publish(conn);
+        }
+        // Last, so that who reads meanwhile sees too much rather than too little.
+        if let Some(gauge) = self.handle.gauges(self.index).get(conn) {
+            gauge.taken(bytes);
+        }
+    }
+
+    /// Sends what may go now; what may not waits.
+    ///
+    /// # Errors
+    /// As the call itself. [`SendError::Full`] also when too much waits.
+    pub(crate) fn in_turn(
+        &mut self,
+        conn: Conn,
+        sender: Sender,
+        mail: Mail,
+    ) -> Result<Queued, CallError> {
+        self.heed_own_mail();
+        if self.must_wait(conn, sender, &mail) {
+            return self.wait_in_line(conn, sender, mail);
+        }
+        let opcode = mail.opcode();
+        if opcode == Some(Opcode::Continuation)
+            && self.in_message(conn)
+            && self.speaker(conn) != sender
+        {
+            return Err(SendError::Sequence.into());
+        }
+        let done = self.carry_out(mail);
+        if done.is_ok() && opcode.is_some_and(|opcode| !opcode.is_control()) {
+            self.has_spoken(conn, sender);
+        }
+        done
+    }
+
+    /// Whether the connection is in the middle of somebody else's message, or the sender waits
+    /// already. A Close cuts a message off unless the sender's own messages wait.
+    fn must_wait(&self, conn: Conn, sender: Sender, mail: &Mail) -> bool {
+        let opcode = mail.opcode();
+        let turns_come = self.slab.by_conn(conn).is_some_and(|slot| slot.conn.takes_messages());
+        if !turns_come || opcode.is_some_and(Opcode::is_control) {
+            return false;
+        }
+        if self.lines.0.get(&conn).is_some_and(|line| line.waits(sender)) {
+            return true;
+        }
+        matches!(opcode, Some(Opcode::Text | Opcode::Binary))
+            && self.in_message(conn)
+            && self.speaker(conn) != sender
+    }
+
+    /// Whether `mail` goes on with a message of its sender, so that losing it would spoil that.
+    fn goes_on(&self, conn: Conn, sender: Sender, mail: &Mail) -> bool {
+        let waits = || self.lines.0.get(&conn).is_some_and(|line| line.waits(sender));
+        let speaks = || self.in_message(conn) && self.speaker(conn) == sender;
+        mail.opcode() == Some(Opcode::Continuation) && (waits() || speaks())
+    }
+
+    fn in_message(&self, conn: Conn) -> bool {
+        self.slab.by_conn(conn).is_some_and(|slot| slot.conn.in_message())
+    }
+
+    /// Whose message it is in the middle of.
+    fn speaker(&self, conn: Conn) -> Sender {
+        self.lines.0.get(&conn).map_or(self.index, |line| line.speaker)
+    }
+
+    fn wait_in_line(
+        &mut self,
+        conn: Conn,
+        sender: Sender,
+        mail: Mail,
+    ) -> Result<Queued, CallError> {
+        let slot = self.slab.live(conn).ok_or(CallError::Gone)?;
+        let max = self.limits.of(slot.endpoint).send_queue_max as usize;
+        let line = self.lines.0.entry(conn).or_insert_with(|| Line::new(self.index));
+        if slot.conn.buffered() + line.bytes > max {
+            slot.conn.told_full();
+            return Err(SendError::Full.into());
+        }
+        line.push(sender, mail);
+        if slot.conn.buffered() + line.bytes > max {
+            slot.conn.told_full();
+            return Ok(Queued::Full);
+        }
+        Ok(Queued::Ok)
+    }
+
+    /// A frame of `sender` was sent: notes whose message it is, or lets others go on.
+    fn has_spoken(&mut self, conn: Conn, sender: Sender) {
+        if self.in_message(conn) {
+            if sender != self.index || self.lines.0.contains_key(&conn) {
+                self.lines.0.entry(conn).or_insert_with(|| Line::new(sender)).speaker = sender;
+            }
+        } else if !self.lines.is_empty() {
+            self.let_go_on(conn);
+        }
+    }
+
+    fn let_go_on(&mut self, conn: Conn) {
+        let Some(mut line) = self.lines.0.remove(&conn) else { return };
+        loop {
+            let speaker = self.in_message(conn).then_some(line.speaker);
+            let Some((sender, mail)) = line.pop(speaker) else { break };
+            let goes_on = speaker.is_some() && mail.opcode() == Some(Opcode::Continuation);
+            if self.carry_out(mail).is_ok() {
+                line.speaker = sender;
+            } else {
+                self.mail_lost(conn, goes_on);
+            }
+        }
+        if self.in_message(conn) {
+            self.lines.0.insert(conn, line);
+        }
+    }
+
+    fn carry_out(&mut self, mail: Mail) -> Result<Queued, CallError> {
+        match mail {
+            Mail::Frame { conn, opcode, payload, flags, .. } => {
+                self.send_now(conn, opcode, &payload, flags)
+            }
+            Mail::Message { conn, message, .. } => self.send_message_now(conn, &message),
+            Mail::Close { conn, code, reason, .. } => {
+                self.close_now(conn, code, &reason).map(|()| Queued::Ok)
+            }
+            _ => Ok(Queued::Ok),
+        }
+    }
+
+    /// What was handed over was not carried out. A message that lacks one of its fragments must not
+    /// pass for whole: its connection is closed.
+    fn mail_lost(&mut self, conn: Conn, goes_on: bool) {
+        self.count_lost(conn, 1);
+        if goes_on {
+            // Refused only where it is being closed already.
+            let _ = self.on_live(conn, |slot, env| slot.conn.close(CloseCode(1011), "", env));
+        }
+    }
+
+    fn count_lost(&mut self, conn: Conn, mails: usize) {
+        self.counters.forward_dropped.add(mails as u64);
+        let token = Token { slot: conn.slot(), generation: conn.generation() };
+        if let Some(slot) = self.slab.by_token(token) {
+            let mails = u32::try_from(mails).unwrap_or(u32::MAX);
+            slot.mail_dropped = slot.mail_dropped.saturating_add(mails);
+        }
+    }
+
+    /// The connection has ended: nobody's turn will come.
+    #[inline]
+    pub(crate) fn end_line(&mut self, conn: Conn) {
+        if !self.lines.is_empty()
+            && let Some(line) = self.lines.0.remove(&conn)
+        {
+            self.count_lost(conn, line.len());
+        }
+        if self.slab.at(conn.slot()).mailed
+            && let Some(gauge) = self.handle.gauges(self.index).get(conn)
+        {
+            gauge.publish(conn, 0);
+        }
+    }
+
+    /// Tells those who feed the connection from elsewhere how much it has queued.
+    #[cold]
+    pub(crate) fn publish(&mut self, conn: Conn) {
+        let bytes = self.queued(conn);
+        if let Some(gauge) = self.handle.gauges(self.index).get(conn) {
+            gauge.publish(conn, bytes);
+        }
+    }
+
+    /// Hands a call for a connection of another reactor over.
+    pub(crate) fn forward(&mut self, conn: Conn, mail: Mail) -> Result<(), CallError> {
+        if self.handle.push(conn, mail)? {
+            self.to_wake.push(conn.reactor());
+        }
+        Ok(())
+    }
+}

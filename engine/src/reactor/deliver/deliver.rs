@@ -1,0 +1,273 @@
+//! From received bytes to callbacks.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
+
+use crate::conn::{Connection, Data, Env, Event, run};
+use crate::proto::handshake::{Refusal, Request, Response};
+use crate::proto::{Answer, Header, Input, Opcode, Whole};
+use crate::reactor::Served;
+use crate::reactor::api::context::Context;
+use crate::reactor::api::handler::{Handler, Message, Upgrade};
+use crate::reactor::client::connect::speak;
+use crate::reactor::core::endpoints::ByEndpoint;
+use crate::reactor::core::name::Conn;
+use crate::reactor::core::slab::Phase;
+use crate::reactor::deliver::shared::{Lending, SHARE_MIN};
+use std::sync::Arc;
+
+/// The handle of a slot's tenant.
+pub(crate) fn handle_of(ctx: &mut Context, index: u32) -> Conn {
+    Conn::new(ctx.index, index, ctx.slab.at(index).generation)
+}
+
+/// Runs a call on a slot's connection with what it borrows from the reactor.
+#[inline(always)]
+pub(crate) fn with_env<T>(
+    ctx: &mut Context,
+    index: u32,
+    call: impl FnOnce(&mut Connection, &mut Env<'_>) -> T,
+) -> T {
+    let slot = ctx.slab.at(index);
+    let mut copied = 0;
+    let limits = ctx.limits.of(slot.endpoint);
+    let (pool, tools) = (&mut ctx.pool, &mut ctx.tools);
+    let mut env = Env { now: ctx.served.now, limits, pool, tools, copied: &mut copied };
+    let done = call(&mut slot.conn, &mut env);
+    if copied > 0 {
+        ctx.counters.bytes_copied.add(copied);
+    }
+    done
+}
+
+/// Feeds bytes to a connection until they are used up or the application stops it, and hands what
+/// happened to the handler. What a pause leaves over is parked.
+pub(crate) fn deliver(
+    ctx: &mut Context,
+    endpoints: &ByEndpoint<Served>,
+    index: u32,
+    bytes: &mut [u8],
+) {
+    let handler = &*endpoints.of(ctx.slab.at(index).endpoint).handler;
+    let conn = handle_of(ctx, index);
+    let mut input = Input::new(bytes);
+    loop {
+        let slot = ctx.slab.at(index);
+        if slot.phase != Phase::Live || slot.abort {
+            return;
+        }
+        if slot.holds() {
+            park(ctx, index, input.peek());
+            break;
+        }
+        let limits = ctx.limits.of(slot.endpoint);
+        let len = slot.conn.unmask_run(input.peek_mut(), ctx.served.now, limits);
+        if len > 0 {
+            deliver_run(ctx, handler, conn, input.take(len));
+            if input.is_empty() {
+                break;
+            }
+            continue;
+        }
+        let user = slot.user;
+        let limits = ctx.limits.of(slot.endpoint);
+        match slot.conn.receive_whole(&mut input, ctx.served.now, limits) {
+            Some(Ok(Whole { header: Header { opcode, .. }, room, data: payload, .. })) => {
+                ctx.offer_echo(opcode, room, payload);
+                let message = Message { opcode, payload, first: true, last: true, user };
+                deliver_message(ctx, handler, conn, message);
+                ctx.end_echo();
+                continue;
+            }
+            Some(Err(violation)) => {
+                with_env(ctx, index, |conn, env| conn.violate(violation, &mut input, env));
+                return ctx.mark_dirty(index);
+            }
+            None => {}
+        }
+        match with_env(ctx, index, |conn, env| conn.receive(&mut input, env)) {
+            Ok(Some(event)) => act(ctx, handler, conn, event),
+            Ok(None) => break,
+            Err(_) => return ctx.mark_dirty(index),
+        }
+    }
+    // A control frame may have queued an answer without the application's doing.
+    if ctx.slab.at(index).conn.buffered() > 0 {
+        ctx.mark_dirty(index);
+    }
+}
+
+/// Small messages that came together, already unmasked and checked.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Messages<'b> {
+    /// What is not yet taken.
+    pub(crate) run: &'b mut [u8],
+    pub(crate) taken: usize,
+}
+
+impl<'b> Messages<'b> {
+    /// The next one; none when the application has stopped them.
+    #[inline(always)]
+    pub fn next(&mut self, ctx: &Context) -> Option<Message<'b>> {
+        if ctx.run_stopped {
+            return None;
+        }
+        let (opcode, payload) = run::next(&mut self.run)?;
+        self.taken += 1;
+        Some(Message { opcode, payload, first: true, last: true, user: ctx.run_user })
+    }
+}
+
+/// Delivers a run. What is not delivered because the application stops it is parked, or dropped
+/// with the connection.
+fn deliver_run(ctx: &mut Context, handler: &dyn Handler, conn: Conn, run: &mut [u8]) {
+    let len = run.len();
+    ctx.begin_run(conn);
+    let mut messages = handler.on_messages(ctx, conn, Messages { run, taken: 0 });
+    while let Some(message) = messages.next(ctx) {
+        handler.on_message(ctx, conn, message);
+    }
+    ctx.end_run();
+    let payloads = len - messages.run.len() - messages.taken * run::HEADER;
+    ctx.counters.messages_in.add(messages.taken as u64);
+    ctx.counters.bytes_in.add(payloads as u64);
+    if messages.run.is_empty() {
+        return;
+    }
+    let slot = ctx.slab.at(conn.slot());
+    if slot.holds() {
+        run::mask_again(messages.run);
+        park(ctx, conn.slot(), messages.run);
+    } else {
+        slot.conn.count_unread(messages.run.len());
+    }
+}
+
+/// Keeps bytes until the application reads again. Copied: a lease must not wait for it.
+pub(crate) fn park(ctx: &mut Context, index: u32, bytes: &[u8]) {
+    if bytes.is_empty() {
+        return;
+    }
+    ctx.counters.bytes_copied.add(bytes.len() as u64);
+    ctx.slab.at(index).parked.extend_from_slice(bytes);
+}
+
+/// Delivers what was parked; what a new pause leaves over is parked again.
+pub(crate) fn unpark(ctx: &mut Context, endpoints: &ByEndpoint<Served>, index: u32) {
+    let mut parked = std::mem::take(&mut ctx.slab.at(index).parked);
+    deliver(ctx, endpoints, index, &mut parked);
+    let now = ctx.served.now;
+    let slot = ctx.slab.at(index);
+    if slot.end_of_stream && slot.parked.is_empty() {
+        slot.conn.end_of_stream(now);
+    }
+}
+
+#[inline(always)]
+fn deliver_message(ctx: &mut Context, handler: &dyn Handler, conn: Conn, message: Message<'_>) {
+    ctx.counters.messages_in.add(1);
+    ctx.counters.bytes_in.add(message.payload.len() as u64);
+    handler.on_message(ctx, conn, message);
+}
+
+/// Tells the handler.
+#[inline(never)]
+pub(crate) fn act(ctx: &mut Context, handler: &dyn Handler, conn: Conn, event: Event<'_>) {
+    match event {
+        Event::Message { opcode, data: Data::Owned(bytes), first: true, last: true }
+            if bytes.len() >= SHARE_MIN =>
+        {
+            deliver_large(ctx, handler, conn, opcode, bytes);
+        }
+        Event::Message { opcode, data, first, last } => {
+            let user = ctx.slab.at(conn.slot()).user;
+            let payload = payload_of(&data);
+            if first && last {
+                ctx.offer_echo(opcode, &mut [], payload);
+            }
+            let message = Message { opcode, payload, first, last, user };
+            deliver_message(ctx, handler, conn, message);
+            ctx.end_echo();
+            if let Data::Owned(bytes) = data {
+                ctx.pool.put(bytes);
+            }
+        }
+        Event::Pong(payload) => {
+            handler.on_pong(ctx, conn, payload_of(&payload));
+            if let Data::Owned(bytes) = payload {
+                ctx.pool.put(bytes);
+            }
+        }
+        Event::Close => ctx.mark_dirty(conn.slot()),
+        Event::Upgrade(request) => upgrade(ctx, handler, conn, &request),
+        Event::Open(answer) => opened(ctx, handler, conn, answer),
+        Event::Tunnel => speak(ctx, conn.slot()),
+    }
+}
+
+/// Delivers an assembled message in memory that what the callback sends of it may share.
+fn deliver_large(
+    ctx: &mut Context,
+    handler: &dyn Handler,
+    conn: Conn,
+    opcode: Opcode,
+    bytes: Vec<u8>,
+) {
+    let user = ctx.slab.at(conn.slot()).user;
+    let memory = Arc::new(bytes);
+    ctx.lending = Some(Lending { memory: Arc::clone(&memory), opcode });
+    let message = Message { opcode, payload: &memory, first: true, last: true, user };
+    deliver_message(ctx, handler, conn, message);
+    ctx.lending = None;
+    ctx.lent.put(memory, &mut ctx.pool);
+}
+
+#[cold]
+fn upgrade(ctx: &mut Context, handler: &dyn Handler, conn: Conn, request: &Request<'_>) {
+    let index = conn.slot();
+    let slot = ctx.slab.at(index);
+    let (peer, secure, mut user) = (slot.peer, slot.secure(), slot.user);
+    let mut response = Response::default();
+    let verdict = if ctx.draining {
+        Err(Refusal::new(503))
+    } else {
+        let allowed = ctx.origins.of(slot.endpoint).allow(request);
+        let mut upgrade =
+            Upgrade { request, response: &mut response, peer, secure, user: &mut user };
+        if allowed || handler.on_origin(ctx, &mut upgrade) {
+            handler.on_upgrade(ctx, &mut upgrade)
+        } else {
+            Err(Refusal::new(403).because("this origin may not connect"))
+        }
+    };
+    ctx.mark_dirty(index);
+    match verdict {
+        Ok(()) => {
+            let slot = ctx.slab.at(index);
+            slot.user = user;
+            slot.announced = true;
+            with_env(ctx, index, |conn, env| conn.accept(request, &response, env));
+            ctx.counters.upgraded.add(1);
+            handler.on_open(ctx, conn);
+        }
+        Err(refusal) => with_env(ctx, index, |conn, env| conn.refuse(&refusal, env)),
+    }
+}
+
+/// The server has accepted what we asked for.
+#[cold]
+fn opened(ctx: &mut Context, handler: &dyn Handler, conn: Conn, answer: Answer<'_>) {
+    ctx.slab.at(conn.slot()).announced = true;
+    ctx.mark_dirty(conn.slot());
+    ctx.answer = Some((conn, answer.into_owned()));
+    handler.on_open(ctx, conn);
+    ctx.answer = None;
+}
+
+/// The bytes of a received payload, wherever they lie.
+#[inline]
+fn payload_of<'a>(data: &'a Data<'_>) -> &'a [u8] {
+    match data {
+        Data::Lent(bytes) => bytes,
+        Data::Owned(bytes) => bytes,
+    }
+}

@@ -1,0 +1,8 @@
+//! From received bytes to callbacks, and short answers back.
+
+#[expect(clippy::module_inception, reason = "the way itself")]
+pub(crate) mod deliver;
+pub(crate) mod shared;
+#[cfg(feature = "tls")]
+pub(crate) mod tls;
+pub(crate) mod writer;

@@ -1,0 +1,387 @@
+//! Connections with TLS: between the kernel's bytes and the connection's.
+//!
+//! Received bytes become plaintext where they lie, and are delivered as if they had come so. What a
+//! connection has queued is encrypted when it is sent, a part at a time: the connection hears that
+//! it was sent when its ciphertext was.
+//!
+//! A handshake costs the server a signature, as much time as a thousand messages. So bytes of
+//! connections that have not finished theirs are put aside, and a bounded number of them goes on in
+//! each turn, behind what has come for all the others: a storm of reconnecting peers does not
+//! starve those that are connected.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
+
+use crate::buffer::{Batch, Pool};
+use crate::conn::{Disposition, Failure};
+use crate::reactor::Reactor;
+use crate::reactor::api::context::Context;
+use crate::reactor::api::handler::Secure;
+use crate::reactor::api::setup::Served;
+use crate::reactor::client::connect::speak;
+use crate::reactor::client::dials::NO_DIAL;
+use crate::reactor::core::endpoints::ByEndpoint;
+use crate::reactor::core::slab::{EndsBy, Phase, Slot};
+use crate::reactor::deliver::deliver::{deliver, park, with_env};
+use crate::reactor::deliver::shared::Delivery;
+use crate::ring::{Kernel, Lease, Token};
+use crate::tls::{Server, Session};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Steps of handshakes within one turn. The longest, a signature with RSA, takes half a
+/// millisecond.
+const TURN_MAX: usize = 4;
+
+/// What a peer may send before it has heard from us: more than a greeting has.
+const UNHEARD_MAX: usize = 128 << 10;
+
+/// What is encrypted at a time: with what that adds, no more than the pool keeps as a small vector.
+const PIECE_MAX: usize = (64 << 10) - 256;
+
+/// A connection's TLS, and what of the connection is in it.
+#[derive(Debug)]
+pub(crate) struct Link {
+    session: Session,
+    /// Of which the first `taken` bytes are on their way, encrypted.
+    batch: Option<Batch>,
+    taken: usize,
+    /// What a short send left of the ciphertext.
+    rest: Option<Batch>,
+    /// What is on its way is not encrypted: the words to a proxy.
+    plain: bool,
+    /// Waits to go on with the handshake.
+    queued: bool,
+    /// The handshake was counted as done.
+    counted: bool,
+}
+
+impl Link {
+    /// The server's side. `None` when the library refuses.
+    pub(crate) fn server(settings: &Server) -> Option<Box<Self>> {
+        Session::server(settings).ok().map(|session| Self::new(session, false))
+    }
+
+    fn new(session: Session, plain: bool) -> Box<Self> {
+        let (batch, rest) = (None, None);
+        Box::new(Self { session, batch, taken: 0, rest, plain, queued: false, counted: false })
+    }
+
+    /// Whether it will send more, be it only a close_notify or an alert.
+    fn owes(&self) -> bool {
+        let session = &self.session;
+        let open = session.is_established() && session.failure().is_none();
+        session.has_output() || self.rest.is_some() || open && !session.is_closed()
+    }
+
+    fn release(mut self: Box<Self>, pool: &mut Pool) {
+        self.session.release(pool);
+        for batch in [self.batch, self.rest].into_iter().flatten() {
+            batch.recycle(pool);
+        }
+    }
+}
+
+impl Slot {
+    /// Whether it speaks TLS.
+    #[inline(always)]
+    pub(crate) fn is_secure(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Whether its TLS handshake has not ended.
+    pub(crate) fn is_unestablished(&self) -> bool {
+        self.tls.as_ref().is_some_and(|link| !link.session.is_established())
+    }
+
+    /// Whether bytes that came wait to be delivered.
+    pub(crate) fn has_backlog(&self) -> bool {
+        !self.parked.is_empty() || self.tls.as_ref().is_some_and(|link| link.queued)
+    }
+
+    /// Whether something must be sent beside what the connection has queued.
+    pub(crate) fn owes(&self) -> bool {
+        self.tls.as_ref().is_some_and(|link| self.sending || link.owes())
+    }
+
+    /// Why its TLS has failed.
+    pub(crate) fn tls_failure(&self) -> Option<Arc<str>> {
+        Some(self.tls.as_ref()?.session.failure()?.0.as_str().into())
+    }
+
+    /// Who the peer has shown to be.
+    pub(crate) fn secure(&self) -> Option<Secure> {
+        self.tls.as_ref().map(|link| Secure {
+            server_name: link.session.server_name().map(Into::into),
+            certificate: link.session.peer_certificate().map(Into::into),
+        })
+    }
+}
+
+/// Slots that wait to go on with their handshakes, in the order in which they came.
+#[derive(Debug, Default)]
+pub(crate) struct Handshakes(VecDeque<Token>);
+
+impl Handshakes {
+    /// Whether some wait for the next turn.
+    #[inline]
+    pub(crate) fn is_waiting(&self) -> bool {
+        !self.0.is_empty()
+    }
+}
+
+impl<K: Kernel> Reactor<K> {
+    /// As `feed`, for a connection with TLS.
+    pub(crate) fn feed_tls(&mut self, index: u32, mut lease: Lease) {
+        let buffer = lease.id();
+        let bytes = self.kernel.bytes(&mut lease);
+        let (ctx, endpoints) = (&mut self.ctx, &self.endpoints.served);
+        let mut kept = false;
+        if is_established(ctx, index) {
+            let used = complete(ctx, endpoints, index, bytes);
+            let start = bytes.as_ptr() as usize;
+            let memory = start..start + bytes.len();
+            let rest = bytes.get_mut(used..).unwrap_or_default();
+            let slot = ctx.slab.at(index);
+            if let (Some(link), false) = (&mut slot.tls, rest.is_empty()) {
+                let plain = link.session.receive(rest, &mut ctx.pool);
+                ctx.delivery = Some(Delivery::new(buffer, memory));
+                take_in(ctx, endpoints, index, rest.get_mut(plain).unwrap_or_default());
+                kept = ctx.delivery.take().is_some_and(|delivery| delivery.is_kept());
+            }
+            heed(ctx, index);
+        } else {
+            self.put_aside(index, &mut lease);
+        }
+        if kept {
+            self.kernel.forget(lease);
+        } else {
+            self.kernel.release(lease);
+        }
+    }
+
+    /// Keeps bytes of a handshake until its turn comes.
+    fn put_aside(&mut self, index: u32, lease: &mut Lease) {
+        let bytes = self.kernel.bytes(lease);
+        let slot = self.ctx.slab.at(index);
+        let generation = slot.generation;
+        let Some(link) = &mut slot.tls else { return };
+        link.session.carry(bytes, &mut self.ctx.pool);
+        if link.session.carried() > UNHEARD_MAX {
+            (slot.abort, slot.ends_by) = (true, EndsBy::Tls);
+            return self.ctx.mark_dirty(index);
+        }
+        if !link.queued && link.session.is_ready() {
+            link.queued = true;
+            self.handshakes.0.push_back(Token { slot: index, generation });
+        }
+    }
+
+    /// As many handshakes go on as a turn allows.
+    #[inline]
+    pub(crate) fn run_handshakes(&mut self) {
+        if self.handshakes.is_waiting() {
+            self.run_some();
+        }
+    }
+
+    #[inline(never)]
+    fn run_some(&mut self) {
+        for _ in 0..TURN_MAX {
+            let Some(token) = self.handshakes.0.pop_front() else { return };
+            let (ctx, index) = (&mut self.ctx, token.slot);
+            // It may have ended meanwhile.
+            let Some(slot) = ctx.slab.by_token(token) else { continue };
+            let Some(link) = &mut slot.tls else { continue };
+            link.queued = false;
+            open_carried(ctx, &self.endpoints.served, index);
+            heed(ctx, index);
+            let now = ctx.served.now;
+            let slot = ctx.slab.at(index);
+            if slot.end_of_stream && !slot.has_backlog() {
+                slot.conn.end_of_stream(now);
+                ctx.mark_dirty(index);
+            }
+        }
+    }
+}
+
+fn is_established(ctx: &mut Context, index: u32) -> bool {
+    ctx.slab.at(index).tls.as_ref().is_some_and(|link| link.session.is_established())
+}
+
+/// Takes in records of which parts came before, as far as `bytes` go with them. How far that is.
+fn complete(ctx: &mut Context, endpoints: &ByEndpoint<Served>, index: u32, bytes: &[u8]) -> usize {
+    let mut used = 0;
+    while let Some(link) = &mut ctx.slab.at(index).tls
+        && link.session.carried() > 0
+        && used < bytes.len()
+    {
+        used += link.session.complete(bytes.get(used..).unwrap_or_default(), &mut ctx.pool);
+        open_carried(ctx, endpoints, index);
+    }
+    used
+}
+
+/// Takes in what was carried.
+fn open_carried(ctx: &mut Context, endpoints: &ByEndpoint<Served>, index: u32) {
+    let Some(link) = &mut ctx.slab.at(index).tls else { return };
+    if let Some((mut memory, plain)) = link.session.receive_carried(&mut ctx.pool) {
+        note_established(ctx, index);
+        take_in(ctx, endpoints, index, memory.get_mut(plain).unwrap_or_default());
+        ctx.pool.put(memory);
+    }
+}
+
+/// Delivers plaintext, or parks it behind what is parked.
+fn take_in(ctx: &mut Context, endpoints: &ByEndpoint<Served>, index: u32, plain: &mut [u8]) {
+    if plain.is_empty() {
+        return;
+    }
+    let slot = ctx.slab.at(index);
+    if slot.holds() || !slot.parked.is_empty() {
+        park(ctx, index, plain);
+    } else {
+        deliver(ctx, endpoints, index, plain);
+    }
+}
+
+/// The handshake counts once it is done.
+fn note_established(ctx: &mut Context, index: u32) {
+    if let Some(link) = &mut ctx.slab.at(index).tls
+        && !link.counted
+        && link.session.is_established()
+    {
+        link.counted = true;
+        ctx.counters.tls_handshakes.add(1);
+        ctx.counters.tls_resumed.add(u64::from(link.session.is_resumed()));
+        speak(ctx, index);
+    }
+}
+
+/// Whether TLS is to be spoken with the server before anything else: then it has begun. A greeting
+/// that cannot be made is reported as a handshake that has failed.
+pub(crate) fn begins(ctx: &mut Context, index: u32) -> bool {
+    let slot = ctx.slab.at(index);
+    let target = &ctx.dials.at(slot.dial).target;
+    let Some(settings) = target.tls.as_ref().filter(|_| target.url.is_secure()) else {
+        return false;
+    };
+    if slot.tls.is_some() {
+        return false;
+    }
+    let name = target.server_name();
+    match Session::client(settings, &name, &mut ctx.pool) {
+        Ok(session) => slot.tls = Some(Link::new(session, slot.sending)),
+        Err(_) => (slot.abort, slot.ends_by) = (true, EndsBy::Tls),
+    }
+    ctx.mark_dirty(index);
+    true
+}
+
+/// Sees to what the session has come to by what was taken in.
+fn heed(ctx: &mut Context, index: u32) {
+    note_established(ctx, index);
+    let now = ctx.served.now;
+    let slot = ctx.slab.at(index);
+    let Some(link) = &mut slot.tls else { return };
+    let has_output = link.session.has_output();
+    if link.session.failure().is_some() {
+        // What the connection has queued cannot be sent any more, only the alert.
+        if let Some(batch) = link.batch.take() {
+            batch.recycle(&mut ctx.pool);
+        }
+        with_env(ctx, index, |conn, env| conn.break_off(Failure::Tls, env));
+        return ctx.mark_dirty(index);
+    }
+    if link.session.is_peer_closed() && !slot.end_of_stream {
+        // As good as the end of the stream, which comes next: nothing else does.
+        slot.end_of_stream = true;
+        if slot.phase == Phase::Live && slot.parked.is_empty() {
+            slot.conn.end_of_stream(now);
+        }
+        return ctx.mark_dirty(index);
+    }
+    if has_output {
+        ctx.mark_dirty(index);
+    }
+}
+
+impl Context {
+    /// What a connection with TLS sends next: what it has queued, encrypted; what TLS itself has to
+    /// say; and at the end the close_notify.
+    pub(crate) fn cover(&mut self, index: u32) -> Option<Batch> {
+        let slot = self.slab.at(index);
+        let link = slot.tls.as_mut()?;
+        if let Some(rest) = link.rest.take() {
+            return Some(rest);
+        }
+        let session = &mut link.session;
+        if session.is_established() && !session.is_closed() && session.failure().is_none() {
+            if let Some(batch) = slot.conn.transmit() {
+                match session.encrypt(&batch, PIECE_MAX, &mut self.pool) {
+                    Ok(taken) => (link.batch, link.taken) = (Some(batch), taken),
+                    // Only when keys are worn out that cannot be renewed (TLS 1.2).
+                    Err(_) => {
+                        (slot.abort, slot.ends_by) = (true, EndsBy::Tls);
+                        batch.recycle(&mut self.pool);
+                        self.mark_dirty(index);
+                        return None;
+                    }
+                }
+            } else if slot.conn.disposition() != Disposition::Open {
+                session.close(&mut self.pool);
+            }
+        } else if session.failure().is_some() && !session.has_output() && slot.dial != NO_DIAL {
+            // The server knows, and the application wants to.
+            slot.abort = true;
+            self.mark_dirty(index);
+            return None;
+        }
+        session.take_output().map(Batch::new)
+    }
+
+    /// A send has ended that took `sent` bytes of the ciphertext. What the connection is to be
+    /// given back, and how much of that was sent; `None` when the rest must be sent first.
+    pub(crate) fn uncover(
+        &mut self,
+        index: u32,
+        mut ciphertext: Batch,
+        sent: usize,
+    ) -> Option<(Batch, usize)> {
+        let slot = self.slab.at(index);
+        let Some(link) = &mut slot.tls else { return None };
+        if std::mem::take(&mut link.plain) {
+            // What is left of it must not be encrypted.
+            slot.abort |= sent < ciphertext.len();
+            self.mark_dirty(index);
+            return Some((ciphertext, sent));
+        }
+        ciphertext.advance(sent);
+        if ciphertext.is_empty() {
+            ciphertext.recycle(&mut self.pool);
+            let taken = std::mem::take(&mut link.taken);
+            let batch = link.batch.take().unwrap_or_default();
+            if link.session.has_output() {
+                self.mark_dirty(index);
+            }
+            return Some((batch, taken));
+        }
+        if sent > 0 {
+            link.rest = Some(ciphertext);
+            self.mark_dirty(index);
+            return None;
+        }
+        ciphertext.recycle(&mut self.pool);
+        Some((link.batch.take().unwrap_or_default(), 0))
+    }
+
+    /// The connection is gone: so is its TLS.
+    pub(crate) fn drop_tls(&mut self, index: u32) {
+        let slot = self.slab.at(index);
+        if let Some(link) = slot.tls.take() {
+            let failure = link.session.failure().map(|alert| alert.0.as_str());
+            self.log.tls_ended(self.now, slot.peer, link.counted, failure);
+            self.counters.tls_failed.add(u64::from(!link.counted));
+            link.release(&mut self.pool);
+        }
+    }
+}

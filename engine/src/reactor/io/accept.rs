@@ -1,0 +1,188 @@
+//! New connections, and when not to take any.
+
+use crate::conn::Connection;
+use crate::reactor::Reactor;
+use crate::reactor::core::key;
+use crate::reactor::core::log::Level;
+use crate::ring::{Accepted, Errno, Kernel, Token};
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+/// Accepts out on a listener while there is room for what they bring: so many connections are
+/// taken in a turn.
+const ACCEPTS_MAX: usize = 32;
+/// How long to wait before accepting again when descriptors or memory have run out.
+const RETRY_MS: u64 = 100;
+/// Names a socket that never got a slot.
+pub(crate) const NO_SLOT: Token = Token { slot: (1 << 24) - 1, generation: 0 };
+
+/// A listening socket of this reactor.
+#[derive(Debug)]
+struct Listener {
+    /// Whose connections it accepts.
+    endpoint: u16,
+    /// Accepts that have not ended.
+    out: usize,
+    /// They are being cancelled.
+    cancelling: bool,
+    /// Descriptors have run out; a timer will try again.
+    waiting: bool,
+    closed: bool,
+}
+
+/// The listening sockets of this reactor.
+#[derive(Debug)]
+pub(crate) struct Listeners {
+    all: Vec<Listener>,
+    /// Connections that came when the last slot had just been taken, and their listeners: they go
+    /// on waiting as they did in the backlog. Few: where there is little room, a listener has one
+    /// accept out.
+    held: VecDeque<(usize, Accepted)>,
+}
+
+impl Listeners {
+    /// One per endpoint named.
+    pub(crate) fn new(endpoints: Vec<u16>) -> Self {
+        let listener = |endpoint| Listener {
+            endpoint,
+            out: 0,
+            cancelling: false,
+            waiting: false,
+            closed: false,
+        };
+        Self { all: endpoints.into_iter().map(listener).collect(), held: VecDeque::new() }
+    }
+
+    /// Whether none will bring a connection any more.
+    pub(crate) fn are_closed(&self) -> bool {
+        self.all.iter().all(|listener| listener.closed)
+    }
+}
+
+impl<K: Kernel> Reactor<K> {
+    /// Accepts wherever nothing speaks against it: no more than there is room for, and at least
+    /// one on each listener, since nobody knows where the next connection comes.
+    pub(crate) fn arm_listeners(&mut self) {
+        if self.ctx.draining {
+            return;
+        }
+        while !self.ctx.slab.is_full()
+            && let Some((index, accepted)) = self.listeners.held.pop_front()
+        {
+            self.open(index, accepted);
+        }
+        let room = self.ctx.slab.room().saturating_sub(self.ctx.dials.attempts());
+        if room == 0 {
+            return self.disarm_listeners();
+        }
+        let out: usize = self.listeners.all.iter().map(|listener| listener.out).sum();
+        let room = room.min(self.kernel.room() + out);
+        let most = (room / self.listeners.all.len().max(1)).clamp(1, ACCEPTS_MAX);
+        for (index, listener) in self.listeners.all.iter_mut().enumerate() {
+            if listener.waiting || listener.cancelling {
+                continue;
+            }
+            while listener.out < most && self.kernel.room() > 0 {
+                listener.out += 1;
+                self.kernel.accept(index);
+            }
+        }
+    }
+
+    /// Stops accepting: the backlog of the kernel holds who comes meanwhile.
+    pub(crate) fn disarm_listeners(&mut self) {
+        for (index, listener) in self.listeners.all.iter_mut().enumerate() {
+            if listener.out > 0 && !listener.cancelling {
+                listener.cancelling = true;
+                self.kernel.cancel_accept(index);
+            }
+        }
+    }
+
+    /// No connection is taken from here on, for good.
+    pub(crate) fn stop_listening(&mut self) {
+        self.disarm_listeners();
+        while let Some((_, accepted)) = self.listeners.held.pop_front() {
+            self.turn_away(accepted);
+        }
+        for index in 0..self.listeners.all.len() {
+            self.close_listener(index);
+        }
+    }
+
+    /// Once its accepts have ended.
+    fn close_listener(&mut self, index: usize) {
+        let listener = &mut self.listeners.all[index];
+        if listener.out == 0 && !listener.closed {
+            listener.closed = true;
+            self.kernel.close_listener(index);
+        }
+    }
+
+    fn turn_away(&mut self, accepted: Accepted) {
+        self.ctx.counters.accept_dropped.add(1);
+        self.kernel.close(accepted.socket, NO_SLOT);
+    }
+
+    /// An accept has ended.
+    pub(crate) fn accepted(&mut self, index: usize, result: Result<Accepted, Errno>) {
+        let listener = &mut self.listeners.all[index];
+        listener.out -= 1;
+        listener.cancelling &= listener.out > 0;
+        match result {
+            Ok(accepted) if self.ctx.draining => self.turn_away(accepted),
+            Ok(accepted) => self.listeners.held.push_back((index, accepted)),
+            Err(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOBUFS) => self.hold(index),
+            // ECONNABORTED and the like concern one connection, not the listener.
+            Err(_) => {}
+        }
+        if self.ctx.draining {
+            self.close_listener(index);
+        }
+        self.arm_listeners();
+    }
+
+    /// Descriptors or memory have run out: try again later, others may have closed by then.
+    fn hold(&mut self, index: usize) {
+        let listener = &mut self.listeners.all[index];
+        if listener.waiting {
+            return;
+        }
+        listener.waiting = true;
+        self.ctx.wheel.insert(self.ctx.now + RETRY_MS, key::of_listener(index));
+        self.ctx.counters.accept_paused.add(1);
+        let log = &self.ctx.log;
+        log.line(Level::Warn, format_args!("accepting paused: descriptors or memory have run out"));
+    }
+
+    /// The timer of `hold`.
+    pub(crate) fn retry_accept(&mut self, index: usize) {
+        self.listeners.all[index].waiting = false;
+        self.arm_listeners();
+    }
+
+    /// An accepted connection gets a slot: the caller has seen that there is one.
+    fn open(&mut self, index: usize, accepted: Accepted) {
+        let endpoint = self.listeners.all[index].endpoint;
+        let conn = Connection::server(self.ctx.served.now);
+        let user = self.endpoints.served.of(endpoint.into()).user;
+        let tenant = self.ctx.slab.insert(conn, accepted.socket, u32::from(endpoint));
+        let Some((slot_index, slot)) = tenant else { return self.turn_away(accepted) };
+        slot.user = user;
+        #[cfg(feature = "tls")]
+        if let Some(settings) = &self.endpoints.served.of(endpoint.into()).tls {
+            slot.tls = crate::reactor::deliver::tls::Link::server(settings);
+            if slot.tls.is_none() {
+                (slot.abort, slot.ends_by) = (true, crate::reactor::core::slab::EndsBy::Tls);
+            }
+        }
+        // On a socket for both families an IPv4 peer comes as ::ffff:a.b.c.d.
+        slot.peer = accepted.peer.map(|at| SocketAddr::new(at.ip().to_canonical(), at.port()));
+        self.ctx.counters.accepted.add(1);
+        self.ctx.counters.connections.add(1);
+        self.ctx.mark_dirty(slot_index);
+        if self.ctx.slab.is_full() {
+            self.ctx.counters.accept_paused.add(1);
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Once per turn: what other threads ask for, what they are told, and that memory goes back which
+//! only a burst has needed.
+
+use crate::reactor::Reactor;
+use crate::reactor::api::mailbox;
+use crate::reactor::core::key;
+use crate::reactor::deliver::deliver::handle_of;
+use crate::ring::{Kernel, heap};
+
+/// Large vectors that were not needed for so long are freed, and what was freed is given back.
+const TRIM_MS: u64 = 1_000;
+
+impl<K: Kernel> Reactor<K> {
+    pub(crate) fn read_mail(&mut self) {
+        self.ctx.heed_own_mail();
+        self.ctx.handle.0.mailboxes[self.ctx.index as usize].take(&mut self.mails);
+        self.mails_peak = self.mails_peak.max(self.mails.len());
+        // One by one: should a job panic, the others are still to be called.
+        while let Some(mail) = self.mails.pop_front() {
+            self.ctx.deliver_mail(mail);
+        }
+        if mailbox::is_large(&self.mails) {
+            self.trim_soon();
+        }
+    }
+
+    /// Whoever feeds a connection from elsewhere is told how much it has queued.
+    #[inline]
+    pub(crate) fn publish_mailed(&mut self, index: u32) {
+        if self.ctx.slab.at(index).mailed {
+            let conn = handle_of(&mut self.ctx, index);
+            self.ctx.publish(conn);
+        }
+    }
+
+    /// Sees to it that large vectors do not outlast the traffic that they were made for.
+    #[inline]
+    pub(crate) fn trim_later(&mut self) {
+        if self.ctx.pool.wants_care() {
+            self.trim_soon();
+        }
+    }
+
+    #[inline]
+    fn trim_soon(&mut self) {
+        if !self.trimming {
+            self.trimming = true;
+            self.ctx.wheel.insert(self.ctx.now + TRIM_MS, key::TRIM);
+        }
+    }
+
+    pub(crate) fn trim(&mut self) {
+        self.trimming = false;
+        self.ctx.pool.trim();
+        if self.ctx.pool.has_shrunk() {
+            heap::give_back();
+        }
+        self.trim_later();
+        let peak = std::mem::take(&mut self.mails_peak);
+        let ours = mailbox::trim(&mut self.mails, peak);
+        if self.ctx.handle.0.mailboxes[self.ctx.index as usize].trim(peak) || ours {
+            self.trim_soon();
+        }
+    }
+}

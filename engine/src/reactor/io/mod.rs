@@ -1,0 +1,9 @@
+//! What is asked of the kernel: accepts, receives, sends, the end of a connection and of the
+//! engine.
+
+pub(crate) mod accept;
+pub(crate) mod mail;
+pub(crate) mod receive_mode;
+pub(crate) mod settle;
+pub(crate) mod stop;
+pub(crate) mod transport;

@@ -1,0 +1,274 @@
+//! What a connection wants of the kernel, settled once per turn, and its teardown in named steps:
+//! abort, join what is in flight, close, reset.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
+
+use crate::conn::{CloseInfo, Disposition, Failure};
+use crate::reactor::Reactor;
+use crate::reactor::api::closed::Closed;
+use crate::reactor::core::key;
+use crate::reactor::core::slab::{Phase, Slot};
+use crate::reactor::deliver::deliver::{handle_of, unpark, with_env};
+use crate::reactor::io::receive_mode::How;
+use crate::ring::{Kernel, Token};
+
+impl<K: Kernel> Reactor<K> {
+    /// Settles every slot on the dirty list, also those that callbacks add meanwhile.
+    pub(crate) fn settle_dirty(&mut self) {
+        let mut next = 0;
+        while let Some(&index) = self.ctx.dirty.get(next) {
+            next += 1;
+            let slot = self.ctx.slab.at(index);
+            slot.dirty = false;
+            match slot.phase {
+                Phase::Live => self.settle(index),
+                Phase::Joining => self.join(index),
+                Phase::Closing | Phase::Vacant => {}
+            }
+        }
+        self.ctx.dirty.clear();
+    }
+
+    fn settle(&mut self, index: u32) {
+        let slot = self.ctx.slab.at(index);
+        if !slot.holds() && !slot.abort && !slot.parked.is_empty() {
+            unpark(&mut self.ctx, &self.endpoints.served, index);
+        }
+        if self.is_over(index) {
+            return self.abort(index);
+        }
+        let slot = self.ctx.slab.at(index);
+        let token = token_of(index, slot);
+        self.settle_receive(index);
+        let waits = self.ctx.served.waits.wrapping_add(1);
+        let slot = self.ctx.slab.at(index);
+        if !slot.sending && !slot.send_ended {
+            #[cfg(feature = "tls")]
+            let batch = match slot.is_secure() {
+                true => self.ctx.cover(index),
+                false => slot.conn.transmit(),
+            };
+            #[cfg(not(feature = "tls"))]
+            let batch = slot.conn.transmit();
+            let slot = self.ctx.slab.at(index);
+            if let Some(batch) = batch {
+                slot.sending = true;
+                slot.sent_in = waits;
+                self.kernel.send(slot.socket, token, batch);
+            } else if slot.conn.disposition() == Disposition::Finish {
+                slot.send_ended = true;
+                self.kernel.shutdown_send(slot.socket);
+            }
+        }
+        self.publish_mailed(index);
+        self.schedule(index);
+    }
+
+    /// Sees to it that what is wanted of the peer is armed: a receive, or while the application has
+    /// paused a poll, so that a peer that is gone is not kept for ever.
+    fn settle_receive(&mut self, index: u32) {
+        let slot = self.ctx.slab.at(index);
+        let token = token_of(index, slot);
+        let reads = !slot.holds();
+        if slot.receiving {
+            let fits = match slot.how {
+                How::Watch => !reads,
+                _ => reads && !self.must_move(index),
+            };
+            let slot = self.ctx.slab.at(index);
+            if !slot.cancelling && !fits {
+                slot.cancelling = true;
+                self.kernel.cancel_receive(token);
+            }
+        } else if reads {
+            if !slot.end_of_stream {
+                self.arm_receive(index);
+            }
+        } else if slot.end_of_stream || slot.end_seen {
+            slot.conn.peer_hung_up(self.ctx.served.now);
+        } else {
+            slot.how = How::Watch;
+            slot.receiving = true;
+            self.kernel.watch(slot.socket, token);
+        }
+    }
+
+    /// Whether nothing is left to do but to give the socket back.
+    fn is_over(&mut self, index: u32) -> bool {
+        let slot = self.ctx.slab.at(index);
+        if slot.abort {
+            return true;
+        }
+        if slot.conn.disposition() != Disposition::Abort {
+            return false;
+        }
+        let timed_out = matches!(slot.conn.failure(), Some(Failure::TimedOut(_)));
+        let owes = slot.owes() && !slot.send_ended;
+        if timed_out || !slot.end_of_stream || !owes {
+            return true;
+        }
+        // The peer has ended its direction but may still read: TLS has its last words, within the
+        // close timeout.
+        if !slot.lingering {
+            slot.lingering = true;
+            let until =
+                self.ctx.now + u64::from(self.ctx.limits.of(slot.endpoint).close_timeout_ms);
+            if let Some((node, _)) = slot.timer.take() {
+                self.ctx.wheel.remove(node);
+            }
+            slot.timer = Some((self.ctx.wheel.insert(until, key::of_slot(index)), until));
+        }
+        false
+    }
+
+    /// Sees to it that the connection is looked at by its deadline. A deadline that has moved
+    /// later leaves its node: that fires early and is placed anew.
+    fn schedule(&mut self, index: u32) {
+        let slot = self.ctx.slab.at(index);
+        if slot.lingering {
+            return;
+        }
+        let Some(deadline) = slot.conn.deadline(self.ctx.limits.of(slot.endpoint)) else {
+            return;
+        };
+        // In the past it is when its input waits for its turn: not before the next one.
+        let deadline = self.ctx.served.on_the_clock(deadline).max(self.ctx.now + 1);
+        match slot.timer {
+            Some((_, at)) if at <= deadline => return,
+            Some((node, _)) => self.ctx.wheel.remove(node),
+            None => {}
+        }
+        slot.timer = Some((self.ctx.wheel.insert(deadline, key::of_slot(index)), deadline));
+    }
+
+    /// Whether the peer may have said something that we have not taken: what it is judged by must
+    /// be read first.
+    fn is_unheard(&mut self, index: u32) -> bool {
+        let slot = self.ctx.slab.at(index);
+        if slot.holds() || slot.end_of_stream {
+            return false;
+        }
+        // A handshake, or a large message, that waits for its turn; no buffer is free.
+        let token = token_of(index, slot);
+        slot.has_backlog() || !slot.receiving || self.kernel.is_starved(token)
+    }
+
+    /// A connection's node on the wheel has fired.
+    pub(crate) fn expired(&mut self, index: u32) {
+        let now = self.ctx.served.now;
+        let slot = self.ctx.slab.at(index);
+        slot.timer = None;
+        if slot.phase != Phase::Live {
+            return;
+        }
+        self.ctx.mark_dirty(index);
+        let slot = self.ctx.slab.at(index);
+        if slot.lingering {
+            slot.abort = true;
+            return;
+        }
+        let limits = self.ctx.limits.of(slot.endpoint);
+        let due = slot.conn.deadline(limits).is_some_and(|deadline| deadline <= now);
+        if !due || self.is_unheard(index) {
+            return;
+        }
+        with_env(&mut self.ctx, index, |conn, env| conn.expired(env));
+        let slot = self.ctx.slab.at(index);
+        // What a server says to a request that is late cannot be said before TLS is spoken.
+        if slot.conn.disposition() == Disposition::Finish && slot.is_unestablished() {
+            slot.abort = true;
+        }
+    }
+
+    /// Teardown, step 1: the application hears of it, the connection's memory goes back, and what
+    /// is in flight is made to end.
+    pub(crate) fn abort(&mut self, index: u32) {
+        let slot = self.ctx.slab.at(index);
+        slot.phase = Phase::Joining;
+        if let Some((node, _)) = slot.timer.take() {
+            self.ctx.wheel.remove(node);
+        }
+        let refused = matches!(slot.conn.failure(), Some(Failure::Handshake(_)));
+        match slot.conn.failure() {
+            Some(Failure::Violation(_)) => self.ctx.counters.violations.add(1),
+            Some(Failure::TimedOut(_)) => self.ctx.counters.timeouts.add(1),
+            _ => {}
+        }
+        if refused {
+            self.ctx.counters.refused.add(1);
+        }
+        let announced = slot.announced;
+        let conn = handle_of(&mut self.ctx, index);
+        self.ctx.end_line(conn);
+        if announced {
+            let retry_ms = self.report_close(index);
+            self.dial_ended(index, retry_ms);
+        } else {
+            self.dial_refused(index);
+        }
+        let slot = self.ctx.slab.at(index);
+        self.ctx.pool.put(std::mem::take(&mut slot.parked));
+        self.landings.revoke(slot);
+        slot.conn.release(&mut self.ctx.pool);
+        #[cfg(feature = "tls")]
+        self.ctx.drop_tls(index);
+        let slot = self.ctx.slab.at(index);
+        let token = token_of(index, slot);
+        if slot.receiving && !slot.cancelling {
+            slot.cancelling = true;
+            self.kernel.cancel_receive(token);
+        }
+        if slot.sending {
+            // A send to a peer that does not read ends only with its socket.
+            self.kernel.shutdown(slot.socket);
+        }
+        self.join(index);
+    }
+
+    /// In how many milliseconds the connection is to be made again; 0: not.
+    fn report_close(&mut self, index: u32) -> u32 {
+        let retry_ms = self.retry_after(index);
+        let conn = handle_of(&mut self.ctx, index);
+        let slot = self.ctx.slab.at(index);
+        let info = slot.conn.close_info();
+        let reason = info.reason.to_owned();
+        let mut closed = Closed {
+            info: CloseInfo { reason: &reason, code: info.code, sent: info.sent },
+            errno: slot.errno,
+            cause: slot.cause(),
+            unsent: slot.conn.unsent(),
+            unread: slot.conn.unread() + slot.parked.len() as u64,
+            dropped: slot.mail_dropped,
+            retry_ms,
+        };
+        let endpoint = slot.endpoint;
+        self.endpoints.handler(endpoint).on_close(&mut self.ctx, conn, &mut closed);
+        closed.retry_ms
+    }
+
+    /// Teardown, step 2: closing a socket with an operation in flight would race with it, so wait
+    /// until both are down, then close.
+    pub(crate) fn join(&mut self, index: u32) {
+        let slot = self.ctx.slab.at(index);
+        if slot.receiving || slot.sending {
+            return;
+        }
+        slot.phase = Phase::Closing;
+        let token = token_of(index, slot);
+        self.kernel.close(slot.socket, token);
+    }
+
+    /// Teardown, step 3: the socket is gone, the slot may have another tenant.
+    pub(crate) fn closed(&mut self, token: Token) {
+        if self.ctx.slab.by_token(token).is_none_or(|slot| slot.phase != Phase::Closing) {
+            return;
+        }
+        self.ctx.slab.vacate(token.slot);
+        self.ctx.counters.connections.sub(1);
+        self.arm_listeners();
+    }
+}
+
+/// The name of a slot's tenant in completions.
+pub(crate) fn token_of(index: u32, slot: &Slot) -> Token {
+    Token { slot: index, generation: slot.generation }
+}

@@ -1,0 +1,169 @@
+//! What the transport brings and takes, and what becomes of a connection when it fails.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
+
+use crate::buffer::Batch;
+use crate::conn::Disposition;
+use crate::reactor::Reactor;
+use crate::reactor::core::slab::{EndsBy, Phase};
+use crate::reactor::deliver::deliver::{deliver, handle_of, park, with_env};
+use crate::reactor::deliver::shared::Delivery;
+use crate::reactor::io::receive_mode::How;
+use crate::ring::{Errno, Kernel, Lease, Token};
+
+impl<K: Kernel> Reactor<K> {
+    pub(crate) fn received(
+        &mut self,
+        token: Token,
+        result: Result<Option<Lease>, Errno>,
+        more: bool,
+    ) {
+        let Some(slot) = self.ctx.slab.by_token(token) else {
+            // Stale: the slot has another tenant, whose bytes these are not.
+            if let Ok(Some(lease)) = result {
+                self.kernel.release(lease);
+            }
+            return;
+        };
+        if !more {
+            slot.receiving = false;
+            slot.cancelling = false;
+            self.ctx.mark_dirty(token.slot);
+        }
+        let slot = self.ctx.slab.at(token.slot);
+        match result {
+            Ok(Some(lease)) if slot.phase == Phase::Live => {
+                let how = slot.how;
+                self.feed(token.slot, lease);
+                if how == How::Head {
+                    self.note_head(token.slot);
+                } else if self.must_move(token.slot) {
+                    self.ctx.mark_dirty(token.slot);
+                }
+            }
+            Ok(Some(lease)) => self.kernel.release(lease),
+            Ok(None) => self.receive_ended(token.slot, Ok(())),
+            Err(errno) => self.receive_ended(token.slot, Err(errno)),
+        }
+    }
+
+    /// A receive has brought no more bytes: the end of the stream, a cancel or an error.
+    pub(crate) fn receive_ended(&mut self, index: u32, result: Result<(), Errno>) {
+        let slot = self.ctx.slab.at(index);
+        match result {
+            Err(Errno::CANCELED) => return,
+            // The closing handshake is complete: how the peer then drops TCP is its affair.
+            Err(_) if slot.is_closed() => slot.abort = true,
+            Err(errno) => self.transport_failed(index, EndsBy::Receiving, errno),
+            Ok(()) => {}
+        }
+        let now = self.ctx.served.now;
+        let slot = self.ctx.slab.at(index);
+        slot.end_of_stream = true;
+        if slot.phase != Phase::Live {
+            return;
+        }
+        if !slot.has_backlog() {
+            slot.conn.end_of_stream(now);
+        }
+    }
+
+    /// The poll of a connection that is not read has ended.
+    pub(crate) fn hung_up(&mut self, token: Token, result: Result<(), Errno>) {
+        let Some(slot) = self.ctx.slab.by_token(token) else { return };
+        slot.receiving = false;
+        slot.cancelling = false;
+        if slot.phase == Phase::Live && result != Err(Errno::CANCELED) {
+            slot.end_seen = true;
+            if let Err(errno) = result {
+                self.transport_failed(token.slot, EndsBy::Receiving, errno);
+            }
+        }
+        self.ctx.mark_dirty(token.slot);
+    }
+
+    /// The transport has failed: nothing can be sent any more. What the kernel still holds of the
+    /// peer's words is read to its end, since the peer's Close may be in it (RFC 6455 §7.1.5).
+    fn transport_failed(&mut self, index: u32, while_it: EndsBy, errno: Errno) {
+        let slot = self.ctx.slab.at(index);
+        if slot.ends_by == EndsBy::Itself {
+            slot.ends_by = while_it;
+            slot.errno = errno.raw_os_error();
+        }
+        slot.send_ended = true;
+        slot.conn.cannot_send(self.ctx.served.now, &mut self.ctx.pool);
+        self.ctx.mark_dirty(index);
+    }
+
+    /// Lends a filled buffer to its connection for as long as its callbacks run.
+    fn feed(&mut self, index: u32, mut lease: Lease) {
+        #[cfg(feature = "tls")]
+        if self.ctx.slab.at(index).is_secure() {
+            return self.feed_tls(index, lease);
+        }
+        let buffer = lease.id();
+        let bytes = self.kernel.bytes(&mut lease);
+        let slot = self.ctx.slab.at(index);
+        if slot.holds() || !slot.parked.is_empty() {
+            park(&mut self.ctx, index, bytes);
+            return self.kernel.release(lease);
+        }
+        let start = bytes.as_ptr() as usize;
+        let memory = start..start + bytes.len();
+        self.ctx.delivery = Some(Delivery::new(buffer, memory));
+        deliver(&mut self.ctx, &self.endpoints.served, index, bytes);
+        let delivery = self.ctx.delivery.take();
+        if delivery.is_some_and(|delivery| delivery.is_kept()) {
+            self.kernel.forget(lease);
+        } else {
+            self.kernel.release(lease);
+        }
+    }
+
+    pub(crate) fn sent(&mut self, token: Token, batch: Batch, result: Result<usize, Errno>) {
+        let waits = self.ctx.served.waits;
+        let (live, had_to_wait) = match self.ctx.slab.by_token(token) {
+            Some(slot) => {
+                slot.sending = false;
+                (slot.phase == Phase::Live, slot.sent_in != waits)
+            }
+            None => (false, false),
+        };
+        if !live {
+            batch.recycle(&mut self.ctx.pool);
+            if self.ctx.slab.by_token(token).is_some() {
+                self.ctx.mark_dirty(token.slot);
+            }
+            return;
+        }
+        // A stream socket takes at least one byte or fails: 0 would be tried for ever.
+        let result = result.and_then(|n| if n == 0 { Err(Errno::PIPE) } else { Ok(n) });
+        let taken = result.unwrap_or(0);
+        self.ctx.counters.bytes_out.add(taken as u64);
+        #[cfg(feature = "tls")]
+        let (batch, taken) = match self.ctx.slab.at(token.slot).is_secure() {
+            false => (batch, taken),
+            true => match self.ctx.uncover(token.slot, batch, taken) {
+                Some(sent) => sent,
+                None => return,
+            },
+        };
+        let drained =
+            with_env(&mut self.ctx, token.slot, |conn, env| conn.transmitted(batch, taken, env));
+        if let Err(errno) = result {
+            self.transport_failed(token.slot, EndsBy::Sending, errno);
+        } else if had_to_wait {
+            self.ctx.slab.at(token.slot).conn.room_made(self.ctx.served.now);
+        }
+        let slot = self.ctx.slab.at(token.slot);
+        if slot.abort || slot.conn.buffered() > 0 || slot.conn.disposition() != Disposition::Open {
+            self.ctx.mark_dirty(token.slot);
+        }
+        self.publish_mailed(token.slot);
+        let slot = self.ctx.slab.at(token.slot);
+        if drained && slot.announced && !slot.abort && !slot.send_ended {
+            let endpoint = slot.endpoint;
+            let conn = handle_of(&mut self.ctx, token.slot);
+            self.endpoints.handler(endpoint).on_drain(&mut self.ctx, conn);
+        }
+    }
+}
