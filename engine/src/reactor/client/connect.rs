@@ -267,8 +267,8 @@ impl Context {
     /// Gives a connect up. `on_refused` follows, when this callback has returned.
     ///
     /// # Errors
-    /// As [`Handle::cancel_connect`](crate::reactor::Handle::cancel_connect); and [`CallError::Gone`] for
-    /// what is over, if it was this reactor's.
+    /// As [`Handle::cancel_connect`](crate::reactor::Handle::cancel_connect); and
+    /// [`CallError::Gone`] for what is over, if it was this reactor's.
     pub fn cancel_connect(&mut self, dial: DialId) -> Result<(), CallError> {
         if dial.reactor() != self.index {
             return self.handle.cancel_connect(dial);
