@@ -3,8 +3,8 @@
 use crate::conn::Limits;
 use crate::engine::Error;
 use crate::proto::Origins;
+pub use crate::reactor::Target;
 pub use crate::reactor::log::{Level, Log};
-pub use crate::reactor::target::Target;
 use crate::reactor::{Context, Handler};
 use crate::tls;
 use std::net::IpAddr;

@@ -14,27 +14,28 @@ mod io;
 
 pub use self::core::counters::Stats;
 pub use self::core::log;
+pub use self::core::mail::Found;
 pub use self::core::name::{CallError, Conn, DialId, Timer};
 pub use api::closed::{Cause, Closed};
-pub use api::context::Context;
-pub use api::handle::Handle;
-pub use api::handler::{Handler, Message, Upgrade};
+pub use api::handler::{Context, Handle, Handler, Target};
 pub use api::setup::{Served, Setup};
-pub use client::dials::{Busy, Found, Resolve};
-pub use client::target::{self, ConnectError, NotConnected, Target, TargetError};
+pub use api::upgrade::{Message, Upgrade};
+pub use client::dials::{Busy, Resolve};
+pub use client::refusal::{ConnectError, NotConnected, TargetError};
 #[cfg(feature = "sim")]
 pub(crate) use io::receive_mode::Sizes;
 
-use self::core::endpoints::{ByEndpoint, Endpoints};
+use self::core::endpoints::ByEndpoint;
+use self::core::lines::Lines;
 use self::core::slab::Slab;
+use self::core::timers::Timers;
 use self::core::wheel::{NodeId, Wheel};
 use self::core::{key, served};
 use crate::buffer::Pool;
 use crate::conn::{Cork, Tools};
 use crate::ring::{Completion, Kernel, KernelError};
-use api::mailbox::Mail;
-use api::timers::Timers;
-use api::turns::Lines;
+use api::endpoints::Endpoints;
+use api::handler::Mail;
 use client::dials::Dials;
 use deliver::shared::Lent;
 #[cfg(feature = "tls")]
@@ -190,7 +191,9 @@ impl<K: Kernel> Reactor<K> {
             self.give_up(Some(error.errno));
             return Err(error);
         }
-        self.ctx.waited(self.kernel.now(), timeout);
+        let now = self.kernel.now();
+        self.ctx.served.waited(self.ctx.now, now, timeout);
+        self.ctx.now = now;
         self.ctx.counters.turns.add(1);
         self.ctx.counters.buffers_exhausted.set(self.kernel.buffers_exhausted());
         self.ctx.count_codec();

@@ -1,87 +1,12 @@
 //! What a callback may do: the reactor, without its kernel.
 
-use crate::buffer::{Outgoing, Pool};
-use crate::codec::Done;
-use crate::conn::{Cork, Env, Limits, Queued, Reading, SendError, SendFlags, Tools};
-use crate::proto::{Answer, CloseCode, Opcode, Origins};
-use crate::reactor::api::handle::Handle;
-use crate::reactor::api::mailbox::Mail;
-use crate::reactor::api::own::Own;
-use crate::reactor::api::timers::Timers;
-use crate::reactor::api::turns::Lines;
-use crate::reactor::client::dials::Dials;
-use crate::reactor::core::counters::Counters;
-use crate::reactor::core::endpoints::ByEndpoint;
-use crate::reactor::core::log::Logger;
+use crate::buffer::Outgoing;
+use crate::conn::{Env, Queued, Reading, SendError, SendFlags};
+use crate::proto::{Answer, CloseCode, Opcode};
+use crate::reactor::api::handler::{Context, Handle, Mail};
 use crate::reactor::core::name::{CallError, Conn};
-use crate::reactor::core::served::Served;
-use crate::reactor::core::slab::{EndsBy, Slab, Slot};
-use crate::reactor::core::wheel::Wheel;
-use crate::reactor::deliver::shared::{Delivery, Lending, Lent};
-use crate::ring::Buffers;
-use crate::tick::Tick;
+use crate::reactor::core::slab::{EndsBy, Slot};
 use std::net::SocketAddr;
-use std::sync::Arc;
-
-/// The reactor of the calling thread, lent to a callback.
-pub struct Context {
-    pub(crate) slab: Slab,
-    pub(crate) pool: Pool,
-    pub(crate) tools: Tools,
-    /// What of the codec is in the counters.
-    pub(crate) codec_counted: (Done, usize),
-    /// Slots whose state must be settled with the kernel before the turn ends. Each at most once.
-    pub(crate) dirty: Vec<u32>,
-    pub(crate) wheel: Wheel,
-    pub(crate) timers: Timers,
-    pub(crate) limits: ByEndpoint<Limits>,
-    pub(crate) origins: ByEndpoint<Origins>,
-    pub(crate) handle: Handle,
-    /// What this thread asks of us through a handle.
-    pub(crate) own: Arc<Own>,
-    /// Who waits for the end of somebody's message.
-    pub(crate) lines: Lines,
-    pub(crate) log: Logger,
-    pub(crate) counters: Arc<Counters>,
-    pub(crate) buffers: Arc<Buffers>,
-    pub(crate) delivery: Option<Delivery>,
-    /// See `landing::Sizes`.
-    pub(crate) echo_min: usize,
-    /// Messages sent back out of their buffers, since the start.
-    #[cfg(feature = "sim")]
-    pub(crate) echoed: u64,
-    /// The connection that a run of messages is being delivered of, or none.
-    pub(crate) delivering: Conn,
-    /// No more of that run: the connection was paused or aborted.
-    pub(crate) run_stopped: bool,
-    /// Its user word.
-    pub(crate) run_user: usize,
-    /// The same, or none: the one whose queue `cork` was lent from. `own` says whether it may still
-    /// be used.
-    pub(crate) corked: Conn,
-    pub(crate) cork: Cork,
-    /// Connections that are being made.
-    pub(crate) dials: Dials,
-    /// The server's answer, while its connection is being reported open.
-    pub(crate) answer: Option<(Conn, Answer<'static>)>,
-    /// The assembled message under delivery, if it is large.
-    pub(crate) lending: Option<Lending>,
-    pub(crate) lent: Lent,
-    /// Other reactors that have mail from us and must be woken when the turn ends.
-    pub(crate) to_wake: Vec<u32>,
-    pub(crate) now: Tick,
-    pub(crate) served: Served,
-    /// The engine is stopping: upgrades are refused.
-    pub(crate) draining: bool,
-    pub(crate) index: u32,
-    pub(crate) user: usize,
-}
-
-impl std::fmt::Debug for Context {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Context").field("index", &self.index).field("now", &self.now).finish()
-    }
-}
 
 impl Context {
     /// Queues one frame: Text (checked UTF-8), Binary, Continuation, Ping or Pong. Copies

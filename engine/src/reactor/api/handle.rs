@@ -3,13 +3,14 @@
 use crate::buffer::Outgoing;
 use crate::conn::{SendError, SendFlags};
 use crate::proto::{CloseCode, Opcode, utf8};
-use crate::reactor::api::context::Context;
-use crate::reactor::api::mailbox::{Mail, Mailbox, Sender};
-use crate::reactor::api::own::Own;
-use crate::reactor::client::target::{Target, TargetError};
-use crate::reactor::core::counters::{Counters, Stats};
+use crate::reactor::api::handler::{Context, Handle, Mail, Shared, Target};
+use crate::reactor::client::refusal::TargetError;
+use crate::reactor::core::counters::Stats;
 use crate::reactor::core::gauge::Gauges;
+use crate::reactor::core::mail::Sender;
+use crate::reactor::core::mailbox::Mailbox;
 use crate::reactor::core::name::{CallError, Conn, DialId};
+use crate::reactor::core::own::Own;
 use crate::ring::Waker;
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -32,33 +33,6 @@ thread_local! {
     /// The number of a thread that is no reactor's; 0 while it has none.
     static SENDER: Cell<Sender> = const { Cell::new(0) };
 }
-
-/// What all threads of an engine share.
-pub(crate) struct Shared {
-    pub(crate) mailboxes: Vec<Mailbox>,
-    pub(crate) owns: Vec<Arc<Own>>,
-    gauges: Vec<Gauges>,
-    pub(crate) wakers: Arc<[Waker]>,
-    pub(crate) counters: Vec<Arc<Counters>>,
-    /// 0 while running, else see `GRACE_BITS`.
-    stop: AtomicU64,
-    /// Which reactor gets the next connection.
-    next: AtomicU32,
-    /// The number of the latest connect.
-    dials: AtomicU64,
-}
-
-/// The engine as other threads see it. Calls are queued to the reactor that owns the connection;
-/// order is kept per calling thread. Never blocks for long; wakes the reactor once per batch.
-///
-/// Inside a callback, a call on a connection of the same reactor is carried out before the next one
-/// that is made through [`Context`] on a connection, and at the latest when the callbacks of the
-/// turn have returned: so these too keep their order.
-///
-/// What is sent to a connection that is in the middle of a message (`SendFlags::more`) of another
-/// thread, or of callbacks, waits until that has ended, and counts against its `send_queue_max`.
-#[derive(Clone)]
-pub struct Handle(pub(crate) Arc<Shared>);
 
 impl Handle {
     /// For `wakers.len()` reactors, none of which takes mail yet.

@@ -1,14 +1,44 @@
-//! What an application implements. Calls run on the reactor's thread; several reactors call the
-//! same handler at once. They must not block. No call re-enters another.
+//! The types that name each other, as a service and its engine do: a handler is lent a context, in
+//! a context one can connect to a target, a target has a handler; and jobs, which are lent a
+//! context too, travel by mail, through a handle that a context has. They stand in one file, so
+//! that no other files have to name each other: what they can do lies in files above this one.
 
-use crate::proto::Opcode;
-use crate::proto::handshake::{InvalidHeader, Refusal, Request, Response};
+use crate::buffer::Pool;
+use crate::codec::Done;
+use crate::conn::{Cork, Limits, Tools};
+use crate::proto::handshake::Refusal;
+use crate::proto::url::Host;
+use crate::proto::{Answer, Ask, Origins, Proxy, Url};
 use crate::reactor::api::closed::Closed;
-use crate::reactor::api::context::Context;
-use crate::reactor::client::target::NotConnected;
+use crate::reactor::api::upgrade::{Message, Upgrade};
+use crate::reactor::client::dials::Dials;
+use crate::reactor::client::refusal::NotConnected;
+use crate::reactor::core::counters::Counters;
+use crate::reactor::core::endpoints::ByEndpoint;
+use crate::reactor::core::gauge::Gauges;
+use crate::reactor::core::lines::Lines;
+use crate::reactor::core::log::Logger;
+use crate::reactor::core::mail;
+use crate::reactor::core::mailbox::Mailbox;
 use crate::reactor::core::name::Conn;
+use crate::reactor::core::own::Own;
+use crate::reactor::core::served::Served;
+use crate::reactor::core::slab::Slab;
+use crate::reactor::core::timers::Timers;
+use crate::reactor::core::wheel::Wheel;
 use crate::reactor::deliver::deliver::Messages;
-use std::net::SocketAddr;
+use crate::reactor::deliver::shared::{Delivery, Lending, Lent};
+use crate::ring::{Buffers, Waker};
+use crate::tick::Tick;
+use crate::tls;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64};
+
+/// What a reactor's thread, or the callback of a timer, is to do.
+pub(crate) type Job = Box<dyn FnOnce(&mut Context) + Send>;
+
+/// What other threads ask a reactor for.
+pub(crate) type Mail = mail::Mail<Job, Target>;
 
 /// The callbacks of an endpoint. `on_open` and `on_close` pair exactly once per connection that
 /// was accepted; nothing comes before the one or after the other, except `on_upgrade`.
@@ -55,73 +85,117 @@ pub trait Handler: Send + Sync + 'static {
     fn on_close(&self, _ctx: &mut Context, _conn: Conn, _closed: &mut Closed<'_>) {}
 }
 
-/// An upgrade in progress, lent to `on_upgrade`.
-#[derive(Debug)]
-pub struct Upgrade<'a> {
-    pub(crate) request: &'a Request<'a>,
-    pub(crate) response: &'a mut Response,
-    pub(crate) peer: Option<SocketAddr>,
-    pub(crate) secure: Option<Secure>,
-    pub(crate) user: &'a mut usize,
+/// The reactor of the calling thread, lent to a callback.
+pub struct Context {
+    pub(crate) slab: Slab,
+    pub(crate) pool: Pool,
+    pub(crate) tools: Tools,
+    /// What of the codec is in the counters.
+    pub(crate) codec_counted: (Done, usize),
+    /// Slots whose state must be settled with the kernel before the turn ends. Each at most once.
+    pub(crate) dirty: Vec<u32>,
+    pub(crate) wheel: Wheel,
+    pub(crate) timers: Timers<Job>,
+    pub(crate) limits: ByEndpoint<Limits>,
+    pub(crate) origins: ByEndpoint<Origins>,
+    pub(crate) handle: Handle,
+    /// What this thread asks of us through a handle.
+    pub(crate) own: Arc<Own<Mail>>,
+    /// Who waits for the end of somebody's message.
+    pub(crate) lines: Lines<Mail>,
+    pub(crate) log: Logger,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) buffers: Arc<Buffers>,
+    pub(crate) delivery: Option<Delivery>,
+    /// See `landing::Sizes`.
+    pub(crate) echo_min: usize,
+    /// Messages sent back out of their buffers, since the start.
+    #[cfg(feature = "sim")]
+    pub(crate) echoed: u64,
+    /// The connection that a run of messages is being delivered of, or none.
+    pub(crate) delivering: Conn,
+    /// No more of that run: the connection was paused or aborted.
+    pub(crate) run_stopped: bool,
+    /// Its user word.
+    pub(crate) run_user: usize,
+    /// The same, or none: the one whose queue `cork` was lent from. `own` says whether it may still
+    /// be used.
+    pub(crate) corked: Conn,
+    pub(crate) cork: Cork,
+    /// Connections that are being made.
+    pub(crate) dials: Dials<Target>,
+    /// The server's answer, while its connection is being reported open.
+    pub(crate) answer: Option<(Conn, Answer<'static>)>,
+    /// The assembled message under delivery, if it is large.
+    pub(crate) lending: Option<Lending>,
+    pub(crate) lent: Lent,
+    /// Other reactors that have mail from us and must be woken when the turn ends.
+    pub(crate) to_wake: Vec<u32>,
+    pub(crate) now: Tick,
+    pub(crate) served: Served,
+    /// The engine is stopping: upgrades are refused.
+    pub(crate) draining: bool,
+    pub(crate) index: u32,
+    pub(crate) user: usize,
 }
 
-/// What TLS knows of a peer.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Secure {
-    pub(crate) server_name: Option<Box<str>>,
-    pub(crate) certificate: Option<Box<[u8]>>,
-}
-
-impl<'a> Upgrade<'a> {
-    /// The request.
-    pub fn request(&self) -> &Request<'a> {
-        self.request
-    }
-    /// The peer's address; `None` on a Unix socket.
-    pub fn peer(&self) -> Option<SocketAddr> {
-        self.peer
-    }
-    /// Whether the connection is encrypted.
-    pub fn is_secure(&self) -> bool {
-        self.secure.is_some()
-    }
-    /// The name that the client has asked for in TLS (SNI), in lower case.
-    pub fn server_name(&self) -> Option<&str> {
-        self.secure.as_ref()?.server_name.as_deref()
-    }
-    /// The certificate that the client has shown, in DER. It was verified.
-    pub fn peer_certificate(&self) -> Option<&[u8]> {
-        self.secure.as_ref()?.certificate.as_deref()
-    }
-    /// Chooses one of the offered subprotocols. Without this call none is chosen.
-    pub fn set_protocol(&mut self, name: &str) -> Result<(), InvalidHeader> {
-        self.response.set_protocol(self.request, name)
-    }
-    /// Adds a header to the answer.
-    pub fn add_header(&mut self, name: &str, value: &[u8]) -> Result<(), InvalidHeader> {
-        self.response.add_header(name, value)
-    }
-    /// The connection's user word, as [`Context::user`] will give it back.
-    pub fn set_user(&mut self, user: usize) {
-        *self.user = user;
-    }
-    /// The user word so far: the endpoint's.
-    pub fn user(&self) -> usize {
-        *self.user
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context").field("index", &self.index).field("now", &self.now).finish()
     }
 }
 
-/// A received message, lent to `on_message`.
-#[derive(Debug)]
-pub struct Message<'a> {
-    /// Text (checked UTF-8) or Binary.
-    pub opcode: Opcode,
-    /// The payload.
-    pub payload: &'a [u8],
-    /// Starts a message: always, unless `Limits::stream`.
-    pub first: bool,
-    /// Ends a message: always, unless `Limits::stream`.
-    pub last: bool,
-    /// The connection's user word, as it was when the message came.
+/// A server to connect to.
+#[derive(Clone)]
+pub struct Target {
+    pub(crate) url: Url,
+    pub(crate) ask: Arc<Ask>,
+    pub(crate) proxy: Option<Proxy>,
+    /// Whose certificate the server must show, if another's than that of the URL's host.
+    pub(crate) tls_name: Option<Host>,
+    /// How to speak TLS with a `wss://` server; `None`: trusting whom the system trusts.
+    pub tls: Option<tls::Client>,
+    /// Who is called.
+    pub handler: Arc<dyn Handler>,
+    /// The limits of the connection.
+    pub limits: Limits,
+    /// The user word that it starts with.
     pub user: usize,
+    /// The reactor that it belongs to; `None`: the calling one in a callback, else each in turn.
+    pub reactor: Option<u32>,
+    /// For the name, TCP, the proxy and TLS together. Default 10,000 ms.
+    pub connect_timeout_ms: u32,
+    /// How long to wait before connecting again, doubled with each failure and varied at random
+    /// between half of it and all. 0, the default: never. Not after the application itself has
+    /// closed or aborted the connection.
+    pub retry_min_ms: u32,
+    /// What that grows to. 0: 30,000 ms, or `retry_min_ms` if that is more.
+    pub retry_max_ms: u32,
 }
+
+/// What all threads of an engine share.
+pub(crate) struct Shared {
+    pub(crate) mailboxes: Vec<Mailbox<Mail>>,
+    pub(crate) owns: Vec<Arc<Own<Mail>>>,
+    pub(crate) gauges: Vec<Gauges>,
+    pub(crate) wakers: Arc<[Waker]>,
+    pub(crate) counters: Vec<Arc<Counters>>,
+    /// 0 while running, else see `GRACE_BITS`.
+    pub(crate) stop: AtomicU64,
+    /// Which reactor gets the next connection.
+    pub(crate) next: AtomicU32,
+    /// The number of the latest connect.
+    pub(crate) dials: AtomicU64,
+}
+
+/// The engine as other threads see it. Calls are queued to the reactor that owns the connection;
+/// order is kept per calling thread. Never blocks for long; wakes the reactor once per batch.
+///
+/// Inside a callback, a call on a connection of the same reactor is carried out before the next one
+/// that is made through [`Context`] on a connection, and at the latest when the callbacks of the
+/// turn have returned: so these too keep their order.
+///
+/// What is sent to a connection that is in the middle of a message (`SendFlags::more`) of another
+/// thread, or of callbacks, waits until that has ended, and counts against its `send_queue_max`.
+#[derive(Clone)]
+pub struct Handle(pub(crate) Arc<Shared>);

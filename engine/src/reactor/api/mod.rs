@@ -3,10 +3,10 @@
 
 pub(crate) mod closed;
 pub(crate) mod context;
+pub(crate) mod endpoints;
 pub(crate) mod handle;
 pub(crate) mod handler;
-pub(crate) mod mailbox;
-pub(crate) mod own;
 pub(crate) mod setup;
 pub(crate) mod timers;
 pub(crate) mod turns;
+pub(crate) mod upgrade;

@@ -7,86 +7,31 @@
 
 use crate::conn::{Queued, SendError};
 use crate::proto::{CloseCode, Opcode};
-use crate::reactor::api::context::Context;
-use crate::reactor::api::mailbox::{Mail, Sender};
+use crate::reactor::api::handler::{Context, Mail};
+use crate::reactor::core::lines::Line;
+use crate::reactor::core::mail::Sender;
 use crate::reactor::core::name::{CallError, Conn};
 use crate::ring::Token;
-use std::collections::{HashMap, VecDeque};
-
-/// What waits of one sender, numbered in the order of arrival. Never nothing.
-struct Waiter {
-    sender: Sender,
-    mails: VecDeque<(u64, Mail)>,
-}
-
-/// Who is in the middle of a message on one connection, and who waits.
-struct Line {
-    speaker: Sender,
-    waiting: Vec<Waiter>,
-    arrivals: u64,
-    /// What it counts against the limit of the queue.
-    bytes: usize,
-}
-
-impl Line {
-    fn new(speaker: Sender) -> Self {
-        Self { speaker, waiting: Vec::new(), arrivals: 0, bytes: 0 }
-    }
-
-    fn waits(&self, sender: Sender) -> bool {
-        self.waiting.iter().any(|waiter| waiter.sender == sender)
-    }
-
-    fn push(&mut self, sender: Sender, mail: Mail) {
-        self.bytes += mail.weight();
-        let arrival = (self.arrivals, mail);
-        self.arrivals += 1;
-        match self.waiting.iter_mut().find(|waiter| waiter.sender == sender) {
-            Some(waiter) => waiter.mails.push_back(arrival),
-            None => self.waiting.push(Waiter { sender, mails: VecDeque::from([arrival]) }),
-        }
-    }
-
-    /// What came first: of one sender, or of all.
-    fn pop(&mut self, of: Option<Sender>) -> Option<(Sender, Mail)> {
-        let arrival = |waiter: &Waiter| waiter.mails.front().map(|(arrival, _)| *arrival);
-        let mut waiting = self.waiting.iter().enumerate();
-        let (at, _) = match of {
-            Some(sender) => waiting.find(|(_, waiter)| waiter.sender == sender)?,
-            None => waiting.min_by_key(|(_, waiter)| arrival(waiter))?,
-        };
-        let Waiter { sender, mails } = self.waiting.get_mut(at)?;
-        let (sender, (_, mail)) = (*sender, mails.pop_front()?);
-        if mails.is_empty() {
-            self.waiting.swap_remove(at);
-        }
-        self.bytes -= mail.weight();
-        Some((sender, mail))
-    }
-
-    fn len(&self) -> usize {
-        self.waiting.iter().map(|waiter| waiter.mails.len()).sum()
-    }
-}
-
-/// The lines of a reactor: of connections in the middle of a message that mail has begun, or that
-/// mail waits for.
-#[derive(Default)]
-pub(crate) struct Lines(HashMap<Conn, Line>);
-
-impl Lines {
-    #[inline(always)]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// What waits for a connection.
-    pub(crate) fn bytes(&self, conn: Conn) -> usize {
-        if self.is_empty() { 0 } else { self.0.get(&conn).map_or(0, |line| line.bytes) }
-    }
-}
+use std::collections::VecDeque;
 
 impl Context {
+    /// Carries out what this thread has asked for before.
+    #[inline]
+    pub(crate) fn heed_own_mail(&mut self) {
+        if self.own.mail.has_some() {
+            self.read_own_mail();
+        }
+    }
+
+    #[cold]
+    fn read_own_mail(&mut self) {
+        let mut mails = VecDeque::new();
+        self.own.mail.take(&mut mails);
+        for mail in mails {
+            self.deliver_mail(mail);
+        }
+    }
+
     /// Carries out what another thread asked for, or this one through the engine's handle.
     pub(crate) fn deliver_mail(&mut self, mail: Mail) {
         let (conn, done) = match mail {

@@ -5,12 +5,14 @@
 use crate::conn::{Connection, Env};
 use crate::proto::Origins;
 use crate::reactor::Reactor;
-use crate::reactor::api::context::Context;
-use crate::reactor::api::mailbox::Mail;
+use crate::reactor::api::handler::Context;
+use crate::reactor::api::handler::Mail;
+use crate::reactor::api::handler::Target;
 use crate::reactor::api::setup::Served;
-use crate::reactor::client::dials::{Dial, Found, NO_DIAL, Stage};
-use crate::reactor::client::target::{ConnectError, Target, TargetError};
+use crate::reactor::client::dials::{Dial, NO_DIAL, Stage};
+use crate::reactor::client::refusal::{ConnectError, TargetError};
 use crate::reactor::core::key;
+use crate::reactor::core::mail::Found;
 use crate::reactor::core::name::{CallError, DialId};
 use crate::reactor::deliver::deliver::with_env;
 use crate::reactor::io::accept::NO_SLOT;

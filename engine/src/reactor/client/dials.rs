@@ -1,6 +1,7 @@
 //! The connections that are being made, and the attempts at each.
 
-use crate::reactor::client::target::Target;
+use crate::reactor::core::arena::Arena;
+use crate::reactor::core::mail::Found;
 use crate::reactor::core::name::DialId;
 use crate::reactor::core::wheel::NodeId;
 use crate::ring::{Errno, Token};
@@ -11,9 +12,6 @@ use std::sync::Arc;
 
 /// Names no dial.
 pub(crate) const NO_DIAL: u32 = u32::MAX;
-
-/// What a resolver found: addresses, or why there are none.
-pub type Found = Result<Vec<SocketAddr>, Arc<str>>;
 
 /// Looks names up, on threads of its own.
 pub trait Resolve: Send + Sync {
@@ -54,10 +52,10 @@ pub(crate) enum Stage {
     Up(u32),
 }
 
-/// A target that is being connected to, or is connected.
-pub(crate) struct Dial {
+/// A target, a `T`, that is being connected to, or is connected.
+pub(crate) struct Dial<T> {
     pub(crate) name: DialId,
-    pub(crate) target: Arc<Target>,
+    pub(crate) target: Arc<T>,
     pub(crate) endpoint: u32,
     pub(crate) stage: Stage,
     pub(crate) timer: Option<NodeId>,
@@ -71,49 +69,6 @@ pub(crate) struct Dial {
     pub(crate) cancelled: bool,
 }
 
-/// Entries by number and generation, used again.
-struct Table<T> {
-    entries: Vec<(u32, Option<T>)>,
-    vacant: Vec<u32>,
-}
-
-impl<T> Table<T> {
-    const fn new() -> Self {
-        Self { entries: Vec::new(), vacant: Vec::new() }
-    }
-
-    fn insert(&mut self, value: T) -> Token {
-        let slot = self.vacant.pop().unwrap_or_else(|| {
-            self.entries.push((1, None));
-            (self.entries.len() - 1) as u32
-        });
-        let (generation, entry) = &mut self.entries[slot as usize];
-        *entry = Some(value);
-        Token { slot, generation: *generation }
-    }
-
-    fn remove(&mut self, slot: u32) -> Option<T> {
-        let (generation, entry) = self.entries.get_mut(slot as usize)?;
-        let value = entry.take()?;
-        *generation = generation.wrapping_add(1).max(1);
-        self.vacant.push(slot);
-        Some(value)
-    }
-
-    fn name(&self, slot: u32) -> Token {
-        Token { slot, generation: self.entries[slot as usize].0 }
-    }
-
-    fn is_current(&self, name: Token) -> bool {
-        let entry = self.entries.get(name.slot as usize);
-        entry.is_some_and(|(generation, entry)| *generation == name.generation && entry.is_some())
-    }
-
-    fn len(&self) -> usize {
-        self.entries.len() - self.vacant.len()
-    }
-}
-
 /// An attempt at one address.
 struct Attempt {
     /// Whose; [`NO_DIAL`] when it is not wanted any more.
@@ -122,25 +77,25 @@ struct Attempt {
 }
 
 /// All dials of a reactor.
-pub(crate) struct Dials {
-    dials: Table<Dial>,
+pub(crate) struct Dials<T> {
+    dials: Arena<Dial<T>>,
     /// Where they are, by the names that the application knows.
     places: HashMap<DialId, u32>,
-    attempts: Table<Attempt>,
+    attempts: Arena<Attempt>,
     /// Asked for, and not begun.
-    pub(crate) wanted: VecDeque<(DialId, Arc<Target>)>,
+    pub(crate) wanted: VecDeque<(DialId, Arc<T>)>,
     /// Names that were looked up.
     pub(crate) found: Vec<(Token, Found)>,
     /// Given up, and not told yet.
     pub(crate) cancels: Vec<DialId>,
 }
 
-impl Dials {
+impl<T> Dials<T> {
     pub(crate) fn new() -> Self {
         Self {
-            dials: Table::new(),
+            dials: Arena::new(),
             places: HashMap::new(),
-            attempts: Table::new(),
+            attempts: Arena::new(),
             wanted: VecDeque::new(),
             found: Vec::new(),
             cancels: Vec::new(),
@@ -161,14 +116,14 @@ impl Dials {
         self.attempts.len()
     }
 
-    pub(crate) fn insert(&mut self, dial: Dial) -> u32 {
+    pub(crate) fn insert(&mut self, dial: Dial<T>) -> u32 {
         let name = dial.name;
         let index = self.dials.insert(dial).slot;
         self.places.insert(name, index);
         index
     }
 
-    pub(crate) fn remove(&mut self, index: u32) -> Option<Dial> {
+    pub(crate) fn remove(&mut self, index: u32) -> Option<Dial<T>> {
         let dial = self.dials.remove(index)?;
         self.places.remove(&dial.name);
         Some(dial)
@@ -180,8 +135,8 @@ impl Dials {
     }
 
     /// Panics when there is none.
-    pub(crate) fn at(&mut self, index: u32) -> &mut Dial {
-        self.dials.entries[index as usize].1.as_mut().expect("a dial of this number")
+    pub(crate) fn at(&mut self, index: u32) -> &mut Dial<T> {
+        self.dials.at(index).expect("a dial of this number")
     }
 
     /// The dial's name, for whoever answers later.
@@ -191,20 +146,13 @@ impl Dials {
 
     /// Whether that dial is still there and waits for its addresses.
     pub(crate) fn is_resolving(&self, name: Token) -> bool {
-        let stage = |(_, dial): &(u32, Option<Dial>)| {
-            dial.as_ref().is_some_and(|dial| matches!(dial.stage, Stage::Resolving))
-        };
-        self.dials.is_current(name) && self.dials.entries.get(name.slot as usize).is_some_and(stage)
+        self.dials.get(name).is_some_and(|dial| matches!(dial.stage, Stage::Resolving))
     }
 
     /// All that have no socket.
     pub(crate) fn without_socket(&self) -> Vec<u32> {
-        let entries = self.dials.entries.iter().enumerate();
-        let waiting = |dial: &Dial| !matches!(dial.stage, Stage::Up(_));
-        entries
-            .filter(|(_, (_, dial))| dial.as_ref().is_some_and(waiting))
-            .map(|(index, _)| index as u32)
-            .collect()
+        let waiting = |(_, dial): &(u32, &Dial<T>)| !matches!(dial.stage, Stage::Up(_));
+        self.dials.iter().filter(waiting).map(|(index, _)| index).collect()
     }
 
     pub(crate) fn begin_attempt(&mut self, dial: u32, to: SocketAddr) -> Token {
@@ -213,7 +161,7 @@ impl Dials {
 
     /// Its result will not be wanted.
     pub(crate) fn disown_attempt(&mut self, attempt: Token) {
-        if let Some(attempt) = &mut self.attempts.entries[attempt.slot as usize].1 {
+        if let Some(attempt) = self.attempts.at(attempt.slot) {
             attempt.dial = NO_DIAL;
         }
     }

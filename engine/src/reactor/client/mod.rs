@@ -2,5 +2,6 @@
 
 pub(crate) mod connect;
 pub(crate) mod dials;
+pub(crate) mod refusal;
 pub(crate) mod refused;
-pub mod target;
+pub(crate) mod target;

@@ -4,8 +4,9 @@
 
 use crate::proto::Answer;
 use crate::reactor::Reactor;
+use crate::reactor::api::handler::Target;
 use crate::reactor::client::dials::{NO_DIAL, Stage};
-use crate::reactor::client::target::{ConnectError, NotConnected, Target};
+use crate::reactor::client::refusal::{ConnectError, NotConnected};
 use crate::reactor::core::name::DialId;
 use crate::ring::Kernel;
 use std::sync::Arc;

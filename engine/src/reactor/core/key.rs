@@ -1,14 +1,13 @@
-//! What the keys of the wheel name.
+//! What a node of the wheel is for, as the number that the wheel keeps.
 
-use crate::reactor::api::timers::TIMER_KEY;
-
+const TIMER: u64 = 1 << 63;
 const LISTENER: u64 = 1 << 62;
 pub(crate) const GRACE: u64 = 1 << 61;
 pub(crate) const TRIM: u64 = 1 << 60;
 const DIAL: u64 = 1 << 59;
 
 pub(crate) enum Due {
-    Timer(u64),
+    Timer(u32),
     Listener(usize),
     Grace,
     Trim,
@@ -25,9 +24,12 @@ pub(crate) fn of_listener(index: usize) -> u64 {
 pub(crate) fn of_dial(index: u32) -> u64 {
     DIAL | u64::from(index)
 }
+pub(crate) fn of_timer(index: u32) -> u64 {
+    TIMER | u64::from(index)
+}
 pub(crate) fn decode(key: u64) -> Due {
-    if key & TIMER_KEY != 0 {
-        Due::Timer(key)
+    if key & TIMER != 0 {
+        Due::Timer(key as u32)
     } else if key & LISTENER != 0 {
         Due::Listener((key & !LISTENER) as usize)
     } else if key & GRACE != 0 {

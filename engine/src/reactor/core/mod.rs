@@ -1,11 +1,17 @@
-//! What a reactor is made of that calls nobody: slots, the timing wheel, counters, names.
+//! What a reactor is made of that calls nobody: slots, the timing wheel, counters, names, mail.
 
+pub(crate) mod arena;
 pub(crate) mod counters;
 pub(crate) mod endpoints;
 pub(crate) mod gauge;
 pub(crate) mod key;
+pub(crate) mod lines;
 pub mod log;
+pub(crate) mod mail;
+pub(crate) mod mailbox;
 pub(crate) mod name;
+pub(crate) mod own;
 pub(crate) mod served;
 pub(crate) mod slab;
+pub(crate) mod timers;
 pub(crate) mod wheel;

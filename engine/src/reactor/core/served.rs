@@ -6,7 +6,6 @@
 //! the clock.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
-use crate::reactor::api::context::Context;
 use crate::tick::Tick;
 use std::time::Duration;
 
@@ -33,20 +32,17 @@ impl Served {
     pub(crate) fn on_the_clock(&self, at: Tick) -> Tick {
         at.saturating_add(self.lost)
     }
-}
 
-impl Context {
-    /// A wait for at most `asked` has ended, and the clock shows `now`.
-    pub(crate) fn waited(&mut self, now: Tick, asked: Option<Duration>) {
-        let elapsed = now.saturating_sub(self.now);
+    /// A wait for at most `asked` has ended, and the clock shows `now` where it showed `before`.
+    pub(crate) fn waited(&mut self, before: Tick, now: Tick, asked: Option<Duration>) {
+        let elapsed = now.saturating_sub(before);
         // Without a limit nobody has a deadline.
         let asked = asked.map_or(elapsed, |asked| asked.as_millis() as Tick);
         let stalled = elapsed.saturating_sub(asked);
         if stalled > STALL_MS {
-            self.served.lost = self.served.lost.saturating_add(stalled);
+            self.lost = self.lost.saturating_add(stalled);
         }
-        self.now = now;
-        self.served.now = now.saturating_sub(self.served.lost);
-        self.served.waits = self.served.waits.wrapping_add(1);
+        self.now = now.saturating_sub(self.lost);
+        self.waits = self.waits.wrapping_add(1);
     }
 }

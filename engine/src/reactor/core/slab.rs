@@ -152,7 +152,7 @@ impl Slot {
     }
 
     /// Who the peer has shown to be.
-    pub(crate) fn secure(&self) -> Option<crate::reactor::api::handler::Secure> {
+    pub(crate) fn secure(&self) -> Option<crate::reactor::api::upgrade::Secure> {
         None
     }
 }

@@ -74,6 +74,11 @@ impl Wheel {
         NodeId(id)
     }
 
+    /// Calls for `key` instead, at the same time.
+    pub(crate) fn rename(&mut self, id: NodeId, key: u64) {
+        self.nodes[id.0 as usize].key = key;
+    }
+
     /// Takes a node out before it fires.
     pub(crate) fn remove(&mut self, id: NodeId) {
         self.unlink(id.0);

@@ -4,8 +4,8 @@
 use crate::buffer::{Loan, Outgoing, Pool};
 use crate::conn::SendFlags;
 use crate::proto::{Opcode, header};
-use crate::reactor::api::context::Context;
-use crate::reactor::api::handler::Message;
+use crate::reactor::api::handler::Context;
+use crate::reactor::api::upgrade::Message;
 use crate::reactor::core::name::Conn;
 use crate::ring::Retained;
 use bytes::Bytes;

@@ -13,9 +13,9 @@
 use crate::buffer::{Batch, Pool};
 use crate::conn::{Disposition, Failure};
 use crate::reactor::Reactor;
-use crate::reactor::api::context::Context;
-use crate::reactor::api::handler::Secure;
+use crate::reactor::api::handler::Context;
 use crate::reactor::api::setup::Served;
+use crate::reactor::api::upgrade::Secure;
 use crate::reactor::client::connect::speak;
 use crate::reactor::client::dials::NO_DIAL;
 use crate::reactor::core::endpoints::ByEndpoint;

@@ -2,8 +2,8 @@
 //! only a burst has needed.
 
 use crate::reactor::Reactor;
-use crate::reactor::api::mailbox;
 use crate::reactor::core::key;
+use crate::reactor::core::mailbox;
 use crate::reactor::deliver::deliver::handle_of;
 use crate::ring::{Kernel, heap};
 

@@ -1,16 +1,14 @@
 //! Calls through the engine's handle that a callback makes for connections of its own reactor: they
 //! are carried out before its next call on a connection, so that a thread's calls keep one order.
 
-use crate::reactor::api::context::Context;
-use crate::reactor::api::mailbox::{Mail, Mailbox};
-use crate::reactor::core::name::{CallError, Conn};
-use std::collections::VecDeque;
+use super::mailbox::{Mailbox, Weigh};
+use super::name::{CallError, Conn};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What a reactor shares with handles that are used on its own thread.
-pub(crate) struct Own {
-    pub(crate) mail: Mailbox,
+pub(crate) struct Own<M> {
+    pub(crate) mail: Mailbox<M>,
     /// The connection whose answers may go the short way: none as soon as there is mail.
     corked: AtomicU64,
     /// What `corked` is then, since the queue is still lent: a number that no connection has, nor
@@ -18,7 +16,7 @@ pub(crate) struct Own {
     nobody: u64,
 }
 
-impl Own {
+impl<M: Weigh> Own<M> {
     pub(crate) fn new(bytes_max: usize) -> Self {
         // Generation 0 is nobody's.
         let nobody = RandomState::new().build_hasher().finish() << 32;
@@ -27,7 +25,7 @@ impl Own {
     }
 
     /// Puts one in. The reactor is awake: it is calling us.
-    pub(crate) fn put(&self, mail: Mail) -> Result<(), CallError> {
+    pub(crate) fn put(&self, mail: M) -> Result<(), CallError> {
         self.mail.push(mail)?;
         self.cork(Conn::from_bits(self.nobody));
         Ok(())
@@ -40,24 +38,5 @@ impl Own {
 
     pub(crate) fn cork(&self, conn: Conn) {
         self.corked.store(conn.to_bits(), Ordering::Relaxed);
-    }
-}
-
-impl Context {
-    /// Carries out what this thread has asked for before.
-    #[inline]
-    pub(crate) fn heed_own_mail(&mut self) {
-        if self.own.mail.has_some() {
-            self.read_own_mail();
-        }
-    }
-
-    #[cold]
-    fn read_own_mail(&mut self) {
-        let mut mails = VecDeque::new();
-        self.own.mail.take(&mut mails);
-        for mail in mails {
-            self.deliver_mail(mail);
-        }
     }
 }

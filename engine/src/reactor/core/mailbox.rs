@@ -1,82 +1,34 @@
-//! What other threads ask of a reactor, and how it is woken for it.
+//! How mail gets from many threads to one reactor, and when that must be woken for it.
 
-use crate::buffer::Outgoing;
-use crate::conn::SendFlags;
-use crate::proto::{CloseCode, Opcode};
-use crate::reactor::api::context::Context;
-use crate::reactor::client::dials::Found;
-use crate::reactor::client::target::Target;
-use crate::reactor::core::name::{CallError, Conn, DialId};
-use crate::ring::Token;
+use super::name::CallError;
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-
-/// Work for a reactor's thread.
-pub(crate) type Job = Box<dyn FnOnce(&mut Context) + Send>;
-
-/// Who calls, and may expect that his calls keep their order: a reactor by its number, any other
-/// thread by one of its own.
-pub(crate) type Sender = u32;
 
 /// Queues up to here are not worth giving back.
 const KEPT: usize = 1024;
 
-/// A call on a connection, or a job, on its way to the reactor that owns it.
-pub(crate) enum Mail {
-    Frame { conn: Conn, sender: Sender, opcode: Opcode, payload: Box<[u8]>, flags: SendFlags },
-    Message { conn: Conn, sender: Sender, message: Outgoing },
-    Close { conn: Conn, sender: Sender, code: CloseCode, reason: Box<str> },
-    Abort { conn: Conn },
-    Pause { conn: Conn, paused: bool },
-    SetUser { conn: Conn, user: usize },
-    Connect(DialId, Arc<Target>),
-    CancelConnect(DialId),
-    Resolved { dial: Token, found: Found },
-    Job(Job),
-}
-
-impl Mail {
-    /// What it counts against the mailbox's limit: its payload and its own size.
-    pub(crate) fn weight(&self) -> usize {
-        self.payload_len() + size_of::<Self>()
-    }
-
-    /// Bytes to be sent with it.
-    pub(crate) fn payload_len(&self) -> usize {
-        match self {
-            Self::Frame { payload, .. } => payload.len(),
-            Self::Message { message, .. } => message.payload().len(),
-            _ => 0,
-        }
-    }
-
-    /// What it sends, if that is a frame of a message or a control frame of the application.
-    pub(crate) fn opcode(&self) -> Option<Opcode> {
-        match self {
-            Self::Frame { opcode, .. } => Some(*opcode),
-            Self::Message { message, .. } => Some(message.opcode()),
-            _ => None,
-        }
-    }
+/// What counts against the limit of whatever holds it.
+pub(crate) trait Weigh {
+    /// In bytes.
+    fn weight(&self) -> usize;
 }
 
 /// Many senders, one reader. Order is kept per sender.
-pub(crate) struct Mailbox {
+pub(crate) struct Mailbox<M> {
     /// Something was put in since the reader last looked: later senders need not wake it.
     notified: AtomicBool,
-    queue: Mutex<Queue>,
+    queue: Mutex<Queue<M>>,
     bytes_max: usize,
 }
 
-struct Queue {
-    mails: VecDeque<Mail>,
+struct Queue<M> {
+    mails: VecDeque<M>,
     bytes: usize,
     open: bool,
 }
 
-impl Mailbox {
+impl<M: Weigh> Mailbox<M> {
     /// Closed until `open`.
     pub(crate) fn new(bytes_max: usize) -> Self {
         Self {
@@ -86,7 +38,7 @@ impl Mailbox {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Queue> {
+    fn lock(&self) -> MutexGuard<'_, Queue<M>> {
         // No code that can panic runs under the lock; a poisoned one is still consistent.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -103,12 +55,12 @@ impl Mailbox {
 
     /// Puts one in; `Ok(true)` when the reader must be woken. One always finds room where there is
     /// none, however large it is.
-    pub(crate) fn push(&self, mail: Mail) -> Result<bool, CallError> {
+    pub(crate) fn push(&self, mail: M) -> Result<bool, CallError> {
         self.push_after(mail, || ())
     }
 
     /// The same; calls `taken` once it is certain to be taken, before the reader can have it.
-    pub(crate) fn push_after(&self, mail: Mail, taken: impl FnOnce()) -> Result<bool, CallError> {
+    pub(crate) fn push_after(&self, mail: M, taken: impl FnOnce()) -> Result<bool, CallError> {
         let weight = mail.weight();
         let mut queue = self.lock();
         if !queue.open {
@@ -125,7 +77,7 @@ impl Mailbox {
     }
 
     /// Moves all mail into `into` (empty, with capacity from the last time).
-    pub(crate) fn take(&self, into: &mut VecDeque<Mail>) {
+    pub(crate) fn take(&self, into: &mut VecDeque<M>) {
         // The flag goes down before the queue is read: mail that comes in between wakes again.
         if self.notified.load(Ordering::Relaxed) && self.notified.swap(false, Ordering::AcqRel) {
             let mut queue = self.lock();
@@ -141,7 +93,7 @@ impl Mailbox {
     }
 
     /// Refuses mail from now on and moves what is there into `into`.
-    pub(crate) fn close(&self, into: &mut VecDeque<Mail>) {
+    pub(crate) fn close(&self, into: &mut VecDeque<M>) {
         let mut queue = self.lock();
         queue.open = false;
         queue.bytes = 0;
@@ -150,7 +102,7 @@ impl Mailbox {
 }
 
 /// Gives back what a queue has beyond `needed`. `true` while that is more than is worth keeping.
-pub(crate) fn trim(mails: &mut VecDeque<Mail>, needed: usize) -> bool {
+pub(crate) fn trim<M>(mails: &mut VecDeque<M>, needed: usize) -> bool {
     if is_large(mails) {
         mails.shrink_to(needed.max(KEPT));
     }
@@ -159,7 +111,7 @@ pub(crate) fn trim(mails: &mut VecDeque<Mail>, needed: usize) -> bool {
 
 /// Whether a queue has more than is worth keeping.
 #[inline]
-pub(crate) fn is_large(mails: &VecDeque<Mail>) -> bool {
+pub(crate) fn is_large<M>(mails: &VecDeque<M>) -> bool {
     mails.capacity() > KEPT
 }
 
@@ -167,57 +119,56 @@ pub(crate) fn is_large(mails: &VecDeque<Mail>) -> bool {
 mod tests {
     use super::*;
 
-    fn abort(bits: u64) -> Mail {
-        Mail::Abort { conn: Conn::from_bits(bits) }
+    /// Of a number, and so heavy.
+    #[derive(Debug, PartialEq, Eq)]
+    struct Letter(u64, usize);
+
+    impl Weigh for Letter {
+        fn weight(&self) -> usize {
+            self.1
+        }
+    }
+
+    fn letter(number: u64) -> Letter {
+        Letter(number, 50)
     }
 
     #[test]
     fn wakes_once_per_look_and_keeps_order() {
         let mailbox = Mailbox::new(1 << 20);
-        assert_eq!(mailbox.push(abort(1)), Err(CallError::Stopped));
+        assert_eq!(mailbox.push(letter(1)), Err(CallError::Stopped));
         mailbox.open();
-        assert_eq!(mailbox.push(abort(1)), Ok(true));
-        assert_eq!(mailbox.push(abort(2)), Ok(false));
+        assert_eq!(mailbox.push(letter(1)), Ok(true));
+        assert_eq!(mailbox.push(letter(2)), Ok(false));
         let mut mails = VecDeque::new();
         mailbox.take(&mut mails);
-        let bits: Vec<u64> = mails
-            .drain(..)
-            .map(|mail| match mail {
-                Mail::Abort { conn } => conn.to_bits(),
-                _ => 0,
-            })
-            .collect();
-        assert_eq!(bits, [1, 2]);
-        assert_eq!(mailbox.push(abort(3)), Ok(true));
+        assert_eq!(mails.drain(..).map(|letter| letter.0).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(mailbox.push(letter(3)), Ok(true));
         mailbox.close(&mut mails);
-        assert_eq!(mails.len(), 1);
-        assert_eq!(mailbox.push(abort(4)), Err(CallError::Stopped));
+        assert_eq!(mails, [letter(3)]);
+        assert_eq!(mailbox.push(letter(4)), Err(CallError::Stopped));
     }
 
     #[test]
-    fn is_bounded_by_bytes() {
-        let mailbox = Mailbox::new(10 * size_of::<Mail>());
+    fn is_bounded_by_weight() {
+        let mailbox = Mailbox::new(500);
         mailbox.open();
-        let refused = (0..20).find(|&bits| mailbox.push(abort(bits)).is_err());
+        let refused = (0..20).find(|&number| mailbox.push(letter(number)).is_err());
         assert_eq!(refused, Some(10));
         mailbox.take(&mut VecDeque::new());
-        assert!(mailbox.push(abort(1)).is_ok());
+        assert!(mailbox.push(letter(1)).is_ok());
     }
 
     #[test]
-    fn one_of_any_size_finds_room_in_an_empty_mailbox() {
+    fn one_of_any_weight_finds_room_in_an_empty_mailbox() {
         let mailbox = Mailbox::new(1000);
         mailbox.open();
-        let (conn, flags) = (Conn::from_bits(1), SendFlags::default());
-        let large = || {
-            let payload = vec![0; 5000].into();
-            Mail::Frame { conn, sender: 0, opcode: Opcode::Binary, payload, flags }
-        };
-        assert_eq!(mailbox.push(large()), Ok(true));
-        assert_eq!(mailbox.push(large()), Err(CallError::MailboxFull));
-        assert_eq!(mailbox.push(abort(1)), Err(CallError::MailboxFull), "it holds others back");
+        let heavy = || Letter(0, 5000);
+        assert_eq!(mailbox.push(heavy()), Ok(true));
+        assert_eq!(mailbox.push(heavy()), Err(CallError::MailboxFull));
+        assert_eq!(mailbox.push(letter(1)), Err(CallError::MailboxFull), "it holds others back");
         mailbox.take(&mut VecDeque::new());
-        assert_eq!(mailbox.push(large()), Ok(true));
+        assert_eq!(mailbox.push(heavy()), Ok(true));
     }
 
     #[test]
@@ -226,7 +177,7 @@ mod tests {
         mailbox.open();
         let mut mails = VecDeque::new();
         for _ in 0..2 {
-            assert!((0..100_000).all(|bits| mailbox.push(abort(bits)).is_ok()));
+            assert!((0..100_000).all(|number| mailbox.push(letter(number)).is_ok()));
             mails.clear();
             mailbox.take(&mut mails);
         }

@@ -1,0 +1,59 @@
+//! What a reactor is asked for by other threads, or by its own through a handle.
+
+use super::mailbox::Weigh;
+use super::name::{Conn, DialId};
+use crate::buffer::Outgoing;
+use crate::conn::SendFlags;
+use crate::proto::{CloseCode, Opcode};
+use crate::ring::Token;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// Who calls, and may expect that his calls keep their order: a reactor by its number, any other
+/// thread by one of its own.
+pub(crate) type Sender = u32;
+
+/// What a resolver found: addresses, or why there are none.
+pub type Found = Result<Vec<SocketAddr>, Arc<str>>;
+
+/// A call on a connection, a target `T` to connect to, or a job `J`, on its way to the reactor
+/// that it is for.
+pub(crate) enum Mail<J, T> {
+    Frame { conn: Conn, sender: Sender, opcode: Opcode, payload: Box<[u8]>, flags: SendFlags },
+    Message { conn: Conn, sender: Sender, message: Outgoing },
+    Close { conn: Conn, sender: Sender, code: CloseCode, reason: Box<str> },
+    Abort { conn: Conn },
+    Pause { conn: Conn, paused: bool },
+    SetUser { conn: Conn, user: usize },
+    Connect(DialId, Arc<T>),
+    CancelConnect(DialId),
+    Resolved { dial: Token, found: Found },
+    Job(J),
+}
+
+impl<J, T> Mail<J, T> {
+    /// Bytes to be sent with it.
+    pub(crate) fn payload_len(&self) -> usize {
+        match self {
+            Self::Frame { payload, .. } => payload.len(),
+            Self::Message { message, .. } => message.payload().len(),
+            _ => 0,
+        }
+    }
+
+    /// What it sends, if that is a frame of a message or a control frame of the application.
+    pub(crate) fn opcode(&self) -> Option<Opcode> {
+        match self {
+            Self::Frame { opcode, .. } => Some(*opcode),
+            Self::Message { message, .. } => Some(message.opcode()),
+            _ => None,
+        }
+    }
+}
+
+impl<J, T> Weigh for Mail<J, T> {
+    /// Its payload and its own size.
+    fn weight(&self) -> usize {
+        self.payload_len() + size_of::<Self>()
+    }
+}
