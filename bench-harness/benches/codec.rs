@@ -2,7 +2,7 @@
 //! beside flate2.
 //!
 //! ```text
-//! cargo bench -p ringws-bench --bench codec -- unmask-text
+//! cargo bench --manifest-path bench-harness/Cargo.toml --bench codec -- unmask-text
 //! ```
 //!
 //! What the operations are, where the bytes lie and how the same frames are unmasked again and

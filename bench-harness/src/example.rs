@@ -11,19 +11,26 @@ const SYSTEM_LIBRARIES: [&str; 6] = ["-lpthread", "-ldl", "-lm", "-lgcc_s", "-lu
 /// The C echo server.
 pub(crate) const ECHO: &str = "ffi/examples/echo.c";
 
+/// The project's directory. The harness in it is a workspace of its own.
+const PROJECT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
 /// Where the sources are and where what is built goes.
 #[derive(Clone, Debug)]
 pub struct Workspace {
-    /// The directory of the workspace's `Cargo.toml`.
+    /// The directory of the project's `Cargo.toml`.
     pub root: PathBuf,
-    /// Cargo's target directory: `CARGO_TARGET_DIR` or what its configuration says.
+    /// The project's target directory: `CARGO_TARGET_DIR` or what cargo's configuration says.
     pub target: PathBuf,
 }
 
 impl Workspace {
     /// Asks cargo.
     pub fn find() -> Result<Self> {
-        let mut command = cargo();
+        Self::of(PROJECT)
+    }
+
+    fn of(directory: &str) -> Result<Self> {
+        let mut command = cargo(directory);
         command.args(["metadata", "--no-deps", "--offline", "--format-version", "1"]);
         let output = run(&mut command, "cargo is needed: https://rustup.rs")?;
         let metadata: serde_json::Value = serde_json::from_slice(&output)
@@ -38,7 +45,7 @@ impl Workspace {
 
     /// The static library, built now if it is not up to date.
     pub fn library(&self) -> Result<PathBuf> {
-        let mut command = cargo();
+        let mut command = cargo(PROJECT);
         command.args(["build", "--release", "--quiet", "-p", "ringws-ffi", "--target-dir"]);
         command.arg(&self.target);
         run(&mut command, "cargo is needed: https://rustup.rs")?;
@@ -47,12 +54,13 @@ impl Workspace {
 
     /// One of this package's own programs, built now if it is not up to date: cargo builds only the
     /// one it is asked to run.
-    pub fn own_program(&self, name: &str) -> Result<PathBuf> {
-        let mut command = cargo();
-        command.args(["build", "--release", "--quiet", "-p", "ringws-bench", "--bin", name]);
-        command.arg("--target-dir").arg(&self.target);
+    pub fn own_program(name: &str) -> Result<PathBuf> {
+        let harness = Self::of(env!("CARGO_MANIFEST_DIR"))?;
+        let mut command = cargo(env!("CARGO_MANIFEST_DIR"));
+        command.args(["build", "--release", "--quiet", "--bin", name]);
+        command.arg("--target-dir").arg(&harness.target);
         run(&mut command, "cargo is needed: https://rustup.rs")?;
-        Ok(self.target.join("release").join(name))
+        Ok(harness.target.join("release").join(name))
     }
 
     /// The C echo server, compiled now.
@@ -84,9 +92,9 @@ impl Workspace {
     }
 }
 
-fn cargo() -> Command {
+fn cargo(directory: &str) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    command.current_dir(directory);
     command
 }
 
@@ -111,6 +119,7 @@ mod tests {
     fn the_workspace_is_found() {
         let workspace = Workspace::find().expect("cargo runs this test");
         assert!(workspace.root.join("bench-harness/Cargo.toml").exists());
+        assert!(workspace.root.join("engine/Cargo.toml").exists());
         assert!(workspace.target.is_absolute());
     }
 

@@ -1,6 +1,6 @@
 //! Servers as they are prepared for a comparison: those that need nothing but what is here.
 //!
-//! The others download and build for minutes: `cargo run --release -p ringws-bench --bin peers`.
+//! The others download and build for minutes: `cargo harness peers`.
 
 use ringws_bench::compare::Contender;
 use ringws_bench::example::Workspace;

@@ -1,7 +1,7 @@
 //! `codec-count`: instructions of the engine's codec, and whether there are more than before.
 //!
 //! ```text
-//! cargo run --release -p ringws-bench --bin codec-count -- --check
+//! cargo harness codec-count -- --check
 //! ```
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program talks to its user")]
 
@@ -92,6 +92,6 @@ fn check(counts: &Counts, baseline: &Path) -> Result<()> {
         message += &format!("the baseline is of {a}, this is {b}: perhaps that is all\n");
     }
     message += "if this is meant, bless it: \
-                cargo run --release -p ringws-bench --bin codec-count -- --bless";
+                cargo harness codec-count -- --bless";
     Err(Error::Usage(message))
 }

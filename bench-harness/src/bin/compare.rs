@@ -84,7 +84,7 @@ fn run(arguments: Arguments) -> Result<()> {
         // Without the ceilings: their table of connections is there from the start.
         return idle_memory(&arguments.common, &servers, connections, cpus);
     }
-    let mut contenders = Vec::from(Contender::ceilings(&Workspace::find()?)?);
+    let mut contenders = Vec::from(Contender::ceilings()?);
     contenders.extend(servers);
     let mut suite = Suite::read(&arguments.scenarios)?;
     suite.pairs = arguments.pairs.unwrap_or(suite.pairs);

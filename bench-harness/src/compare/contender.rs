@@ -36,8 +36,8 @@ impl Contender {
     }
 
     /// The ceilings of bytes and of frames, built now if they are not up to date.
-    pub fn ceilings(workspace: &Workspace) -> Result<[Self; 2]> {
-        let program = workspace.own_program(CEILING)?;
+    pub fn ceilings() -> Result<[Self; 2]> {
+        let program = Workspace::own_program(CEILING)?;
         let program = program.to_string_lossy().into_owned();
         let one = |name: &str, command, raw| {
             let launch = Launch { command, announces: true, cpu: None };

@@ -48,7 +48,7 @@ pub(super) fn echo(name: &str, workspace: &Workspace) -> Result<Built> {
 /// One of the ceilings.
 pub(super) fn ceiling(name: &str, workspace: &Workspace) -> Result<Built> {
     let program = if name == "ceiling-epoll" { name } else { "ceiling-tcp" };
-    let path = workspace.own_program(program)?;
+    let path = Workspace::own_program(program)?;
     let mut command = vec![path.to_string_lossy().into_owned()];
     let frames = name == "ceiling-frames";
     command.extend(frames.then(|| "--frames".to_owned()));
