@@ -66,12 +66,17 @@ impl Workspace {
     /// The C echo server, compiled now.
     pub fn echo(&self) -> Result<PathBuf> {
         let library = self.library()?;
-        let directory = self.target.join("demo");
-        std::fs::create_dir_all(&directory)
-            .map_err(Error::io(format!("creating {}", directory.display())))?;
-        let program = directory.join("echo");
+        let program = self.programs()?.join("echo");
         self.compile_echo(ECHO, &library, &program)?;
         Ok(program)
+    }
+
+    /// Where programs in C on the library go.
+    pub fn programs(&self) -> Result<PathBuf> {
+        let directory = self.target.join("peers/c");
+        std::fs::create_dir_all(&directory)
+            .map_err(Error::io(format!("creating {}", directory.display())))?;
+        Ok(directory)
     }
 
     /// Compiles the C echo server, or a variant of it, against a library.

@@ -6,12 +6,12 @@
 //! started by a command line, whatever they are written in.
 //!
 //! ```text
-//! bench-all, compare, demo, load, ceiling-*, codec-count ..... the programs (src/bin)
-//! compare | demo ....................... servers in turn, tables | what an echo server answers
+//! bench-all, compare, load, peers, ceiling-*, codec-count .... the programs (src/bin)
+//! compare .............................. servers in turn, tables
 //! publish | html ....................... JSON, CSV, Markdown | the report, with its drawings
 //! scenario, report ..................... rows as data | figures
 //! load | ceiling ....................... the closed loop | the bare echo, of bytes or of frames
-//! stream, frame, handshake, client ..... bytes prepared and checked, RFC 6455 as a client
+//! stream, frame, handshake ............. bytes prepared and checked, RFC 6455 as a client
 //! json, random | inflate, tls .......... what messages hold | RFC 7692 and TLS 1.3 as a client
 //! server, example ...................... children | building the C example
 //! peers ................................ what ringws is compared with: installed, built, described
@@ -21,10 +21,8 @@
 #![deny(unsafe_code)]
 
 pub mod ceiling;
-pub mod client;
 pub mod codec;
 pub mod compare;
-pub mod demo;
 pub mod error;
 pub mod example;
 pub mod frame;

@@ -3,13 +3,13 @@
 
 mod support;
 
+use ringws_bench::Error;
 use ringws_bench::ceiling::Options;
 use ringws_bench::load::closed::{Plan, run};
 use ringws_bench::load::idle::Idle;
 use ringws_bench::report::{Bottleneck, Report};
 use ringws_bench::scenario::{Kind, Scenario};
 use ringws_bench::stream::Mismatch;
-use ringws_bench::{Error, demo};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -169,14 +169,4 @@ fn a_server_that_does_not_upgrade_is_refused() {
     let error = load(ceiling.address, scenario(1, 20, 1, Kind::Text)).expect_err("not a WebSocket");
     assert!(matches!(error, Error::Protocol(_)), "{error}");
     ceiling.end();
-}
-
-#[test]
-fn the_conversation_of_the_demo_checks_the_answers() {
-    let mut lines = Vec::new();
-    let good = listen(|stream| websocket(stream, |_| {}));
-    demo::converse(good, |line| lines.push(line.to_owned())).expect("right answers");
-    assert!(lines.iter().any(|line| line.contains("<- Hello from ringws")), "{lines:?}");
-    let bad = listen(|stream| websocket(stream, |payload| payload.reverse()));
-    assert!(demo::converse(bad, |_| {}).is_err());
 }

@@ -127,8 +127,7 @@ fn a_wrong_byte_of_one_copy_is_noticed() {
 fn the_c_example_sends_to_all() {
     let workspace = Workspace::find().expect("cargo runs this test");
     let library = workspace.library().expect("it builds");
-    let directory = workspace.target.join("demo");
-    std::fs::create_dir_all(&directory).expect("a directory");
+    let directory = workspace.programs().expect("a directory");
     let mut programs = Vec::new();
     for compiler in ["gcc", "clang"] {
         let program = directory.join(format!("broadcast-{compiler}"));

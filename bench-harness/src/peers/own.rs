@@ -21,7 +21,7 @@ pub(super) fn echo(name: &str, workspace: &Workspace) -> Result<Built> {
     let program = match name {
         "ringws-c-mimalloc" => c_on_mimalloc(workspace)?,
         "ringws-c-busy" => {
-            let program = directory(workspace.target.join("demo"))?.join("echo-busy");
+            let program = workspace.programs()?.join("echo-busy");
             workspace.compile_echo(BUSY, &workspace.library()?, &program)?;
             program
         }
@@ -37,7 +37,7 @@ pub(super) fn echo(name: &str, workspace: &Workspace) -> Result<Built> {
     let mut built = Built::program(program, version(&workspace.root));
     built.command.push(MESSAGE_MAX.into());
     if name == "ringws-c" {
-        let program = directory(workspace.target.join("demo"))?.join("echo-wire");
+        let program = workspace.programs()?.join("echo-wire");
         workspace.compile_echo(WIRE, &workspace.library()?, &program)?;
         let command = vec![program.to_string_lossy().into_owned(), "{port}".into()];
         built.wire = Some(Wire::all(command));
@@ -61,7 +61,7 @@ fn c_on_mimalloc(workspace: &Workspace) -> Result<PathBuf> {
     let mut command = cargo(&workspace.root);
     command.args(["build", "--release", "--quiet", "-p", "ringws-ffi", "--features", "mimalloc"]);
     run(command.arg("--target-dir").arg(&target), CARGO)?;
-    let program = directory(target.join("demo"))?.join("echo");
+    let program = directory(target.join("c"))?.join("echo");
     workspace.compile_echo(ECHO, &target.join("release/libringws.a"), &program)?;
     Ok(program)
 }
