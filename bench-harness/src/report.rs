@@ -1,5 +1,6 @@
 //! Figures of one run.
 
+use crate::compare::Spread;
 use crate::scenario::{Deflate, Scenario};
 use hdrhistogram::Histogram;
 use serde::Serialize;
@@ -28,6 +29,8 @@ pub struct Report {
     pub load: LoadUse,
     /// From the turn a message was handed to the kernel to the turn its echo was taken.
     pub latency: Latency,
+    /// How evenly the connections were served.
+    pub served: Option<Served>,
     /// What the server used, if its process is known.
     pub server: Option<ServerUse>,
     /// Which side had nothing left to give.
@@ -55,6 +58,16 @@ pub struct Latency {
     pub p9999: f64,
     /// The longest.
     pub max: f64,
+}
+
+/// The connections that were served least and most, as shares of what the median connection got
+/// back. A mean hides a server that keeps some waiting for the good of the others.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Served {
+    /// 1 is what the median got, 0 nothing.
+    pub least: f64,
+    /// The same of the connection that was served most.
+    pub most: f64,
 }
 
 /// What the server's process used while the clock ran.
@@ -153,6 +166,22 @@ impl Latency {
     }
 }
 
+impl Served {
+    /// From the messages of each connection. `None` if half of them got nothing: then there is no
+    /// median to compare with.
+    pub fn of(messages: impl IntoIterator<Item = u64>) -> Option<Self> {
+        let spread = Spread::of(messages.into_iter().map(|count| count as f64))?;
+        let Spread { median, min, max, .. } = spread;
+        (median > 0.0).then(|| Self { least: min / median, most: max / median })
+    }
+
+    /// Writes it in a line, if there is anything to say.
+    pub(crate) fn write(served: Option<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(Self { least, most }) = served else { return Ok(()) };
+        writeln!(f, "served        {least:.2} to {most:.2} of the median connection")
+    }
+}
+
 impl fmt::Display for Latency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { p50, p90, p99, p999, p9999, max } = self;
@@ -216,7 +245,22 @@ impl fmt::Display for Report {
             self.messages, self.seconds, self.messages_per_second
         )?;
         writeln!(f, "latency, us   {}", self.latency)?;
+        Served::write(self.served, f)?;
         let Self { server, load, bottleneck, disturbed, .. } = *self;
         Sides { server, load, bottleneck, disturbed }.write(f, "message")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_least_and_the_most_served_are_beside_the_median() {
+        assert_eq!(Served::of([10, 0, 10, 25, 10]), Some(Served { least: 0.0, most: 2.5 }));
+        assert_eq!(Served::of([7]), Some(Served { least: 1.0, most: 1.0 }));
+        assert_eq!(Served::of([4, 2]), Some(Served { least: 2.0 / 3.0, most: 4.0 / 3.0 }));
+        assert_eq!(Served::of([0, 0, 9]), None);
+        assert_eq!(Served::of([]), None);
     }
 }

@@ -1,9 +1,11 @@
 // Echo on uWebSockets.  usage: uwebsockets [port, 0: any] [--deflate shared|takeover]
 //                                          [--level N: has no effect] [--tls certificate key]
+//                                          [--broadcast]
 //
 // Its EchoServer, with limits as the others have them and no timeouts. The level of its compressor
 // is fixed. With shared compressors it negotiates no context takeover; "takeover" gives each
-// connection a compressor and a decompressor of the full window.
+// connection a compressor and a decompressor of the full window. With --broadcast every message is
+// published to all connections, which subscribe to one topic, as its documentation has it.
 #include "App.h"
 
 #include <cstdio>
@@ -18,6 +20,7 @@ struct session {};
 struct options {
   int port = 9001;
   const char *deflate = "off", *certificate = nullptr, *key = nullptr;
+  bool broadcast = false;
 };
 
 options parse(int argc, char **argv) {
@@ -25,6 +28,7 @@ options parse(int argc, char **argv) {
   if (argc > 1) found.port = std::atoi(argv[1]);
   for (int at = 2; at < argc; at++) {
     if (!std::strcmp(argv[at], "--deflate") && at + 1 < argc) found.deflate = argv[at + 1];
+    if (!std::strcmp(argv[at], "--broadcast")) found.broadcast = true;
     if (!std::strcmp(argv[at], "--tls") && at + 2 < argc) {
       found.certificate = argv[at + 1];
       found.key = argv[at + 2];
@@ -55,8 +59,15 @@ int serve(App app, const options &asked) {
       .resetIdleTimeoutOnSend = false,
       .sendPingsAutomatically = false,
       .upgrade = nullptr,
-      .message = [compress](auto *ws, std::string_view message, uWS::OpCode code) {
-        ws->send(message, code, compress);
+      .open = [&asked](auto *ws) {
+        if (asked.broadcast) ws->subscribe("all");
+      },
+      .message = [compress, &asked, &app](auto *ws, std::string_view message, uWS::OpCode code) {
+        if (asked.broadcast) {
+          app.publish("all", message, code, compress);
+        } else {
+          ws->send(message, code, compress);
+        }
       },
   });
   app.listen("127.0.0.1", asked.port, [](us_listen_socket_t *socket) {

@@ -21,13 +21,17 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[derive(Parser)]
 struct Arguments {
     /// About two minutes of measuring over a few servers (the default).
-    #[arg(long, conflicts_with = "full")]
+    #[arg(long, conflicts_with_all = ["full", "headline"])]
     quick: bool,
+    /// The rows that matter most, the C example beside uWebSockets and the ceiling of bytes: about
+    /// ten minutes.
+    #[arg(long, conflicts_with = "full")]
+    headline: bool,
     /// Everything: about an hour and a half.
     #[arg(long)]
     full: bool,
     /// Another file of rows.
-    #[arg(long, conflicts_with_all = ["quick", "full"])]
+    #[arg(long, conflicts_with_all = ["quick", "full", "headline"])]
     scenarios: Option<PathBuf>,
     /// Only these servers, separated by commas, instead of those the rows are meant for.
     #[arg(long, value_delimiter = ',')]
@@ -35,9 +39,10 @@ struct Arguments {
     /// One more echo server: `name=command {port}`, split at blanks. Several are possible.
     #[arg(long)]
     server: Vec<String>,
-    /// Only rows whose name contains this, and those their rates are taken from.
+    /// Only the row of this name or, if there is none, those whose name contains this, and those
+    /// their rates are taken from. Several are possible.
     #[arg(long)]
-    row: Option<String>,
+    row: Vec<String>,
     /// Where to write; by default a new directory under `target/bench`.
     #[arg(long)]
     out: Option<PathBuf>,
@@ -91,11 +96,15 @@ fn run(arguments: &Arguments) -> Result<()> {
 }
 
 fn suite(arguments: &Arguments, workspace: &Workspace) -> Result<Suite> {
-    let name = if arguments.full { "full.toml" } else { "quick.toml" };
+    let name = match (arguments.full, arguments.headline) {
+        (true, _) => "full.toml",
+        (_, true) => "headline.toml",
+        _ => "quick.toml",
+    };
     let committed = workspace.root.join("bench-harness/scenarios").join(name);
     let mut suite = Suite::read(arguments.scenarios.as_ref().unwrap_or(&committed))?;
-    if let Some(part) = &arguments.row {
-        suite.retain(part);
+    if !arguments.row.is_empty() {
+        suite.retain(&arguments.row);
     }
     if let Some(pairs) = arguments.pairs {
         suite.pairs = pairs.max(1);

@@ -90,7 +90,7 @@ fn run(arguments: Arguments) -> Result<()> {
     suite.pairs = arguments.pairs.unwrap_or(suite.pairs);
     suite.seconds = arguments.seconds.unwrap_or(suite.seconds);
     if let Some(part) = &arguments.row {
-        suite.retain(part);
+        suite.retain(std::slice::from_ref(part));
     }
     let bar = ProgressBar::new(compare::effort(&suite, &contenders).0 as u64);
     if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {eta} {msg}") {

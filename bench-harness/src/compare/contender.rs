@@ -3,7 +3,7 @@
 use super::wire::{WIRE, Wire};
 use crate::error::{Error, Result};
 use crate::example::Workspace;
-use crate::scenario::{Geometry, Row};
+use crate::scenario::{Geometry, Mode, Row};
 use crate::server::Launch;
 use crate::tls::Certificate;
 
@@ -13,6 +13,12 @@ pub const CEILING: &str = "ceiling-tcp";
 pub const CEILING_OF_FRAMES: &str = "ceiling-frames";
 /// The name of the engine's C example among the servers.
 pub const OWN: &str = "ringws-c";
+/// The server whose cost all others are put beside: the cheapest that others have made.
+pub const REFERENCE: &str = "uwebsockets";
+/// Stands in a command line for `--broadcast`.
+const BROADCAST: &str = "{broadcast}";
+/// The engine's own limit of a message, with which its servers run unless a row goes beyond it.
+const MESSAGE_MAX: usize = 1 << 20;
 
 /// A server that takes part.
 #[derive(Clone, Debug)]
@@ -27,12 +33,17 @@ pub struct Contender {
     pub version: Option<String>,
     /// What else it can do, if anything.
     pub wire: Option<Wire>,
+    /// Program and arguments with which it sends each message to all, if it can.
+    pub broadcast: Option<Vec<String>>,
+    /// What its command line needs for messages of more than 1 MiB.
+    pub roomy: Vec<String>,
 }
 
 impl Contender {
     /// A WebSocket server of unknown version.
     pub fn new(name: &str, launch: Launch) -> Self {
-        Self { name: name.into(), launch, raw: false, version: None, wire: None }
+        let (version, wire, broadcast, roomy) = (None, None, None, Vec::new());
+        Self { name: name.into(), launch, raw: false, version, wire, broadcast, roomy }
     }
 
     /// The ceilings of bytes and of frames, built now if they are not up to date.
@@ -57,15 +68,26 @@ impl Contender {
     }
 
     /// From `name=command line` with `{port}` in it. With `{wire}` in it, too, the server
-    /// takes part in the rows with compression and encryption, told by what [`Wire`] says.
+    /// takes part in the rows with compression and encryption, told by what [`Wire`] says; with
+    /// `{broadcast}` in broadcasts, told by `--broadcast` in its place.
     pub fn parse(text: &str) -> Result<Self> {
         match text.split_once('=') {
             Some((name, line)) if !name.is_empty() && line.contains("{port}") => {
                 let mut launch = Launch::parse(line);
-                let wire = launch.command.iter().any(|word| word == WIRE);
-                let wire = wire.then(|| Wire::all(launch.command.clone()));
-                launch.command.retain(|word| word != WIRE);
-                Ok(Self { wire, ..Self::new(name, launch) })
+                let has = |what: &str| launch.command.iter().any(|word| word == what);
+                let (wire, broadcast) = (has(WIRE), has(BROADCAST));
+                let without = |what: &str| {
+                    let words = launch.command.iter().filter(|word| *word != what);
+                    words.cloned().collect::<Vec<_>>()
+                };
+                let wire = wire.then(|| Wire::all(without(BROADCAST)));
+                let told = without(WIRE).into_iter().map(|word| match word.as_str() {
+                    BROADCAST => "--broadcast".to_owned(),
+                    _ => word,
+                });
+                let broadcast = broadcast.then(|| told.collect());
+                launch.command.retain(|word| word != WIRE && word != BROADCAST);
+                Ok(Self { wire, broadcast, ..Self::new(name, launch) })
             }
             _ => Err(Error::Usage(format!("`{text}` is not of the form name=command {{port}}"))),
         }
@@ -84,12 +106,23 @@ impl Contender {
         row.ceilings.iter().copied().map(Some).collect()
     }
 
-    /// Whether it can take part in a row, as far as compression and encryption go.
+    /// Whether it can take part in a row, as far as compression, encryption and broadcasts go.
     pub(super) fn speaks(&self, row: &Row) -> bool {
-        match &self.wire {
-            Some(wire) => wire.speaks(row),
-            None => row.is_plain(),
+        let broadcasts = row.mode != Mode::Broadcast || self.broadcast.is_some();
+        broadcasts
+            && match &self.wire {
+                Some(wire) => wire.speaks(row),
+                None => row.is_plain(),
+            }
+    }
+
+    /// How to start it for messages of this size.
+    pub fn launch_for(&self, size: usize) -> Launch {
+        let mut launch = self.launch.clone();
+        if size > MESSAGE_MAX {
+            launch.command.extend(self.roomy.iter().cloned());
         }
+        launch
     }
 
     /// How to start it.
@@ -100,8 +133,11 @@ impl Contender {
         cpu: usize,
         certificate: Option<&Certificate>,
     ) -> Launch {
-        let mut launch = self.launch.clone();
+        let mut launch = self.launch_for(row.size);
         launch.cpu = Some(cpu);
+        if let Some(command) = self.broadcast.as_ref().filter(|_| row.mode == Mode::Broadcast) {
+            launch.command = command.clone();
+        }
         if let Some(wire) = self.wire.as_ref().filter(|_| !row.is_plain()) {
             launch.command = wire.command(row, certificate);
         }
@@ -124,9 +160,35 @@ mod tests {
         let wire = Contender::parse("peer=/opt/echo {port} {wire} x").expect("legal");
         assert_eq!(wire.launch.command, ["/opt/echo", "{port}", "x"]);
         assert!(wire.wire.is_some_and(|wire| wire.deflate && wire.tls));
+        let all = Contender::parse("peer=/opt/hall {broadcast} {port}").expect("legal");
+        assert_eq!(all.launch.command, ["/opt/hall", "{port}"]);
+        let told = ["/opt/hall", "--broadcast", "{port}"].map(str::to_owned);
+        assert_eq!(all.broadcast, Some(told.to_vec()));
         for bad in ["peer", "peer=/opt/echo", "=/opt/echo {port}"] {
             assert!(Contender::parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn who_broadcasts_is_started_so_and_limits_rise_only_where_they_must() {
+        let rows = "warmup = 0\nseconds = 1\npairs = 1\n\
+             [[row]]\nname = \"a\"\nconnections = 9\nsize = 1\nmode = \"broadcast\"\n\
+             [[row]]\nname = \"b\"\nconnections = 1\nsize = 1048576\n\
+             [[row]]\nname = \"c\"\nconnections = 1\nsize = 1048577\n";
+        let suite = Suite::parse(rows).expect("legal");
+        let [all, most, more] = &suite.row[..] else { panic!("three rows") };
+        let echo = Contender::new("echo", Launch::parse("echo {port}"));
+        assert!(!echo.speaks(all) && echo.speaks(most));
+        let words = |line: &str| Launch::parse(line).command;
+        let both = Contender {
+            broadcast: Some(words("hall {port}")),
+            roomy: words("64M"),
+            ..Contender::new("both", Launch::parse("echo {port}"))
+        };
+        assert!(both.speaks(all));
+        let line = |row| both.launch(row, None, 0, None).command.join(" ");
+        assert_eq!([line(all), line(most)], ["hall {port}", "echo {port}"]);
+        assert_eq!(line(more), "echo {port} 64M");
     }
 
     #[test]

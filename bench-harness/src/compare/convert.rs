@@ -19,7 +19,8 @@ impl From<&OpenReport> for Figures {
                 (Metric::Unanswered, report.unanswered as f64),
                 (Metric::Late, report.late),
             ])
-            .with_latency(&report.latency);
+            .with_latency(&report.latency)
+            .with_served(report.served);
         if report.spin {
             // A load that waits in a loop is always busy, which says nothing.
             figures.of.remove(&Metric::LoadCpu);
@@ -31,8 +32,14 @@ impl From<&OpenReport> for Figures {
 impl From<&BroadcastReport> for Figures {
     fn from(report: &BroadcastReport) -> Self {
         sides(Metric::CpuUsPerMessage, &report.sides)
-            .with([(Metric::MessagesPerSecond, report.deliveries_per_second)])
+            .with([
+                (Metric::MessagesPerSecond, report.deliveries_per_second),
+                (Metric::FirstP50, report.first.p50),
+                (Metric::FirstP99, report.first.p99),
+                (Metric::FirstP999, report.first.p999),
+            ])
             .with_latency(&report.last)
+            .with_served(report.served)
     }
 }
 
@@ -51,7 +58,8 @@ pub(super) fn churn(report: &ChurnReport) -> Result<Figures> {
             (Metric::ConnectionsPerSecond, report.handshakes_per_second),
             (Metric::Failures, failures as f64),
         ])
-        .with_latency(&report.latency))
+        .with_latency(&report.latency)
+        .with_served(report.served))
 }
 
 /// Less than a tick of CPU time is no measurement.

@@ -16,11 +16,12 @@ mod summary;
 mod table;
 mod wire;
 
-pub use contender::{CEILING, CEILING_OF_FRAMES, Contender, OWN};
+pub use contender::{CEILING, CEILING_OF_FRAMES, Contender, OWN, REFERENCE};
 pub use run::{Step, effort, run};
 pub use sample::{Figures, Metric, Outcome, Sample};
 pub use stats::Spread;
 pub use summary::{Ratio, Summary};
+pub(crate) use table::served;
 pub use table::table;
 pub use wire::Wire;
 

@@ -2,7 +2,7 @@
 
 use super::convert;
 use super::idle::Memory;
-use crate::report::{Bottleneck, Latency, Report, ServerUse};
+use crate::report::{Bottleneck, Latency, Report, Served, ServerUse};
 use crate::scenario::Geometry;
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -31,6 +31,16 @@ pub enum Metric {
     LatencyP999,
     /// The longest.
     LatencyMax,
+    /// In a broadcast the latencies above are those of the last receiver; these are the first's.
+    FirstP50,
+    /// 99 % took no longer to the first receiver.
+    FirstP99,
+    /// 99.9 % took no longer to the first receiver.
+    FirstP999,
+    /// Messages of the connection that was served least, as a share of the median connection's.
+    LeastServed,
+    /// The same of the connection that was served most.
+    MostServed,
     /// Messages that never came back.
     Unanswered,
     /// Share of the messages that the load generator itself sent too late.
@@ -55,7 +65,7 @@ pub enum Metric {
 
 impl Metric {
     /// All, in the order of the columns.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 25] = [
         Self::MessagesPerSecond,
         Self::CpuUsPerMessage,
         Self::OfferedPerSecond,
@@ -66,6 +76,11 @@ impl Metric {
         Self::LatencyP99,
         Self::LatencyP999,
         Self::LatencyMax,
+        Self::FirstP50,
+        Self::FirstP99,
+        Self::FirstP999,
+        Self::LeastServed,
+        Self::MostServed,
         Self::Unanswered,
         Self::Late,
         Self::Failures,
@@ -91,6 +106,11 @@ impl Metric {
             Self::LatencyP99 => "latency_p99",
             Self::LatencyP999 => "latency_p999",
             Self::LatencyMax => "latency_max",
+            Self::FirstP50 => "first_p50",
+            Self::FirstP99 => "first_p99",
+            Self::FirstP999 => "first_p999",
+            Self::LeastServed => "least_served",
+            Self::MostServed => "most_served",
             Self::Unanswered => "unanswered",
             Self::Late => "late",
             Self::Failures => "failures",
@@ -152,6 +172,12 @@ impl Figures {
         figures
     }
 
+    pub(super) fn with_served(self, served: Option<Served>) -> Self {
+        self.with(served.into_iter().flat_map(|Served { least, most }| {
+            [(Metric::LeastServed, least), (Metric::MostServed, most)]
+        }))
+    }
+
     pub(super) fn with_server(self, server: Option<&ServerUse>) -> Self {
         self.with(server.into_iter().flat_map(|server| {
             [
@@ -175,6 +201,7 @@ impl From<&Report> for Figures {
             ])
             .with(cost)
             .with_latency(&report.latency)
+            .with_served(report.served)
             .with_server(report.server.as_ref())
     }
 }

@@ -1,6 +1,6 @@
 //! A server in a row, in few figures, and beside the ceilings.
 
-use super::contender::{CEILING, CEILING_OF_FRAMES, Contender};
+use super::contender::{CEILING, CEILING_OF_FRAMES, Contender, REFERENCE};
 use super::sample::{Figures, Metric, Sample};
 use super::stats::Spread;
 use crate::report::Bottleneck;
@@ -28,6 +28,8 @@ pub struct Summary {
     /// microseconds.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub curve: Vec<(f64, f64)>,
+    /// Beside uWebSockets.
+    pub of_reference: Ratio,
     /// Beside the ceiling of bytes.
     pub of_ceiling: Ratio,
     /// Beside the ceiling of frames.
@@ -36,13 +38,13 @@ pub struct Summary {
     pub bottleneck: Bottleneck,
 }
 
-/// A server beside a ceiling, both in the same round.
+/// A server beside a ceiling or another server, both in the same round.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Ratio {
-    /// Messages per second over those of the ceiling: 1 is at the ceiling.
+    /// Messages, or connections, per second over those of the other: 1 is as many.
     pub throughput: Option<Spread>,
-    /// CPU time per message of the ceiling over the server's: 1 is at the ceiling, 0.5 is twice its
-    /// cost.
+    /// CPU time per message, or connection, of the other over the server's: 2 is half the cost, 0.5
+    /// is twice the cost.
     pub efficiency: Option<Spread>,
 }
 
@@ -122,6 +124,7 @@ fn summary(row: &Row, contender: &Contender, samples: &[Sample]) -> Option<Summa
         row: row.name.clone(),
         server: server.clone(),
         geometry,
+        of_reference: beside(REFERENCE),
         of_ceiling: beside(CEILING),
         of_frames: beside(CEILING_OF_FRAMES),
         curve: if failure.is_none() { curve(&own) } else { Vec::new() },
@@ -134,12 +137,12 @@ fn summary(row: &Row, contender: &Contender, samples: &[Sample]) -> Option<Summa
 /// Within each round: both drift with the machine.
 fn ratio(own: &Rounds<'_>, ceiling: &Rounds<'_>) -> Ratio {
     let pairs = || own.iter().filter_map(|(round, own)| Some((own, ceiling.get(round)?)));
-    let throughput = pairs().filter_map(|(own, top)| {
-        Some(own.get(Metric::MessagesPerSecond)? / top.get(Metric::MessagesPerSecond)?)
-    });
-    let efficiency = pairs().filter_map(|(own, top)| {
-        Some(top.get(Metric::CpuUsPerMessage)? / own.get(Metric::CpuUsPerMessage)?)
-    });
+    // A row counts messages or connections, never both.
+    let either = |it: &Figures, one, other| it.get(one).or_else(|| it.get(other));
+    let speed = |it| either(it, Metric::MessagesPerSecond, Metric::ConnectionsPerSecond);
+    let cost = |it| either(it, Metric::CpuUsPerMessage, Metric::CpuUsPerConnection);
+    let throughput = pairs().filter_map(|(own, top)| Some(speed(own)? / speed(top)?));
+    let efficiency = pairs().filter_map(|(own, top)| Some(cost(top)? / cost(own)?));
     Ratio { throughput: Spread::of(throughput), efficiency: Spread::of(efficiency) }
 }
 

@@ -45,6 +45,18 @@ const MEDIAN: Chart =
 const SLOWEST: Chart = Chart {
     ..chart(Metric::LatencyP99, "Latency, 99th percentile", "time to the echo; shorter is better")
 };
+const SHAKE: Chart = Chart {
+    ..chart(Metric::LatencyP99, "Handshake, 99th percentile", "connect to 101; shorter is better")
+};
+const LEAST: Chart = Chart {
+    show: numbers::ratio,
+    more: true,
+    ..chart(
+        Metric::LeastServed,
+        "The connection that was served least",
+        "of what the median connection got; longer is better",
+    )
+};
 const CONNECTIONS: Chart = Chart {
     show: numbers::count,
     more: true,
@@ -69,10 +81,10 @@ const QUIET: Chart = Chart {
 pub(super) fn section(comparison: &Comparison, row: &Row) -> String {
     let summaries = comparison.of_row(row);
     let charts: &[Chart] = match row.mode {
-        Mode::Closed => &[MESSAGES, COST, SLOWEST, SWITCHES],
+        Mode::Closed => &[COST, MESSAGES, SLOWEST, LEAST],
         Mode::Latency => &[MEDIAN, SLOWEST, COST, SWITCHES],
         Mode::Open => &[MEDIAN, SLOWEST, COST, SWITCHES],
-        Mode::Churn => &[CONNECTIONS, CONNECTION_COST],
+        Mode::Churn => &[CONNECTIONS, CONNECTION_COST, SHAKE, LEAST],
         Mode::Idle => &[OPENED, QUIET],
         Mode::Broadcast => &[MESSAGES, COST, MEDIAN, SLOWEST],
     };

@@ -10,16 +10,25 @@ use std::fmt::Write;
 /// A column: its heading, and what stands in it.
 type Column = (&'static str, fn(&Summary) -> String);
 
-const CLOSED: [Column; 14] = [
+/// The first column of each table but that of memory.
+const CHEAPER: Column = ("CPU of uWebSockets over its own", |it| ratio(it.of_reference.efficiency));
+/// Starvation hides in a mean: these stand in every row with messages.
+const LEAST: Column = ("least served connection", |it| ratio(it.get(Metric::LeastServed)));
+const MOST: Column = ("most served connection", |it| ratio(it.get(Metric::MostServed)));
+
+const CLOSED: [Column; 17] = [
+    CHEAPER,
     ("messages/s", |it| counts(it.get(Metric::MessagesPerSecond))),
     ("server CPU per message", |it| times(it.get(Metric::CpuUsPerMessage))),
+    ("p50", |it| time(it.get(Metric::LatencyP50))),
+    ("p99", |it| time(it.get(Metric::LatencyP99))),
+    ("p99.9", |it| time(it.get(Metric::LatencyP999))),
+    LEAST,
+    MOST,
     ("throughput of ceiling", |it| ratio(it.of_ceiling.throughput)),
     ("CPU of ceiling", |it| ratio(it.of_ceiling.efficiency)),
     ("throughput of frames", |it| ratio(it.of_frames.throughput)),
     ("CPU of frames", |it| ratio(it.of_frames.efficiency)),
-    ("p50", |it| time(it.get(Metric::LatencyP50))),
-    ("p99", |it| time(it.get(Metric::LatencyP99))),
-    ("p99.9", |it| time(it.get(Metric::LatencyP999))),
     ("switches/s", |it| count(it.get(Metric::ContextSwitchesPerSecond))),
     ("resident", |it| bytes(it.get(Metric::Resident))),
     ("server busy", |it| share(it.get(Metric::ServerCpu))),
@@ -27,27 +36,50 @@ const CLOSED: [Column; 14] = [
     ("disturbed", |it| share(it.get(Metric::Disturbed))),
 ];
 
-const OPEN: [Column; 12] = [
+const OPEN: [Column; 15] = [
+    CHEAPER,
     ("offered/s", |it| count(it.get(Metric::OfferedPerSecond))),
     ("messages/s", |it| counts(it.get(Metric::MessagesPerSecond))),
+    ("server CPU per message", |it| times(it.get(Metric::CpuUsPerMessage))),
     ("p50", |it| times(it.get(Metric::LatencyP50))),
     ("p90", |it| time(it.get(Metric::LatencyP90))),
     ("p99", |it| times(it.get(Metric::LatencyP99))),
     ("p99.9", |it| time(it.get(Metric::LatencyP999))),
     ("longest", |it| time(it.get(Metric::LatencyMax))),
+    LEAST,
+    MOST,
     ("unanswered", |it| count(it.get(Metric::Unanswered))),
     ("sent late", |it| share(it.get(Metric::Late))),
-    ("server CPU per message", |it| time(it.get(Metric::CpuUsPerMessage))),
     ("server busy", |it| share(it.get(Metric::ServerCpu))),
     ("load busy", |it| share(it.get(Metric::LoadCpu))),
 ];
 
-const CHURN: [Column; 7] = [
+const BROADCAST: [Column; 13] = [
+    CHEAPER,
+    ("deliveries/s", |it| counts(it.get(Metric::MessagesPerSecond))),
+    ("server CPU per delivery", |it| times(it.get(Metric::CpuUsPerMessage))),
+    ("first receiver: p50", |it| times(it.get(Metric::FirstP50))),
+    ("p99", |it| time(it.get(Metric::FirstP99))),
+    ("p99.9", |it| time(it.get(Metric::FirstP999))),
+    ("last receiver: p50", |it| times(it.get(Metric::LatencyP50))),
+    ("p99", |it| time(it.get(Metric::LatencyP99))),
+    ("p99.9", |it| time(it.get(Metric::LatencyP999))),
+    LEAST,
+    MOST,
+    ("server busy", |it| share(it.get(Metric::ServerCpu))),
+    ("load busy", |it| share(it.get(Metric::LoadCpu))),
+];
+
+const CHURN: [Column; 11] = [
+    CHEAPER,
     ("connections/s", |it| counts(it.get(Metric::ConnectionsPerSecond))),
     ("server CPU per connection", |it| times(it.get(Metric::CpuUsPerConnection))),
     ("failed", |it| count(it.get(Metric::Failures))),
     ("p50", |it| time(it.get(Metric::LatencyP50))),
     ("p99", |it| time(it.get(Metric::LatencyP99))),
+    ("p99.9", |it| time(it.get(Metric::LatencyP999))),
+    LEAST,
+    MOST,
     ("server busy", |it| share(it.get(Metric::ServerCpu))),
     ("load busy", |it| share(it.get(Metric::LoadCpu))),
 ];
@@ -62,7 +94,8 @@ const IDLE: [Column; 3] = [
 pub(super) fn table(row: &Row, summaries: &[&Summary]) -> String {
     let columns: &[Column] = match row.mode {
         Mode::Closed | Mode::Latency => &CLOSED,
-        Mode::Open | Mode::Broadcast => &OPEN,
+        Mode::Open => &OPEN,
+        Mode::Broadcast => &BROADCAST,
         Mode::Churn => &CHURN,
         Mode::Idle => &IDLE,
     };

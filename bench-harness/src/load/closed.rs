@@ -9,7 +9,7 @@ use super::wire::{Handler, Received, Wait, Wire};
 use crate::error::{Error, Result};
 use crate::inflate::Inflater;
 use crate::process::ThreadUsage;
-use crate::report::{Latency, Report};
+use crate::report::{Latency, Report, Served};
 use crate::scenario::Scenario;
 use crate::stream::Streams;
 use hdrhistogram::Histogram;
@@ -63,6 +63,8 @@ fn run_here(plan: &Plan, control: &Control) -> Result<Report> {
 pub(super) struct Part {
     pub(super) messages: u64,
     pub(super) latency: Histogram<u64>,
+    /// Messages of each connection.
+    pub(super) served: Vec<u64>,
     pub(super) thread: ThreadUsage,
 }
 
@@ -90,6 +92,7 @@ pub(super) fn report(
         load_us_per_message: sides.load.us_per_message,
         load: sides.load,
         latency: Latency::new(&latency),
+        served: Served::of(parts.iter().flat_map(|part| part.served.iter().copied())),
         bottleneck: sides.bottleneck,
         server: sides.server,
         disturbed: sides.disturbed,
@@ -117,8 +120,9 @@ struct Loops {
     /// Connections that may send, each once.
     ready: Vec<u32>,
     messages: u64,
-    /// Messages when the clock started.
+    /// Messages when the clock started, of all and of each connection.
     before: u64,
+    each_before: Vec<u64>,
     latency: Histogram<u64>,
 }
 
@@ -140,7 +144,9 @@ impl Closed {
         let ready = (0..connections as u32).collect();
         let inflater = Inflater::default();
         let latency = histogram()?;
-        let loops = Loops { streams, conns, inflater, ready, messages: 0, before: 0, latency };
+        let (messages, before, each_before) = (0, 0, vec![0; connections]);
+        let loops =
+            Loops { streams, conns, inflater, ready, messages, before, each_before, latency };
         Ok(Self { wire, loops, _opened: opened })
     }
 
@@ -156,12 +162,15 @@ impl Closed {
     pub(super) fn reset(&mut self) {
         self.loops.latency.reset();
         self.loops.before = self.loops.messages;
+        self.loops.each_before = self.loops.conns.iter().map(Conn::done).collect();
     }
 
     /// What was measured since then. `thread`: what this one used.
     pub(super) fn part(&self, thread: ThreadUsage) -> Part {
-        let Loops { messages, before, latency, .. } = &self.loops;
-        Part { messages: messages - before, latency: latency.clone(), thread }
+        let Loops { messages, before, latency, conns, each_before, .. } = &self.loops;
+        let served = conns.iter().zip(each_before).map(|(conn, before)| conn.done() - before);
+        let (messages, served) = (messages - before, served.collect());
+        Part { messages, latency: latency.clone(), served, thread }
     }
 
     /// Sends nothing new and waits for all that is outstanding.

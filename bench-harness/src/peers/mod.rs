@@ -16,7 +16,7 @@ use crate::compare::{Contender, Wire};
 use crate::error::{Error, Result};
 use crate::example::Workspace;
 use crate::server::Launch;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// All that can be prepared: the engine's own echoes, the ceilings, the peers. Those in Rust also
 /// with `-system` after the name: with the system's allocator. mimalloc makes small messages
@@ -60,7 +60,7 @@ pub fn prepare(
 
 fn contender(name: &str, workspace: &Workspace) -> Result<Contender> {
     let (base, defaults) = name.strip_suffix("-default").map_or((name, false), |it| (it, true));
-    let Built { command, raw, version, mut wire } = match base {
+    let Built { command, raw, version, mut wire, broadcast, roomy } = match base {
         "ringws-c" | "ringws-c-busy" | "ringws-c-mimalloc" | "ringws-rust"
         | "ringws-rust-system" | "ringws-aio" => own::echo(base, workspace)?,
         "ceiling-tcp" | "ceiling-frames" | "ceiling-epoll" => own::ceiling(base, workspace)?,
@@ -83,7 +83,8 @@ fn contender(name: &str, workspace: &Workspace) -> Result<Contender> {
         _ => {}
     }
     let launch = Launch { command, announces: true, cpu: None };
-    Ok(Contender { raw, version: Some(version), wire, ..Contender::new(name, launch) })
+    let version = Some(version);
+    Ok(Contender { raw, version, wire, broadcast, roomy, ..Contender::new(name, launch) })
 }
 
 /// What a preparation yields.
@@ -96,13 +97,21 @@ struct Built {
     version: String,
     /// What it can do besides, and how it is called then.
     wire: Option<Wire>,
+    /// How it is called to send each message to all.
+    broadcast: Option<Vec<String>>,
+    /// What it needs behind the command for messages of more than 1 MiB.
+    roomy: Vec<String>,
 }
 
 impl Built {
     /// A WebSocket server that is called with the port.
     fn program(path: PathBuf, version: String) -> Self {
-        let command = vec![path.to_string_lossy().into_owned(), "{port}".into()];
-        Self { command, raw: false, version, wire: None }
+        Self::called(called(&path), version)
+    }
+
+    /// The same, called in its own way.
+    fn called(command: Vec<String>, version: String) -> Self {
+        Self { command, raw: false, version, wire: None, broadcast: None, roomy: Vec::new() }
     }
 
     /// The same program compresses and encrypts.
@@ -111,6 +120,11 @@ impl Built {
         self.wire = (deflate || tls).then_some(Wire { command, deflate, tls, defaults: false });
         self
     }
+}
+
+/// A program with the port.
+fn called(path: &Path) -> Vec<String> {
+    vec![path.to_string_lossy().into_owned(), "{port}".into()]
 }
 
 /// How a server was tuned, in a sentence; `None` for a name that is not known. The allocator is

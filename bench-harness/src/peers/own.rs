@@ -1,15 +1,17 @@
 //! The engine's own echoes, with and without mimalloc, and the ceilings.
 
-use super::Built;
 use super::tool::{cargo, directory, run};
+use super::{Built, called};
 use crate::compare::Wire;
 use crate::error::Result;
 use crate::example::{ECHO, Workspace};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The largest message, as the peers have it: 64 MiB.
+/// The largest message where a row needs more than the default, as the peers have it: 64 MiB.
 const MESSAGE_MAX: &str = "67108864";
+/// The C example that sends every message to all.
+const ALL: &str = "ffi/examples/broadcast.c";
 /// The C example with `busy_poll_us`.
 const BUSY: &str = "bench-harness/peers/c/ringws_busy.c";
 /// The C example with compression and encryption.
@@ -35,12 +37,14 @@ pub(super) fn echo(name: &str, workspace: &Workspace) -> Result<Built> {
         _ => workspace.echo()?,
     };
     let mut built = Built::program(program, version(&workspace.root));
-    built.command.push(MESSAGE_MAX.into());
+    built.roomy.push(MESSAGE_MAX.into());
     if name == "ringws-c" {
         let program = workspace.programs()?.join("echo-wire");
         workspace.compile_echo(WIRE, &workspace.library()?, &program)?;
-        let command = vec![program.to_string_lossy().into_owned(), "{port}".into()];
-        built.wire = Some(Wire::all(command));
+        built.wire = Some(Wire::all(called(&program)));
+        let program = workspace.programs()?.join("broadcast");
+        workspace.compile_echo(ALL, &workspace.library()?, &program)?;
+        built.broadcast = Some(called(&program));
     }
     Ok(built)
 }
@@ -53,7 +57,7 @@ pub(super) fn ceiling(name: &str, workspace: &Workspace) -> Result<Built> {
     let frames = name == "ceiling-frames";
     command.extend(frames.then(|| "--frames".to_owned()));
     let version = version(&workspace.root);
-    Ok(Built { command, raw: !frames, version, wire: None })
+    Ok(Built { raw: !frames, ..Built::called(command, version) })
 }
 
 fn c_on_mimalloc(workspace: &Workspace) -> Result<PathBuf> {

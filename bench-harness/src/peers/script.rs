@@ -31,7 +31,7 @@ pub(super) fn node(workspace: &Workspace) -> Result<Built> {
     let (ws, bufferutil) = (npm_version(&lock, "ws")?, npm_version(&lock, "bufferutil")?);
     let version = format!("{ws}, bufferutil {bufferutil}, node {}", node.trim());
     let command = vec!["node".into(), text(&script), "{port}".into()];
-    Ok(Built { command, raw: false, version, wire: None }.with_wire(true, true))
+    Ok(Built::called(command, version).with_wire(true, true))
 }
 
 /// `picows` under uvloop.
@@ -52,7 +52,7 @@ pub(super) fn python(workspace: &Workspace) -> Result<Built> {
     let (picows, uvloop) = (of("picows")?, of("uvloop")?);
     let version = format!("{picows}, uvloop {uvloop}, {}", python.trim());
     let command = vec![text(&interpreter), text(&sources.join("echo.py")), "{port}".into()];
-    Ok(Built { command, raw: false, version, wire: None }.with_wire(false, true))
+    Ok(Built::called(command, version).with_wire(false, true))
 }
 
 fn text(path: &Path) -> String {

@@ -17,10 +17,10 @@ pub const ROWS: [Row; 4] =
 
 /// Starts the server, loads it, ends it.
 pub fn row(contender: &Contender, row: Row, timed: Duration, cpu: Option<usize>) -> Result<Report> {
-    let mut launch = contender.launch.clone();
+    let (connections, size, depth, text) = row;
+    let mut launch = contender.launch_for(size);
     launch.cpu = cpu.or(launch.cpu);
     let server = Server::start(&launch)?;
-    let (connections, size, depth, text) = row;
     let kind = match (contender.raw, text) {
         (true, _) => Kind::Raw,
         (false, true) => Kind::Text,

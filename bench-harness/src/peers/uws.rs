@@ -44,7 +44,9 @@ pub(super) fn echo(workspace: &Workspace, defaults: bool) -> Result<Built> {
         false => format!("libdeflate {libdeflate}"),
     };
     let version = format!("{CRATE} {version}, {compression}, OpenSSL");
-    Ok(Built::program(program, version).with_wire(true, true))
+    let mut built = Built::program(program, version).with_wire(true, true);
+    built.broadcast = Some([built.command.as_slice(), &["--broadcast".to_owned()]].concat());
+    Ok(built)
 }
 
 /// Where cargo has put the sources, and the version of the crate that has them.

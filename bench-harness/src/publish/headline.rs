@@ -1,12 +1,12 @@
 //! The tables worth showing first, as Markdown.
 
 use super::numbers;
-use crate::compare::{Comparison, Metric, OWN, Ratio, Spread, Summary};
+use crate::compare::{self, CEILING, Comparison, Metric, OWN, REFERENCE, Spread, Summary};
 use crate::scenario::{Mode, Row};
 use std::fmt::Write;
 
-/// Rows of the closed loop: the engine beside the ceilings and the best of the others, then all
-/// servers by their cost.
+/// The engine beside uWebSockets, the ceiling and the best of the others, then all servers by their
+/// cost in the closed loop, and memory.
 pub fn headline(comparison: &Comparison) -> String {
     let mut out = String::new();
     let machine = &comparison.machine;
@@ -18,9 +18,7 @@ pub fn headline(comparison: &Comparison) -> String {
         if machine.virtual_machine { ", in a VM" } else { "" }
     );
     let rows = comparison.rows(Mode::Closed);
-    if rows.iter().any(|row| find(comparison, row, OWN).is_some()) {
-        own(&mut out, comparison, &rows);
-    }
+    beside(&mut out, comparison);
     costs(&mut out, comparison, &rows);
     wires(&mut out, &rows);
     memory(&mut out, comparison);
@@ -46,35 +44,60 @@ pub fn is_peer(server: &str) -> bool {
     !server.starts_with("ceiling-") && !server.starts_with("ringws")
 }
 
-fn own(out: &mut String, comparison: &Comparison, rows: &[&Row]) {
-    out.push_str(
-        "| connections x bytes x in flight | messages/s | server CPU per message | of the ceiling \
-         of bytes: throughput, CPU | of frames | cheapest other server | its CPU over ours |\n\
-         |---|---|---|---|---|---|---|\n",
+/// The engine, uWebSockets, the ceiling of bytes and the cheapest of the others, row by row.
+fn beside(out: &mut String, comparison: &Comparison) {
+    let modes = [Mode::Closed, Mode::Latency, Mode::Open, Mode::Broadcast, Mode::Churn];
+    let rows: Vec<&Row> = modes.into_iter().flat_map(|mode| comparison.rows(mode)).collect();
+    if rows.is_empty() {
+        return;
+    }
+    let _ = writeln!(
+        out,
+        "CPU: the server CPU per message (delivery, connection) of {REFERENCE} over the server's \
+         own, higher is cheaper. Served: the least and the most served connection, 1.00 being the \
+         median one. Of a broadcast the latency is the last receiver's, and in brackets the first \
+         one's.\n\n\
+         | connections x bytes x in flight | server | CPU | of ceiling | messages/s | server CPU | \
+         p50 | p99 | p99.9 | served |\n|---|---|---|---|---|---|---|---|---|---|"
     );
-    let median = |spread: Option<Spread>| spread.map_or("-".into(), |it| numbers::ratio(it.median));
-    let both = |ratio: Ratio| format!("{}, {}", median(ratio.throughput), median(ratio.efficiency));
     for row in rows {
-        let Some(own) = find(comparison, row, OWN) else { continue };
-        let figure = |metric| own.get(metric).map_or(f64::NAN, |it| it.median);
-        let cost = figure(Metric::CpuUsPerMessage);
-        let peer = best_peer(comparison, row).map_or(("-".into(), "-".into()), |(peer, theirs)| {
-            let name = format!("{} {}", peer.server, numbers::microseconds(theirs));
-            (name, if cost > 0.0 { numbers::ratio(theirs / cost) } else { "-".into() })
-        });
-        let _ = writeln!(
-            out,
-            "| {} | {} | {} | {} | {} | {} | {} |",
-            row.name,
-            numbers::count(figure(Metric::MessagesPerSecond)),
-            if cost > 0.0 { numbers::microseconds(cost) } else { "-".into() },
-            both(own.of_ceiling),
-            both(own.of_frames),
-            peer.0,
-            peer.1,
-        );
+        let best = best_peer(comparison, row).map(|(peer, _)| peer.server.as_str());
+        let mut servers = vec![OWN, REFERENCE, CEILING];
+        servers.extend(best.filter(|name| *name != REFERENCE));
+        for server in servers {
+            if let Some(summary) = find(comparison, row, server) {
+                line(out, row, summary);
+            }
+        }
     }
     out.push('\n');
+}
+
+fn line(out: &mut String, row: &Row, it: &Summary) {
+    let median = |spread: Option<Spread>| spread.map_or("-".into(), |it| numbers::ratio(it.median));
+    let figure = |metric, show: fn(f64) -> String| it.get(metric).map(|it| show(it.median));
+    let either = |one, other, show| {
+        figure(one, show).or_else(|| figure(other, show)).unwrap_or_else(|| "-".into())
+    };
+    let latency = |last, first| {
+        let time = numbers::microseconds;
+        let last = figure(last, time).unwrap_or_else(|| "-".into());
+        figure(first, time).map_or(last.clone(), |first| format!("{last} ({first})"))
+    };
+    let _ = writeln!(
+        out,
+        "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
+        row.name,
+        it.server,
+        median(it.of_reference.efficiency),
+        median(it.of_ceiling.efficiency),
+        either(Metric::MessagesPerSecond, Metric::ConnectionsPerSecond, numbers::count),
+        either(Metric::CpuUsPerMessage, Metric::CpuUsPerConnection, numbers::microseconds),
+        latency(Metric::LatencyP50, Metric::FirstP50),
+        latency(Metric::LatencyP99, Metric::FirstP99),
+        latency(Metric::LatencyP999, Metric::FirstP999),
+        compare::served(it),
+    );
 }
 
 fn costs(out: &mut String, comparison: &Comparison, rows: &[&Row]) {

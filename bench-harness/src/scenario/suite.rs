@@ -229,12 +229,17 @@ impl Suite {
         Ok(suite)
     }
 
-    /// Leaves only the rows whose name contains `part`, and those their rates are taken from.
-    pub fn retain(&mut self, part: &str) {
+    /// Leaves only the rows with one of these names, and those their rates are taken from. What is
+    /// no row's name stands for all whose names contain it.
+    pub fn retain(&mut self, parts: &[String]) {
+        let exact = |part: &str| self.row.iter().any(|row| row.name == part);
+        let means = |part: &String, row: &Row| {
+            if exact(part) { row.name == *part } else { row.name.contains(part.as_str()) }
+        };
         let needed: Vec<String> = self
             .row
             .iter()
-            .filter(|row| row.name.contains(part))
+            .filter(|row| parts.iter().any(|part| means(part, row)))
             .flat_map(|row| match &row.rate {
                 Some(Rate::Share { row: of, .. }) => vec![row.name.clone(), of.clone()],
                 _ => vec![row.name.clone()],
@@ -321,9 +326,18 @@ mod tests {
              rate = { share = 0.5, of = \"x\", row = \"top\" }\n",
         )
         .expect("legal");
-        suite.retain("half");
-        let names: Vec<_> = suite.row.iter().map(|row| row.name.as_str()).collect();
-        assert_eq!(names, ["top", "half"]);
+        suite.retain(&["half".into()]);
+        let names = |suite: &Suite| {
+            suite.row.iter().map(|row| row.name.clone()).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(names(&suite), "top half");
+        let rows = ["1 x 1", "1 x 16", "2 x 1", "4 x 1"];
+        let rows =
+            rows.map(|row| format!("[[row]]\nname = \"{row}\"\nconnections = 1\nsize = 1\n"));
+        let head = "warmup = 0\nseconds = 1\npairs = 1\n".to_owned();
+        let mut suite = Suite::parse(&(head + &rows.concat())).expect("legal");
+        suite.retain(&["1 x 1".into(), "4".into()]);
+        assert_eq!(names(&suite), "1 x 1 4 x 1");
     }
 
     #[test]

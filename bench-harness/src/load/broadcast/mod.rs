@@ -14,7 +14,7 @@ use super::control::{Control, explain};
 use super::meter::{self, Reading};
 use super::wire::{Handler, Received, Wait, Wire};
 use crate::error::{Error, Result};
-use crate::report::Latency;
+use crate::report::{Latency, Served};
 use crate::scenario::{Kind, Scenario};
 use crate::stream::Streams;
 use fan::Fan;
@@ -80,6 +80,7 @@ fn run_here(plan: &BroadcastPlan, control: &Control) -> Result<BroadcastReport> 
     hall.run_until(&mut wire, end)?;
     let after = Reading::take(plan.pid)?;
     let (messages, deliveries) = (hall.fan.done() - hall.before, hall.each.len());
+    let served = Served::of(hall.served());
     let [first, last, each] = [&hall.first, &hall.last, &hall.each].map(Latency::new);
     hall.drain(&mut wire)?;
     let thread = after.thread.since(&before.thread);
@@ -96,6 +97,7 @@ fn run_here(plan: &BroadcastPlan, control: &Control) -> Result<BroadcastReport> 
         first,
         last,
         each,
+        served,
         sides,
     })
 }
@@ -131,6 +133,8 @@ struct Hall {
     deliveries: u64,
     /// Messages that had reached all when the clock started.
     before: u64,
+    /// And those that had reached each.
+    each_before: Vec<u64>,
     first: Histogram<u64>,
     last: Histogram<u64>,
     each: Histogram<u64>,
@@ -152,6 +156,7 @@ impl Hall {
             flight: 0..0,
             deliveries: 0,
             before: 0,
+            each_before: vec![0; connections],
             first: histogram()?,
             last: histogram()?,
             each: histogram()?,
@@ -238,6 +243,14 @@ impl Hall {
     fn reset(&mut self) {
         [&mut self.first, &mut self.last, &mut self.each].into_iter().for_each(Histogram::reset);
         self.before = self.fan.done();
+        self.each_before = self.checks.iter().map(Check::done).collect();
+    }
+
+    /// What each receiver got since then; the publisher is one if it gets its own messages.
+    fn served(&self) -> Vec<u64> {
+        let receivers = self.scenario.connections + usize::from(self.to_publisher);
+        let pairs = self.checks.iter().zip(&self.each_before).take(receivers);
+        pairs.map(|(check, before)| check.done() - before).collect()
     }
 
     fn drain(&mut self, wire: &mut Wire) -> Result<()> {

@@ -1,6 +1,6 @@
 //! Figures of a broadcast.
 
-use crate::report::{Latency, Sides};
+use crate::report::{Latency, Served, Sides};
 use crate::scenario::Scenario;
 use serde::Serialize;
 use std::fmt;
@@ -30,6 +30,8 @@ pub struct BroadcastReport {
     pub last: Latency,
     /// The same over all deliveries.
     pub each: Latency,
+    /// How evenly the receivers were served.
+    pub served: Option<Served>,
     /// What both sides used, per delivery.
     #[serde(flatten)]
     pub sides: Sides,
@@ -47,6 +49,7 @@ impl fmt::Display for BroadcastReport {
         writeln!(f, "first, us     {}", self.first)?;
         writeln!(f, "last, us      {}", self.last)?;
         writeln!(f, "each, us      {}", self.each)?;
+        Served::write(self.served, f)?;
         self.sides.write(f, "delivery")
     }
 }

@@ -18,7 +18,7 @@ use crate::frame;
 use crate::handshake;
 use crate::machine;
 use crate::process;
-use crate::report::Latency;
+use crate::report::{Latency, Served};
 use crate::ring::Ring;
 use crate::scenario::{Kind, Scenario};
 use crate::stream::Streams;
@@ -95,6 +95,7 @@ fn run_here(plan: &ChurnPlan, control: &Control) -> Result<ChurnReport> {
     churn.run_until(before.at + plan.timed)?;
     let after = Reading::take(plan.pid)?;
     let tally = churn.slots.tally.clone();
+    let served = Served::of(churn.slots.served());
     churn.drain()?;
     let thread = after.thread.since(&before.thread);
     let sides = meter::between(plan.pid, &before, &after, &[thread], tally.handshakes)?;
@@ -108,6 +109,7 @@ fn run_here(plan: &ChurnPlan, control: &Control) -> Result<ChurnReport> {
         completed: tally.completed,
         latency: Latency::new(&tally.latency),
         whole: Latency::new(&tally.whole),
+        served,
         failures: tally.failures,
         last_failure: tally.last_failure,
         sides,

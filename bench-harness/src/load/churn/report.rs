@@ -1,6 +1,6 @@
 //! Figures of opening and closing.
 
-use crate::report::{Latency, Sides};
+use crate::report::{Latency, Served, Sides};
 use serde::Serialize;
 use std::fmt;
 
@@ -23,6 +23,9 @@ pub struct ChurnReport {
     pub latency: Latency,
     /// From the start of connecting to the end of the connection.
     pub whole: Latency,
+    /// Connections follow each other in as many slots as are open at a time: how evenly these got
+    /// through.
+    pub served: Option<Served>,
     /// Connections that did not go in order, by what went wrong.
     pub failures: Failures,
     /// What went wrong last, for people.
@@ -104,6 +107,7 @@ impl fmt::Display for ChurnReport {
         )?;
         writeln!(f, "to 101, us    {}", self.latency)?;
         writeln!(f, "to end, us    {}", self.whole)?;
+        Served::write(self.served, f)?;
         if self.failures.total() > 0 {
             let last = self.last_failure.as_deref().unwrap_or_default();
             writeln!(f, "failures      {:?}; the last: {last}", self.failures)?;

@@ -35,6 +35,8 @@ struct Slot {
     /// Whether the multishot receive is armed, one of them.
     armed: bool,
     state: State,
+    /// Handshakes since the clock started.
+    handshakes: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +83,7 @@ impl Slots {
             in_flight: 0,
             armed: false,
             state: State::Free,
+            handshakes: 0,
         };
         let histogram = || {
             let new = Histogram::new_with_bounds(1, LATENCY_MAX_NS, 3);
@@ -121,8 +124,14 @@ impl Slots {
         let tally = &mut self.tally;
         (tally.handshakes, tally.completed) = (0, 0);
         (tally.failures, tally.last_failure) = (Failures::default(), None);
+        self.slots.iter_mut().for_each(|slot| slot.handshakes = 0);
         tally.latency.reset();
         tally.whole.reset();
+    }
+
+    /// Handshakes of each slot since then.
+    pub(super) fn served(&self) -> Vec<u64> {
+        self.slots.iter().map(|slot| slot.handshakes).collect()
     }
 
     /// Whether there is any connection.
@@ -225,12 +234,12 @@ impl Slots {
             }
             Ok(Step::Message(number)) => {
                 let start = places.messages + number * self.streams.sent_size;
-                self.tally.opened(slot.began, now);
+                self.tally.opened(slot, now);
                 start..start + self.streams.sent_size
             }
             Ok(Step::Close { opened }) => {
                 if opened {
-                    self.tally.opened(slot.began, now);
+                    self.tally.opened(slot, now);
                 }
                 places.close.clone()
             }
@@ -285,8 +294,9 @@ impl Slots {
 }
 
 impl Tally {
-    fn opened(&mut self, began: Instant, now: Instant) {
+    fn opened(&mut self, slot: &mut Slot, now: Instant) {
         self.handshakes += 1;
-        self.latency.saturating_record((now - began).as_nanos() as u64);
+        slot.handshakes += 1;
+        self.latency.saturating_record((now - slot.began).as_nanos() as u64);
     }
 }

@@ -14,7 +14,7 @@ use super::control::{Control, explain};
 use super::meter::{self, Reading};
 use super::wire::{Handler, Received, STALL, Wait, Wire};
 use crate::error::{Error, Result};
-use crate::report::Latency;
+use crate::report::{Latency, Served};
 use crate::scenario::Scenario;
 use crate::stream::Streams;
 use hdrhistogram::Histogram;
@@ -94,9 +94,11 @@ pub(super) fn drive(
     let end_ns = begin_ns + plan.timed.as_nanos() as u64;
     let mut lanes = Lanes::new(&scenario, streams, plan.rate, begin_ns..end_ns)?;
     lanes.run_until(&mut wire, begin_ns, plan.spin)?;
-    let (before, done) = (Reading::take(plan.pid)?, lanes.messages);
+    let (before, done, each) = (Reading::take(plan.pid)?, lanes.messages, lanes.done_by_each());
     lanes.run_until(&mut wire, end_ns, plan.spin)?;
     let (after, came) = (Reading::take(plan.pid)?, lanes.messages - done);
+    let served = lanes.done_by_each().into_iter().zip(each).map(|(now, before)| now - before);
+    let served = Served::of(served);
     let grace_ns = end_ns + plan.grace.as_nanos() as u64;
     lanes.drain(&mut wire, grace_ns)?;
     let unanswered = lanes.give_up(wire.look_at_the_clock());
@@ -112,6 +114,7 @@ pub(super) fn drive(
         messages: lanes.measured_len(),
         achieved_per_second: came as f64 / seconds,
         latency: Latency::new(&lanes.latency),
+        served,
         unanswered,
         backlog_max: lanes.backlog_max,
         late,
@@ -162,6 +165,10 @@ impl Lanes {
             late: 0,
             late_max_ns: 0,
         })
+    }
+
+    fn done_by_each(&self) -> Vec<u64> {
+        self.lanes.iter().map(Lane::done).collect()
     }
 
     fn measured_len(&self) -> u64 {

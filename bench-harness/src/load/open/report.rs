@@ -1,6 +1,6 @@
 //! Figures of an open loop.
 
-use crate::report::{Bottleneck, Latency, Sides};
+use crate::report::{Bottleneck, Latency, Served, Sides};
 use crate::scenario::Scenario;
 use serde::Serialize;
 use std::fmt;
@@ -24,6 +24,8 @@ pub struct OpenReport {
     /// From the intended time of a message to the turn its echo was taken. Those that never came
     /// are in it with the time that was waited for them.
     pub latency: Latency,
+    /// How evenly the connections were served while the clock ran.
+    pub served: Option<Served>,
     /// Messages that had not come back when the wait after the end was over.
     pub unanswered: u64,
     /// The most messages that were due and had not come back, looked at ten times per second.
@@ -62,6 +64,7 @@ impl fmt::Display for OpenReport {
             self.backlog_max
         )?;
         writeln!(f, "latency, us   {}", self.latency)?;
+        Served::write(self.served, f)?;
         writeln!(
             f,
             "sent late     {:.3} % by the load's own fault, at most {:.0} us",
