@@ -1,7 +1,7 @@
 //! Thousands of seeds of whole connections on a kernel that lies within its contract.
 //!
-//! `RINGWS_SEEDS=n` plays n seeds instead of 10,000; `RINGWS_SEED=s` plays one and prints what
-//! happened in it.
+//! `cargo test` plays 500 seeds, `cargo test-long` (the feature `long`) 10,000. `RINGWS_SEEDS=n`
+//! plays n seeds; `RINGWS_SEED=s` plays one and prints what happened in it.
 
 use ringws_engine::sim::{Choices, Report, Trace, run};
 use std::io::Write;
@@ -9,7 +9,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-const SEEDS: u64 = 10_000;
+const SEEDS: u64 = if cfg!(feature = "long") { 10_000 } else { 500 };
+/// From so many seeds on, everything that the scenarios are for must have happened.
+const TELLING: u64 = 10_000;
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().expect("a number"))
@@ -84,7 +86,7 @@ fn summarise(reports: &[Report]) {
         ("last_words", sum(|report| report.last_words)),
     ];
     say(&format!("{} seeds, {} virtual ms: {shown:?}", reports.len(), sum(|report| report.ticks)));
-    if reports.len() as u64 >= SEEDS {
+    if reports.len() as u64 >= TELLING {
         for (what, times) in shown {
             assert!(times > 0, "{what} never happened: the scenarios have become too tame");
         }
@@ -103,7 +105,7 @@ fn a_seed_repeats_itself() {
 /// Connections that the reactor makes.
 #[test]
 fn dials_end_once_whatever_the_kernel_does() {
-    for seed in 0..2_000 {
+    for seed in 0..SEEDS.min(2_000) {
         ringws_engine::sim::run_dials(Choices::from_seed(seed));
     }
 }
