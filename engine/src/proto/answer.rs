@@ -1,9 +1,11 @@
 //! What a server answered to our upgrade request: the checks of RFC 6455 §4.1.
 
+use super::ask::Ask;
 use super::body::Framing;
 use super::deflate::{self, Agreed, Terms};
+use super::field;
+use super::handshake::response;
 use super::head::Head;
-use super::{Ask, field, response};
 use httparse::Status;
 use std::mem::MaybeUninit;
 

@@ -1,8 +1,9 @@
 //! The client's half of the opening handshake, RFC 6455 §4.1: the request.
 
 use super::deflate::{self, Terms};
-use super::response::{InvalidHeader, put_field};
-use super::{Url, base64, field};
+use super::handshake::field::{InvalidHeader, put_field};
+use super::url::Url;
+use super::{base64, field};
 
 /// Fields that the handshake writes itself, or that would give the request a body, beside all of
 /// `Sec-WebSocket-*`.

@@ -1,6 +1,6 @@
 //! The body of an answer that refuses: its first bytes, without what frames it (RFC 9112 §6, §7).
 
-use super::Input;
+use super::input::Input;
 
 /// Bytes of one line of chunked framing; more ends the body.
 const LINE_MAX: u16 = 256;

@@ -1,7 +1,7 @@
 //! The head of an HTTP message, collected until the empty line that ends it (RFC 9112 §2.1).
 
-use super::Input;
-use super::handshake::Refusal;
+use super::handshake::refusal::Refusal;
+use super::input::Input;
 
 /// A whole head: it ends with an empty line, and each of its lines with CRLF.
 #[derive(Debug)]

@@ -1,6 +1,8 @@
 //! The frame header, RFC 6455 §5.2: decoding it as far as its bytes have come, and encoding it.
 
-use super::{Opcode, Role, Violation};
+use super::opcode::Opcode;
+use super::role::Role;
+use super::violation::Violation;
 
 /// The longest header: 2 bytes, a 64-bit length, a masking key.
 pub const HEADER_MAX: usize = 14;

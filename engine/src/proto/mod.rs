@@ -6,6 +6,7 @@ pub mod ask;
 mod base64;
 pub(crate) mod body;
 pub mod close;
+pub mod close_code;
 pub mod deflate;
 mod field;
 pub mod handshake;
@@ -16,7 +17,7 @@ pub mod mask;
 pub mod opcode;
 pub mod origin;
 pub mod reader;
-mod response;
+pub mod role;
 pub mod sequence;
 mod target;
 pub mod tunnel;
@@ -26,21 +27,13 @@ pub mod violation;
 
 pub use answer::{Answer, BadAnswer};
 pub use ask::Ask;
-pub use close::CloseCode;
+pub use close_code::CloseCode;
 pub use header::Header;
 pub use input::Input;
 pub use opcode::Opcode;
 pub use origin::Origins;
 pub use reader::{FrameReader, Piece, Whole};
+pub use role::Role;
 pub use tunnel::Proxy;
 pub use url::{InvalidUrl, Url};
 pub use violation::Violation;
-
-/// Which end of the connection we are: it decides who masks (RFC 6455 §5.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Receives masked frames, sends unmasked ones.
-    Server,
-    /// Receives unmasked frames, sends masked ones.
-    Client,
-}

@@ -2,7 +2,7 @@
 //! host, with the cookies of that host, and says in `Origin` (RFC 6454 §7) which page it is.
 
 use super::field;
-use super::handshake::Request;
+use super::handshake::request::Request;
 use std::sync::Arc;
 
 /// Whose pages may connect. Requests without `Origin` come from no browser, and always may.

@@ -1,7 +1,12 @@
 //! Frames out of a stream of bytes, in place.
 
+use super::header::Header;
 use super::header::{self, Decoded, HEADER_MAX};
-use super::{Header, Input, Opcode, Role, Violation, mask};
+use super::input::Input;
+use super::mask;
+use super::opcode::Opcode;
+use super::role::Role;
+use super::violation::Violation;
 
 /// Part of one frame's payload, still masked, where it lies in the input.
 #[derive(Debug)]

@@ -1,6 +1,8 @@
 //! The order of frames, RFC 6455 §5.4: fragments of one message, control frames between them.
 
-use super::{Header, Opcode, Violation};
+use super::header::Header;
+use super::opcode::Opcode;
+use super::violation::Violation;
 
 /// Where a frame stands in its message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

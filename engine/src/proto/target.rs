@@ -1,6 +1,6 @@
 //! The request target and the Host that goes with it, RFC 9112 §3.2.
 
-use super::handshake::Refusal;
+use super::handshake::refusal::Refusal;
 
 /// Bytes of a request target; more is answered with 414.
 pub(super) const TARGET_MAX: usize = 8 << 10;

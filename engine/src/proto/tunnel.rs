@@ -1,8 +1,9 @@
 //! The way through an HTTP proxy: `CONNECT`, RFC 9110 §9.3.6.
 
-use super::response::put_field;
+use super::base64;
+use super::handshake::field::put_field;
+use super::url::Url;
 use super::url::{Host, InvalidUrl, percent_decoded, split_authority};
-use super::{Url, base64};
 
 /// An HTTP proxy, and who we are to it.
 #[derive(Clone, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! UTF-8 of text messages, RFC 6455 §8.1, checked as it comes.
 
-use super::{Violation, mask};
+use super::mask;
+use super::violation::Violation;
 use crate::simd::TWO_ENDS_MAX;
 
 /// The block of the vectors.

@@ -1,6 +1,6 @@
 //! Every way a peer can break the protocol, and the close code each is answered with.
 
-use super::CloseCode;
+use super::close_code::CloseCode;
 
 /// What the peer did wrong. The connection fails with [`Violation::close_code`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]

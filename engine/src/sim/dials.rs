@@ -2,7 +2,7 @@
 //! servers of every manner: each target
 //! ends in `on_open` and `on_close`, or in `on_refused`, and nothing is left.
 
-use super::NoNames;
+use super::names::NoNames;
 use crate::proto::handshake::{Request, Response};
 use crate::proto::head::HeadReader;
 use crate::proto::{CloseCode, Input};

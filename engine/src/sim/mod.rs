@@ -20,18 +20,20 @@ mod dials;
 mod frame;
 mod ledger;
 mod manner;
+mod names;
 mod scenario;
 mod world;
 
 use crate::proto::Origins;
 use crate::reactor::log::Logger;
-use crate::reactor::{Busy, CallError, Found, Handle, Reactor, Resolve, Served, Setup, Stats};
+use crate::reactor::{CallError, Handle, Reactor, Served, Setup, Stats};
 use crate::ring::Waker;
 use crate::ring::sim::{Sim, SimConfig};
 use crate::tick::Tick;
 use chaos::Chaos;
 use client::Client;
 use ledger::{Ledger, Shared};
+use names::NoNames;
 use scenario::Scenario;
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,15 +86,6 @@ pub fn run(mut choices: Choices, trace: Option<Trace>) -> Report {
     let mut run = Run::new(scenario, Shared::new(ledger), choices);
     run.play();
     run.report()
-}
-
-/// Names are not looked up here.
-struct NoNames;
-
-impl Resolve for NoNames {
-    fn resolve(&self, _: &str, _: u16, _: Box<dyn FnOnce(Found) + Send>) -> Result<(), Busy> {
-        Err(Busy)
-    }
 }
 
 struct Run {

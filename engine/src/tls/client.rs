@@ -1,7 +1,10 @@
 //! A client's settings.
 
+use super::alpn::ALPN;
+use super::error::Error;
+use super::identity::Identity;
+use super::pem::Pem;
 use super::pem::system_roots;
-use super::{ALPN, Error, Identity, Pem};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ClientConfig, Resumption, WebPkiServerVerifier};
 use rustls::crypto::{

@@ -1,6 +1,7 @@
 //! Who we are: certificate chains with their keys, and which of them a client is shown.
 
-use super::{Error, Pem};
+use super::error::Error;
+use super::pem::Pem;
 use rustls::crypto::CryptoProvider;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;

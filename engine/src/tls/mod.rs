@@ -9,6 +9,8 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 #[cfg(feature = "tls")]
+mod alpn;
+#[cfg(feature = "tls")]
 mod client;
 #[cfg(feature = "tls")]
 mod error;
@@ -47,7 +49,3 @@ pub enum Server {}
 #[cfg(not(feature = "tls"))]
 #[derive(Clone, Debug)]
 pub enum Client {}
-
-/// The protocol that is spoken inside (RFC 7301).
-#[cfg(feature = "tls")]
-const ALPN: &[u8] = b"http/1.1";

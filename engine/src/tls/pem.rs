@@ -1,6 +1,6 @@
 //! Certificates and keys in PEM (RFC 7468), from memory or from files.
 
-use super::Error;
+use super::error::Error;
 use rustls::RootCertStore;
 use rustls::pki_types::pem::{Error as PemError, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};

@@ -1,8 +1,9 @@
 //! The sending direction of a session.
 
+use super::error::Alert;
 use super::record::{PLAIN_MAX, Step, Write, write};
+use super::session::Session;
 use super::session::Side;
-use super::{Alert, Session};
 use crate::buffer::{Batch, Pool};
 use std::io::IoSlice;
 

@@ -1,7 +1,10 @@
 //! A server's settings.
 
+use super::alpn::ALPN;
+use super::error::Error;
 use super::identity::Chooser;
-use super::{ALPN, Error, Identity, Pem};
+use super::identity::Identity;
+use super::pem::Pem;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::{NoServerSessionStorage, ServerConfig, WebPkiClientVerifier};
 use rustls::version::{TLS12, TLS13};

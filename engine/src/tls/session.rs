@@ -1,8 +1,10 @@
 //! One connection's TLS, either side of it.
 
+use super::client::Client;
+use super::error::Alert;
 use super::identity::take_asked;
 use super::record::{HEADER, Plain, Step, end_of_record, step};
-use super::{Alert, Client, Server};
+use super::server::Server;
 use crate::buffer::Pool;
 use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName;

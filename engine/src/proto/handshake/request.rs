@@ -1,10 +1,8 @@
 //! The server's half of the opening handshake, RFC 6455 §4.2: the request and its rules.
 
-pub use super::response::{InvalidHeader, Refusal, Response};
-
-use super::field;
-use super::head::Head;
-use super::{base64, target};
+use super::refusal::Refusal;
+use crate::proto::head::Head;
+use crate::proto::{base64, field, target};
 use httparse::Status;
 use std::mem::MaybeUninit;
 
