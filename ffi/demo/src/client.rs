@@ -99,8 +99,8 @@ impl Client {
         }
     }
 
-    /// The closing handshake of RFC 6455 §7.1.2: the code that the server answers with. It must then
-    /// end the connection (§7.1.1).
+    /// The closing handshake of RFC 6455 §7.1.2: the code that the server answers with. It must
+    /// then end the connection (§7.1.1).
     pub(crate) fn close(mut self, code: u16, reason: &str) -> Result<u16> {
         let payload = [&code.to_be_bytes(), reason.as_bytes()].concat();
         let answer = exchange_any(&mut self, frame::CLOSE, frame::CLOSE, &payload)?;

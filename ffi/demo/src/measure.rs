@@ -1,5 +1,5 @@
-//! How fast, seen by a simple client. It is no benchmark: client and server share the machine as the
-//! scheduler likes, and nothing is repeated. `cargo bench-all` measures.
+//! How fast, seen by a simple client. It is no benchmark: client and server share the machine as
+//! the scheduler likes, and nothing is repeated. `cargo bench-all` measures.
 
 use crate::client::Client;
 use crate::server::Server;
