@@ -65,10 +65,10 @@ impl Slot {
     /// What has ended it.
     pub(crate) fn cause(&self) -> Option<Cause> {
         let failure = self.conn.failure();
-        let errno = || Errno::from_raw_os_error(self.errno);
+        let errno = || Errno::from_raw_os_error(self.errno());
         match (self.ends_by, failure) {
             (EndsBy::Stop, _) => Some(Cause::Stopped),
-            (EndsBy::Reactor, _) if self.errno == 0 => Some(Cause::Panicked),
+            (EndsBy::Reactor, _) if self.errno() == 0 => Some(Cause::Panicked),
             (EndsBy::Reactor, _) => Some(Cause::Reactor(errno())),
             #[cfg(feature = "tls")]
             (EndsBy::Tls, _) => Some(self.tls_cause()),

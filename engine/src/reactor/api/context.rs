@@ -205,7 +205,7 @@ impl Context {
 
     /// The peer's address; `None` on a Unix socket, for a stale handle or one of another reactor.
     pub fn peer(&self, conn: Conn) -> Option<SocketAddr> {
-        self.slot(conn).and_then(|slot| slot.peer)
+        self.slot(conn).and_then(|slot| slot.peer.get())
     }
 
     /// The connection's user word; `None` for a stale handle or one of another reactor. Valid

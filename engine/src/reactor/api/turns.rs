@@ -207,8 +207,7 @@ impl Context {
         self.counters.forward_dropped.add(mails as u64);
         let token = Token { slot: conn.slot(), generation: conn.generation() };
         if let Some(slot) = self.slab.by_token(token) {
-            let mails = u32::try_from(mails).unwrap_or(u32::MAX);
-            slot.mail_dropped = slot.mail_dropped.saturating_add(mails);
+            slot.count_mail_dropped(mails);
         }
     }
 

@@ -184,7 +184,7 @@ impl<K: Kernel> Reactor<K> {
             return self.refuse_dial(index, &ConnectError::Full);
         };
         slot.user = target.user;
-        slot.peer = Some(to);
+        slot.peer = Some(to).into();
         slot.dial = index;
         ctx.dials.at(index).stage = Stage::Up(slot_index);
         ctx.counters.connections.add(1);
@@ -236,7 +236,7 @@ impl<K: Kernel> Reactor<K> {
                 // Behind the proxy nothing has come in time.
                 let slot = *slot;
                 let late = self.ctx.slab.at(slot);
-                late.errno = Errno::TIMEDOUT.raw_os_error();
+                late.set_errno(Errno::TIMEDOUT);
                 late.abort = true;
                 late.ends_by = crate::reactor::core::slab::EndsBy::Receiving;
                 self.ctx.mark_dirty(slot);

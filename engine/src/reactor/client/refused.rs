@@ -62,7 +62,7 @@ impl<K: Kernel> Reactor<K> {
             return self.refuse_dial(index, &ConnectError::Cancelled);
         };
         let slot = self.ctx.slab.at(slot_index);
-        if !slot.announced {
+        if !slot.conn.opened() {
             // `dial_refused` tells of it.
             slot.abort = true;
             self.ctx.mark_dirty(slot_index);
@@ -80,7 +80,7 @@ impl<K: Kernel> Reactor<K> {
         let error = match (self.ctx.draining, cancelled) {
             (true, _) => ConnectError::Stopped,
             (_, true) => ConnectError::Cancelled,
-            _ => ConnectError::of(slot.conn.failure(), slot.errno, slot.tls_failure()),
+            _ => ConnectError::of(slot.conn.failure(), slot.errno(), slot.tls_failure()),
         };
         let (answer, body) = slot.conn.take_refusal();
         self.refuse_dial_with(index, &error, answer.as_ref(), &body);

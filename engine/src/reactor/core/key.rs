@@ -1,11 +1,13 @@
-//! What a node of the wheel is for, as the number that the wheel keeps.
+//! What a node of the wheel is for, as the number that the wheel keeps: the highest bit that is set
+//! tells the kind, the bits below it which one. Slots have 24 bits.
 
-const TIMER: u64 = 1 << 63;
-const LISTENER: u64 = 1 << 62;
-pub(crate) const GRACE: u64 = 1 << 61;
-pub(crate) const TRIM: u64 = 1 << 60;
-const DIAL: u64 = 1 << 59;
+const TIMER: u32 = 1 << 31;
+const LISTENER: u32 = 1 << 30;
+const DIAL: u32 = 1 << 29;
+pub(crate) const GRACE: u32 = 1 << 28;
+pub(crate) const TRIM: u32 = 1 << 27;
 
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Due {
     Timer(u32),
     Listener(usize),
@@ -15,30 +17,44 @@ pub(crate) enum Due {
     Slot(u32),
 }
 
-pub(crate) fn of_slot(index: u32) -> u64 {
-    u64::from(index)
+pub(crate) fn of_slot(index: u32) -> u32 {
+    index
 }
-pub(crate) fn of_listener(index: usize) -> u64 {
-    LISTENER | index as u64
+pub(crate) fn of_listener(index: usize) -> u32 {
+    LISTENER | index as u32
 }
-pub(crate) fn of_dial(index: u32) -> u64 {
-    DIAL | u64::from(index)
+pub(crate) fn of_dial(index: u32) -> u32 {
+    DIAL | index
 }
-pub(crate) fn of_timer(index: u32) -> u64 {
-    TIMER | u64::from(index)
+pub(crate) fn of_timer(index: u32) -> u32 {
+    TIMER | index
 }
-pub(crate) fn decode(key: u64) -> Due {
+pub(crate) fn decode(key: u32) -> Due {
     if key & TIMER != 0 {
-        Due::Timer(key as u32)
+        Due::Timer(key & !TIMER)
     } else if key & LISTENER != 0 {
         Due::Listener((key & !LISTENER) as usize)
+    } else if key & DIAL != 0 {
+        Due::Dial(key & !DIAL)
     } else if key & GRACE != 0 {
         Due::Grace
     } else if key & TRIM != 0 {
         Due::Trim
-    } else if key & DIAL != 0 {
-        Due::Dial(key as u32)
     } else {
-        Due::Slot(key as u32)
+        Due::Slot(key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_for_what_it_was_made_for() {
+        assert_eq!(decode(of_slot((1 << 24) - 1)), Due::Slot((1 << 24) - 1));
+        assert_eq!(decode(of_listener(65_535)), Due::Listener(65_535));
+        assert_eq!(decode(of_dial((1 << 29) - 1)), Due::Dial((1 << 29) - 1));
+        assert_eq!(decode(of_timer((1 << 28) - 1)), Due::Timer((1 << 28) - 1));
+        assert_eq!((decode(GRACE), decode(TRIM)), (Due::Grace, Due::Trim));
     }
 }

@@ -11,6 +11,7 @@ pub(crate) mod mail;
 pub(crate) mod mailbox;
 pub(crate) mod name;
 pub(crate) mod own;
+pub(crate) mod peer;
 pub(crate) mod served;
 pub(crate) mod slab;
 pub(crate) mod timers;

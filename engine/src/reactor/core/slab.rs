@@ -3,12 +3,11 @@
 use crate::conn::{Connection, Disposition, Reading};
 use crate::reactor::client::dials::NO_DIAL;
 use crate::reactor::core::name::Conn;
+use crate::reactor::core::peer::PeerAddress;
 use crate::reactor::core::wheel::NodeId;
 use crate::reactor::io::receive_mode::How;
-use crate::ring::{Socket, Token};
-use crate::tick::Tick;
+use crate::ring::{Errno, Socket, Token};
 use std::collections::TryReserveError;
-use std::net::SocketAddr;
 
 /// Where a tenant stands between accept and the reuse of its slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,16 +49,13 @@ pub(crate) struct Slot {
     pub(crate) generation: u32,
     pub(crate) socket: Socket,
     pub(crate) user: usize,
-    pub(crate) peer: Option<SocketAddr>,
-    /// Received while paused, or left over when a callback paused. A copy: a lease must not wait
-    /// for the application.
-    pub(crate) parked: Vec<u8>,
+    pub(crate) peer: PeerAddress,
+    /// What few connections have.
+    rare: Option<Box<Rare>>,
     /// Its TLS, if it has any.
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<Box<crate::reactor::deliver::tls::Link>>,
-    pub(crate) timer: Option<(NodeId, Tick)>,
-    /// What ended the transport; 0 while nothing did.
-    pub(crate) errno: i32,
+    pub(crate) timer: Option<NodeId>,
     /// Memory granted to the message in progress before it has come.
     pub(crate) known: usize,
     pub(crate) endpoint: u32,
@@ -96,14 +92,22 @@ pub(crate) struct Slot {
     pub(crate) lingering: bool,
     /// Which wait submitted the send that is in flight.
     pub(crate) sent_in: u32,
-    /// on_open was called, on_close is owed.
-    pub(crate) announced: bool,
     /// The application itself has closed or aborted it.
     pub(crate) quit: bool,
     /// Other threads send to it, and may ask how much it has queued.
     pub(crate) mailed: bool,
+}
+
+/// What few connections have: apart, so that the many do not pay for it.
+#[derive(Debug, Default)]
+struct Rare {
+    /// Received while paused, or left over when a callback paused. A copy: a lease must not wait
+    /// for the application.
+    parked: Vec<u8>,
+    /// What ended the transport; 0 while nothing did.
+    errno: i32,
     /// Calls of other threads that were handed over and not carried out.
-    pub(crate) mail_dropped: u32,
+    mail_dropped: u32,
 }
 
 impl Slot {
@@ -111,6 +115,54 @@ impl Slot {
     #[inline(always)]
     pub(crate) fn holds(&self) -> bool {
         self.conn.reading() == Reading::Hold
+    }
+
+    /// Whether received bytes wait for the application to read again.
+    #[inline]
+    pub(crate) fn has_parked(&self) -> bool {
+        self.parked_len() > 0
+    }
+
+    /// How many.
+    #[inline]
+    pub(crate) fn parked_len(&self) -> usize {
+        self.rare.as_ref().map_or(0, |rare| rare.parked.len())
+    }
+
+    /// Keeps bytes behind those that wait.
+    pub(crate) fn park(&mut self, bytes: &[u8]) {
+        self.rare().parked.extend_from_slice(bytes);
+    }
+
+    /// Takes all that wait.
+    pub(crate) fn take_parked(&mut self) -> Vec<u8> {
+        self.rare.as_mut().map_or_else(Vec::new, |rare| std::mem::take(&mut rare.parked))
+    }
+
+    /// What ended the transport; 0 while nothing did.
+    pub(crate) fn errno(&self) -> i32 {
+        self.rare.as_ref().map_or(0, |rare| rare.errno)
+    }
+
+    /// It has ended the transport.
+    pub(crate) fn set_errno(&mut self, errno: Errno) {
+        self.rare().errno = errno.raw_os_error();
+    }
+
+    /// Calls of other threads that were handed over and not carried out.
+    pub(crate) fn mail_dropped(&self) -> u32 {
+        self.rare.as_ref().map_or(0, |rare| rare.mail_dropped)
+    }
+
+    /// So many more.
+    pub(crate) fn count_mail_dropped(&mut self, mails: usize) {
+        let mails = u32::try_from(mails).unwrap_or(u32::MAX);
+        let dropped = &mut self.rare().mail_dropped;
+        *dropped = dropped.saturating_add(mails);
+    }
+
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
     }
 
     /// Whether the closing handshake is complete, and only TCP is left.
@@ -138,7 +190,7 @@ impl Slot {
 
     /// Whether bytes that came wait to be delivered.
     pub(crate) fn has_backlog(&self) -> bool {
-        !self.parked.is_empty()
+        self.has_parked()
     }
 
     /// Whether something must be sent beside what the connection has queued.
@@ -200,12 +252,11 @@ impl Slab {
             generation: 1,
             socket,
             user: 0,
-            peer: None,
-            parked: Vec::new(),
+            peer: PeerAddress::NONE,
+            rare: None,
             #[cfg(feature = "tls")]
             tls: None,
             timer: None,
-            errno: 0,
             known: 0,
             endpoint,
             dial: NO_DIAL,
@@ -225,10 +276,8 @@ impl Slab {
             send_ended: false,
             lingering: false,
             sent_in: 0,
-            announced: false,
             quit: false,
             mailed: false,
-            mail_dropped: 0,
         };
         if let Some(index) = self.vacant.pop() {
             let slot = &mut self.slots[index as usize];

@@ -6,6 +6,7 @@
 //! here for that: the node fires at the old time and its owner asks for the new one.
 
 use crate::tick::Tick;
+use std::num::NonZeroU32;
 
 const LEVELS: usize = 5;
 const SLOTS: usize = 64;
@@ -17,16 +18,29 @@ const HORIZON: Tick = ((SLOTS as u64 - 1) << (BITS as u64 * (LEVELS as u64 - 1))
 
 /// Names a node until it has fired or was removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NodeId(u32);
+pub(crate) struct NodeId(NonZeroU32);
 
+impl NodeId {
+    fn of(index: u32) -> Self {
+        Self(NonZeroU32::MIN.saturating_add(index))
+    }
+
+    fn index(self) -> u32 {
+        self.0.get() - 1
+    }
+}
+
+/// Each connection has one, so it is as small as can be.
 #[derive(Debug)]
 struct Node {
     deadline: Tick,
-    key: u64,
+    key: u32,
     next: u32,
     prev: u32,
-    bucket: u32,
+    bucket: u16,
 }
+
+const _: () = assert!(size_of::<Node>() <= 24);
 
 /// All deadlines of one reactor.
 #[derive(Debug)]
@@ -58,8 +72,8 @@ impl Wheel {
     }
 
     /// Calls for `key` at `deadline`, or at the next look when that has passed.
-    pub(crate) fn insert(&mut self, deadline: Tick, key: u64) -> NodeId {
-        let node = Node { deadline, key, next: NONE, prev: NONE, bucket: NONE };
+    pub(crate) fn insert(&mut self, deadline: Tick, key: u32) -> NodeId {
+        let node = Node { deadline, key, next: NONE, prev: NONE, bucket: 0 };
         let id = if self.free == NONE {
             self.nodes.push(node);
             (self.nodes.len() - 1) as u32
@@ -71,18 +85,23 @@ impl Wheel {
         };
         self.len += 1;
         self.link(id);
-        NodeId(id)
+        NodeId::of(id)
     }
 
     /// Calls for `key` instead, at the same time.
-    pub(crate) fn rename(&mut self, id: NodeId, key: u64) {
-        self.nodes[id.0 as usize].key = key;
+    pub(crate) fn rename(&mut self, id: NodeId, key: u32) {
+        self.nodes[id.index() as usize].key = key;
+    }
+
+    /// When a node fires that has not fired yet.
+    pub(crate) fn deadline(&self, id: NodeId) -> Tick {
+        self.nodes[id.index() as usize].deadline
     }
 
     /// Takes a node out before it fires.
     pub(crate) fn remove(&mut self, id: NodeId) {
-        self.unlink(id.0);
-        self.recycle(id.0);
+        self.unlink(id.index());
+        self.recycle(id.index());
     }
 
     /// The time by which `pop_due` wants to be called: never later than the earliest deadline.
@@ -92,7 +111,7 @@ impl Wheel {
 
     /// Moves the present towards `now` and takes out one node that is due; `None` when none is
     /// left. One at a time, so that what is called for it may insert and remove others.
-    pub(crate) fn pop_due(&mut self, now: Tick) -> Option<u64> {
+    pub(crate) fn pop_due(&mut self, now: Tick) -> Option<u32> {
         while let Some((level, slot, at)) = self.next_bucket() {
             if at > now {
                 break;
@@ -147,7 +166,7 @@ impl Wheel {
         let node = &mut self.nodes[id as usize];
         node.prev = NONE;
         node.next = head;
-        node.bucket = (level * SLOTS + slot) as u32;
+        node.bucket = (level * SLOTS + slot) as u16;
         if head != NONE {
             self.nodes[head as usize].prev = id;
         }
@@ -197,7 +216,7 @@ mod tests {
             let mut state = seed * 7919;
             let mut now = random(&mut state) % 100_000;
             let mut wheel = Wheel::new(now);
-            let mut model: BTreeMap<u64, (Tick, NodeId)> = BTreeMap::new();
+            let mut model: BTreeMap<u32, (Tick, NodeId)> = BTreeMap::new();
             let mut key = 0;
             for _ in 0..3_000 {
                 match random(&mut state) % 4 {
@@ -219,9 +238,9 @@ mod tests {
                             assert!(next <= earliest.max(now), "sleeps past a deadline");
                         }
                         now += random(&mut state) % (1 << (random(&mut state) % 26));
-                        let mut due: Vec<u64> = std::iter::from_fn(|| wheel.pop_due(now)).collect();
+                        let mut due: Vec<u32> = std::iter::from_fn(|| wheel.pop_due(now)).collect();
                         due.sort_unstable();
-                        let expected: Vec<u64> =
+                        let expected: Vec<u32> =
                             model.iter().filter(|(_, (d, _))| *d <= now).map(|(k, _)| *k).collect();
                         assert_eq!(due, expected, "seed {seed}");
                         model.retain(|_, (d, _)| *d > now);

@@ -149,16 +149,16 @@ pub(crate) fn park(ctx: &mut Context, index: u32, bytes: &[u8]) {
         return;
     }
     ctx.counters.bytes_copied.add(bytes.len() as u64);
-    ctx.slab.at(index).parked.extend_from_slice(bytes);
+    ctx.slab.at(index).park(bytes);
 }
 
 /// Delivers what was parked; what a new pause leaves over is parked again.
 pub(crate) fn unpark(ctx: &mut Context, endpoints: &ByEndpoint<Served>, index: u32) {
-    let mut parked = std::mem::take(&mut ctx.slab.at(index).parked);
+    let mut parked = ctx.slab.at(index).take_parked();
     deliver(ctx, endpoints, index, &mut parked);
     let now = ctx.served.now;
     let slot = ctx.slab.at(index);
-    if slot.end_of_stream && slot.parked.is_empty() {
+    if slot.end_of_stream && !slot.has_parked() {
         slot.conn.end_of_stream(now);
     }
 }
@@ -226,7 +226,7 @@ fn deliver_large(
 fn upgrade(ctx: &mut Context, handler: &dyn Handler, conn: Conn, request: &Request<'_>) {
     let index = conn.slot();
     let slot = ctx.slab.at(index);
-    let (peer, secure, mut user) = (slot.peer, slot.secure(), slot.user);
+    let (peer, secure, mut user) = (slot.peer.get(), slot.secure(), slot.user);
     let mut response = Response::default();
     let verdict = if ctx.draining {
         Err(Refusal::new(503))
@@ -245,7 +245,6 @@ fn upgrade(ctx: &mut Context, handler: &dyn Handler, conn: Conn, request: &Reque
         Ok(()) => {
             let slot = ctx.slab.at(index);
             slot.user = user;
-            slot.announced = true;
             with_env(ctx, index, |conn, env| conn.accept(request, &response, env));
             ctx.counters.upgraded.add(1);
             handler.on_open(ctx, conn);
@@ -257,7 +256,6 @@ fn upgrade(ctx: &mut Context, handler: &dyn Handler, conn: Conn, request: &Reque
 /// The server has accepted what we asked for.
 #[cold]
 fn opened(ctx: &mut Context, handler: &dyn Handler, conn: Conn, answer: Answer<'_>) {
-    ctx.slab.at(conn.slot()).announced = true;
     ctx.mark_dirty(conn.slot());
     ctx.answer = Some((conn, answer.into_owned()));
     handler.on_open(ctx, conn);

@@ -94,7 +94,7 @@ impl Slot {
 
     /// Whether bytes that came wait to be delivered.
     pub(crate) fn has_backlog(&self) -> bool {
-        !self.parked.is_empty() || self.tls.as_ref().is_some_and(|link| link.queued)
+        self.has_parked() || self.tls.as_ref().is_some_and(|link| link.queued)
     }
 
     /// Whether something must be sent beside what the connection has queued.
@@ -237,7 +237,7 @@ fn take_in(ctx: &mut Context, endpoints: &ByEndpoint<Served>, index: u32, plain:
         return;
     }
     let slot = ctx.slab.at(index);
-    if slot.holds() || !slot.parked.is_empty() {
+    if slot.holds() || slot.has_parked() {
         park(ctx, index, plain);
     } else {
         deliver(ctx, endpoints, index, plain);
@@ -295,7 +295,7 @@ fn heed(ctx: &mut Context, index: u32) {
     if link.session.is_peer_closed() && !slot.end_of_stream {
         // As good as the end of the stream, which comes next: nothing else does.
         slot.end_of_stream = true;
-        if slot.phase == Phase::Live && slot.parked.is_empty() {
+        if slot.phase == Phase::Live && !slot.has_parked() {
             slot.conn.end_of_stream(now);
         }
         return ctx.mark_dirty(index);
@@ -379,7 +379,7 @@ impl Context {
         let slot = self.slab.at(index);
         if let Some(link) = slot.tls.take() {
             let failure = link.session.failure().map(|alert| alert.0.as_str());
-            self.log.tls_ended(self.now, slot.peer, link.counted, failure);
+            self.log.tls_ended(self.now, slot.peer.get(), link.counted, failure);
             self.counters.tls_failed.add(u64::from(!link.counted));
             link.release(&mut self.pool);
         }

@@ -177,7 +177,8 @@ impl<K: Kernel> Reactor<K> {
             }
         }
         // On a socket for both families an IPv4 peer comes as ::ffff:a.b.c.d.
-        slot.peer = accepted.peer.map(|at| SocketAddr::new(at.ip().to_canonical(), at.port()));
+        let peer = accepted.peer.map(|at| SocketAddr::new(at.ip().to_canonical(), at.port()));
+        slot.peer = peer.into();
         self.ctx.counters.accepted.add(1);
         self.ctx.counters.connections.add(1);
         self.ctx.mark_dirty(slot_index);

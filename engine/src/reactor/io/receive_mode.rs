@@ -237,7 +237,7 @@ impl<K: Kernel> Reactor<K> {
             return slot.conn.take_back(memory, &mut self.ctx.pool);
         }
         slot.fresh = fresh as u32;
-        if slot.holds() || !slot.parked.is_empty() {
+        if slot.holds() || slot.has_parked() {
             let held = memory.len() - fresh;
             park(&mut self.ctx, index, memory.get(held..).unwrap_or_default());
             memory.truncate(held);

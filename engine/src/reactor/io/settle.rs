@@ -30,7 +30,7 @@ impl<K: Kernel> Reactor<K> {
 
     fn settle(&mut self, index: u32) {
         let slot = self.ctx.slab.at(index);
-        if !slot.holds() && !slot.abort && !slot.parked.is_empty() {
+        if !slot.holds() && !slot.abort && slot.has_parked() {
             unpark(&mut self.ctx, &self.endpoints.served, index);
         }
         if self.is_over(index) {
@@ -112,10 +112,10 @@ impl<K: Kernel> Reactor<K> {
             slot.lingering = true;
             let until =
                 self.ctx.now + u64::from(self.ctx.limits.of(slot.endpoint).close_timeout_ms);
-            if let Some((node, _)) = slot.timer.take() {
+            if let Some(node) = slot.timer.take() {
                 self.ctx.wheel.remove(node);
             }
-            slot.timer = Some((self.ctx.wheel.insert(until, key::of_slot(index)), until));
+            slot.timer = Some(self.ctx.wheel.insert(until, key::of_slot(index)));
         }
         false
     }
@@ -133,11 +133,11 @@ impl<K: Kernel> Reactor<K> {
         // In the past it is when its input waits for its turn: not before the next one.
         let deadline = self.ctx.served.on_the_clock(deadline).max(self.ctx.now + 1);
         match slot.timer {
-            Some((_, at)) if at <= deadline => return,
-            Some((node, _)) => self.ctx.wheel.remove(node),
+            Some(node) if self.ctx.wheel.deadline(node) <= deadline => return,
+            Some(node) => self.ctx.wheel.remove(node),
             None => {}
         }
-        slot.timer = Some((self.ctx.wheel.insert(deadline, key::of_slot(index)), deadline));
+        slot.timer = Some(self.ctx.wheel.insert(deadline, key::of_slot(index)));
     }
 
     /// Whether the peer may have said something that we have not taken: what it is judged by must
@@ -184,7 +184,7 @@ impl<K: Kernel> Reactor<K> {
     pub(crate) fn abort(&mut self, index: u32) {
         let slot = self.ctx.slab.at(index);
         slot.phase = Phase::Joining;
-        if let Some((node, _)) = slot.timer.take() {
+        if let Some(node) = slot.timer.take() {
             self.ctx.wheel.remove(node);
         }
         let refused = matches!(slot.conn.failure(), Some(Failure::Handshake(_)));
@@ -196,7 +196,7 @@ impl<K: Kernel> Reactor<K> {
         if refused {
             self.ctx.counters.refused.add(1);
         }
-        let announced = slot.announced;
+        let announced = slot.conn.opened();
         let conn = handle_of(&mut self.ctx, index);
         self.ctx.end_line(conn);
         if announced {
@@ -206,7 +206,7 @@ impl<K: Kernel> Reactor<K> {
             self.dial_refused(index);
         }
         let slot = self.ctx.slab.at(index);
-        self.ctx.pool.put(std::mem::take(&mut slot.parked));
+        self.ctx.pool.put(slot.take_parked());
         self.landings.revoke(slot);
         slot.conn.release(&mut self.ctx.pool);
         #[cfg(feature = "tls")]
@@ -233,11 +233,11 @@ impl<K: Kernel> Reactor<K> {
         let reason = info.reason.to_owned();
         let mut closed = Closed {
             info: CloseInfo { reason: &reason, code: info.code, sent: info.sent },
-            errno: slot.errno,
+            errno: slot.errno(),
             cause: slot.cause(),
             unsent: slot.conn.unsent(),
-            unread: slot.conn.unread() + slot.parked.len() as u64,
-            dropped: slot.mail_dropped,
+            unread: slot.conn.unread() + slot.parked_len() as u64,
+            dropped: slot.mail_dropped(),
             retry_ms,
         };
         let endpoint = slot.endpoint;

@@ -35,7 +35,7 @@ impl<K: Kernel> Reactor<K> {
         self.stop_listening();
         for index in self.ctx.slab.in_phase(Phase::Live) {
             let conn = handle_of(&mut self.ctx, index);
-            if self.ctx.slab.at(index).announced {
+            if self.ctx.slab.at(index).conn.opened() {
                 // Refused only where the closing handshake has begun already.
                 let _ = self.ctx.close(conn, CloseCode::GOING_AWAY, "");
             } else {
@@ -85,7 +85,7 @@ impl<K: Kernel> Reactor<K> {
             let slot = self.ctx.slab.at(index);
             slot.ends_by = EndsBy::Reactor;
             if let Some(errno) = errno {
-                slot.errno = errno.raw_os_error();
+                slot.set_errno(errno);
             }
             guarded(|| self.abort(index));
         }

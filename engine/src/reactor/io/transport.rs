@@ -87,7 +87,7 @@ impl<K: Kernel> Reactor<K> {
         let slot = self.ctx.slab.at(index);
         if slot.ends_by == EndsBy::Itself {
             slot.ends_by = while_it;
-            slot.errno = errno.raw_os_error();
+            slot.set_errno(errno);
         }
         slot.send_ended = true;
         slot.conn.cannot_send(self.ctx.served.now, &mut self.ctx.pool);
@@ -103,7 +103,7 @@ impl<K: Kernel> Reactor<K> {
         let buffer = lease.id();
         let bytes = self.kernel.bytes(&mut lease);
         let slot = self.ctx.slab.at(index);
-        if slot.holds() || !slot.parked.is_empty() {
+        if slot.holds() || slot.has_parked() {
             park(&mut self.ctx, index, bytes);
             return self.kernel.release(lease);
         }
@@ -160,7 +160,7 @@ impl<K: Kernel> Reactor<K> {
         }
         self.publish_mailed(token.slot);
         let slot = self.ctx.slab.at(token.slot);
-        if drained && slot.announced && !slot.abort && !slot.send_ended {
+        if drained && slot.conn.opened() && !slot.abort && !slot.send_ended {
             let endpoint = slot.endpoint;
             let conn = handle_of(&mut self.ctx, token.slot);
             self.endpoints.handler(endpoint).on_drain(&mut self.ctx, conn);
