@@ -1,31 +1,17 @@
 //! Messages sent back out of the buffer they came in: they arrive as they were sent, whatever
 //! else is done with them, and a peer that does not read keeps no buffer from others.
 
-#[path = "support/client.rs"]
-mod client;
+#[path = "support/service.rs"]
+mod service;
 
-use client::{connect, frame, payload, read_frame};
 use ringws_engine::config::{Config, Endpoint};
 use ringws_engine::conn::{Limits, SendFlags};
 use ringws_engine::engine::Engine;
 use ringws_engine::proto::Opcode;
 use ringws_engine::reactor::{Conn, Context, Handler, Message};
-use std::io::Write;
-use std::sync::Arc;
-use std::thread;
+use ringws_kit::{BINARY, Client, TEXT, frame, payload};
+use service::{Echo, at, reactors};
 use std::time::Duration;
-
-/// First bytes of a frame.
-const TEXT: u8 = 0x81;
-const BINARY: u8 = 0x82;
-
-struct Echo;
-
-impl Handler for Echo {
-    fn on_message(&self, ctx: &mut Context, conn: Conn, message: Message<'_>) {
-        ctx.send(conn, message.opcode, message.payload, SendFlags::default()).unwrap();
-    }
-}
 
 /// Sends each message in all ways: as it came, as binary, a part of it, again, kept for later.
 struct Many;
@@ -46,20 +32,17 @@ impl Handler for Many {
     }
 }
 
-fn start(handler: Arc<dyn Handler>, recv_buffers: u32) -> (Engine, u16) {
-    let config =
-        Config { reactors: 1, recv_buffers, recv_buffer_size: 64 << 10, ..Config::default() };
-    let engine = Engine::new(config).unwrap();
+/// With so few and large buffers that keeping one is felt.
+fn start(handler: impl Handler) -> (Engine, u16) {
+    let config = Config { recv_buffers: 16, recv_buffer_size: 64 << 10, ..reactors(1) };
     let limits = Limits { send_queue_max: 64 << 20, ..Limits::default() };
-    let port = engine.listen(Endpoint { limits, ..Endpoint::new(0, handler) }).unwrap();
-    engine.start().unwrap();
-    (engine, port)
+    service::start(config, Endpoint { limits, ..at(handler) })
 }
 
 #[test]
 fn messages_of_all_sizes_come_back_in_order() {
-    let (engine, port) = start(Arc::new(Echo), 16);
-    let mut stream = connect(port);
+    let (engine, port) = start(Echo);
+    let mut client = Client::connect(port);
     let sizes = [3, 125, 4_095, 4_096, 4_097, 10_000, 16_384, 30_000, 65_535, 65_536, 126, 5_000];
     for round in 0..20 {
         let said: Vec<_> = sizes
@@ -68,10 +51,9 @@ fn messages_of_all_sizes_come_back_in_order() {
             .map(|(i, &size)| ([TEXT, BINARY][(i + round) % 2], payload(i + round, size)))
             .collect();
         let bytes: Vec<u8> = said.iter().flat_map(|(first, bytes)| frame(*first, bytes)).collect();
-        let mut writer = stream.try_clone().unwrap();
-        let writes = thread::spawn(move || writer.write_all(&bytes).unwrap());
+        let writes = client.write_beside(bytes);
         for (first, bytes) in said {
-            assert!(read_frame(&mut stream) == (first, bytes), "not what was sent");
+            client.hears(first, bytes);
         }
         writes.join().unwrap();
     }
@@ -81,11 +63,11 @@ fn messages_of_all_sizes_come_back_in_order() {
 
 #[test]
 fn what_else_is_done_with_a_message_does_not_show_in_it() {
-    let (engine, port) = start(Arc::new(Many), 16);
-    let mut stream = connect(port);
+    let (engine, port) = start(Many);
+    let mut client = Client::connect(port);
     for (first, size) in [(TEXT, 4_096), (BINARY, 20_000), (TEXT, 60_000), (TEXT, 200)] {
         let bytes = payload(size, size);
-        stream.write_all(&frame(first, &bytes)).unwrap();
+        client.send(first, &bytes);
         let expected = [
             (first, &bytes[..]),
             (BINARY, &bytes),
@@ -94,8 +76,7 @@ fn what_else_is_done_with_a_message_does_not_show_in_it() {
             (first, &bytes),
         ];
         for (first, bytes) in expected {
-            let (got, back) = read_frame(&mut stream);
-            assert!((got, &back[..]) == (first, bytes), "{got:#x} {}", back.len());
+            client.hears(first, bytes);
         }
     }
     engine.stop(Duration::from_secs(1));
@@ -104,24 +85,22 @@ fn what_else_is_done_with_a_message_does_not_show_in_it() {
 
 #[test]
 fn peers_that_do_not_read_keep_no_buffer_from_others() {
-    let (engine, port) = start(Arc::new(Echo), 16);
+    let (engine, port) = start(Echo);
     let bytes = payload(1, 60_000);
     let message = frame(BINARY, &bytes);
     // Far more than sockets take: the echoes of each stay in its queue.
     const PENDING: usize = 300;
-    let mut slow: Vec<_> = (0..20).map(|_| connect(port)).collect();
+    let mut slow: Vec<_> = (0..20).map(|_| Client::connect(port)).collect();
     for _ in 0..PENDING {
-        slow.iter_mut().for_each(|stream| stream.write_all(&message).unwrap());
+        slow.iter_mut().for_each(|client| client.write(&message));
     }
-    let mut quick = connect(port);
+    let mut quick = Client::connect(port);
     for seed in 0..200 {
-        let bytes = payload(seed, 30_000);
-        quick.write_all(&frame(TEXT, &bytes)).unwrap();
-        assert!(read_frame(&mut quick) == (TEXT, bytes));
+        quick.echoes(TEXT, payload(seed, 30_000));
     }
-    for stream in &mut slow {
+    for client in &mut slow {
         for _ in 0..PENDING {
-            assert!(read_frame(stream) == (BINARY, bytes.clone()));
+            client.hears(BINARY, &bytes);
         }
     }
     drop((slow, quick));

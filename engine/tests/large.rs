@@ -1,17 +1,15 @@
 //! Large messages over loopback: they come back as they were, are not copied on their way in, and
 //! leave no memory behind.
 
-#[path = "support/client.rs"]
-mod client;
+#[path = "support/service.rs"]
+mod service;
 
-use client::{connect, frame, payload, read_frame};
-use ringws_engine::config::{Config, Endpoint};
 use ringws_engine::conn::{Limits, SendFlags};
 use ringws_engine::engine::Engine;
-use ringws_engine::reactor::{Conn, Context, Handler, Message, Stats};
-use std::io::Write;
-use std::net::{Shutdown, TcpStream};
-use std::sync::{Arc, Mutex, PoisonError};
+use ringws_engine::reactor::{Conn, Context, Handler, Message};
+use ringws_kit::{BINARY, CONTINUATION, Client, FIN, MIB, PONG, TEXT, frame, payload, resident};
+use service::{serve, stats, until};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -33,25 +31,15 @@ impl Handler for Echo {
 }
 
 fn start() -> (Engine, u16) {
-    let engine = Engine::new(Config { reactors: 1, ..Config::default() }).unwrap();
     let limits = Limits { message_max: 32 << 20, send_queue_max: 64 << 20, ..Limits::default() };
-    let port = engine.listen(Endpoint { limits, ..Endpoint::new(0, Arc::new(Echo)) }).unwrap();
-    engine.start().unwrap();
-    (engine, port)
+    serve(limits, Echo)
 }
 
-/// Sends frames and checks that `first` and `payload` come back once.
-fn echoed(stream: &mut TcpStream, frames: Vec<u8>, first: u8, payload: &[u8]) {
-    let mut writer = stream.try_clone().unwrap();
-    let writes = thread::spawn(move || writer.write_all(&frames).unwrap());
-    let (got, back) = read_frame(stream);
+/// Sends frames, and what they say must come back once.
+fn echoed(client: &mut Client, frames: Vec<u8>, first: u8, payload: &[u8]) {
+    let writes = client.write_beside(frames);
+    client.hears(first, payload);
     writes.join().unwrap();
-    assert_eq!((got, back.len()), (first, payload.len()));
-    assert!(back == payload, "not what was sent");
-}
-
-fn stats(engine: &Engine) -> Stats {
-    engine.stats(None).unwrap()
 }
 
 #[test]
@@ -59,13 +47,13 @@ fn once_shown_large_messages_are_not_copied_in() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let (engine, port) = start();
     for size in [48 << 10, 128 << 10, 1 << 20, 5 << 20] {
-        let mut stream = connect(port);
+        let mut client = Client::connect(port);
         let first = payload(0, size);
-        echoed(&mut stream, frame(0x82, &first), 0x82, &first);
+        echoed(&mut client, frame(BINARY, &first), BINARY, &first);
         let before = stats(&engine).bytes_copied;
         for seed in 0..8 {
-            let (bytes, opcode) = (payload(seed, size), [0x81, 0x82][seed % 2]);
-            echoed(&mut stream, frame(opcode, &bytes), opcode, &bytes);
+            let (bytes, opcode) = (payload(seed, size), [TEXT, BINARY][seed % 2]);
+            echoed(&mut client, frame(opcode, &bytes), opcode, &bytes);
         }
         let copied = stats(&engine).bytes_copied - before;
         assert!(copied <= 8 * 512, "{size}: {copied} bytes copied");
@@ -76,23 +64,23 @@ fn once_shown_large_messages_are_not_copied_in() {
 fn large_small_fragmented_and_paused_messages_take_turns_in_order() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let (_engine, port) = start();
-    let mut stream = connect(port);
+    let mut client = Client::connect(port);
     let large = payload(1, 300_000);
     for round in 0..12 {
-        echoed(&mut stream, frame(0x82, &large), 0x82, &large);
+        echoed(&mut client, frame(BINARY, &large), BINARY, &large);
         for len in [0, 1, 125, 126, 511, 512, 5_000] {
             let small = payload(round, len);
-            echoed(&mut stream, frame(0x81, &small), 0x81, &small);
+            echoed(&mut client, frame(TEXT, &small), TEXT, &small);
         }
         let (head, tail) = large.split_at(100_000 + round);
-        let mut split = frame(0x01, head);
-        split.extend(frame(0x8A, b"a pong between"));
-        split.extend(frame(0x80, tail));
-        echoed(&mut stream, split, 0x81, &large);
+        let mut split = frame(TEXT & !FIN, head);
+        split.extend(frame(PONG, b"a pong between"));
+        split.extend(frame(FIN | CONTINUATION, tail));
+        echoed(&mut client, split, TEXT, &large);
         // What comes behind it waits until the application reads again.
-        let mut paused = frame(0x82, b"pause");
-        paused.extend(frame(0x82, &large));
-        echoed(&mut stream, paused, 0x82, &large);
+        let mut paused = frame(BINARY, b"pause");
+        paused.extend(frame(BINARY, &large));
+        echoed(&mut client, paused, BINARY, &large);
     }
 }
 
@@ -100,21 +88,15 @@ fn large_small_fragmented_and_paused_messages_take_turns_in_order() {
 fn pipelined_large_messages_come_back_in_order() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let (_engine, port) = start();
-    let clients = (0..4).map(|client| {
+    let clients = (0..4).map(|number| {
         thread::spawn(move || {
-            let mut stream = connect(port);
-            let mut writer = stream.try_clone().unwrap();
+            let mut client = Client::connect(port);
             let sizes = [200_000, 10, 40_000, 1_500_000, 70_000, 16_384];
-            let writes = thread::spawn(move || {
-                for seed in 0..48 {
-                    let bytes = payload(client + seed, sizes[seed % 6]);
-                    writer.write_all(&frame(0x82, &bytes)).unwrap();
-                }
-            });
-            for seed in 0..48 {
-                let (_, back) = read_frame(&mut stream);
-                assert!(back == payload(client + seed, sizes[seed % 6]), "message {seed}");
-            }
+            let messages: Vec<_> =
+                (0..48).map(|seed| payload(number + seed, sizes[seed % 6])).collect();
+            let frames = messages.iter().flat_map(|bytes| frame(BINARY, bytes)).collect();
+            let writes = client.write_beside(frames);
+            messages.iter().for_each(|bytes| client.hears(BINARY, bytes));
             writes.join().unwrap();
         })
     });
@@ -127,50 +109,38 @@ fn whoever_leaves_in_the_middle_of_a_message_is_cleared_away() {
     let (engine, port) = start();
     let large = payload(2, 400_000);
     for round in 0..20 {
-        let mut stream = connect(port);
-        echoed(&mut stream, frame(0x82, &large), 0x82, &large);
+        let mut client = Client::connect(port);
+        echoed(&mut client, frame(BINARY, &large), BINARY, &large);
         let cut = [3, 600, 200_000][round % 3];
-        stream.write_all(&frame(0x82, &large)[..cut]).unwrap();
+        client.write(&frame(BINARY, &large)[..cut]);
         if round % 2 == 0 {
             thread::sleep(Duration::from_millis(5));
-            stream.shutdown(Shutdown::Write).unwrap();
+            client.half_close();
         }
     }
-    let asked = Instant::now();
-    while stats(&engine).connections > 0 {
-        assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", stats(&engine));
-        thread::sleep(Duration::from_millis(5));
-    }
-}
-
-/// Resident memory of the process, in bytes.
-fn resident() -> usize {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
-    let pages: usize = statm.split(' ').nth(1).unwrap().parse().unwrap();
-    pages * rustix::param::page_size()
+    until(&engine, "all gone", |stats| stats.connections == 0);
 }
 
 #[test]
 fn connections_that_fall_quiet_after_large_messages_hold_no_memory() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let (_engine, port) = start();
-    let mut streams: Vec<_> = (0..12).map(|_| connect(port)).collect();
+    let mut clients: Vec<_> = (0..12).map(|_| Client::connect(port)).collect();
     let before = resident();
     let large = payload(3, 8 << 20);
-    for stream in &mut streams {
-        let frame = frame(0x82, &large);
-        echoed(stream, frame, 0x82, &large);
+    for client in &mut clients {
+        echoed(client, frame(BINARY, &large), BINARY, &large);
     }
     // What the pool keeps is freed after a second or two without need. The allocator may hold some
     // of it, but not a message for each connection.
     drop(large);
     let asked = Instant::now();
-    while resident() > before + (40 << 20) {
-        let left = (resident() - before) >> 20;
+    while resident() > before + 40 * MIB {
+        let left = (resident() - before) / MIB;
         assert!(asked.elapsed() < Duration::from_secs(15), "{left} MiB are still held");
         thread::sleep(Duration::from_millis(100));
     }
-    for stream in &mut streams {
-        echoed(stream, frame(0x81, b"still here"), 0x81, b"still here");
+    for client in &mut clients {
+        echoed(client, frame(TEXT, b"still here"), TEXT, b"still here");
     }
 }

@@ -1,15 +1,15 @@
 //! Messages that come together and answers to them that leave together: whatever a callback does in
 //! the middle of a run, order and contents are those of messages that came one by one.
 
+#[path = "support/service.rs"]
+mod service;
+
 use ringws_engine::buffer::Outgoing;
-use ringws_engine::config::{Config, Endpoint};
 use ringws_engine::conn::{Limits, SendFlags};
-use ringws_engine::engine::Engine;
 use ringws_engine::proto::{CloseCode, Opcode};
 use ringws_engine::reactor::{Conn, Context, Handler, Message};
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::sync::Arc;
+use ringws_kit::{Client, frame};
+use service::serve;
 use std::time::Duration;
 
 /// Does what a message says, and answers each with itself.
@@ -67,59 +67,13 @@ impl Handler for Obedient {
     }
 }
 
-/// A masked frame.
-fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let key = [7, 77, 177, 211];
-    let mut frame = vec![first];
-    match payload.len() {
-        len @ 0..126 => frame.push(0x80 | len as u8),
-        len => frame.extend([&[0xFE][..], &(len as u16).to_be_bytes()].concat()),
-    }
-    frame.extend(key);
-    frame.extend(payload.iter().enumerate().map(|(i, byte)| byte ^ key[i % 4]));
-    frame
-}
-
-fn read_frame(stream: &mut TcpStream) -> std::io::Result<(u8, Vec<u8>)> {
-    let mut header = [0; 2];
-    stream.read_exact(&mut header)?;
-    let mut len = usize::from(header[1]);
-    if len == 126 {
-        let mut long = [0; 2];
-        stream.read_exact(&mut long)?;
-        len = usize::from(u16::from_be_bytes(long));
-    }
-    let mut payload = vec![0; len];
-    stream.read_exact(&mut payload)?;
-    Ok((header[0], payload))
-}
-
 /// Sends all messages in one write, and returns all frames until the connection ends.
 fn answers(limits: Limits, messages: &[(u8, &[u8])]) -> Vec<(u8, Vec<u8>)> {
-    let engine = Engine::new(Config { reactors: 1, ..Config::default() }).unwrap();
-    let mut endpoint = Endpoint::new(0, Arc::new(Obedient));
-    endpoint.limits = limits;
-    let port = engine.listen(endpoint).unwrap();
-    engine.start().unwrap();
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    let request = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
-                   Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        stream.read_exact(&mut byte).unwrap();
-        head.push(byte[0]);
-    }
+    let (_engine, port) = serve(limits, Obedient);
+    let mut client = Client::connect(port);
     let run: Vec<u8> = messages.iter().flat_map(|(first, text)| frame(*first, text)).collect();
-    stream.write_all(&run).unwrap();
-    let mut answers = Vec::new();
-    while let Ok(answer) = read_frame(&mut stream) {
-        answers.push(answer);
-    }
-    answers
+    client.write(&run);
+    client.all()
 }
 
 fn text(payload: &[u8]) -> (u8, Vec<u8>) {

@@ -1,13 +1,15 @@
 //! A warm echo path allocates nothing and copies no payload that lies whole in its buffer.
 
-use ringws_engine::config::{Config, Endpoint};
-use ringws_engine::conn::SendFlags;
-use ringws_engine::engine::Engine;
-use ringws_engine::reactor::{Conn, Context, Handler, Message};
+#[path = "support/service.rs"]
+mod service;
+
+use ringws_engine::config::Config;
+use ringws_engine::reactor::Context;
+use ringws_kit::{Client, Frame, TEXT, payload};
+use service::{Echo, at, reactors, start, stats};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -46,52 +48,13 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-struct Echo;
-
-impl Handler for Echo {
-    fn on_message(&self, ctx: &mut Context, conn: Conn, message: Message<'_>) {
-        ctx.send(conn, message.opcode, message.payload, SendFlags::default()).unwrap();
-    }
-}
-
-fn connect(port: u16) -> TcpStream {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    stream.set_nodelay(true).unwrap();
-    let request = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
-                   Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        stream.read_exact(&mut byte).unwrap();
-        head.push(byte[0]);
-    }
-    assert!(head.starts_with(b"HTTP/1.1 101 "));
-    stream
-}
-
-/// A masked Text frame of `len` bytes (126..=65,535), and the echo expected for it.
-fn frame(len: u16) -> (Vec<u8>, Vec<u8>) {
-    let key = [0x11, 0x22, 0x33, 0x44];
-    let payload: Vec<u8> = (0..len).map(|i| b'a' + (i % 26) as u8).collect();
-    let mut masked = vec![0x81, 0xFE];
-    masked.extend(len.to_be_bytes());
-    masked.extend(key);
-    masked.extend(payload.iter().enumerate().map(|(i, byte)| byte ^ key[i % 4]));
-    let mut plain = vec![0x81, 0x7E];
-    plain.extend(len.to_be_bytes());
-    plain.extend(payload);
-    (masked, plain)
-}
-
-fn exchange(stream: &mut TcpStream, times: usize, masked: &[u8], plain: &[u8]) {
-    let mut echo = vec![0; plain.len()];
+/// Echoes of one frame: nothing here shall be made anew either.
+fn exchange(client: &mut Client, times: usize, sent: &[u8], expected: &[u8]) {
+    let mut echo = vec![0; expected.len()];
     for _ in 0..times {
-        stream.write_all(masked).unwrap();
-        stream.read_exact(&mut echo).unwrap();
-        assert_eq!(echo, plain);
+        client.write(sent);
+        client.stream.read_exact(&mut echo).unwrap();
+        assert_eq!(echo, expected);
     }
 }
 
@@ -104,31 +67,30 @@ fn a_warm_echo_allocates_nothing_and_copies_no_whole_payload() {
     }
 }
 
-fn a_warm_echo_of(len: u16) {
+fn a_warm_echo_of(len: usize) {
     let config = Config {
-        reactors: 1,
         on_start: Some(Arc::new(|_: &mut Context| COUNTED.with(|counted| counted.set(true)))),
-        ..Config::default()
+        ..reactors(1)
     };
-    let engine = Engine::new(config).unwrap();
-    let port = engine.listen(Endpoint::new(0, Arc::new(Echo))).unwrap();
-    engine.start().unwrap();
-    let mut streams: Vec<TcpStream> = (0..8).map(|_| connect(port)).collect();
-    let (masked, plain) = frame(len);
+    let (engine, port) = start(config, at(Echo));
+    let mut clients: Vec<Client> = (0..8).map(|_| Client::connect(port)).collect();
+    let payload = payload(0, len);
+    let frame = Frame::new(TEXT, &payload);
+    let (masked, plain) = (frame.bytes(), frame.unmasked().bytes());
     // Warm: buffers, pool and in-flight entries reach the size of this traffic.
-    for stream in &mut streams {
-        exchange(stream, 200, &masked, &plain);
+    for client in &mut clients {
+        exchange(client, 200, &masked, &plain);
     }
     let before = ALLOCATIONS.load(Ordering::Relaxed);
-    let messages_before = engine.stats(None).unwrap().messages_in;
-    for stream in &mut streams {
-        exchange(stream, 500, &masked, &plain);
+    let messages_before = stats(&engine).messages_in;
+    for client in &mut clients {
+        exchange(client, 500, &masked, &plain);
     }
-    let stats = engine.stats(None).unwrap();
+    let stats = stats(&engine);
     assert_eq!(ALLOCATIONS.load(Ordering::Relaxed) - before, 0, "allocations per 4,000 messages");
     assert_eq!(stats.messages_in - messages_before, 4_000);
     assert_eq!(stats.bytes_copied, 0, "payload bytes copied on the way in");
-    drop(streams);
+    drop(clients);
     engine.stop(Duration::from_secs(1));
     engine.wait().unwrap();
 }
