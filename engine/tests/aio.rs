@@ -1,15 +1,14 @@
 //! `async`/`await` on tokio-uring, against clients of blocking sockets on threads.
 
-#[path = "support/client.rs"]
-mod client;
-
-use client::{connect, frame, payload, read_frame};
 use ringws_engine::aio::{Error, Message, Options, WebSocket};
 use ringws_engine::conn::{Failure, Limits, SendError};
 use ringws_engine::proto::{CloseCode, Opcode, Violation};
+use ringws_kit::{
+    BINARY, CLOSE, CONTINUATION, Client, FIN, Frame, PING, PONG, TEXT, close, frame, payload,
+    read_to_end, tcp,
+};
 use std::future::{Future, poll_fn};
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::io::Write;
 use std::pin::pin;
 use std::task::Poll;
 use std::thread;
@@ -42,23 +41,26 @@ async fn echo(socket: &mut WebSocket) -> Result<(), Error> {
 #[test]
 fn messages_come_back_and_the_close_is_answered() {
     let client = |port| {
-        let mut stream = connect(port);
-        for (first, size) in [(0x81, 0), (0x82, 20), (0x81, 70_000), (0x82, 900_000)] {
+        let mut client = Client::connect(port);
+        for (first, size) in [(TEXT, 0), (BINARY, 20), (TEXT, 70_000), (BINARY, 900_000)] {
             let bytes = payload(size, size);
-            let mut writer = stream.try_clone().unwrap();
-            let sent = frame(first, &bytes);
-            let writes = thread::spawn(move || writer.write_all(&sent).unwrap());
-            assert!(read_frame(&mut stream) == (first, bytes));
+            let writes = client.write_beside(frame(first, &bytes));
+            client.hears(first, bytes);
             writes.join().unwrap();
         }
         // Fragments, with a Ping between them.
-        let bytes = [frame(0x01, b"one "), frame(0x89, b"hello"), frame(0x80, b"message")].concat();
-        stream.write_all(&bytes).unwrap();
-        assert_eq!(read_frame(&mut stream), (0x8A, b"hello".to_vec()));
-        assert_eq!(read_frame(&mut stream), (0x81, b"one message".to_vec()));
-        stream.write_all(&frame(0x88, b"\x03\xe8bye")).unwrap();
-        assert_eq!(read_frame(&mut stream), (0x88, b"\x03\xe8".to_vec()));
-        assert_eq!(stream.read(&mut [0; 9]).unwrap(), 0, "TCP ends with us");
+        let bytes = [
+            frame(TEXT & !FIN, "one "),
+            frame(PING, "hello"),
+            frame(FIN | CONTINUATION, "message"),
+        ]
+        .concat();
+        client.write(&bytes);
+        client.hears(PONG, b"hello");
+        client.hears(TEXT, b"one message");
+        client.send(CLOSE, close(1000, "bye"));
+        client.hears(CLOSE, close(1000, ""));
+        client.ends();
     };
     with_client(client, async |stream| {
         let mut socket = WebSocket::accept(stream, &Options::default()).await.unwrap();
@@ -74,10 +76,10 @@ fn messages_come_back_and_the_close_is_answered() {
 #[test]
 fn closing_waits_for_the_peer_and_drops_what_comes_before() {
     let client = |port| {
-        let mut stream = connect(port);
-        assert_eq!(read_frame(&mut stream), (0x88, b"\x03\xe9going".to_vec()));
-        stream.write_all(&[frame(0x81, b"crossed"), frame(0x88, b"\x03\xe9")].concat()).unwrap();
-        assert_eq!(stream.read(&mut [0; 9]).unwrap(), 0);
+        let mut client = Client::connect(port);
+        client.hears(CLOSE, close(1001, "going"));
+        client.write(&[frame(TEXT, "crossed"), frame(CLOSE, close(1001, ""))].concat());
+        client.ends();
     };
     with_client(client, async |stream| {
         let mut socket = WebSocket::accept(stream, &Options::default()).await.unwrap();
@@ -91,9 +93,9 @@ fn closing_waits_for_the_peer_and_drops_what_comes_before() {
 #[test]
 fn violations_refusals_and_silence_are_errors_that_stay() {
     let rude = |port| {
-        let mut stream = connect(port);
-        stream.write_all(b"\x81\x01x").unwrap();
-        assert_eq!(read_frame(&mut stream), (0x88, b"\x03\xea".to_vec()));
+        let mut client = Client::connect(port);
+        client.write(&Frame::new(TEXT, "x").unmasked().bytes());
+        client.hears(CLOSE, close(1002, ""));
     };
     with_client(rude, async |stream| {
         let mut socket = WebSocket::accept(stream, &Options::default()).await.unwrap();
@@ -104,10 +106,9 @@ fn violations_refusals_and_silence_are_errors_that_stay() {
         }
     });
     let stranger = |port| {
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let mut stream = tcp(port);
         stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
+        let answer = String::from_utf8(read_to_end(&mut stream)).unwrap();
         assert!(answer.starts_with("HTTP/1.1 426 "), "{answer}");
     };
     with_client(stranger, async |stream| {
@@ -115,13 +116,9 @@ fn violations_refusals_and_silence_are_errors_that_stay() {
         assert!(matches!(error, Error::Refused(426)), "{error:?}");
     });
     let silent = |port| {
-        let mut stream = connect(port);
-        assert_eq!(
-            read_frame(&mut stream),
-            (0x89, b"rws-idle".to_vec()),
-            "asked for a sign of life"
-        );
-        assert_eq!(stream.read(&mut [0; 9]).unwrap(), 0);
+        let mut client = Client::connect(port);
+        client.hears(PING, "rws-idle");
+        client.ends();
     };
     with_client(silent, async |stream| {
         let limits = Limits { idle_timeout_ms: 100, ..Limits::default() };
@@ -135,8 +132,8 @@ fn violations_refusals_and_silence_are_errors_that_stay() {
 #[test]
 fn a_socket_that_is_dropped_ends_the_connection() {
     let client = |port| {
-        let mut stream = connect(port);
-        assert_eq!(stream.read(&mut [0; 9]).unwrap(), 0);
+        let mut client = Client::connect(port);
+        client.ends();
     };
     with_client(client, async |stream| {
         let mut socket = WebSocket::accept(stream, &Options::default()).await.unwrap();
@@ -146,7 +143,7 @@ fn a_socket_that_is_dropped_ends_the_connection() {
 
 #[test]
 fn limits_out_of_range_are_refused_before_anything_is_read() {
-    let client = |port| drop(TcpStream::connect(("127.0.0.1", port)).unwrap());
+    let client = |port| drop(tcp(port));
     with_client(client, async |stream| {
         let limits = Limits { message_max: 0, ..Limits::default() };
         let options = Options { limits, ..Options::default() };
@@ -169,22 +166,22 @@ async fn once<T>(future: impl Future<Output = T>) -> Option<T> {
 fn futures_that_are_dropped_lose_and_repeat_nothing() {
     const MESSAGES: usize = 300;
     let client = |port| {
-        let mut stream = connect(port);
-        let mut writer = stream.try_clone().unwrap();
+        let mut client = Client::connect(port);
+        let mut writer = client.stream.try_clone().unwrap();
         let writes = thread::spawn(move || {
             for seed in 0..MESSAGES {
-                writer.write_all(&frame(0x82, &payload(seed, 1 + seed * 331 % 9_000))).unwrap();
+                writer.write_all(&frame(BINARY, &payload(seed, 1 + seed * 331 % 9_000))).unwrap();
                 if seed % 17 == 0 {
                     thread::sleep(Duration::from_millis(1));
                 }
             }
         });
         for seed in 0..MESSAGES {
-            assert!(read_frame(&mut stream) == (0x82, payload(seed, 1 + seed * 331 % 9_000)));
+            client.hears(BINARY, payload(seed, 1 + seed * 331 % 9_000));
         }
         writes.join().unwrap();
-        stream.write_all(&frame(0x88, b"")).unwrap();
-        assert_eq!(read_frame(&mut stream), (0x88, Vec::new()));
+        client.send(CLOSE, b"");
+        client.hears(CLOSE, "");
     };
     with_client(client, async |stream| {
         let mut socket = WebSocket::accept(stream, &Options::default()).await.unwrap();
@@ -209,16 +206,16 @@ fn halves_send_and_receive_at_the_same_time() {
     const MESSAGES: usize = 200;
     const SIZE: usize = 30_000;
     let client = |port| {
-        let mut stream = connect(port);
+        let mut client = Client::connect(port);
         // Nothing is read before all is sent: neither half may wait for the other.
         for seed in 0..MESSAGES {
-            stream.write_all(&frame(0x81, &payload(seed, SIZE))).unwrap();
+            client.send(TEXT, &payload(seed, SIZE));
         }
         for seed in 0..MESSAGES {
-            assert!(read_frame(&mut stream) == (0x82, payload(seed, SIZE)));
+            client.hears(BINARY, payload(seed, SIZE));
         }
-        assert_eq!(read_frame(&mut stream), (0x88, b"\x03\xe8".to_vec()));
-        stream.write_all(&frame(0x88, b"\x03\xe8")).unwrap();
+        client.hears(CLOSE, close(1000, ""));
+        client.send(CLOSE, close(1000, ""));
     };
     with_client(client, async |stream| {
         let options = Options {

@@ -3,6 +3,7 @@
 use ringws_engine::config::{Address, Config, Endpoint};
 use ringws_engine::engine::Engine;
 use ringws_engine::reactor::Handler;
+use ringws_kit::request;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -19,19 +20,16 @@ struct Quiet;
 impl Handler for Quiet {}
 
 /// A client that has asked to be let in, and what it has been told.
-struct Client {
+struct Waiting {
     stream: TcpStream,
     answer: Vec<u8>,
 }
 
-impl Client {
+impl Waiting {
     /// A socket of either family: the standard library reads both alike.
     fn new(socket: OwnedFd) -> Self {
         let mut stream = TcpStream::from(socket);
-        let request = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
-             Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-        stream.write_all(request.as_bytes()).expect("the request");
+        stream.write_all(request("/", &[]).as_bytes()).expect("the request");
         stream.set_nonblocking(true).expect("a socket");
         Self { stream, answer: Vec::new() }
     }
@@ -52,8 +50,8 @@ impl Client {
 /// A server with so much room, and many clients.
 struct Crowd {
     engine: Engine,
-    outside: Vec<Client>,
-    inside: Vec<Client>,
+    outside: Vec<Waiting>,
+    inside: Vec<Waiting>,
 }
 
 impl Crowd {
@@ -70,12 +68,12 @@ impl Crowd {
 
     fn tcp(&mut self, port: u16) {
         let stream = TcpStream::connect(("127.0.0.1", port)).expect("room in the backlog");
-        self.outside.push(Client::new(stream.into()));
+        self.outside.push(Waiting::new(stream.into()));
     }
 
     fn unix(&mut self, path: &Path) {
         let stream = UnixStream::connect(path).expect("room in the backlog");
-        self.outside.push(Client::new(stream.into()));
+        self.outside.push(Waiting::new(stream.into()));
     }
 
     /// Looks who has been let in since.

@@ -1,13 +1,18 @@
 //! The engine on the real kernel, over loopback: what its users see of its life.
 
+#[path = "support/service.rs"]
+mod service;
+
 use ringws_engine::config::{Address, Config, Endpoint, Level, Log};
 use ringws_engine::conn::{Limits, SendFlags};
 use ringws_engine::engine::{Engine, Error};
 use ringws_engine::proto::handshake::Refusal;
 use ringws_engine::proto::{CloseCode, Opcode};
 use ringws_engine::reactor::{CallError, Closed, Conn, Context, Handler, Message, Upgrade};
-use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use ringws_kit::{BINARY, CLOSE, Client, PING, PONG, TEXT, ask, close, frame, tcp};
+use service::{at_of, reactors, start, stats};
+use std::io::Write;
+use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -57,54 +62,6 @@ impl Handler for Witness {
     }
 }
 
-fn start(reactors: u32, endpoint: Endpoint) -> (Engine, u16) {
-    let engine = Engine::new(Config { reactors, ..Config::default() }).unwrap();
-    let port = engine.listen(endpoint).unwrap();
-    engine.start().unwrap();
-    (engine, port)
-}
-
-fn upgrade(stream: &mut (impl Read + Write), target: &str) -> String {
-    let request = format!(
-        "GET {target} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
-         Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    );
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        stream.read_exact(&mut byte).unwrap();
-        head.push(byte[0]);
-    }
-    String::from_utf8(head).unwrap()
-}
-
-fn connect(port: u16) -> TcpStream {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    assert!(upgrade(&mut stream, "/").starts_with("HTTP/1.1 101 "));
-    stream
-}
-
-/// A masked frame of at most 125 bytes.
-fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let key = [7, 77, 177, 211];
-    let mut frame = vec![first, 0x80 | payload.len() as u8];
-    frame.extend(key);
-    frame.extend(payload.iter().enumerate().map(|(i, byte)| byte ^ key[i % 4]));
-    frame
-}
-
-/// The next frame: its first byte and its payload of at most 125 bytes.
-fn read_frame(stream: &mut impl Read) -> (u8, Vec<u8>) {
-    let mut header = [0; 2];
-    stream.read_exact(&mut header).unwrap();
-    let mut payload = vec![0; usize::from(header[1])];
-    stream.read_exact(&mut payload).unwrap();
-    (header[0], payload)
-}
-
 fn next(seens: &Receiver<Seen>) -> Seen {
     seens.recv_timeout(PATIENCE).expect("a callback")
 }
@@ -120,40 +77,41 @@ fn opened(seens: &Receiver<Seen>) -> Conn {
 #[test]
 fn a_connection_from_upgrade_to_close() {
     let (witness, seens) = Witness::new();
-    let (engine, port) = start(1, Endpoint::new(0, witness));
-    let mut stream = connect(port);
-    let peer = Some(stream.local_addr().unwrap());
+    let (engine, port) = start(reactors(1), Endpoint::new(0, witness));
+    let mut client = Client::connect(port);
+    let peer = Some(client.stream.local_addr().unwrap());
     let Seen::Upgrade(at) = next(&seens) else { panic!("on_upgrade comes first") };
     assert_eq!(at, peer);
     let Seen::Open(conn, at) = next(&seens) else { panic!("then on_open") };
     assert_eq!(at, peer);
-    stream.write_all(&frame(0x81, b"one")).unwrap();
-    assert_eq!(read_frame(&mut stream), (0x81, b"one".to_vec()));
+    client.send(TEXT, b"one");
+    client.hears(TEXT, b"one");
     assert_eq!(next(&seens), Seen::Message(b"one".to_vec()));
     // A Ping alone in its buffer is answered at once.
-    stream.write_all(&frame(0x89, b"there?")).unwrap();
-    assert_eq!(read_frame(&mut stream), (0x8A, b"there?".to_vec()));
-    stream.write_all(&frame(0x88, b"\x0f\xa0done")).unwrap();
-    assert_eq!(read_frame(&mut stream), (0x88, b"\x0f\xa0".to_vec()));
+    client.send(PING, b"there?");
+    client.hears(PONG, b"there?");
+    client.send(CLOSE, close(4000, "done"));
+    client.hears(CLOSE, close(4000, ""));
     let asked = Instant::now();
-    assert_eq!(stream.read(&mut [0]).unwrap(), 0, "the server ends TCP");
+    client.ends();
     assert!(asked.elapsed() < Duration::from_secs(2), "at once, not after a timeout");
-    drop(stream);
+    drop(client);
     assert_eq!(next(&seens), Seen::Close(4000, Some(4000), "done".into()));
     let stale = engine.handle().send(conn, Opcode::Text, b"late", SendFlags::default());
     assert_eq!(stale, Ok(()), "handed over");
     engine.stop(Duration::ZERO);
     engine.wait().unwrap();
-    assert_eq!(engine.stats(None).unwrap().forward_dropped, 1, "and counted");
+    assert_eq!(stats(&engine).forward_dropped, 1, "and counted");
     assert_eq!(engine.handle().abort(conn), Err(CallError::Stopped));
 }
 
 #[test]
 fn a_refusal_reaches_the_client_and_pairs_with_no_open() {
     let (witness, seens) = Witness::new();
-    let (engine, port) = start(1, Endpoint::new(0, witness));
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    assert!(upgrade(&mut stream, "/refused").starts_with("HTTP/1.1 403 "));
+    let (engine, port) = start(reactors(1), Endpoint::new(0, witness));
+    let mut stream = tcp(port);
+    let answer = ask(&mut stream, "/refused", &[]).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
     drop(stream);
     drop(engine);
     assert!(matches!(next(&seens), Seen::Upgrade(_)));
@@ -163,7 +121,7 @@ fn a_refusal_reaches_the_client_and_pairs_with_no_open() {
 #[test]
 fn a_taken_port_is_refused_also_to_a_second_engine() {
     let (witness, _seens) = Witness::new();
-    let (_engine, port) = start(2, Endpoint::new(0, witness.clone()));
+    let (_engine, port) = start(reactors(2), Endpoint::new(0, witness.clone()));
     let second = Engine::new(Config::default()).unwrap();
     match second.listen(Endpoint::new(port, witness)) {
         Err(Error::System { source, .. }) => {
@@ -176,30 +134,30 @@ fn a_taken_port_is_refused_also_to_a_second_engine() {
 #[test]
 fn a_port_can_be_had_again_at_once() {
     let (witness, _seens) = Witness::new();
-    let (engine, port) = start(1, Endpoint::new(0, witness.clone()));
+    let (engine, port) = start(reactors(1), Endpoint::new(0, witness.clone()));
     // The server ends TCP, so its side is left in TIME_WAIT.
-    let mut stream = connect(port);
-    stream.write_all(&frame(0x88, b"\x03\xe8")).unwrap();
-    assert_eq!(read_frame(&mut stream).0, 0x88);
+    let mut client = Client::connect(port);
+    client.send(CLOSE, close(1000, ""));
+    client.closed_with(1000);
     drop(engine);
-    let (_engine, again) = start(1, Endpoint::new(port, witness));
+    let (_engine, again) = start(reactors(1), Endpoint::new(port, witness));
     assert_eq!(again, port);
 }
 
 #[test]
 fn stopping_says_1001_and_cuts_off_who_does_not_answer() {
     let (witness, seens) = Witness::new();
-    let (engine, port) = start(2, Endpoint::new(0, witness));
-    let mut polite = connect(port);
-    let mut deaf = connect(port);
-    let mut half_open = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let (engine, port) = start(reactors(2), Endpoint::new(0, witness));
+    let mut polite = Client::connect(port);
+    let mut deaf = Client::connect(port);
+    let mut half_open = tcp(port);
     half_open.write_all(b"GET / HT").unwrap();
     let (_, _) = (opened(&seens), opened(&seens));
     let asked = Instant::now();
     engine.stop(Duration::from_millis(400));
-    assert_eq!(read_frame(&mut polite), (0x88, 1001u16.to_be_bytes().to_vec()));
-    polite.write_all(&frame(0x88, &1001u16.to_be_bytes())).unwrap();
-    assert_eq!(read_frame(&mut deaf).0, 0x88);
+    polite.hears(CLOSE, close(1001, ""));
+    polite.send(CLOSE, close(1001, ""));
+    deaf.closed_with(1001);
     engine.wait().unwrap();
     let took = asked.elapsed();
     assert!((300..3_000).contains(&took.as_millis()), "{took:?}");
@@ -209,14 +167,14 @@ fn stopping_says_1001_and_cuts_off_who_does_not_answer() {
         .collect();
     codes.sort_unstable();
     assert_eq!(codes, [1001, CloseCode::ABNORMAL.0]);
-    assert_eq!(engine.stats(None).unwrap().connections, 0);
+    assert_eq!(stats(&engine).connections, 0);
 }
 
 #[test]
 fn another_thread_sends_closes_and_posts() {
     let (witness, seens) = Witness::new();
-    let (engine, port) = start(2, Endpoint::new(0, witness));
-    let mut stream = connect(port);
+    let (engine, port) = start(reactors(2), Endpoint::new(0, witness));
+    let mut client = Client::connect(port);
     let conn = opened(&seens);
     let handle = engine.handle().clone();
     let text = SendFlags::default();
@@ -231,9 +189,9 @@ fn another_thread_sends_closes_and_posts() {
     .join()
     .unwrap();
     for number in 0..100u8 {
-        assert_eq!(read_frame(&mut stream), (0x82, vec![number]));
+        client.hears(BINARY, [number]);
     }
-    assert_eq!(read_frame(&mut stream), (0x88, b"\x0b\xb8enough".to_vec()));
+    client.hears(CLOSE, close(3000, "enough"));
     let (report, reports) = channel();
     for reactor in 0..2 {
         let report = report.clone();
@@ -250,19 +208,18 @@ fn another_thread_sends_closes_and_posts() {
 #[test]
 fn paused_means_not_read_and_resumed_means_nothing_was_lost() {
     let (witness, seens) = Witness::new();
-    let (engine, port) = start(1, Endpoint::new(0, witness));
-    let mut stream = connect(port);
+    let (engine, port) = start(reactors(1), Endpoint::new(0, witness));
+    let mut client = Client::connect(port);
     let conn = opened(&seens);
-    let several = [frame(0x81, b"pause"), frame(0x81, b"a"), frame(0x81, b"b")].concat();
-    stream.write_all(&several).unwrap();
-    assert_eq!(read_frame(&mut stream).1, b"pause");
+    client.write(&[frame(TEXT, "pause"), frame(TEXT, "a"), frame(TEXT, "b")].concat());
+    client.hears(TEXT, b"pause");
     assert_eq!(next(&seens), Seen::Message(b"pause".to_vec()));
-    stream.write_all(&frame(0x81, b"c")).unwrap();
+    client.send(TEXT, b"c");
     assert!(seens.recv_timeout(Duration::from_millis(100)).is_err(), "no on_message while paused");
     let resume = Box::new(move |ctx: &mut Context| ctx.resume(conn).unwrap());
     engine.handle().post(0, resume).unwrap();
     for text in [b"a", b"b", b"c"] {
-        assert_eq!(read_frame(&mut stream).1, text);
+        client.hears(TEXT, text);
         assert_eq!(next(&seens), Seen::Message(text.to_vec()));
     }
 }
@@ -271,21 +228,19 @@ fn paused_means_not_read_and_resumed_means_nothing_was_lost() {
 fn a_reactor_that_looks_before_it_sleeps_misses_nothing() {
     for busy_poll_us in [1, 2_000, 1_000_000] {
         let (witness, seens) = Witness::new();
-        let engine =
-            Engine::new(Config { reactors: 2, busy_poll_us, ..Config::default() }).unwrap();
-        let port = engine.listen(Endpoint::new(0, witness)).unwrap();
-        engine.start().unwrap();
-        let mut stream = connect(port);
+        let config = Config { busy_poll_us, ..reactors(2) };
+        let (engine, port) = start(config, Endpoint::new(0, witness));
+        let mut client = Client::connect(port);
         let conn = opened(&seens);
         for pause_ms in [0, 5, 0] {
             std::thread::sleep(Duration::from_millis(pause_ms));
-            stream.write_all(&frame(0x81, b"hello")).unwrap();
-            assert_eq!(read_frame(&mut stream), (0x81, b"hello".to_vec()));
+            client.send(TEXT, b"hello");
+            client.hears(TEXT, b"hello");
             engine.handle().send(conn, Opcode::Text, b"posted", SendFlags::default()).unwrap();
-            assert_eq!(read_frame(&mut stream), (0x81, b"posted".to_vec()));
+            client.hears(TEXT, b"posted");
         }
         let asked = Instant::now();
-        drop(stream);
+        drop(client);
         drop(engine);
         assert!(asked.elapsed() < Duration::from_millis(900), "looking does not delay the end");
     }
@@ -296,18 +251,16 @@ fn a_unix_socket_is_served_and_removed() {
     let path = std::env::temp_dir().join(format!("ringws-{}.sock", std::process::id()));
     let (witness, seens) = Witness::new();
     let at = Endpoint { address: Address::Unix(path.clone()), ..Endpoint::new(0, witness) };
-    let (engine, port) = start(2, at);
+    let (engine, port) = start(reactors(2), at);
     assert_eq!(port, 0);
     for _ in 0..4 {
-        let mut stream = std::os::unix::net::UnixStream::connect(&path).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        assert!(upgrade(&mut stream, "/").starts_with("HTTP/1.1 101 "));
+        let mut client = Client::connect_unix(&path);
         assert_eq!(next(&seens), Seen::Upgrade(None));
         opened(&seens);
-        stream.write_all(&frame(0x82, b"local")).unwrap();
-        assert_eq!(read_frame(&mut stream), (0x82, b"local".to_vec()));
+        client.send(BINARY, b"local");
+        client.hears(BINARY, b"local");
         assert_eq!(next(&seens), Seen::Message(b"local".to_vec()));
-        drop(stream);
+        drop(client);
         assert_eq!(next(&seens), Seen::Close(1006, None, String::new()));
     }
     drop(engine);
@@ -318,19 +271,15 @@ fn a_unix_socket_is_served_and_removed() {
 fn connections_beyond_the_limit_wait_in_the_backlog() {
     let (witness, _seens) = Witness::new();
     let config = Config { reactors: 1, connections_max: 2, ..Config::default() };
-    let engine = Engine::new(config).unwrap();
-    let ip = Address::Ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
-    let at = Endpoint { address: ip, ..Endpoint::new(0, witness) };
-    let port = engine.listen(at).unwrap();
-    engine.start().unwrap();
-    let first = connect(port);
-    let _second = connect(port);
-    let third = std::thread::spawn(move || connect(port));
+    let (engine, port) = start(config, at_of(witness));
+    let first = Client::connect(port);
+    let _second = Client::connect(port);
+    let third = std::thread::spawn(move || Client::connect(port));
     std::thread::sleep(Duration::from_millis(100));
     assert!(!third.is_finished(), "no room yet");
     drop(first);
     third.join().unwrap();
-    assert!(engine.stats(None).unwrap().accept_paused > 0);
+    assert!(stats(&engine).accept_paused > 0);
 }
 
 #[test]

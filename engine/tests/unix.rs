@@ -6,8 +6,7 @@ use ringws_engine::conn::SendFlags;
 use ringws_engine::engine::{Engine, Error};
 use ringws_engine::reactor::{Closed, Conn, Context, Handler, Message};
 use ringws_engine::ring::Errno;
-use std::io::{Read, Write};
-use std::net::Shutdown;
+use ringws_kit::{BINARY, CLOSE, Client, Frame, close, frame, read_to_end};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -44,25 +43,10 @@ fn in_use(found: Result<(Engine, Receiver<u16>), Error>) -> bool {
 }
 
 /// An open connection, over which one word has come back.
-fn open(path: &Path) -> UnixStream {
-    let mut stream = UnixStream::connect(path).expect("somebody listens");
-    stream.set_read_timeout(Some(Duration::from_secs(10))).expect("set");
-    let request = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
-         Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-    stream.write_all(request.as_bytes()).expect("written");
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        stream.read_exact(&mut byte).expect("an answer");
-        head.push(byte[0]);
-    }
-    assert!(head.starts_with(b"HTTP/1.1 101 "));
-    stream.write_all(b"\x82\x81\0\0\0\0x").expect("written");
-    let mut echo = [0; 3];
-    stream.read_exact(&mut echo).expect("an echo");
-    assert_eq!(&echo, b"\x82\x01x");
-    stream
+fn open(path: &Path) -> Client<UnixStream> {
+    let mut client = Client::connect_unix(path);
+    client.echoes(BINARY, "x");
+    client
 }
 
 #[test]
@@ -139,22 +123,22 @@ fn the_end_of_a_stream_is_seen() {
     let (engine, told) = listen(&path).expect("a free path");
     engine.start().expect("io_uring");
     let ended = || told.recv_timeout(Duration::from_secs(5)).expect("the end is seen");
-    for last in [&b""[..], b"\x82\x81\0\0\0\0y", b"\x82\x85\0\0\0\0cut"] {
-        let mut stream = open(&path);
-        stream.write_all(last).expect("written");
-        stream.shutdown(Shutdown::Write).expect("shut down");
+    let (whole, cut) = (frame(BINARY, "y"), Frame::new(BINARY, "cut").declares(5).bytes());
+    for last in [&[][..], &whole, &cut] {
+        let mut client = open(&path);
+        client.write(last);
+        client.half_close();
         assert_eq!(ended(), 1006);
-        let mut rest = Vec::new();
-        stream.read_to_end(&mut rest).expect("the server ends, too");
-        assert_eq!(rest.starts_with(b"\x82\x01y"), last.ends_with(b"y"));
+        let rest = read_to_end(&mut client.stream);
+        assert_eq!(rest.starts_with(b"\x82\x01y"), last == whole);
 
-        let mut stream = open(&path);
-        stream.write_all(last).expect("written");
-        drop(stream);
+        let mut client = open(&path);
+        client.write(last);
+        drop(client);
         assert_eq!(ended(), 1006);
     }
-    let mut stream = open(&path);
-    stream.write_all(b"\x88\x82\0\0\0\0\x03\xe8").expect("written");
-    stream.shutdown(Shutdown::Write).expect("shut down");
+    let mut client = open(&path);
+    client.send(CLOSE, close(1000, ""));
+    client.half_close();
     assert_eq!(ended(), 1000);
 }
