@@ -5,11 +5,14 @@
 mod resources;
 #[path = "hostile/row.rs"]
 mod row;
+#[path = "support/service.rs"]
+mod running;
 #[path = "hostile/service.rs"]
 mod service;
 #[path = "hostile/wire.rs"]
 mod wire;
 
+use ringws_kit::{BINARY, CLOSE, Client, PONG, Socket, close, read_to_end, reset, tcp};
 use row::{Corpus, Expect, Row, Then, parse};
 use service::Services;
 use std::io::Write;
@@ -43,7 +46,7 @@ fn play(file: &str) {
 
 /// Sends the row and reads what comes of it.
 fn attack(row: &Row, cut: Cut, port: u16) -> Answer {
-    let mut stream = wire::connect(port);
+    let mut stream = tcp(port);
     let since = Instant::now();
     let mut bytes = Vec::new();
     let mut reader = stream.try_clone().expect("a second handle");
@@ -57,13 +60,13 @@ fn attack(row: &Row, cut: Cut, port: u16) -> Answer {
     }
     request.extend(frames);
     let reading = std::thread::spawn(move || {
-        wire::read_to_end(&mut reader, &mut bytes);
+        bytes.extend(read_to_end(&mut reader));
         (bytes, since.elapsed())
     });
     wire::write(&mut stream, &request, size, pause);
     match row.then {
-        Then::End => wire::end(&stream),
-        Then::Reset => reset(&stream),
+        Then::End => stream.half_close(),
+        Then::Reset => hang_up(&stream),
         Then::Read | Then::Linger => {}
     }
     let (bytes, mut ended) = reading.join().expect("the end of the stream");
@@ -78,9 +81,8 @@ fn attack(row: &Row, cut: Cut, port: u16) -> Answer {
 }
 
 /// Makes the kernel send RST: nothing is said, and nothing more is heard.
-fn reset(stream: &TcpStream) {
-    use rustix::net::sockopt::set_socket_linger;
-    set_socket_linger(stream, Some(Duration::ZERO)).expect("SO_LINGER");
+fn hang_up(stream: &TcpStream) {
+    reset(stream);
     // Closing the last handle resets; the reader has one too, so end its read first.
     let _ = stream.shutdown(std::net::Shutdown::Read);
 }
@@ -133,16 +135,27 @@ fn answer_text(answer: &Answer) -> &str {
 }
 
 macro_rules! files {
-    ($($file:ident),* $(,)?) => {
+    ($($test:ident: $file:literal,)*) => {
         $(#[test]
-        fn $file() {
+        fn $test() {
             let _turn = resources::turn();
-            play(stringify!($file));
+            play($file);
         })*
     };
 }
 
-files!(header, length, control, close, fragments, utf8, deflate, handshake, slow, lifecycle);
+files! {
+    bad_headers_of_frames_are_told_apart: "header",
+    wrong_lengths_are_refused: "length",
+    bad_control_frames_are_refused: "control",
+    close_frames_are_judged_and_answered: "close",
+    fragments_out_of_order_are_refused: "fragments",
+    text_that_is_no_utf8_is_refused: "utf8",
+    spoilt_compression_is_refused: "deflate",
+    bad_requests_have_their_status: "handshake",
+    who_is_slow_has_his_time_and_no_more: "slow",
+    connections_end_as_their_ends_wish: "lifecycle",
+}
 
 /// RFC 6455 §5.5.2: until the server's Close has come, a client must answer its pings, also behind
 /// its own Close. A server that has closed its socket by then answers the Pong with a reset, and
@@ -151,21 +164,18 @@ files!(header, length, control, close, fragments, utf8, deflate, handshake, slow
 fn a_pong_behind_a_close_costs_nothing() {
     let _turn = resources::turn();
     let service = service::Service::new(ringws_engine::conn::Limits::default());
-    let mut stream = resources::open(service.port, "/");
-    let messages = 12;
-    for _ in 0..messages {
-        stream.write_all(&parse("82 ff 00 00 00 00 00 01 00 00 m 78x65536")).expect("a message");
-    }
-    stream.write_all(&parse("88 82 m 03 e8")).expect("a Close frame");
+    let mut client = Client::connect(service.port);
+    let message = [b'x'; 65_536];
+    (0..12).for_each(|_| client.send(BINARY, message));
+    client.send(CLOSE, close(1000, ""));
     // Long enough for the server to have handed everything to its kernel.
     std::thread::sleep(Duration::from_millis(200));
-    stream.write_all(&parse("8a 80 m")).expect("a Pong");
+    client.send(PONG, "");
     std::thread::sleep(Duration::from_millis(50));
-    let mut bytes = Vec::new();
-    wire::read_to_end(&mut stream, &mut bytes);
-    assert_eq!(bytes.len(), messages * (65_536 + 10) + 4, "echoes and a Close frame");
-    assert!(bytes.ends_with(&[0x88, 2, 0x03, 0xE8]));
-    drop(stream);
+    (0..12).for_each(|_| client.hears(BINARY, message));
+    client.hears(CLOSE, close(1000, ""));
+    client.ends();
+    drop(client);
     service.quiesce();
 }
 

@@ -3,19 +3,21 @@
 
 #[path = "threads/failing.rs"]
 mod failing;
-#[path = "threads/support.rs"]
-mod support;
+#[path = "support/service.rs"]
+mod service;
 
 use ringws_engine::conn::{Limits, SendFlags};
 use ringws_engine::engine::Engine;
 use ringws_engine::proto::{CloseCode, Opcode};
 use ringws_engine::reactor::{CallError, Closed, Conn, Context, Handler, Message};
+use ringws_kit::{
+    BINARY, CLOSE, CONTINUATION, Client, FIN, Frame, PING, TEXT, close, frame, until,
+};
+use service::{serve, stats};
 use std::io::Read;
-use std::net::TcpStream;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
-use support::{connect, frame, read_frame, serve, until};
 
 const WHOLE: SendFlags = SendFlags { more: false, plain: false };
 const MORE: SendFlags = SendFlags { more: true, plain: false };
@@ -73,7 +75,7 @@ impl Handler for Obedient {
 
 struct Scene {
     engine: Engine,
-    stream: TcpStream,
+    client: Client,
     conn: Conn,
     answers: Receiver<String>,
 }
@@ -82,14 +84,14 @@ impl Scene {
     fn new(limits: Limits) -> Self {
         let ((opened, opens), (answers, told)) = (channel(), channel());
         let handler = Obedient { opened: Mutex::new(opened), answers: Mutex::new(answers) };
-        let (engine, port) = serve(1, limits, handler);
-        let stream = connect(port);
+        let (engine, port) = serve(limits, handler);
+        let client = Client::connect(port);
         let conn = opens.recv_timeout(Duration::from_secs(10)).unwrap();
-        Self { engine, stream, conn, answers: told }
+        Self { engine, client, conn, answers: told }
     }
     fn say(&mut self, words: &[&str]) {
-        let frames: Vec<u8> = words.iter().flat_map(|word| frame(0x81, word.as_bytes())).collect();
-        std::io::Write::write_all(&mut self.stream, &frames).unwrap();
+        let frames: Vec<u8> = words.iter().flat_map(|word| frame(TEXT, word)).collect();
+        self.client.write(&frames);
     }
     fn told(&self) -> String {
         self.answers.recv_timeout(Duration::from_secs(10)).unwrap()
@@ -113,13 +115,10 @@ impl Scene {
         waits.recv_timeout(Duration::from_secs(10)).unwrap();
     }
     fn dropped(&self) -> u64 {
-        self.engine.stats(None).unwrap().forward_dropped
+        stats(&self.engine).forward_dropped
     }
     fn expect(&mut self, frames: &[(u8, &str)]) {
-        for &(first, payload) in frames {
-            let (is, text) = read_frame(&mut self.stream);
-            assert_eq!((is, String::from_utf8_lossy(&text).as_ref()), (first, payload));
-        }
+        frames.iter().for_each(|(first, payload)| self.client.hears(*first, payload));
     }
 }
 
@@ -127,13 +126,13 @@ impl Scene {
 fn mail_waits_for_the_end_of_a_message_of_the_callbacks() {
     let mut scene = Scene::new(Limits::default());
     scene.say(&["begin"]);
-    scene.expect(&[(0x01, "(")]);
+    scene.expect(&[(TEXT & !FIN, "(")]);
     scene.thread(&[(Opcode::Text, "mail", WHOLE), (Opcode::Ping, "now", WHOLE)]);
     // A stranger's continuation is none of this message.
     scene.thread(&[(Opcode::Continuation, "spoilt", WHOLE)]);
-    scene.expect(&[(0x89, "now")]);
+    scene.expect(&[(PING, "now")]);
     scene.say(&["end"]);
-    scene.expect(&[(0x80, ")"), (0x81, "mail")]);
+    scene.expect(&[(FIN | CONTINUATION, ")"), (TEXT, "mail")]);
     assert_eq!(scene.dropped(), 1);
 }
 
@@ -155,16 +154,22 @@ fn messages_of_threads_and_callbacks_are_not_mixed() {
     // A mistake of the one whose message it is: waiting for its own end would be for ever.
     handle.send(conn, Opcode::Text, b"mistake", WHOLE).unwrap();
     handle.send(conn, Opcode::Continuation, b"a3", WHOLE).unwrap();
-    scene.expect(&[(0x01, "a1"), (0x00, "a2"), (0x80, "a3")]);
-    scene.expect(&[(0x02, "b1"), (0x80, "b2"), (0x81, "b3"), (0x01, "c1"), (0x00, "c2")]);
+    scene.expect(&[(TEXT & !FIN, "a1"), (CONTINUATION, "a2"), (FIN | CONTINUATION, "a3")]);
+    scene.expect(&[
+        (BINARY & !FIN, "b1"),
+        (FIN | CONTINUATION, "b2"),
+        (TEXT, "b3"),
+        (TEXT & !FIN, "c1"),
+        (CONTINUATION, "c2"),
+    ]);
     scene.settled();
     assert_eq!(scene.dropped(), 1, "the mistake; the callback's turn has not come");
     // Who has not ended his message holds up the others, but not the end.
     handle.close(conn, CloseCode(3000), "").unwrap();
-    scene.expect(&[(0x88, "\u{b}\u{fffd}")]);
+    scene.client.hears(CLOSE, close(3000, ""));
     scene.say(&["whole"]);
     assert_eq!(scene.told(), "Err(Send(Closing))", "no turn will come");
-    drop(scene.stream);
+    drop(scene.client);
     assert_eq!(scene.answers.recv_timeout(Duration::from_secs(10)).unwrap(), "1006");
     drop(scene.engine);
 }
@@ -173,15 +178,15 @@ fn messages_of_threads_and_callbacks_are_not_mixed() {
 fn a_close_comes_behind_what_its_sender_has_sent() {
     let mut scene = Scene::new(Limits::default());
     scene.say(&["begin"]);
-    scene.expect(&[(0x01, "(")]);
+    scene.expect(&[(TEXT & !FIN, "(")]);
     scene.thread(&[(Opcode::Text, "mail", WHOLE)]);
     let (handle, conn) = (scene.engine.handle().clone(), scene.conn);
     handle.send(conn, Opcode::Text, b"mine", WHOLE).unwrap();
     handle.close(conn, CloseCode::NORMAL, "").unwrap();
     scene.settled();
     scene.say(&["end"]);
-    let close = (0x88, "\u{3}\u{fffd}");
-    scene.expect(&[(0x80, ")"), (0x81, "mail"), (0x81, "mine"), close]);
+    scene.expect(&[(FIN | CONTINUATION, ")"), (TEXT, "mail"), (TEXT, "mine")]);
+    scene.client.hears(CLOSE, close(1000, ""));
     assert_eq!(scene.dropped(), 0);
 }
 
@@ -190,7 +195,7 @@ fn what_waits_is_bounded_and_what_is_lost_is_counted() {
     let limits = Limits { send_queue_max: 1000, ..Limits::default() };
     let mut scene = Scene::new(limits);
     scene.say(&["begin"]);
-    scene.expect(&[(0x01, "(")]);
+    scene.expect(&[(TEXT & !FIN, "(")]);
     let long = "x".repeat(900);
     scene.thread(&[(Opcode::Text, long.as_str(), WHOLE); 5]);
     assert_eq!(scene.dropped(), 3, "two fit, since one may exceed the limit");
@@ -198,9 +203,9 @@ fn what_waits_is_bounded_and_what_is_lost_is_counted() {
     assert!((1800..2500).contains(&handle.buffered(conn)), "{}", handle.buffered(conn));
     scene.say(&["whole"]);
     assert_eq!(scene.told(), "Err(Send(Sequence))", "in the middle of its own");
-    drop(scene.stream);
+    drop(scene.client);
     assert_eq!(scene.answers.recv_timeout(Duration::from_secs(10)).unwrap(), "1006");
-    until(|| scene.engine.stats(None).unwrap().forward_dropped == 5);
+    until("counted", || stats(&scene.engine).forward_dropped == 5);
     assert_eq!(handle.buffered(conn), 0, "it has gone");
 }
 
@@ -217,10 +222,11 @@ fn a_message_that_lacks_a_fragment_does_not_pass_for_whole() {
     scene.settled();
     assert_eq!(scene.dropped(), 2);
     assert!(handle.buffered(conn) > 1 << 20, "{}", handle.buffered(conn));
+    let first = Frame::new(BINARY & !FIN, &huge).unmasked().bytes();
+    let last = Frame::new(CLOSE, &close(1011, "")).unmasked().bytes();
     let mut all = Vec::new();
-    scene.stream.read_to_end(&mut all).unwrap();
-    assert_eq!(all.len(), 10 + huge.len() + 4);
-    assert_eq!(all[10 + huge.len()..], [0x88, 2, 0x03, 0xF3], "1011");
+    scene.client.stream.read_to_end(&mut all).unwrap();
+    assert!(all == [first, last].concat(), "{} bytes", all.len());
 }
 
 #[test]
@@ -233,15 +239,14 @@ fn who_feeds_a_connection_can_hold_back() {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             for _ in 0..PARTS {
-                until(|| handle.buffered(conn) < 512 << 10);
+                until("room", || handle.buffered(conn) < 512 << 10);
                 handle.send(conn, Opcode::Binary, &part, WHOLE).unwrap();
             }
         });
-        let mut all = vec![0; PARTS * (10 + part.len())];
-        scene.stream.read_exact(&mut all).unwrap();
+        (0..PARTS).for_each(|_| scene.client.hears(BINARY, &part));
     });
     assert_eq!(scene.dropped(), 0);
-    until(|| handle.buffered(conn) == 0);
+    until("all sent", || handle.buffered(conn) == 0);
 }
 
 #[test]
@@ -258,9 +263,7 @@ fn one_message_is_always_taken() {
     assert_eq!(full, Err(CallError::MailboxFull));
     assert_eq!(handle.buffered(conn), huge.len());
     drop(go);
-    let mut all = vec![0; 10 + huge.len()];
-    scene.stream.read_exact(&mut all).unwrap();
-    assert!(all[10..] == huge);
+    scene.client.hears(BINARY, &huge);
 }
 
 #[test]
@@ -268,19 +271,20 @@ fn a_callback_has_one_order_whatever_it_calls() {
     let mut scene = Scene::new(Limits::default());
     let long = "5".repeat(9000);
     let mixed: Vec<(u8, &str)> =
-        ["1", "2", "3", "4", &long, "6", &long, "8"].map(|text| (0x81, text)).to_vec();
+        ["1", "2", "3", "4", &long, "6", &long, "8"].map(|text| (TEXT, text)).to_vec();
     // Alone, twice together, and amidst messages that are answered the short way.
     scene.say(&["mixed"]);
     scene.expect(&mixed);
     scene.say(&["before", "mixed", "between", "mixed", "count", "after"]);
-    scene.expect(&[(0x81, "before")]);
+    scene.expect(&[(TEXT, "before")]);
     scene.expect(&mixed);
-    scene.expect(&[(0x81, "between")]);
+    scene.expect(&[(TEXT, "between")]);
     scene.expect(&mixed);
-    scene.expect(&[(0x81, &"x".repeat(50)), (0x81, "after")]);
+    scene.expect(&[(TEXT, &"x".repeat(50)), (TEXT, "after")]);
     assert!(scene.told().parse::<usize>().unwrap() >= 52, "counted at once");
     scene.say(&["first", "leave"]);
-    scene.expect(&[(0x81, "first"), (0x81, "last"), (0x88, "\u{3}\u{fffd}")]);
+    scene.expect(&[(TEXT, "first"), (TEXT, "last")]);
+    scene.client.hears(CLOSE, close(1000, ""));
     assert_eq!(scene.told(), "Err(Send(Closing))");
     assert_eq!(scene.dropped(), 0);
 }

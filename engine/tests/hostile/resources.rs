@@ -1,12 +1,15 @@
 //! Inputs that are after the server's memory or its time: both must stay in proportion to what the
 //! peer has really sent.
 
-use super::row::parse;
 use super::service::Service;
 use super::wire;
 use ringws_engine::conn::Limits;
+use ringws_kit::{
+    BINARY, CLOSE, CONTINUATION, Client, FIN, Frame, MIB, PATIENCE, PING, PONG, TEXT, close, frame,
+    read_to_end, resident, tcp, until,
+};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Write};
 use std::net::TcpStream;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,13 +18,6 @@ use std::time::{Duration, Instant};
 pub(crate) fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Resident memory of the process in bytes.
-fn resident() -> usize {
-    let statm = std::fs::read_to_string("/proc/self/statm").expect("procfs");
-    let pages: usize = statm.split(' ').nth(1).expect("a field").parse().expect("a number");
-    pages * rustix::param::page_size()
 }
 
 /// CPU time of the process.
@@ -42,36 +38,17 @@ fn growth(work: impl FnOnce(&mut dyn FnMut())) -> usize {
     most.max(resident()) - before
 }
 
-const MIB: usize = 1 << 20;
-
-/// An open connection to `/path`.
-pub(crate) fn open(port: u16, path: &str) -> TcpStream {
-    let mut stream = wire::connect(port);
-    let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    );
-    stream.write_all(request.as_bytes()).expect("the request");
-    let mut head = Vec::new();
-    wire::read_head(&mut stream, &mut head);
-    assert!(head.starts_with(b"HTTP/1.1 101 "), "{}", head.escape_ascii());
-    stream
+/// An open connection over which nothing comes back.
+fn sink(port: u16) -> Client {
+    Client::open_with(tcp(port), "/sink", &[])
 }
 
-/// Closes with 1000 and reads to the answer, which is the last frame.
-fn close(mut stream: TcpStream) {
-    stream.write_all(&parse("88 82 m 03 e8")).expect("a Close frame");
-    let mut rest = Vec::new();
-    wire::read_to_end(&mut stream, &mut rest);
-    assert!(rest.ends_with(&[0x88, 2, 0x03, 0xE8]), "{} bytes", rest.len());
-}
-
-/// Waits until the server has taken what was written before.
-fn echoed(stream: &mut TcpStream) {
-    stream.write_all(&parse("82 82 m 'ok'")).expect("a message");
-    let mut echo = [0; 4];
-    stream.read_exact(&mut echo).expect("its echo");
-    assert_eq!(&echo, b"\x82\x02ok");
+/// Closes, and reads to the answer, which is the last frame; what came before it.
+fn closed(mut client: Client) -> Vec<(u8, Vec<u8>)> {
+    client.send(CLOSE, close(1000, ""));
+    let mut all = client.all();
+    assert_eq!(all.pop(), Some((CLOSE, close(1000, ""))));
+    all
 }
 
 /// CVE-2022-35922: nothing is allocated on the strength of a length field.
@@ -83,12 +60,12 @@ fn thousands_of_lying_lengths() {
     // Our ends and the listening sockets need descriptors; the server's ends are direct ones.
     let room = limit.maximum.map_or(10_000, |most| most.saturating_sub(500).min(10_000));
     let service = Service::new(Limits { message_max: 64 << 20, ..Limits::default() });
-    let mut liars: Vec<TcpStream> = (0..room).map(|_| open(service.port, "/")).collect();
-    let lie = parse("82 ff 00 00 00 00 03 f0 00 00 m 'x'");
+    let mut liars: Vec<Client> = (0..room).map(|_| Client::connect(service.port)).collect();
+    let lie = Frame::new(BINARY, "x").declares(63 << 20).bytes();
     let grown = growth(|_| {
-        liars.iter_mut().for_each(|liar| liar.write_all(&lie).expect("a lie"));
+        liars.iter_mut().for_each(|liar| liar.write(&lie));
         // The last one has been read when another connection is answered behind it.
-        echoed(&mut open(service.port, "/"));
+        Client::connect(service.port).echoes(BINARY, "ok");
     });
     // The byte that did come must be kept: in a page, whatever was declared.
     let each = grown / liars.len();
@@ -99,13 +76,13 @@ fn thousands_of_lying_lengths() {
 
 /// Time for `n` tiny frames sent as fast as they are taken.
 fn tiny_frames(port: u16, unit: &[u8], n: usize) -> Duration {
-    let mut stream = open(port, "/sink");
+    let mut client = sink(port);
     let block = unit.repeat(4096);
     let before = cpu();
     for _ in 0..n / 4096 {
-        stream.write_all(&block).expect("frames");
+        client.write(&block);
     }
-    close(stream);
+    closed(client);
     cpu() - before
 }
 
@@ -121,8 +98,8 @@ fn a_million_tiny_frames_take_linear_time() {
     let _turn = turn();
     let service = Service::new(Limits::default());
     let port = service.port;
-    is_linear("empty messages", |n| tiny_frames(port, &parse("82 80 m"), n), 1 << 18);
-    is_linear("pings", |n| tiny_frames(port, &parse("89 80 m"), n), 1 << 18);
+    is_linear("empty messages", |n| tiny_frames(port, &frame(BINARY, ""), n), 1 << 18);
+    is_linear("pings", |n| tiny_frames(port, &frame(PING, ""), n), 1 << 18);
     service.quiesce();
 }
 
@@ -139,14 +116,14 @@ fn fragments_with_controls_among_them_take_linear_time_and_little_memory() {
     let port = service.port;
     // Text by single bytes, never finished: sockudo-ws validates all of it again at each.
     let fragments = |n: usize| {
-        let mut stream = open(port, "/sink");
-        let unit = parse("00 81 m 'x' | 89 80 m");
+        let mut client = sink(port);
+        let unit = [frame(CONTINUATION, "x"), frame(PING, "")].concat();
         let before = cpu();
-        stream.write_all(&parse("01 80 m")).expect("a first fragment");
+        client.send(TEXT & !FIN, "");
         for _ in 0..n / 4096 {
-            stream.write_all(&unit.repeat(4096)).expect("fragments");
+            client.write(&unit.repeat(4096));
         }
-        close(stream);
+        closed(client);
         cpu() - before
     };
     is_linear("fragments", fragments, 1 << 18);
@@ -164,13 +141,12 @@ fn a_dripped_head_takes_linear_time() {
     let service = Service::new(Limits { head_max: 1 << 20, ..Limits::default() });
     let port = service.port;
     let drip = |len: usize| {
-        let mut stream = wire::connect(port);
+        let mut stream = tcp(port);
         let before = cpu();
         stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nX: ").expect("a head");
         wire::write(&mut stream, &vec![b'x'; len], 100, Duration::ZERO);
         stream.write_all(b"\r\n\r\n").expect("its end");
-        let mut answer = Vec::new();
-        wire::read_to_end(&mut stream, &mut answer);
+        let answer = read_to_end(&mut stream);
         assert!(answer.starts_with(b"HTTP/1.1 426 "), "{}", answer.escape_ascii());
         cpu() - before
     };
@@ -179,11 +155,10 @@ fn a_dripped_head_takes_linear_time() {
 
     let capped = Service::new(Limits::default());
     let grown = growth(|_| {
-        let mut stream = wire::connect(capped.port);
+        let mut stream = tcp(capped.port);
         wire::write(&mut stream, b"GET / HTTP/1.1\r\nX: ", 100, Duration::ZERO);
         wire::write(&mut stream, &vec![b'x'; 4 * MIB], 100, Duration::ZERO);
-        let mut answer = Vec::new();
-        wire::read_to_end(&mut stream, &mut answer);
+        let answer = read_to_end(&mut stream);
         assert!(answer.starts_with(b"HTTP/1.1 431 "), "{}", answer.escape_ascii());
     });
     assert!(grown < 6 * MIB, "{grown} bytes for a head over its limit");
@@ -196,28 +171,20 @@ fn a_dripped_head_takes_linear_time() {
 fn a_ping_flood_that_reads_nothing_queues_no_pongs() {
     let _turn = turn();
     let service = Service::new(Limits::default());
-    let mut stream = open(service.port, "/");
+    let mut client = Client::connect(service.port);
     let grown = growth(|sample| {
-        let block = parse("89 fd m 78x125").repeat(1000);
+        let block = frame(PING, [b'x'; 125]).repeat(1000);
         for _ in 0..300 {
-            stream.write_all(&block).expect("pings are read, whatever becomes of the pongs");
+            // Pings are read, whatever becomes of the pongs.
+            client.write(&block);
             sample();
         }
     });
     assert!(grown < 4 * MIB, "{grown} bytes for 300,000 pings");
-    stream.write_all(&parse("89 81 m 'z' | 88 82 m 03 e8")).expect("the last ping");
-    let mut rest = Vec::new();
-    wire::read_to_end(&mut stream, &mut rest);
-    let mut last = None;
-    let mut left = &rest[..];
-    while let Some((opcode, payload, behind)) = wire::frame(left) {
-        if opcode == 10 {
-            last = Some(payload);
-        }
-        left = behind;
-    }
-    assert_eq!(last, Some(&b"z"[..]), "the last ping is answered");
-    assert!(rest.ends_with(&[0x88, 2, 0x03, 0xE8]));
+    client.send(PING, "z");
+    let mut pongs = std::iter::from_fn(|| Some(client.receive()));
+    assert!(pongs.any(|pong| pong == (PONG, b"z".to_vec())), "the last ping is answered");
+    client.close();
     service.quiesce();
 }
 
@@ -226,11 +193,11 @@ fn a_ping_flood_that_reads_nothing_queues_no_pongs() {
 fn a_peer_that_never_reads_is_held_back() {
     let _turn = turn();
     let service = Service::new(Limits { send_queue_max: 1 << 20, ..Limits::default() });
-    let mut streams: Vec<TcpStream> = (0..8).map(|_| open(service.port, "/")).collect();
-    let message = parse("82 ff 00 00 00 00 00 01 00 00 m 78x65536");
+    let mut clients: Vec<Client> = (0..8).map(|_| Client::connect(service.port)).collect();
+    let message = frame(BINARY, [b'x'; 65_536]);
     let mut taken = 0;
     let grown = growth(|sample| {
-        for stream in &mut streams {
+        for Client { stream, .. } in &mut clients {
             stream.set_write_timeout(Some(Duration::from_millis(300))).expect("a timeout");
             // Until the server stops reading: the sockets' buffers and its queue are full then.
             let (since, mut at) = (Instant::now(), 0);
@@ -240,15 +207,15 @@ fn a_peer_that_never_reads_is_held_back() {
                     Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                     Err(error) => panic!("write: {error}"),
                 }
-                assert!(since.elapsed() < wire::PATIENCE, "{taken} bytes and no end");
+                assert!(since.elapsed() < PATIENCE, "{taken} bytes and no end");
             }
             sample();
         }
     });
     // A queue of 1 MiB and what it overshoots by, twice over for the growth of a vector.
-    let each = grown / streams.len();
+    let each = grown / clients.len();
     assert!(each < 4 * MIB, "{each} bytes for each peer that does not read ({taken} sent)");
-    drop(streams);
+    drop(clients);
     service.quiesce();
 }
 
@@ -268,35 +235,36 @@ fn goes_back(before: usize, most: usize) {
 fn memory_of_an_attack_goes_back() {
     let _turn = turn();
     let service = Service::new(Limits { send_queue_max: 2 << 20, ..Limits::default() });
-    let mut witness = open(service.port, "/");
+    let mut witness = Client::connect(service.port);
     let before = resident();
-    let message = parse("82 ff 00 00 00 00 00 01 00 00 m 78x65536");
-    let mut grown = 0;
+    // Short enough for their echoes to be copied into the connections' own queues.
+    let message = frame(BINARY, [b'x'; 8_000]);
     for _ in 0..2 {
-        let mut streams: Vec<TcpStream> = (0..250).map(|_| open(service.port, "/")).collect();
-        for stream in &mut streams {
+        let open = |_| (Client::connect(service.port).stream, 0);
+        let mut streams: Vec<(TcpStream, usize)> = (0..250).map(open).collect();
+        for (stream, _) in &streams {
             stream.set_nonblocking(true).expect("a socket");
         }
         // All by turns, so that the blocks of one lie between those of others.
-        for _ in 0..200 {
-            for stream in &mut streams {
-                let _ = stream.write(&message);
+        until("200 MiB more, which is an attack", || {
+            for (stream, at) in &mut streams {
+                let sent = stream.write(&message[*at..]).unwrap_or(0);
+                *at = (*at + sent) % message.len();
             }
-        }
-        echoed(&mut witness);
-        grown = resident() - before;
+            resident() > before + 200 * MIB
+        });
+        witness.echoes(BINARY, "ok");
         drop(streams);
     }
-    assert!(grown > 200 * MIB, "{grown} bytes are no attack");
     // What the pool keeps of small vectors, and what the allocator has in pages that are in use.
     goes_back(before, 40 * MIB);
-    echoed(&mut witness);
-    let mut heads: Vec<TcpStream> = (0..5_000).map(|_| wire::connect(service.port)).collect();
+    witness.echoes(BINARY, "ok");
+    let mut heads: Vec<TcpStream> = (0..5_000).map(|_| tcp(service.port)).collect();
     for head in &mut heads {
         head.write_all(b"GET / HTTP/1.1\r\nX: ").expect("a head");
         head.write_all(&[b'x'; 15_000]).expect("more of it");
     }
-    echoed(&mut witness);
+    witness.echoes(BINARY, "ok");
     drop(heads);
     goes_back(before, 40 * MIB);
     drop(witness);

@@ -1,5 +1,6 @@
 //! A row of the corpus: what is sent, and what must come of it.
 
+use ringws_kit::{FIELDS, KEY};
 use serde::Deserialize;
 
 /// A file of the corpus.
@@ -160,14 +161,7 @@ impl Row {
 
 /// The headers of a good request but those named.
 fn headers(without: &str, into: &mut Vec<u8>) {
-    let all = [
-        ("Host", "localhost"),
-        ("Upgrade", "websocket"),
-        ("Connection", "Upgrade"),
-        ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
-        ("Sec-WebSocket-Version", "13"),
-    ];
-    for (name, value) in all {
+    for (name, value) in FIELDS {
         if !without.split(", ").any(|left_out| left_out == name) {
             into.extend(format!("{name}: {value}\r\n").into_bytes());
         }
@@ -207,8 +201,6 @@ struct Parser<'t> {
 }
 
 impl Parser<'_> {
-    const KEY: [u8; 4] = [0x37, 0xFA, 0x21, 0x3D];
-
     fn frames(&mut self) -> Vec<u8> {
         let mut out = Vec::new();
         // How many bytes the key has been put over; `None` outside of a payload.
@@ -225,7 +217,7 @@ impl Parser<'_> {
                 }
                 b'm' => {
                     self.at += 1;
-                    out.extend(Self::KEY);
+                    out.extend(KEY);
                     masked = Some(0);
                     continue;
                 }
@@ -237,7 +229,7 @@ impl Parser<'_> {
                 _ => self.hex(),
             };
             for byte in item {
-                let key = masked.map_or(0, |at| Self::KEY[at % 4]);
+                let key = masked.map_or(0, |at| KEY[at % 4]);
                 masked = masked.map(|at| at + 1);
                 out.push(byte ^ key);
             }

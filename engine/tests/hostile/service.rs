@@ -1,17 +1,16 @@
 //! The service under attack: an echo that does what the path of the request says.
 
 use super::row::Limits;
-use ringws_engine::config::{Address, Config, Endpoint};
+use super::running::{at_of, reactors, start, until};
+use ringws_engine::config::{Config, Endpoint};
 use ringws_engine::conn::{Limits as ConnLimits, Queued, SendFlags};
 use ringws_engine::engine::Engine;
 use ringws_engine::proto::CloseCode;
 use ringws_engine::proto::handshake::Refusal;
 use ringws_engine::reactor::{Closed, Conn, Context, Handler, Message, Upgrade};
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
 const CLOSE: usize = 1;
 const ABORT: usize = 2;
@@ -72,35 +71,22 @@ pub(crate) struct Service {
 impl Service {
     pub(crate) fn new(limits: ConnLimits) -> Self {
         let config = Config {
-            reactors: 1,
             connections_max: 12_000,
             recv_buffers: 64,
             recv_buffer_size: 4096,
-            ..Config::default()
+            ..reactors(1)
         };
         let echo = Arc::new(Echo::default());
-        let address = Address::Ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
-        let endpoint = Endpoint { address, limits, ..Endpoint::new(0, echo.clone()) };
-        let engine = Engine::new(config).expect("an engine");
-        let port = engine.listen(endpoint).expect("a port");
-        engine.start().expect("io_uring");
+        let (engine, port) = start(config, Endpoint { limits, ..at_of(echo.clone()) });
         Self { engine, port, echo }
     }
 
     /// Waits until nobody is connected any more; every open must have had its close.
     pub(crate) fn quiesce(&self) {
-        let since = Instant::now();
-        loop {
-            let stats = self.engine.stats(None).expect("counters");
+        until(&self.engine, "quiet, each open with its close", |stats| {
             let opened = self.echo.opened.load(Ordering::Relaxed);
-            let closed = self.echo.closed.load(Ordering::Relaxed);
-            if stats.connections == 0 && opened == closed {
-                return;
-            }
-            let late = since.elapsed() > Duration::from_secs(10);
-            assert!(!late, "{opened} opened, {closed} closed, {} now", stats.connections);
-            std::thread::sleep(Duration::from_millis(5));
-        }
+            stats.connections == 0 && opened == self.echo.closed.load(Ordering::Relaxed)
+        });
     }
 }
 

@@ -1,11 +1,9 @@
-//! A client of plain bytes: writes what it is told and takes apart what comes back.
+//! Writes what it is told however that is taken, and takes apart what comes back.
 
+use ringws_kit::{BINARY, CLOSE, PATIENCE, PING, PONG, TEXT, split};
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
-
-/// How long the server may take for anything.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(8);
 
 /// How a row is cut into writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,48 +41,19 @@ impl Answer {
         let mut answer = Self { head, ended, ..Self::default() };
         while !rest.is_empty() {
             assert!(answer.close.is_none(), "bytes behind the Close frame");
-            let (opcode, payload, behind) = frame(rest).expect("a whole frame");
+            let (first, payload, behind) = split(rest).expect("a whole frame");
             let payload = payload.to_vec();
-            match opcode {
-                1 | 2 => answer.messages.push(payload),
-                8 => answer.close = Some(payload),
-                9 => answer.pings += 1,
-                10 => answer.pongs.push(payload),
-                _ => panic!("opcode {opcode}"),
+            match first {
+                TEXT | BINARY => answer.messages.push(payload),
+                CLOSE => answer.close = Some(payload),
+                PING => answer.pings += 1,
+                PONG => answer.pongs.push(payload),
+                _ => panic!("the echo service sends no {first:#04x}"),
             }
             rest = behind;
         }
         answer
     }
-}
-
-/// The first frame: opcode, payload and what stands behind it. The echo service sends whole
-/// messages and does not mask.
-pub(crate) fn frame(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
-    let (&[first, second], rest) = bytes.split_first_chunk()?;
-    assert_eq!(first & 0xF0, 0x80, "FIN alone");
-    let (len, rest) = match second {
-        126 => {
-            let (len, rest) = rest.split_first_chunk()?;
-            (usize::from(u16::from_be_bytes(*len)), rest)
-        }
-        127 => {
-            let (len, rest) = rest.split_first_chunk()?;
-            (u64::from_be_bytes(*len) as usize, rest)
-        }
-        len => (usize::from(len), rest),
-    };
-    let (payload, behind) = rest.split_at_checked(len)?;
-    Some((first & 0x0F, payload, behind))
-}
-
-/// A connection on which everything is a matter of `PATIENCE`.
-pub(crate) fn connect(port: u16) -> TcpStream {
-    let stream = TcpStream::connect(("127.0.0.1", port)).expect("connect");
-    stream.set_nodelay(true).expect("TCP_NODELAY");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a read timeout");
-    stream.set_write_timeout(Some(PATIENCE)).expect("a write timeout");
-    stream
 }
 
 /// Writes; a server that has hung up is no error here, one that does not read is.
@@ -103,15 +72,6 @@ pub(crate) fn write(stream: &mut TcpStream, bytes: &[u8], cut: usize, pause: Dur
 
 fn is_hang_up(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::BrokenPipe | ErrorKind::ConnectionReset | ErrorKind::NotConnected)
-}
-
-/// Reads to the end, or to a reset.
-pub(crate) fn read_to_end(stream: &mut TcpStream, into: &mut Vec<u8>) {
-    match stream.read_to_end(into) {
-        Ok(_) => {}
-        Err(error) if is_hang_up(error.kind()) => {}
-        Err(error) => panic!("the connection does not end: {error}"),
-    }
 }
 
 /// Reads up to the empty line of the answer's head, or to the end of the stream.
@@ -136,9 +96,4 @@ pub(crate) fn outlast(stream: &mut TcpStream, since: Instant) -> Duration {
         std::thread::sleep(Duration::from_millis(10));
     }
     panic!("the server never gave the connection up");
-}
-
-/// Ends our direction; a connection that is gone already has none.
-pub(crate) fn end(stream: &TcpStream) {
-    let _ = stream.shutdown(Shutdown::Write);
 }

@@ -1,12 +1,10 @@
 //! A reactor that fails takes the engine down in order: everybody hears of it.
 
-use super::support::{PATIENCE, connect, frame, start, until};
+use super::service::{at, reactors, start};
 use ringws_engine::config::{Config, Endpoint, Level};
-use ringws_engine::conn::Limits;
 use ringws_engine::engine::{Engine, Error};
 use ringws_engine::reactor::{Closed, Conn, Context, Handler, Message};
-use std::io::Write;
-use std::net::TcpStream;
+use ringws_kit::{Client, TEXT, frame, until};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
@@ -41,26 +39,24 @@ fn a_handler_that_panics_stops_the_engine_and_all_connections_are_reported() {
     let (said, stopped) = (Arc::clone(&lines), Arc::new(AtomicU32::new(0)));
     let stops = Arc::clone(&stopped);
     let config = Config {
-        reactors: 3,
         log: Some(Arc::new(move |level, line: &str| {
             said.lock().unwrap().push((level, line.to_owned()));
         })),
         on_stop: Some(Arc::new(move |_: &mut Context| {
             stops.fetch_add(1, Ordering::Relaxed);
         })),
-        ..Config::default()
+        ..reactors(3)
     };
     let handler = Fragile::default();
-    let (engine, port) = start(config, Limits::default(), handler.clone());
-    let mut streams: Vec<TcpStream> = (0..24).map(|_| connect(port)).collect();
-    until(|| handler.opened.load(Ordering::Relaxed) == 24);
+    let (engine, port) = start(config, at(handler.clone()));
+    let mut clients: Vec<Client> = (0..24).map(|_| Client::connect(port)).collect();
+    until("all open", || handler.opened.load(Ordering::Relaxed) == 24);
     // A run, so that answers are in the making.
-    let run = [frame(0x81, b"a"), frame(0x81, b"b"), frame(0x81, b"panic")].concat();
-    streams[0].write_all(&run).unwrap();
+    clients[0].write(&[frame(TEXT, "a"), frame(TEXT, "b"), frame(TEXT, "panic")].concat());
     let asked = Instant::now();
     // The peers do not answer: they have the grace of a failure.
     let ended = engine.wait();
-    assert!(asked.elapsed() < PATIENCE);
+    assert!(asked.elapsed() < Duration::from_secs(10));
     let Err(Error::Panicked(reactor)) = ended else { panic!("{ended:?}") };
     assert_eq!(handler.closed.load(Ordering::Relaxed), 24, "on_close for all");
     assert_eq!(stopped.load(Ordering::Relaxed), 3);
@@ -73,8 +69,7 @@ fn a_handler_that_panics_stops_the_engine_and_all_connections_are_reported() {
 #[test]
 fn a_job_that_panics_keeps_no_other_from_being_called() {
     let handler = Fragile::default();
-    let (engine, _) =
-        start(Config { reactors: 1, ..Config::default() }, Limits::default(), handler);
+    let (engine, _) = start(reactors(1), at(handler));
     let (ran, (go, wait)) = (Arc::new(AtomicU32::new(0)), channel::<()>());
     let block = move |_: &mut Context| assert!(wait.recv().is_err());
     engine.handle().post(0, Box::new(block)).unwrap();
@@ -104,7 +99,7 @@ fn calls_that_would_wait_for_their_own_thread_are_refused() {
             tell.lock().unwrap().push(matches!(refused, Err(Error::State(_))));
         }
     };
-    let config = Config { reactors: 2, on_start: Some(Arc::new(on_start)), ..Config::default() };
+    let config = Config { on_start: Some(Arc::new(on_start)), ..reactors(2) };
     let engine = Arc::new(Engine::new(config).unwrap());
     home.set(Arc::downgrade(&engine)).unwrap();
     engine.start().unwrap();
