@@ -6,6 +6,8 @@ mod cancel;
 mod echo;
 #[path = "dial/hostile.rs"]
 mod hostile;
+#[path = "support/service.rs"]
+mod service;
 #[path = "dial/support.rs"]
 mod support;
 #[path = "dial/trouble.rs"]

@@ -16,6 +16,8 @@ mod openssl;
 mod pair;
 #[path = "tls/peer.rs"]
 mod peer;
+#[path = "support/service.rs"]
+mod running;
 #[path = "tls/service.rs"]
 mod service;
 #[path = "tls/unbuffered.rs"]

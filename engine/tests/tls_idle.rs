@@ -7,19 +7,13 @@ mod certs;
 use certs::Authority;
 use ringws_engine::buffer::{Batch, Pool};
 use ringws_engine::tls::{Client, ClientSettings, Server, ServerSettings, Session};
+use ringws_kit::resident;
 
 const SESSIONS: usize = 2_000;
 
 /// Bytes that a session may hold between records, with all that rustls keeps: keys, secrets for
 /// the next ones, and the state of the handshake that is still to be answered for.
 const EACH_MAX: usize = 5 << 10;
-
-/// Resident memory of this process in bytes.
-fn resident() -> usize {
-    let text = std::fs::read_to_string("/proc/self/statm").expect("statm");
-    let pages: usize = text.split(' ').nth(1).and_then(|n| n.parse().ok()).expect("a number");
-    pages * 4_096
-}
 
 fn take_in(session: &mut Session, bytes: &[u8], pool: &mut Pool) {
     session.carry(bytes, pool);

@@ -1,9 +1,14 @@
 //! Connects that the application gives up, at each moment of their life.
 
 use super::support::{Heard, Tells, echo, next, started, target};
+use ringws_engine::conn::SendFlags;
 use ringws_engine::engine::Engine;
-use ringws_engine::reactor::{CallError, Conn, Context, DialId, Handler, NotConnected, Target};
-use std::io::{Read, Write};
+use ringws_engine::proto::Opcode;
+use ringws_engine::reactor::{
+    CallError, Closed, Conn, Context, DialId, Handler, NotConnected, Target,
+};
+use ringws_kit::{TEXT, accept, once, read_masked};
+use std::io::Read;
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -21,16 +26,13 @@ fn silent_to_the_end(client: Engine, told: &Receiver<Heard>) {
     assert_eq!(told.try_recv().ok(), None, "nothing comes behind the end");
 }
 
-/// A server that reads a request, and then does what it is told.
+/// A server that does what it is told with the first who comes.
 fn silent(then: impl FnOnce(TcpStream) + Send + 'static) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let url = format!("ws://{}/", listener.local_addr().expect("bound"));
-    thread::spawn(move || then(listener.accept().expect("somebody comes").0));
-    url
+    format!("ws://127.0.0.1:{}/", once(then).0)
 }
 
 #[test]
-fn before_anything_came_of_it() {
+fn before_anything_came_of_it_a_cancel_is_told() {
     let client = started(1);
     let (mut to, told) = target("ws://127.0.0.1:1/");
     to.retry_min_ms = 1;
@@ -47,7 +49,7 @@ fn before_anything_came_of_it() {
 }
 
 #[test]
-fn while_the_socket_is_being_connected() {
+fn while_the_socket_is_being_connected_a_cancel_is_told() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     rustix::net::listen(&listener, 0).expect("a short backlog");
     let at = listener.local_addr().expect("bound");
@@ -63,7 +65,7 @@ fn while_the_socket_is_being_connected() {
 }
 
 #[test]
-fn while_the_server_is_silent() {
+fn while_the_server_is_silent_a_cancel_is_told() {
     let (tell, ended) = channel();
     let url = silent(move |mut stream| {
         let mut head = [0; 4];
@@ -85,7 +87,7 @@ fn while_the_server_is_silent() {
 }
 
 #[test]
-fn between_two_tries() {
+fn between_two_tries_a_cancel_is_told() {
     let client = started(1);
     let (mut to, told) = target("ws://127.0.0.1:1/");
     to.retry_min_ms = 60_000;
@@ -100,22 +102,12 @@ fn between_two_tries() {
 #[test]
 fn what_is_open_stays_so_and_is_not_made_again() {
     let url = silent(|mut stream| {
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            let mut byte = [0];
-            stream.read_exact(&mut byte).expect("a request");
-            head.push(byte[0]);
+        accept(&mut stream);
+        // The greeting and the word behind the cancel; then the end.
+        for word in ["hello", "still"] {
+            let frame = read_masked(&mut stream).expect("a word");
+            assert_eq!(frame, (TEXT, word.into()));
         }
-        let mut input = ringws_engine::proto::Input::new(&mut head);
-        let head = ringws_engine::proto::head::HeadReader::new().feed(&mut input, 1 << 14);
-        let request = head.map(|head| head.expect("whole"));
-        let request = request.and_then(ringws_engine::proto::handshake::Request::parse);
-        let mut answer = Vec::new();
-        let response = ringws_engine::proto::handshake::Response::default();
-        response.encode(&request.expect("valid"), &mut answer);
-        stream.write_all(&answer).expect("written");
-        // Until the greeting and the word behind the cancel have come; then the end.
-        stream.read_exact(&mut [0; 11 + 11]).expect("both");
     });
     /// Gives its own connect up when it is open.
     struct GivesUp(Tells, std::sync::Mutex<Receiver<DialId>>);
@@ -125,17 +117,12 @@ fn what_is_open_stays_so_and_is_not_made_again() {
             let dial = self.1.lock().expect("whole").recv().expect("a name");
             ctx.cancel_connect(dial).expect("it is this reactor's");
             let later = Box::new(move |ctx: &mut Context| {
-                let plain = ringws_engine::conn::SendFlags::default();
-                ctx.send(conn, ringws_engine::proto::Opcode::Text, b"still", plain).expect("open");
+                let plain = SendFlags::default();
+                ctx.send(conn, Opcode::Text, b"still", plain).expect("open");
             });
             ctx.timer_start(Duration::from_millis(20), later);
         }
-        fn on_close(
-            &self,
-            ctx: &mut Context,
-            conn: Conn,
-            closed: &mut ringws_engine::reactor::Closed<'_>,
-        ) {
+        fn on_close(&self, ctx: &mut Context, conn: Conn, closed: &mut Closed<'_>) {
             self.0.on_close(ctx, conn, closed);
         }
         fn on_refused(&self, ctx: &mut Context, why: &mut NotConnected<'_>) {
@@ -157,7 +144,7 @@ fn what_is_open_stays_so_and_is_not_made_again() {
 
 /// A callback may ask for the next connect: it is begun without waiting for anything else.
 #[test]
-fn a_connect_out_of_the_last_callback() {
+fn the_last_callback_may_connect_again() {
     let (_server, port) = echo();
     struct Next(Sender<Heard>, String);
     impl Handler for Next {
@@ -177,7 +164,7 @@ fn a_connect_out_of_the_last_callback() {
 }
 
 #[test]
-fn names_of_nothing() {
+fn names_of_nothing_are_harmless() {
     let client = started(2);
     let handle = client.handle();
     assert_eq!(handle.cancel_connect(DialId::from_bits(0)), Err(CallError::Gone));

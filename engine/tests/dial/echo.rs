@@ -1,7 +1,7 @@
 //! Servers that mean well.
 
-use super::support::{Echo, Heard, echo, engine, next, started, target};
-use ringws_engine::config::{Address, Endpoint};
+use super::service::{at, reactors, start};
+use super::support::{Echo, Heard, echo, next, started, target};
 use ringws_engine::conn::SendFlags;
 use ringws_engine::proto::handshake::Refusal;
 use ringws_engine::proto::{CloseCode, Opcode};
@@ -27,13 +27,13 @@ fn hears_an_echo(url: &str) {
 }
 
 #[test]
-fn an_echo_from_a_literal_address() {
+fn a_literal_address_is_reached() {
     let (_server, port) = echo();
     hears_an_echo(&format!("ws://127.0.0.1:{port}/"));
 }
 
 #[test]
-fn an_echo_from_a_name() {
+fn a_name_is_reached() {
     let (_server, port) = echo();
     // Both families or one: whoever listens is found.
     hears_an_echo(&format!("ws://localhost:{port}/"));
@@ -68,11 +68,7 @@ impl Handler for Reads {
 
 #[test]
 fn headers_and_subprotocols_go_both_ways() {
-    let server = engine(1);
-    let address = Address::Ip([127, 0, 0, 1].into());
-    let at = Endpoint { address, ..Endpoint::new(0, Arc::new(Picky)) };
-    let port = server.listen(at).expect("a free port");
-    server.start().expect("io_uring");
+    let (_server, port) = start(reactors(1), at(Picky));
     let client = started(1);
     let (tell, told) = channel();
     let url = format!("ws://127.0.0.1:{port}/chat");
@@ -116,7 +112,7 @@ impl Handler for Many {
 
 /// Twice, so that places are used again.
 #[test]
-fn two_thousand_connections_of_one_reactor() {
+fn one_reactor_makes_two_thousand_connections_twice() {
     const ALL: u32 = 2_000;
     let (_server, port) = echo();
     let client = started(1);
@@ -142,11 +138,7 @@ fn two_thousand_connections_of_one_reactor() {
 /// Connects from inside of a callback, to itself.
 #[test]
 fn an_engine_may_connect_to_itself() {
-    let engine = engine(2);
-    let address = Address::Ip([127, 0, 0, 1].into());
-    let at = Endpoint { address, ..Endpoint::new(0, Arc::new(Echo)) };
-    let port = engine.listen(at).expect("a free port");
-    engine.start().expect("io_uring");
+    let (engine, port) = start(reactors(2), at(Echo));
     let (target, told) = target(&format!("ws://127.0.0.1:{port}/"));
     let job = Box::new(move |ctx: &mut Context| {
         ctx.connect(target).expect("taken");

@@ -2,8 +2,12 @@
 
 use super::support::{Heard, next, started, target};
 use ringws_engine::conn::Limits;
+use ringws_kit::{
+    BINARY, CLOSE, Frame, NONCE, TEXT, answer, close, field, frame, once, read_head, read_masked,
+    reset,
+};
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,42 +16,20 @@ type Manner = fn(&mut TcpStream, &str);
 
 /// Serves one connection so, on a port of its own.
 fn serve(manner: Manner) -> (u16, thread::JoinHandle<()>) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = listener.local_addr().expect("bound").port();
-    let server = thread::spawn(move || {
-        let (mut stream, _) = listener.accept().expect("somebody comes");
-        let head = read_head(&mut stream);
-        let key = head.split("Sec-WebSocket-Key: ").nth(1).expect("a key");
-        manner(&mut stream, &key[..24]);
-    });
-    (port, server)
-}
-
-fn read_head(stream: &mut TcpStream) -> String {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        stream.read_exact(&mut byte).expect("a request");
-        head.push(byte[0]);
-    }
-    String::from_utf8(head).expect("text")
+    once(move |mut stream| {
+        let head = read_head(&mut stream).expect("a request");
+        manner(&mut stream, field(&head, "Sec-WebSocket-Key").expect("a key"));
+    })
 }
 
 /// A valid 101, with `more` behind its head.
 fn accept(stream: &mut TcpStream, key: &str, more: &[u8]) {
-    let request = format!(
-        "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n"
-    );
-    let mut bytes = request.into_bytes();
-    let mut input = ringws_engine::proto::Input::new(&mut bytes);
-    let head = ringws_engine::proto::head::HeadReader::new().feed(&mut input, 1 << 14);
-    let request = head.map(|head| head.expect("whole"));
-    let request = request.and_then(ringws_engine::proto::handshake::Request::parse).expect("valid");
-    let mut answer = Vec::new();
-    ringws_engine::proto::handshake::Response::default().encode(&request, &mut answer);
-    answer.extend(more);
-    let _ = stream.write_all(&answer);
+    let _ = stream.write_all(&[answer(key, &[]).as_bytes(), more].concat());
+}
+
+/// A frame as a server sends it.
+fn said(first: u8, payload: &[u8]) -> Frame<'_> {
+    Frame::new(first, payload).unmasked()
 }
 
 /// All that the client says until it ends.
@@ -87,11 +69,11 @@ fn refused(manner: Manner) -> (String, u16) {
 }
 
 #[test]
-fn answers_that_open_nothing() {
+fn answers_that_open_nothing_say_why() {
     let cases: [(&str, u16, Manner); 9] =
         [
             ("answer with a wrong Sec-WebSocket-Accept", 0, |stream, _| {
-                accept(stream, "dGhlIHNhbXBsZSBub25jZQ==", b"\x81\x01x");
+                accept(stream, NONCE, &said(TEXT, b"x").bytes());
                 drain(stream);
             }),
             ("not an HTTP answer", 0, |stream, _| {
@@ -130,27 +112,27 @@ fn answers_that_open_nothing() {
 }
 
 #[test]
-fn a_reset_instead_of_an_answer() {
+fn a_reset_instead_of_an_answer_is_said() {
     let (error, status) = refused(|stream, _| {
-        rustix::net::sockopt::set_socket_linger(&*stream, Some(Duration::ZERO)).expect("set");
+        reset(stream);
     });
     assert!(error.contains("reset"), "{error}");
     assert_eq!(status, 0);
 }
 
 #[test]
-fn frames_that_no_server_may_send() {
+fn frames_that_no_server_may_send_are_answered_with_a_code() {
     let cases: [(&str, u16, Manner); 4] = [
         ("masked", 1002, |stream, key| {
-            accept(stream, key, b"\x81\x85\x00\x00\x00\x00hello");
+            accept(stream, key, &frame(TEXT, "hello"));
             drain(stream);
         }),
         ("a length over 2^63", 1002, |stream, key| {
-            accept(stream, key, b"\x82\x7f\xff\xff\xff\xff\xff\xff\xff\xff");
+            accept(stream, key, &said(BINARY, b"").declares(u64::MAX).bytes());
             drain(stream);
         }),
         ("more than may come", 1009, |stream, key| {
-            accept(stream, key, b"\x82\x7f\x00\x00\x00\x7f\xff\xff\xff\xff");
+            accept(stream, key, &said(BINARY, b"").declares(0x7F_FFFF_FFFF).bytes());
             drain(stream);
         }),
         ("garbage behind the head", 1002, |stream, key| {
@@ -165,27 +147,27 @@ fn frames_that_no_server_may_send() {
 }
 
 #[test]
-fn the_end_without_a_close_frame() {
+fn an_end_without_a_close_frame_is_1006() {
     let expected = [Heard::Open, Heard::Closed(1006, None)];
     let manner: Manner = |stream, key| {
         accept(stream, key, b"");
-        let mut hello = [0; 11];
-        stream.read_exact(&mut hello).expect("a greeting");
-        assert_eq!(hello[1], 0x85, "masked");
+        assert_eq!(read_masked(stream).expect("a greeting"), (TEXT, b"hello".to_vec()));
     };
     assert_eq!(heard(manner), expected);
 }
 
 /// RFC 6455 §7.1.1: the client waits for the server to end TCP, but not for ever.
 #[test]
-fn a_server_that_does_not_end_tcp() {
+fn a_server_that_does_not_end_tcp_is_left() {
     let manner: Manner = |stream, key| {
-        accept(stream, key, b"\x88\x02\x03\xe8");
+        accept(stream, key, &said(CLOSE, &close(1000, "")).bytes());
         let start = Instant::now();
-        let said = drain(stream);
+        let heard = drain(stream);
         assert!(start.elapsed() >= Duration::from_millis(250), "it waits");
-        // The greeting, and the answer to the Close.
-        assert_eq!((said[11], said[12]), (0x88, 0x82));
+        let mut heard = &heard[..];
+        assert_eq!(read_masked(&mut heard).expect("a greeting"), (TEXT, b"hello".to_vec()));
+        assert_eq!(read_masked(&mut heard).expect("an answer"), (CLOSE, close(1000, "")));
+        assert!(heard.is_empty());
     };
     assert_eq!(heard(manner), [Heard::Open, Heard::Closed(1000, Some(1000))]);
 }

@@ -1,6 +1,8 @@
 //! An engine whose handler tells a channel what happens.
 
-use ringws_engine::config::{Address, Config, Endpoint};
+pub(crate) use super::service::Echo;
+use super::service::{at, reactors, start};
+use ringws_engine::config::Config;
 use ringws_engine::conn::SendFlags;
 use ringws_engine::engine::Engine;
 use ringws_engine::proto::{CloseCode, Opcode};
@@ -47,29 +49,13 @@ impl Handler for Tells {
     }
 }
 
-/// Sends back what comes.
-pub(crate) struct Echo;
-
-impl Handler for Echo {
-    fn on_message(&self, ctx: &mut Context, conn: Conn, message: Message<'_>) {
-        ctx.send(conn, message.opcode, message.payload, SendFlags::default()).expect("room");
-    }
-}
-
-pub(crate) fn engine(reactors: u32) -> Engine {
-    let config = Config { reactors, recv_buffers: 64, ..Config::default() };
-    Engine::new(config).expect("an engine")
+pub(crate) fn engine(number: u32) -> Engine {
+    Engine::new(Config { recv_buffers: 64, ..reactors(number) }).expect("an engine")
 }
 
 /// An engine that echoes, and its port.
 pub(crate) fn echo() -> (Engine, u16) {
-    let engine = engine(1);
-    let address = Address::Ip([127, 0, 0, 1].into());
-    let port = engine
-        .listen(Endpoint { address, ..Endpoint::new(0, Arc::new(Echo)) })
-        .expect("a free port");
-    engine.start().expect("io_uring");
-    (engine, port)
+    start(Config { recv_buffers: 64, ..reactors(1) }, at(Echo))
 }
 
 pub(crate) fn started(reactors: u32) -> Engine {

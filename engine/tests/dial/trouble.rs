@@ -4,7 +4,8 @@ use super::support::{Heard, Tells, echo, engine, next, started, target};
 use ringws_engine::config::Config;
 use ringws_engine::engine::Engine;
 use ringws_engine::reactor::{CallError, Context, Handler, NotConnected, Target, TargetError};
-use std::io::{Read, Write};
+use ringws_kit::{once, read_head, tcp};
+use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
@@ -52,7 +53,7 @@ fn what_cannot_be_a_target_is_refused_at_once() {
 }
 
 #[test]
-fn nobody_is_there() {
+fn that_nobody_is_there_is_said() {
     let client = started(1);
     let (to, told) = target(&nobody());
     client.connect(to).expect("taken");
@@ -63,7 +64,7 @@ fn nobody_is_there() {
 }
 
 #[test]
-fn nobody_answers() {
+fn who_does_not_answer_times_out() {
     let (url, _listener, _held) = black_hole();
     let client = started(1);
     let (mut to, told) = target(&url);
@@ -166,18 +167,13 @@ fn a_lost_connection_is_made_again() {
 
 /// Answers one CONNECT, and joins both sides if it is the right one.
 fn proxy(expected: String, answer: &'static [u8], to: u16) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = listener.local_addr().expect("bound").port();
-    thread::spawn(move || {
-        let (mut near, _) = listener.accept().expect("somebody comes");
-        let mut head = vec![0; expected.len()];
-        near.read_exact(&mut head).expect("a request");
-        assert_eq!(String::from_utf8_lossy(&head), expected);
+    let (port, _) = once(move |mut near| {
+        assert_eq!(read_head(&mut near).expect("a request"), expected);
         near.write_all(answer).expect("taken");
         if !answer.starts_with(b"HTTP/1.1 200") {
             return;
         }
-        let far = TcpStream::connect(("127.0.0.1", to)).expect("a server");
+        let far = tcp(to);
         let (mut a, mut b) = (near.try_clone().expect("one"), far.try_clone().expect("one"));
         thread::spawn(move || std::io::copy(&mut a, &mut b));
         let (mut far, mut near) = (far, near);
@@ -188,7 +184,7 @@ fn proxy(expected: String, answer: &'static [u8], to: u16) -> u16 {
 }
 
 #[test]
-fn through_a_proxy() {
+fn a_proxy_is_asked_and_its_refusal_told() {
     let (_server, port) = echo();
     let client = started(1);
     let request = format!(
@@ -214,7 +210,7 @@ fn through_a_proxy() {
 
 /// Accepts and says nothing: the time to connect includes the proxy.
 #[test]
-fn a_proxy_that_says_nothing() {
+fn a_proxy_that_says_nothing_times_out() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let at = listener.local_addr().expect("bound");
     let client = started(1);

@@ -1,15 +1,16 @@
 //! Connections that the engine makes over TLS.
 
 use super::certs::{Authority, Certified};
+use super::running::reactors;
 use super::service::{PATIENCE, Service, settings};
-use ringws_engine::config::Config;
 use ringws_engine::conn::SendFlags;
 use ringws_engine::engine::Engine;
 use ringws_engine::proto::{CloseCode, Opcode};
 use ringws_engine::reactor::{Closed, Conn, Context, Handler, Message, NotConnected, Target};
 use ringws_engine::tls::{Client, ClientCertificate, ClientSettings, Pem, ServerSettings};
+use ringws_kit::{once, read_head, tcp};
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
@@ -55,7 +56,7 @@ fn target(url: &str, settings: &ClientSettings) -> (Target, Receiver<Heard>) {
 }
 
 fn started() -> Engine {
-    let engine = Engine::new(Config { reactors: 1, ..Config::default() }).unwrap();
+    let engine = Engine::new(reactors(1)).unwrap();
     engine.start().unwrap();
     engine
 }
@@ -81,19 +82,10 @@ fn refused(engine: &Engine, url: &str, settings: &ClientSettings) -> String {
 
 /// Passes on what it is asked for, once.
 fn proxy() -> (String, thread::JoinHandle<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://127.0.0.1:{}", listener.local_addr().unwrap().port());
-    let running = thread::spawn(move || {
-        let (mut client, _) = listener.accept().unwrap();
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            let mut byte = [0];
-            client.read_exact(&mut byte).unwrap();
-            head.push(byte[0]);
-        }
-        let head = String::from_utf8(head).unwrap();
+    let (at, running) = once(|mut client| {
+        let head = read_head(&mut client).unwrap();
         let port: u16 = head.split([':', ' ']).find_map(|word| word.parse().ok()).unwrap();
-        let server = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let server = tcp(port);
         client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
         let (mut from, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
         let there = thread::spawn(move || {
@@ -105,11 +97,11 @@ fn proxy() -> (String, thread::JoinHandle<String>) {
         there.join().unwrap();
         head
     });
-    (url, running)
+    (format!("http://127.0.0.1:{at}"), running)
 }
 
 #[test]
-fn connects_and_resumes() {
+fn a_second_connection_resumes_the_session() {
     let (service, authority) = Service::simple();
     let engine = started();
     let url = format!("wss://localhost:{}/chat", service.port);
@@ -128,7 +120,7 @@ fn connects_and_resumes() {
 }
 
 #[test]
-fn through_a_proxy() {
+fn a_proxy_carries_the_handshake() {
     let (service, authority) = Service::simple();
     let engine = started();
     let (proxy, running) = proxy();
@@ -141,7 +133,7 @@ fn through_a_proxy() {
 }
 
 #[test]
-fn says_why_a_server_is_not_trusted() {
+fn why_a_server_is_not_trusted_is_said() {
     let (authority, stranger) = (Authority::new("ours"), Authority::new("another"));
     let engine = started();
     let serve = |certified: &Certified| Service::new(&settings(&[certified]));
@@ -171,7 +163,7 @@ fn says_why_a_server_is_not_trusted() {
 }
 
 #[test]
-fn shows_a_certificate() {
+fn a_certificate_that_is_asked_for_is_shown() {
     let authority = Authority::new("test");
     let server = authority.issue(&["localhost"]);
     let service = Service::new(&ServerSettings {
@@ -193,7 +185,7 @@ fn shows_a_certificate() {
 }
 
 #[test]
-fn a_server_that_says_nothing_or_something_else() {
+fn a_server_that_says_nothing_or_something_else_is_refused() {
     let engine = started();
     let authority = Authority::new("test");
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -234,7 +226,7 @@ fn pinning(certified: &Certified) -> ClientSettings {
 }
 
 #[test]
-fn a_certificate_is_pinned() {
+fn a_pinned_certificate_is_all_that_is_trusted() {
     let (own, other) = (self_signed(), self_signed());
     let service = Service::new(&settings(&[&own]));
     let engine = started();
@@ -274,13 +266,13 @@ fn who_shows_the_pinned_certificate_must_have_its_key() {
             .with_no_client_auth()
             .with_cert_resolver(resolver);
         let mut conn = rustls::ServerConnection::new(Arc::new(config)).unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("wss://{}/", listener.local_addr().unwrap());
-        let server = thread::spawn(move || {
-            let mut stream = listener.accept().unwrap().0;
-            while conn.is_handshaking() && conn.complete_io(&mut stream).is_ok() {}
-        });
-        let why = refused(&started(), &url, &pinning(&own));
+        let (port, server) =
+            once(
+                move |mut stream| {
+                    while conn.is_handshaking() && conn.complete_io(&mut stream).is_ok() {}
+                },
+            );
+        let why = refused(&started(), &format!("wss://127.0.0.1:{port}/"), &pinning(&own));
         assert!(why.contains("BadSignature"), "{why}");
         server.join().unwrap();
     }

@@ -5,6 +5,7 @@ use super::peer::{Dial, payload};
 use super::service::{Service, settings};
 use ringws_engine::config::Config;
 use ringws_engine::conn::Limits;
+use ringws_kit::{BINARY, TEXT};
 use rustls::version::{TLS12, TLS13};
 
 const SIZES: [usize; 14] =
@@ -16,11 +17,11 @@ fn echoes_of_all_sizes_in_both_versions() {
     for version in [&TLS12, &TLS13] {
         let dial = Dial { versions: &[version], ..Dial::new(&authority) };
         let mut peer = dial.open(service.port).unwrap();
-        assert_eq!(peer.0.conn.protocol_version(), Some(version.version));
+        assert_eq!(peer.stream.conn.protocol_version(), Some(version.version));
         for size in SIZES {
-            peer.echoes(0x82, &payload(size));
+            peer.echoes(BINARY, payload(size));
         }
-        peer.echoes(0x81, b"text");
+        peer.echoes(TEXT, "text");
         peer.close();
     }
     service.until("closed", |stats| stats.connections == 0);
@@ -29,9 +30,8 @@ fn echoes_of_all_sizes_in_both_versions() {
     assert_eq!((stats.tls_handshakes, stats.tls_failed), (2, 0));
 }
 
-/// Receive buffers that no record fits into.
 #[test]
-fn tiny_buffers() {
+fn buffers_that_no_record_fits_into_echo_all_sizes() {
     let authority = Authority::new("test");
     let config =
         Config { reactors: 1, recv_buffer_size: 64, recv_buffers: 16, ..Config::default() };
@@ -39,13 +39,13 @@ fn tiny_buffers() {
     let service = Service::with(&settings(&[&authority.issue(&["localhost"])]), limits, config);
     let mut peer = Dial::new(&authority).open(service.port).unwrap();
     for size in SIZES {
-        peer.echoes(0x82, &payload(size));
+        peer.echoes(BINARY, payload(size));
     }
     peer.close();
 }
 
 #[test]
-fn sixteen_mebibytes_both_ways() {
+fn sixteen_mebibytes_come_back_whole() {
     let authority = Authority::new("test");
     let limits = Limits { message_max: 16 << 20, send_queue_max: 16 << 20, ..Limits::default() };
     let config = Config { reactors: 1, ..Config::default() };
@@ -54,7 +54,7 @@ fn sixteen_mebibytes_both_ways() {
         let dial = Dial { versions: &[version], ..Dial::new(&authority) };
         let mut peer = dial.open(service.port).unwrap();
         for _ in 0..3 {
-            peer.echoes(0x82, &payload(16 << 20));
+            peer.echoes(BINARY, payload(16 << 20));
         }
         peer.close();
     }
@@ -62,18 +62,14 @@ fn sixteen_mebibytes_both_ways() {
 
 /// What comes while the application pauses is kept, and delivered when it goes on.
 #[test]
-fn paused_and_resumed() {
+fn what_comes_during_a_pause_is_delivered_behind_it() {
     let (service, authority) = Service::simple();
     let mut peer = Dial::new(&authority).open(service.port).unwrap();
-    peer.send(0x81, b"pause").unwrap();
-    for index in 0..100u8 {
-        peer.send(0x82, &payload(usize::from(index) * 100)).unwrap();
-    }
-    peer.send(0x81, b"retain").unwrap();
-    assert_eq!(peer.receive().unwrap(), (0x81, b"pause".to_vec()));
-    for index in 0..100u8 {
-        assert_eq!(peer.receive().unwrap(), (0x82, payload(usize::from(index) * 100)));
-    }
-    assert_eq!(peer.receive().unwrap(), (0x81, b"retain".to_vec()));
+    peer.send(TEXT, "pause");
+    (0..100).for_each(|index| peer.send(BINARY, payload(index * 100)));
+    peer.send(TEXT, "retain");
+    peer.hears(TEXT, "pause");
+    (0..100).for_each(|index| peer.hears(BINARY, payload(index * 100)));
+    peer.hears(TEXT, "retain");
     peer.close();
 }

@@ -1,9 +1,10 @@
 //! Who is let in, and what is shown to whom.
 
 use super::certs::{Authority, Certified};
-use super::peer::{Dial, tcp};
+use super::peer::Dial;
 use super::service::{Service, settings};
 use ringws_engine::tls::{ClientCertificate, ServerSettings};
+use ringws_kit::{BINARY, TEXT, request, tcp};
 use rustls::version::{TLS12, TLS13};
 use std::io::{Read, Write};
 
@@ -29,7 +30,7 @@ fn a_required_certificate_is_required() {
         }
         let dial = Dial { certificate: Some(&good), versions, ..Dial::new(&authority) };
         let mut peer = dial.open(service.port).unwrap();
-        peer.echoes(0x81, b"with a certificate");
+        peer.echoes(TEXT, "with a certificate");
         peer.close();
     }
     let shown = Some(good.der().to_vec());
@@ -58,7 +59,7 @@ fn an_optional_certificate_is_optional_but_checked() {
 fn shown(authority: &Authority, name: &str, port: u16) -> Certified {
     let dial = Dial { name, ..Dial::new(authority) };
     let mut peer = dial.open(port).unwrap();
-    let der = peer.0.conn.peer_certificates().unwrap()[0].clone();
+    let der = peer.stream.conn.peer_certificates().unwrap()[0].clone();
     peer.close();
     Certified { chain: String::new(), key: format!("{der:?}") }
 }
@@ -100,7 +101,7 @@ fn reloading_under_traffic_drops_nothing() {
         if round == 10 {
             service.server.reload(&settings(&[&new])).unwrap();
         }
-        open.iter_mut().for_each(|peer| peer.echoes(0x82, &[round; 3_000]));
+        open.iter_mut().for_each(|peer| peer.echoes(BINARY, [round; 3_000]));
         let expected = if round < 10 { &old } else { &new };
         let got = shown(&authority, "localhost", service.port);
         assert_eq!(got.key, format!("{:?}", expected.der()), "round {round}");
@@ -123,8 +124,8 @@ fn sessions_are_resumed_until_the_settings_change() {
         let config = dial.config();
         let again = || {
             let mut peer = dial.open_with(config.clone(), service.port).unwrap();
-            peer.echoes(0x81, b"hello");
-            let kind = peer.0.conn.handshake_kind().unwrap();
+            peer.echoes(TEXT, "hello");
+            let kind = peer.stream.conn.handshake_kind().unwrap();
             peer.close();
             kind
         };
@@ -155,7 +156,7 @@ fn http_1_1_is_what_is_spoken() {
     let (service, authority) = Service::simple();
     for alpn in [&[&b"h2"[..], b"http/1.1"][..], &[b"http/1.1"]] {
         let mut peer = Dial { alpn, ..Dial::new(&authority) }.open(service.port).unwrap();
-        assert_eq!(peer.0.conn.alpn_protocol(), Some(&b"http/1.1"[..]));
+        assert_eq!(peer.stream.conn.alpn_protocol(), Some(&b"http/1.1"[..]));
         peer.close();
     }
     let dial = Dial { alpn: &[b"h2"], ..Dial::new(&authority) };
@@ -167,8 +168,9 @@ fn http_1_1_is_what_is_spoken() {
 #[test]
 fn what_is_not_tls_is_refused_at_once() {
     let (service, _) = Service::simple();
+    let request = request("/", &[]);
     let inputs: [&[u8]; 6] = [
-        super::peer::REQUEST.as_bytes(),
+        request.as_bytes(),
         b"\0\0\0\0\0\0\0\0",
         // A record that is too long.
         &[22, 3, 1, 0xFF, 0xFF, 1],

@@ -3,19 +3,18 @@
 //! reported (RFC 6455 §7.1.5).
 
 use super::certs::{Authority, Certified};
-use super::peer::{Dial, Peer, frame, tcp};
+use super::peer::Dial;
+use super::running::{at, reactors, start};
 use super::service::{PATIENCE, settings};
-use ringws_engine::config::{Config, Endpoint};
+use ringws_engine::config::Endpoint;
 use ringws_engine::conn::SendFlags;
 use ringws_engine::engine::Engine;
-use ringws_engine::proto::handshake::{Request, Response};
-use ringws_engine::proto::head::HeadReader;
-use ringws_engine::proto::{Input, Opcode};
+use ringws_engine::proto::Opcode;
 use ringws_engine::reactor::{Closed, Conn, Context, Handler, Message, Target};
-use ringws_engine::tls::{Client, ClientSettings, Server};
+use ringws_engine::tls::{self, ClientSettings, Server};
+use ringws_kit::{CLOSE, Client, Frame, TEXT, answer, close, field, frame, once, read_head, reset};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
@@ -52,72 +51,55 @@ fn all_is_heard(told: &Receiver<Heard>) {
     assert_eq!(next(), Heard::Closed(4001, "bye".into()));
 }
 
-/// Ends TCP by a reset.
-fn reset(stream: &TcpStream) {
-    rustix::net::sockopt::set_socket_linger(stream, Some(Duration::ZERO)).unwrap();
-}
-
 fn server(tls: Option<Server>) -> (Engine, u16, Receiver<Heard>) {
     let (tell, told) = channel();
-    let engine = Engine::new(Config { reactors: 1, ..Config::default() }).unwrap();
-    let endpoint = Endpoint { tls, ..Endpoint::new(0, Arc::new(Late(tell))) };
-    let port = engine.listen(endpoint).unwrap();
-    engine.start().unwrap();
+    let (engine, port) = start(reactors(1), Endpoint { tls, ..at(Late(tell)) });
     (engine, port, told)
 }
 
-fn says_it<S: Read + Write>(peer: &mut Peer<S>) {
-    peer.send(0x81, b"first").unwrap();
+fn says_it<S: Read + Write>(client: &mut Client<S>) {
+    client.send(TEXT, "first");
     thread::sleep(Duration::from_millis(100));
-    let last = [frame(0x81, b"last"), frame(0x88, b"\x0f\xa1bye")].concat();
-    peer.0.write_all(&last).unwrap();
-    peer.0.flush().unwrap();
+    client.write(&[frame(TEXT, "last"), frame(CLOSE, close(4001, "bye"))].concat());
 }
 
 #[test]
-fn of_a_client() {
+fn of_a_client_are_heard() {
     let (_engine, port, told) = server(None);
-    let mut peer = Peer::upgrade(tcp(port)).unwrap();
-    says_it(&mut peer);
-    reset(&peer.0);
-    drop(peer);
+    let mut client = Client::connect(port);
+    says_it(&mut client);
+    client.reset();
     all_is_heard(&told);
 }
 
 #[test]
-fn of_a_client_over_tls() {
+fn of_a_client_over_tls_are_heard() {
     let authority = Authority::new("test");
     let tls = Server::new(&settings(&[&authority.issue(&["localhost"])])).unwrap();
     let (_engine, port, told) = server(Some(tls));
     let mut peer = Dial::new(&authority).open(port).unwrap();
     says_it(&mut peer);
-    reset(&peer.0.sock);
+    reset(&peer.stream.sock);
     drop(peer);
     all_is_heard(&told);
 }
 
 /// Accepts one upgrade and says the same.
 fn serve(mut stream: impl Read + Write) {
-    let mut request = Vec::new();
-    while !request.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        stream.read_exact(&mut byte).unwrap();
-        request.push(byte[0]);
-    }
-    let head = HeadReader::new().feed(&mut Input::new(&mut request), 1 << 14);
-    let request = Request::parse(head.unwrap().unwrap()).unwrap();
-    let mut answer = Vec::new();
-    Response::default().encode(&request, &mut answer);
-    stream.write_all(&[&answer[..], b"\x81\x05first"].concat()).unwrap();
+    let head = read_head(&mut stream).unwrap();
+    let answer = answer(field(&head, "Sec-WebSocket-Key").unwrap(), &[]);
+    let said = |first, payload: &[u8]| Frame::new(first, payload).unmasked().bytes();
+    let last = [said(TEXT, b"last"), said(CLOSE, &close(4001, "bye"))].concat();
+    stream.write_all(&[answer.into_bytes(), said(TEXT, b"first")].concat()).unwrap();
     stream.flush().unwrap();
     thread::sleep(Duration::from_millis(100));
-    stream.write_all(b"\x81\x04last\x88\x05\x0f\xa1bye").unwrap();
+    stream.write_all(&last).unwrap();
     stream.flush().unwrap();
 }
 
-fn connect(url: &str, tls: Option<Client>) -> (Engine, Receiver<Heard>) {
+fn connect(url: &str, tls: Option<tls::Client>) -> (Engine, Receiver<Heard>) {
     let (tell, told) = channel();
-    let engine = Engine::new(Config { reactors: 1, ..Config::default() }).unwrap();
+    let engine = Engine::new(reactors(1)).unwrap();
     engine.start().unwrap();
     let mut target = Target::new(url, Arc::new(Late(tell))).unwrap();
     target.tls = tls;
@@ -126,22 +108,18 @@ fn connect(url: &str, tls: Option<Client>) -> (Engine, Receiver<Heard>) {
 }
 
 #[test]
-fn of_a_server() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("ws://{}/", listener.local_addr().unwrap());
-    let serving = thread::spawn(move || {
-        let (stream, _) = listener.accept().unwrap();
-        stream.set_nodelay(true).unwrap();
+fn of_a_server_are_heard() {
+    let (port, serving) = once(|stream| {
         serve(&stream);
         reset(&stream);
     });
-    let (_engine, told) = connect(&url, None);
+    let (_engine, told) = connect(&format!("ws://127.0.0.1:{port}/"), None);
     all_is_heard(&told);
     serving.join().unwrap();
 }
 
 #[test]
-fn of_a_server_over_tls() {
+fn of_a_server_over_tls_are_heard() {
     let authority = Authority::new("test");
     let certified: Certified = authority.issue(&["localhost"]);
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -151,19 +129,15 @@ fn of_a_server_over_tls() {
         .with_no_client_auth()
         .with_single_cert(vec![certified.der()], certified.key_der())
         .unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("wss://localhost:{}/", listener.local_addr().unwrap().port());
-    let serving = thread::spawn(move || {
-        let (stream, _) = listener.accept().unwrap();
-        stream.set_nodelay(true).unwrap();
+    let (port, serving) = once(|stream| {
         let conn = ServerConnection::new(Arc::new(config)).unwrap();
         let mut stream = StreamOwned::new(conn, stream);
         serve(&mut stream);
         reset(&stream.sock);
     });
     let roots = Some(authority.roots());
-    let client = Client::new(&ClientSettings { roots, ..ClientSettings::default() }).unwrap();
-    let (_engine, told) = connect(&url, Some(client));
+    let client = tls::Client::new(&ClientSettings { roots, ..ClientSettings::default() }).unwrap();
+    let (_engine, told) = connect(&format!("wss://localhost:{port}/"), Some(client));
     all_is_heard(&told);
     serving.join().unwrap();
 }

@@ -1,8 +1,8 @@
 //! Another implementation on the other end: `openssl s_client`.
 
 use super::certs::Authority;
-use super::peer::{REQUEST, frame};
 use super::service::{Service, settings};
+use ringws_kit::{CLOSE, Frame, TEXT, close, request};
 use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -72,7 +72,7 @@ fn service(name: &str) -> (Service, PathBuf) {
 }
 
 #[test]
-fn talks_with_openssl() {
+fn openssl_is_understood_in_both_versions() {
     if !installed() {
         return;
     }
@@ -80,12 +80,13 @@ fn talks_with_openssl() {
     for version in ["-tls1_2", "-tls1_3"] {
         let mut client =
             Client::new(&service, &roots, &[version, "-quiet", "-alpn", "h2,http/1.1"]);
-        client.say(REQUEST.as_bytes());
+        client.say(request("/", &[]).as_bytes());
         client.until(b"\r\n\r\n");
-        client.say(&frame(0x81, b"hello"));
-        assert_eq!(client.until(b"hello"), b"\x81\x05hello");
-        client.say(&frame(0x88, &[3, 232]));
-        client.until(&[0x88, 2, 3, 232]);
+        for (first, payload) in [(TEXT, b"hello".to_vec()), (CLOSE, close(1000, ""))] {
+            let frame = Frame::new(first, &payload);
+            client.say(&frame.bytes());
+            assert_eq!(client.until(&payload), frame.unmasked().bytes());
+        }
         let said = client.end();
         assert!(!said.contains("error"), "{said}");
     }
@@ -95,7 +96,7 @@ fn talks_with_openssl() {
 
 /// In TLS 1.2 a peer may ask for another handshake within the first: it is told that there is none.
 #[test]
-fn does_not_renegotiate() {
+fn another_handshake_within_the_first_is_refused() {
     if !installed() {
         return;
     }

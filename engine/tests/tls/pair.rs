@@ -75,7 +75,7 @@ fn client(authority: &Authority) -> Client {
 }
 
 #[test]
-fn cut_anywhere() {
+fn records_may_be_cut_anywhere() {
     let authority = Authority::new("test");
     let (server, client) = (server(&authority.issue(&["localhost"])), client(&authority));
     let mut pool = Pool::default();
@@ -180,7 +180,7 @@ impl Other {
 
 /// Each way to encrypt leaves the plaintext where we look for it.
 #[test]
-fn every_cipher_suite() {
+fn every_cipher_suite_leaves_the_plaintext_in_its_place() {
     let authority = Authority::new("test");
     let both = [authority.issue(&["localhost"]), authority.issue_rsa(&["localhost"])];
     let mut pool = Pool::default();
@@ -211,7 +211,7 @@ fn every_cipher_suite() {
 
 /// Messages of the handshake over many records.
 #[test]
-fn handshakes_in_fragments() {
+fn handshakes_may_come_in_fragments() {
     let authority = Authority::new("test");
     let certified = authority.issue(&["localhost"]);
     let server = Server::new(&ServerSettings {
@@ -243,7 +243,7 @@ fn handshakes_in_fragments() {
 /// Half a message of a handshake, then silence: whatever is sent meanwhile is sent, and the other
 /// half is understood.
 #[test]
-fn half_a_key_update() {
+fn half_a_key_update_holds_nothing_up() {
     let authority = Authority::new("test");
     let server = server(&authority.issue(&["localhost"]));
     let mut pool = Pool::default();
@@ -293,7 +293,7 @@ fn half_a_key_update() {
 
 /// A client says why it does not trust a server.
 #[test]
-fn clients_verify() {
+fn clients_say_why_they_do_not_trust() {
     let (authority, stranger) = (Authority::new("test"), Authority::new("another"));
     let mut pool = Pool::default();
     let mut connect = |certified: &Certified, settings: &ClientSettings, name: &str| {

@@ -1,6 +1,7 @@
 //! An engine that echoes behind TLS, and what it has seen.
 
 use super::certs::{Authority, Certified};
+use super::running::{reactors, start, stats, until};
 use ringws_engine::config::{Config, Endpoint};
 use ringws_engine::conn::{Limits, SendFlags};
 use ringws_engine::engine::Engine;
@@ -8,7 +9,7 @@ use ringws_engine::proto::handshake::Refusal;
 use ringws_engine::reactor::{Closed, Conn, Context, Handler, Message, Stats, Upgrade};
 use ringws_engine::tls::{Server, ServerSettings};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -62,17 +63,15 @@ pub(crate) struct Service {
 
 impl Service {
     pub(crate) fn new(settings: &ServerSettings) -> Self {
-        Self::with(settings, Limits::default(), Config { reactors: 1, ..Config::default() })
+        Self::with(settings, Limits::default(), reactors(1))
     }
 
     pub(crate) fn with(settings: &ServerSettings, limits: Limits, config: Config) -> Self {
         let server = Server::new(settings).unwrap();
-        let engine = Engine::new(config).unwrap();
         let echo = Arc::new(Echo::default());
         let tls = Some(server.clone());
-        let port =
-            engine.listen(Endpoint { limits, tls, ..Endpoint::new(0, echo.clone()) }).unwrap();
-        engine.start().unwrap();
+        let endpoint = Endpoint { limits, tls, ..Endpoint::new(0, echo.clone()) };
+        let (engine, port) = start(config, endpoint);
         Self { engine, port, server, echo }
     }
 
@@ -88,16 +87,12 @@ impl Service {
     }
 
     pub(crate) fn stats(&self) -> Stats {
-        self.engine.stats(None).unwrap()
+        stats(&self.engine)
     }
 
     /// Waits until the counters say so.
     pub(crate) fn until(&self, what: &str, done: impl Fn(&Stats) -> bool) {
-        let start = Instant::now();
-        while !done(&self.stats()) {
-            assert!(start.elapsed() < PATIENCE, "never {what}: {:?}", self.stats());
-            std::thread::sleep(Duration::from_millis(2));
-        }
+        until(&self.engine, what, done);
     }
 }
 

@@ -1,10 +1,11 @@
 //! What a peer may do to the bytes: cut them anywhere, spoil them, stop in the middle.
 
 use super::certs::Authority;
-use super::peer::{Dial, Peer, REQUEST, frame, payload, tcp};
+use super::peer::{Dial, payload};
+use super::running::reactors;
 use super::service::{PATIENCE, Service, settings};
-use ringws_engine::config::Config;
 use ringws_engine::conn::Limits;
+use ringws_kit::{BINARY, CLOSE, Frame, TEXT, close, frame, request, tcp};
 use rustls::pki_types::ServerName;
 use rustls::version::{TLS12, TLS13};
 use rustls::{AlertDescription, ClientConnection, Error};
@@ -45,7 +46,7 @@ impl Raw {
 
     /// Until the upgrade is answered, sending so many bytes at a time.
     fn open(&mut self, step: usize) {
-        self.conn.writer().write_all(REQUEST.as_bytes()).unwrap();
+        self.conn.writer().write_all(request("/", &[]).as_bytes()).unwrap();
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             for piece in self.ciphertext().chunks(step) {
@@ -70,13 +71,13 @@ impl Raw {
 }
 
 #[test]
-fn byte_by_byte() {
+fn records_may_come_byte_by_byte() {
     let (service, authority) = Service::simple();
     for version in [&TLS12, &TLS13] {
         let dial = Dial { versions: &[version], ..Dial::new(&authority) };
         let mut raw = Raw::new(&dial, service.port);
         raw.open(1);
-        raw.conn.writer().write_all(&frame(0x82, &payload(300))).unwrap();
+        raw.conn.writer().write_all(&frame(BINARY, payload(300))).unwrap();
         for byte in raw.ciphertext() {
             raw.stream.write_all(&[byte]).unwrap();
         }
@@ -92,7 +93,7 @@ fn byte_by_byte() {
 
 /// Everything at once: the last flight of the handshake, the request, and what follows it.
 #[test]
-fn all_in_one_piece() {
+fn records_may_come_all_in_one_piece() {
     let (service, authority) = Service::simple();
     let mut raw = Raw::new(&Dial::new(&authority), service.port);
     let hello = raw.ciphertext();
@@ -100,10 +101,10 @@ fn all_in_one_piece() {
     while raw.conn.is_handshaking() {
         raw.take_in().unwrap().unwrap();
     }
-    raw.conn.writer().write_all(REQUEST.as_bytes()).unwrap();
-    let messages: Vec<u8> = (0..50).flat_map(|len| frame(0x82, &payload(len))).collect();
+    raw.conn.writer().write_all(request("/", &[]).as_bytes()).unwrap();
+    let messages: Vec<u8> = (0..50).flat_map(|len| frame(BINARY, payload(len))).collect();
     raw.conn.writer().write_all(&messages).unwrap();
-    raw.conn.writer().write_all(&frame(0x88, &[3, 232])).unwrap();
+    raw.conn.writer().write_all(&frame(CLOSE, close(1000, ""))).unwrap();
     let bytes = raw.ciphertext();
     raw.stream.write_all(&bytes).unwrap();
     raw.stream.shutdown(Shutdown::Write).unwrap();
@@ -112,28 +113,28 @@ fn all_in_one_piece() {
     let ended = raw.conn.reader().read_to_end(&mut answer);
     assert!(ended.is_ok(), "a close_notify: {ended:?}");
     let head = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
-    let expected: Vec<u8> = (0..50u8)
-        .flat_map(|len| [vec![0x82, len], payload(len.into())].concat())
-        .chain([0x88, 2, 3, 232])
-        .collect();
+    let said = |first, payload: &[u8]| Frame::new(first, payload).unmasked().bytes();
+    let echoes = (0..50).flat_map(|len| said(BINARY, &payload(len)));
+    let expected: Vec<u8> = echoes.chain(said(CLOSE, &close(1000, ""))).collect();
     assert_eq!(&answer[head..], expected);
 }
 
 /// A stream that ends without a Close frame is abnormal, with a close_notify or without.
 #[test]
-fn truncated() {
+fn a_stream_without_a_close_frame_is_abnormal() {
     let (service, authority) = Service::simple();
     let mut cut = Dial::new(&authority).open(service.port).unwrap();
-    cut.echoes(0x81, b"hello");
-    cut.0.sock.shutdown(Shutdown::Both).unwrap();
+    cut.echoes(TEXT, "hello");
+    cut.stream.sock.shutdown(Shutdown::Both).unwrap();
     let mut told = Dial::new(&authority).open(service.port).unwrap();
-    told.0.conn.send_close_notify();
-    told.0.flush().unwrap();
-    assert_eq!(told.0.read(&mut [0]).unwrap(), 0, "answered with the same");
+    told.stream.conn.send_close_notify();
+    told.stream.flush().unwrap();
+    // Answered with the same.
+    told.ends();
     // In the middle of a record.
     let mut raw = Raw::new(&Dial::new(&authority), service.port);
     raw.open(usize::MAX);
-    raw.conn.writer().write_all(&frame(0x82, &payload(300))).unwrap();
+    raw.conn.writer().write_all(&frame(BINARY, payload(300))).unwrap();
     let bytes = raw.ciphertext();
     raw.stream.write_all(&bytes[..200]).unwrap();
     drop(raw);
@@ -143,7 +144,7 @@ fn truncated() {
 
 /// Records that are none, or not the peer's, are answered with an alert and the end.
 #[test]
-fn spoiled() {
+fn spoilt_records_are_answered_with_an_alert() {
     let (service, authority) = Service::simple();
     let open = || {
         let mut raw = Raw::new(&Dial::new(&authority), service.port);
@@ -151,7 +152,7 @@ fn spoiled() {
         raw
     };
     let mut flipped = open();
-    flipped.conn.writer().write_all(&frame(0x82, &payload(300))).unwrap();
+    flipped.conn.writer().write_all(&frame(BINARY, payload(300))).unwrap();
     let mut bytes = flipped.ciphertext();
     bytes[100] ^= 1;
     flipped.stream.write_all(&bytes).unwrap();
@@ -166,12 +167,12 @@ fn spoiled() {
     assert_eq!(strange.alert(), AlertDescription::DecodeError);
 
     let mut plain = open();
-    plain.stream.write_all(&frame(0x81, b"not encrypted")).unwrap();
+    plain.stream.write_all(&frame(TEXT, "not encrypted")).unwrap();
     assert_eq!(plain.alert(), AlertDescription::DecodeError);
 
     // What was whole before it is still delivered.
     let mut late = open();
-    late.conn.writer().write_all(&frame(0x81, b"whole")).unwrap();
+    late.conn.writer().write_all(&frame(TEXT, "whole")).unwrap();
     let mut bytes = late.ciphertext();
     bytes.extend([23, 3, 3, 0, 20]);
     bytes.extend([7; 20]);
@@ -192,8 +193,8 @@ fn keys_are_renewed() {
     let mut peer = dial.open(service.port).unwrap();
     for round in 0..20 {
         // Asks for ours to be renewed, too.
-        peer.0.conn.refresh_traffic_keys().unwrap();
-        peer.echoes(0x82, &payload(round * 1_000));
+        peer.stream.conn.refresh_traffic_keys().unwrap();
+        peer.echoes(BINARY, payload(round * 1_000));
     }
     peer.close();
 }
@@ -202,8 +203,8 @@ fn keys_are_renewed() {
 fn a_slow_greeting_times_out() {
     let authority = Authority::new("test");
     let limits = Limits { handshake_timeout_ms: 300, ..Limits::default() };
-    let config = Config { reactors: 1, ..Config::default() };
-    let service = Service::with(&settings(&[&authority.issue(&["localhost"])]), limits, config);
+    let service =
+        Service::with(&settings(&[&authority.issue(&["localhost"])]), limits, reactors(1));
     let mut raw = Raw::new(&Dial::new(&authority), service.port);
     let hello = raw.ciphertext();
     let start = Instant::now();
@@ -233,7 +234,7 @@ fn a_slow_greeting_times_out() {
 /// A message of a handshake that is longer than any is refused when its length is seen, however
 /// much of it is sent: nothing of it is kept.
 #[test]
-fn an_endless_greeting() {
+fn an_endless_greeting_is_refused_at_its_length() {
     let (service, _) = Service::simple();
     let mut stream = tcp(service.port);
     // Records of a handshake message of 16 MiB.
@@ -282,7 +283,7 @@ fn a_storm_of_handshakes_leaves_room() {
             break;
         }
         let sent = Instant::now();
-        open.echoes(0x81, b"still there?");
+        open.echoes(TEXT, "still there?");
         echoes += 1;
         slowest = slowest.max(sent.elapsed());
         assert!(start.elapsed() < PATIENCE);
@@ -292,5 +293,5 @@ fn a_storm_of_handshakes_leaves_room() {
         raw.open(usize::MAX);
     }
     assert_eq!(service.stats().tls_handshakes, PEERS as u64 + 1);
-    drop(Peer(open.0));
+    open.close();
 }
