@@ -166,7 +166,7 @@ fn live(mut cut: impl FnMut() -> usize) -> (usize, usize) {
 }
 
 #[test]
-fn at_every_split() {
+fn both_ends_agree_cut_at_every_point() {
     let (up, down) = live(|| usize::MAX);
     for at in 1..=up.max(down) {
         let mut first = true;
@@ -175,7 +175,7 @@ fn at_every_split() {
 }
 
 #[test]
-fn in_chunks_of_one_size() {
+fn both_ends_agree_in_chunks_of_one_size() {
     for size in 1..200 {
         live(|| size);
     }

@@ -7,11 +7,8 @@ use ringws_engine::conn::{
 };
 use ringws_engine::proto::handshake::Response;
 use ringws_engine::proto::{CloseCode, Input, Opcode};
+use ringws_kit::{BINARY, CLOSE, FIN, Frame, PONG, TEXT, close, frame, request, split};
 use std::io::IoSlice;
-
-const REQUEST: &[u8] =
-    b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
 
 /// SplitMix64: the same chunks for the same seed, for ever.
 struct Random(u64);
@@ -41,20 +38,8 @@ struct Script {
 
 impl Script {
     fn frame(&mut self, opcode: Opcode, fin: bool, payload: &[u8], key: [u8; 4]) {
-        self.bytes.push(opcode as u8 | if fin { 0x80 } else { 0 });
-        match payload.len() {
-            len @ 0..=125 => self.bytes.push(0x80 | len as u8),
-            len @ 126..=0xFFFF => {
-                self.bytes.push(0x80 | 126);
-                self.bytes.extend((len as u16).to_be_bytes());
-            }
-            len => {
-                self.bytes.push(0x80 | 127);
-                self.bytes.extend((len as u64).to_be_bytes());
-            }
-        }
-        self.bytes.extend(key);
-        self.bytes.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
+        let first = opcode as u8 | if fin { FIN } else { 0 };
+        self.bytes.extend(Frame::new(first, payload).key(key).bytes());
     }
 
     /// Messages of all kinds, in fragments and not, with Pings between.
@@ -102,40 +87,18 @@ fn text(random: &mut Random, len: usize) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// A frame from the server: never masked.
-fn parse(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
-    let (&first, rest) = bytes.split_first()?;
-    let (&len, rest) = rest.split_first()?;
-    let (len, rest) = match len {
-        126 => {
-            let (len, rest) = rest.split_first_chunk()?;
-            (u16::from_be_bytes(*len) as usize, rest)
-        }
-        127 => {
-            let (len, rest) = rest.split_first_chunk()?;
-            (u64::from_be_bytes(*len) as usize, rest)
-        }
-        len => {
-            assert!(len < 126, "a masked frame from the server");
-            (len as usize, rest)
-        }
-    };
-    let (payload, rest) = rest.split_at_checked(len)?;
-    Some((first, payload, rest))
-}
-
 /// Messages and Pongs out of all that the server sent behind its 101.
 fn understand(bytes: &[u8]) -> (Vec<Message>, Vec<Vec<u8>>, Vec<u8>) {
     let end = bytes.windows(4).position(|w| w == b"\r\n\r\n").expect("a head") + 4;
     assert!(bytes.starts_with(b"HTTP/1.1 101 "));
     let (mut messages, mut pongs, mut rest) = (Vec::new(), Vec::new(), &bytes[end..]);
     while !rest.is_empty() {
-        let (first, payload, after) = parse(rest).expect("a whole frame");
+        let (first, payload, after) = split(rest).expect("a whole frame");
         match first {
-            0x81 => messages.push((Opcode::Text, payload.to_vec())),
-            0x82 => messages.push((Opcode::Binary, payload.to_vec())),
-            0x8A => pongs.push(payload.to_vec()),
-            0x88 => {
+            TEXT => messages.push((Opcode::Text, payload.to_vec())),
+            BINARY => messages.push((Opcode::Binary, payload.to_vec())),
+            PONG => pongs.push(payload.to_vec()),
+            CLOSE => {
                 assert!(after.is_empty(), "something behind the Close");
                 return (messages, pongs, payload.to_vec());
             }
@@ -249,8 +212,8 @@ impl Echo {
 
 /// Cuts the conversation as `cut` says and checks that all comes back.
 fn converse(script: &Script, echo: &mut Echo, mut cut: impl FnMut(usize) -> usize) {
-    let close = [0x88, 0x82, 0, 0, 0, 0, 0x03, 0xE8];
-    let all = [REQUEST, &script.bytes, &close].concat();
+    let close = frame(CLOSE, close(1000, ""));
+    let all = [request("/", &[]).as_bytes(), &script.bytes, &close].concat();
     let mut rest = all.as_slice();
     while !rest.is_empty() {
         let (now, later) = rest.split_at(cut(rest.len()).clamp(1, rest.len()));
@@ -271,9 +234,9 @@ fn converse(script: &Script, echo: &mut Echo, mut cut: impl FnMut(usize) -> usiz
 }
 
 #[test]
-fn at_every_split() {
+fn a_conversation_is_the_same_cut_at_every_point() {
     let script = Script::random(&mut Random(1), 12, 400);
-    let total = REQUEST.len() + script.bytes.len() + 8;
+    let total = request("/", &[]).len() + script.bytes.len() + 8;
     assert!(script.pings.len() > 2);
     for at in 1..=total {
         let mut cuts = [at].into_iter();
@@ -282,7 +245,7 @@ fn at_every_split() {
 }
 
 #[test]
-fn in_chunks_of_one_size() {
+fn a_conversation_is_the_same_in_chunks_of_one_size() {
     let script = Script::random(&mut Random(2), 40, 2000);
     for size in 1..40 {
         converse(&script, &mut Echo::new(Limits::default()), |_| size);
@@ -290,7 +253,7 @@ fn in_chunks_of_one_size() {
 }
 
 #[test]
-fn in_random_chunks_with_short_sends() {
+fn a_conversation_is_the_same_in_random_chunks_and_short_sends() {
     for seed in 0..300 {
         let mut random = Random(seed);
         let script = Script::random(&mut random, 30, 20_000);
@@ -323,7 +286,7 @@ fn what_comes_whole_is_never_copied() {
 fn all_memory_comes_back_to_the_pool() {
     let mut echo = Echo::new(Limits::default());
     let mut random = Random(5);
-    echo.receive(REQUEST);
+    echo.receive(request("/", &[]).as_bytes());
     echo.drain();
     let mut kept = Vec::new();
     for round in 0..6 {
@@ -349,7 +312,7 @@ fn a_stream_that_ends_anywhere_is_no_order() {
     let script = Script::random(&mut Random(7), 5, 300);
     for end in 0..script.bytes.len() {
         let mut echo = Echo::new(Limits::default());
-        echo.receive(REQUEST);
+        echo.receive(request("/", &[]).as_bytes());
         echo.receive(&script.bytes[..end]);
         echo.conn.end_of_stream(1);
         assert_eq!(echo.conn.failure(), Some(Failure::EndOfStream));
@@ -371,7 +334,7 @@ fn changed_bits_fail_or_pass_but_never_panic_nor_grow() {
             bytes[at] ^= 1 << random.below(8);
         }
         let mut echo = Echo::new(limits);
-        echo.receive(REQUEST);
+        echo.receive(request("/", &[]).as_bytes());
         let mut input = Input::new(&mut bytes);
         loop {
             match echo.with(|conn, env| conn.receive(&mut input, env)) {

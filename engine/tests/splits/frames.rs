@@ -1,7 +1,8 @@
 //! A corpus of streams, most of them hostile, with what must come of them.
 
-use crate::machine::{KEY, Machine, Outcome, masked, run, short};
+use crate::machine::{Machine, Outcome, run};
 use ringws_engine::proto::{Opcode, Role, Violation};
+use ringws_kit::{Frame, KEY, Length, frame};
 
 /// A stream from a client.
 struct Case {
@@ -21,8 +22,14 @@ fn bad(name: &'static str, frames: &[Vec<u8>], whole: usize, v: Violation, at: u
     Case { name, stream: frames.concat(), wrong: Some((v, at)), whole }
 }
 
-fn long(len: u64) -> Vec<u8> {
-    [&[127][..], &len.to_be_bytes()].concat()
+/// The start of a Binary frame that declares so much.
+fn declared(len: u64) -> Vec<u8> {
+    Frame::new(0x82, b"").declares(len).bytes()
+}
+
+/// A Binary frame of five bytes whose length is written in this form.
+fn five(length: Length) -> Vec<u8> {
+    Frame::new(0x82, b"12345").length(length).bytes()
 }
 
 fn good_streams() -> Vec<Case> {
@@ -31,77 +38,77 @@ fn good_streams() -> Vec<Case> {
     let big: Vec<u8> = (0..700u32).map(|i| (i * 7) as u8).collect();
     vec![
         good("nothing", &[], 0),
-        good("one text", &[short(0x81, b"Hello")], 1),
-        good("empty text", &[short(0x81, b"")], 1),
-        good("empty frames", &[short(0x82, b""), short(0x89, b""), short(0x88, b"")], 3),
-        good("text cut inside characters", &[short(0x01, &text[..3]), short(0x80, &text[3..])], 1),
-        good("in three", &[short(0x01, a), short(0x00, b""), short(0x80, b)], 1),
+        good("one text", &[frame(0x81, b"Hello")], 1),
+        good("empty text", &[frame(0x81, b"")], 1),
+        good("empty frames", &[frame(0x82, b""), frame(0x89, b""), frame(0x88, b"")], 3),
+        good("text cut inside characters", &[frame(0x01, &text[..3]), frame(0x80, &text[3..])], 1),
+        good("in three", &[frame(0x01, a), frame(0x00, b""), frame(0x80, b)], 1),
         good(
             "control frames between fragments",
             &[
-                short(0x01, b"\xe2\x82"),
-                short(0x89, b"ping"),
-                short(0x00, b""),
-                short(0x8A, b""),
-                short(0x80, b"\xac"),
-                short(0x88, b"\x03\xe8bye"),
+                frame(0x01, b"\xe2\x82"),
+                frame(0x89, b"ping"),
+                frame(0x00, b""),
+                frame(0x8A, b""),
+                frame(0x80, b"\xac"),
+                frame(0x88, b"\x03\xe8bye"),
             ],
             4,
         ),
-        good("length of two bytes", &[masked(0x82, &[126, 0x02, 0xBC], &big)], 1),
-        good("longest ping", &[short(0x89, &[7; 125])], 1),
+        good("length of two bytes", &[frame(0x82, &big)], 1),
+        good("longest ping", &[frame(0x89, [7; 125])], 1),
         good("all that a message may have", &many_fragments(8), 1),
-        good("half a frame", &[short(0x81, b"Hello")[..9].to_vec()], 0),
-        good("half a header", &[masked(0x82, &[126, 0x02, 0xBC], b"")[..5].to_vec()], 0),
+        good("half a frame", &[frame(0x81, b"Hello")[..9].to_vec()], 0),
+        good("half a header", &[declared(700)[..5].to_vec()], 0),
     ]
 }
 
 fn many_fragments(n: usize) -> Vec<Vec<u8>> {
     let opcode = |i: usize| if i == 0 { 0x02 } else { 0x00 };
-    (0..n).map(|i| short(opcode(i) | if i + 1 == 8 { 0x80 } else { 0 }, b"")).collect()
+    (0..n).map(|i| frame(opcode(i) | if i + 1 == 8 { 0x80 } else { 0 }, b"")).collect()
 }
 
 fn bad_headers() -> Vec<Case> {
     use Violation::*;
-    let ok = short(0x81, b"ok");
+    let ok = frame(0x81, b"ok");
     let n = ok.len();
     vec![
-        bad("opcode 3", &[ok.clone(), short(0x83, b"")], 1, ReservedOpcode, n + 1),
-        bad("opcode 15", &[short(0x8F, b"")], 0, ReservedOpcode, 1),
-        bad("RSV1", &[short(0xC1, b"x")], 0, ReservedBits, 1),
-        bad("RSV2", &[short(0xA1, b"x")], 0, ReservedBits, 1),
-        bad("RSV3", &[short(0x91, b"x")], 0, ReservedBits, 1),
-        bad("RSV1 on a ping", &[short(0xC9, b"")], 0, ReservedBits, 1),
-        bad("RSV1 on a continuation", &[short(0x40, b"")], 0, ReservedBits, 1),
-        bad("unmasked", &[ok, b"\x81\x05Hello".to_vec()], 1, Unmasked, n + 2),
-        bad("5 in two bytes", &[masked(0x82, &[126, 0, 5], b"12345")], 0, NonMinimalLength, 4),
-        bad("5 in eight bytes", &[masked(0x82, &long(5), b"12345")], 0, NonMinimalLength, 8),
-        bad("top bit of the length", &[masked(0x82, &long(1 << 63), b"")], 0, LengthOverflow, 3),
-        bad("all bits of the length", &[masked(0x82, &long(!0), b"")], 0, LengthOverflow, 3),
-        bad("2^63 - 1", &[masked(0x82, &long(!0 >> 1), b"")], 0, MessageTooBig, 14),
-        bad("2^32", &[masked(0x82, &long(1 << 32), b"")], 0, MessageTooBig, 14),
-        bad("the limit and one", &[masked(0x82, &long(65_537), b"")], 0, MessageTooBig, 14),
-        bad("long ping", &[masked(0x89, &[126, 0, 126], &[0; 126])], 0, ControlTooLong, 2),
-        bad("fragmented ping", &[short(0x09, b"")], 0, ControlFragmented, 1),
+        bad("opcode 3", &[ok.clone(), frame(0x83, b"")], 1, ReservedOpcode, n + 1),
+        bad("opcode 15", &[frame(0x8F, b"")], 0, ReservedOpcode, 1),
+        bad("RSV1", &[frame(0xC1, b"x")], 0, ReservedBits, 1),
+        bad("RSV2", &[frame(0xA1, b"x")], 0, ReservedBits, 1),
+        bad("RSV3", &[frame(0x91, b"x")], 0, ReservedBits, 1),
+        bad("RSV1 on a ping", &[frame(0xC9, b"")], 0, ReservedBits, 1),
+        bad("RSV1 on a continuation", &[frame(0x40, b"")], 0, ReservedBits, 1),
+        bad("unmasked", &[ok, Frame::new(0x81, b"Hello").unmasked().bytes()], 1, Unmasked, n + 2),
+        bad("5 in two bytes", &[five(Length::Two)], 0, NonMinimalLength, 4),
+        bad("5 in eight bytes", &[five(Length::Eight)], 0, NonMinimalLength, 8),
+        bad("top bit of the length", &[declared(1 << 63)], 0, LengthOverflow, 3),
+        bad("all bits of the length", &[declared(!0)], 0, LengthOverflow, 3),
+        bad("2^63 - 1", &[declared(!0 >> 1)], 0, MessageTooBig, 14),
+        bad("2^32", &[declared(1 << 32)], 0, MessageTooBig, 14),
+        bad("the limit and one", &[declared(65_537)], 0, MessageTooBig, 14),
+        bad("long ping", &[frame(0x89, [0; 126])], 0, ControlTooLong, 2),
+        bad("fragmented ping", &[frame(0x09, b"")], 0, ControlFragmented, 1),
     ]
 }
 
 fn bad_sequences() -> Vec<Case> {
     use Violation::*;
-    let part = short(0x01, b"part");
+    let part = frame(0x01, b"part");
     let n = part.len();
     let nine = many_fragments(7);
     let nine = [&nine[..], &nine[1..3]].concat();
-    let half = masked(0x02, &[126, 0x80, 0], &[1; 0x8000]);
+    let half = frame(0x02, [1; 0x8000]);
     let end = half.len() + 8;
     vec![
-        bad("nothing to continue", &[short(0x80, b"x")], 0, UnexpectedContinuation, 6),
-        bad("text in text", &[part.clone(), short(0x81, b"x")], 0, ExpectedContinuation, n + 6),
-        bad("binary in text", &[part, short(0x82, b"x")], 0, ExpectedContinuation, n + 6),
+        bad("nothing to continue", &[frame(0x80, b"x")], 0, UnexpectedContinuation, 6),
+        bad("text in text", &[part.clone(), frame(0x81, b"x")], 0, ExpectedContinuation, n + 6),
+        bad("binary in text", &[part, frame(0x82, b"x")], 0, ExpectedContinuation, n + 6),
         bad("too many fragments", &nine, 0, TooManyFragments, 9 * 6),
         bad(
             "too big in two fragments",
-            &[half, masked(0x80, &[126, 0x80, 1], b"")],
+            &[half, Frame::new(0x80, b"").declares(0x8001).bytes()],
             0,
             MessageTooBig,
             end,
@@ -114,22 +121,22 @@ fn bad_payloads() -> Vec<Case> {
     let over = b"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xf4\x90\x80\x80edited";
     let (a, b) = over.split_at(12);
     vec![
-        bad("not a character", &[short(0x81, b"a\xff__")], 0, InvalidUtf8, 6 + 2),
-        bad("surrogate", &[short(0x81, b"\xed\xa0\x80")], 0, InvalidUtf8, 6 + 2),
-        bad("overlong", &[short(0x81, b"\xe0\x80\xaf")], 0, InvalidUtf8, 6 + 2),
-        bad("over the last code point", &[short(0x81, over)], 0, InvalidUtf8, 6 + 13),
-        bad("and in two frames", &[short(0x01, a), short(0x80, b)], 0, InvalidUtf8, 6 + 12 + 6 + 1),
-        bad("cut by the end", &[short(0x81, b"ab\xe2\x82")], 0, InvalidUtf8, 6 + 4),
+        bad("not a character", &[frame(0x81, b"a\xff__")], 0, InvalidUtf8, 6 + 2),
+        bad("surrogate", &[frame(0x81, b"\xed\xa0\x80")], 0, InvalidUtf8, 6 + 2),
+        bad("overlong", &[frame(0x81, b"\xe0\x80\xaf")], 0, InvalidUtf8, 6 + 2),
+        bad("over the last code point", &[frame(0x81, over)], 0, InvalidUtf8, 6 + 13),
+        bad("and in two frames", &[frame(0x01, a), frame(0x80, b)], 0, InvalidUtf8, 6 + 12 + 6 + 1),
+        bad("cut by the end", &[frame(0x81, b"ab\xe2\x82")], 0, InvalidUtf8, 6 + 4),
         bad(
             "cut by the end of an empty last frame",
-            &[short(0x01, b"\xf0\x9f"), short(0x80, b"")],
+            &[frame(0x01, b"\xf0\x9f"), frame(0x80, b"")],
             0,
             InvalidUtf8,
             8 + 6,
         ),
-        bad("close of one byte", &[short(0x88, b"\x03")], 0, TruncatedCloseCode, 7),
-        bad("close code 1005", &[short(0x88, b"\x03\xed")], 0, InvalidCloseCode, 8),
-        bad("close reason", &[short(0x88, b"\x03\xe8\xc3\x28")], 0, InvalidCloseReason, 10),
+        bad("close of one byte", &[frame(0x88, b"\x03")], 0, TruncatedCloseCode, 7),
+        bad("close code 1005", &[frame(0x88, b"\x03\xed")], 0, InvalidCloseCode, 8),
+        bad("close reason", &[frame(0x88, b"\x03\xe8\xc3\x28")], 0, InvalidCloseReason, 10),
     ]
 }
 
@@ -138,7 +145,7 @@ fn corpus() -> Vec<Case> {
 }
 
 #[test]
-fn whole() {
+fn a_stream_comes_to_what_it_means() {
     for case in corpus() {
         let Outcome { messages, violation, .. } = run(Role::Server, &case.stream, &[]);
         assert_eq!(violation, case.wrong.map(|(v, _)| v), "{}", case.name);
@@ -146,9 +153,8 @@ fn whole() {
     }
 }
 
-/// Byte by byte, and each violation is told at the byte that shows it.
 #[test]
-fn byte_by_byte() {
+fn a_violation_is_told_at_the_byte_that_shows_it() {
     for case in corpus() {
         let mut machine = Machine::new(Role::Server);
         let taken = case.stream.iter().take_while(|b| machine.feed(&[**b])).count();
@@ -165,7 +171,7 @@ fn byte_by_byte() {
 }
 
 #[test]
-fn at_every_point() {
+fn a_stream_is_the_same_cut_at_every_point() {
     for case in corpus() {
         let expected = run(Role::Server, &case.stream, &[]);
         // Long payloads are all the same inside.
@@ -182,7 +188,7 @@ fn at_every_point() {
 
 /// Two cuts: every place and length of a middle piece.
 #[test]
-fn at_every_two_points() {
+fn a_stream_is_the_same_cut_at_every_two_points() {
     for case in corpus().iter().filter(|case| case.stream.len() < 100) {
         let expected = run(Role::Server, &case.stream, &[]);
         for a in 0..=case.stream.len() {
@@ -201,7 +207,7 @@ fn at_every_two_points() {
 #[test]
 fn a_header_is_reported_before_its_payload() {
     use ringws_engine::proto::{FrameReader, Input};
-    let frame = masked(0x82, &[126, 0x02, 0xBC], &[9; 700]);
+    let frame = frame(0x82, [9; 700]);
     for cut in 0..8 {
         let mut reader = FrameReader::new(Role::Server);
         let (mut a, mut b) = (frame[..cut].to_vec(), frame[cut..8].to_vec());
@@ -226,9 +232,8 @@ fn a_header_is_reported_before_its_payload() {
     }
 }
 
-/// A client reads frames without masks, and nothing else.
 #[test]
-fn the_other_direction() {
+fn a_client_reads_frames_without_masks_and_nothing_else() {
     let stream = b"\x01\x03Hel\x89\x00\x80\x02lo\x82\x00\x81\x85\x00".to_vec();
     let expected = run(Role::Client, &stream, &[]);
     assert_eq!(expected.violation, Some(Violation::Masked));
@@ -245,6 +250,6 @@ fn the_other_direction() {
 
 /// The state between frames stays small: there is one for each connection.
 #[test]
-fn size() {
+fn the_state_between_frames_is_small() {
     assert!(size_of::<ringws_engine::proto::FrameReader>() <= 56);
 }

@@ -42,7 +42,7 @@ fn run(parts: &[&[u8]], max: usize) -> Option<Outcome> {
 }
 
 #[test]
-fn the_same_wherever_it_is_cut() {
+fn a_head_is_the_same_wherever_it_is_cut() {
     let frames = b"\x81\x85\x01\x02\x03\x04pipelined\r\n\r\n";
     let stream = [HEAD.as_bytes(), frames].concat();
     let expected = run(&[&stream], 16 << 10).unwrap();
@@ -64,7 +64,7 @@ fn the_same_wherever_it_is_cut() {
 }
 
 #[test]
-fn refused_the_same_wherever_it_is_cut() {
+fn a_head_is_refused_the_same_wherever_it_is_cut() {
     let bare = HEAD.replacen("\r\nUpgrade", "\nUpgrade", 1);
     let late = HEAD.replace("\r\n\r\n", "\r\n\n");
     let folded = HEAD.replace("Upgrade: ", "Upgrade:\r\n ");
@@ -92,7 +92,7 @@ fn the_limit_is_exact_wherever_it_is_cut() {
 }
 
 #[test]
-fn not_complete() {
+fn a_head_without_its_end_is_waited_for() {
     for cut in 0..HEAD.len() {
         let bytes: Vec<&[u8]> = HEAD.as_bytes()[..cut].chunks(7).collect();
         assert_eq!(run(&bytes, 1 << 10), None);
@@ -102,7 +102,7 @@ fn not_complete() {
 /// Heads with some bytes changed, left out or doubled: the same wherever they are cut, and whatever
 /// is accepted has one Host and is what it was before or harmless.
 #[test]
-fn damaged() {
+fn a_damaged_head_is_judged_the_same_however_it_is_cut() {
     let mut accepted = 0;
     for seed in 0..6_000 {
         let mut r = Random::new(seed);
@@ -137,7 +137,7 @@ fn damaged() {
 
 /// 4 MB of one head, byte by byte. Scanning it again for each byte would take hours.
 #[test]
-fn linear_when_it_drips() {
+fn a_head_that_drips_takes_linear_time() {
     let start = Instant::now();
     let mut reader = HeadReader::new();
     for i in 0..4 << 20 {

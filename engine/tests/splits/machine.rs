@@ -4,23 +4,6 @@ use ringws_engine::proto::sequence::{Place, Sequence};
 use ringws_engine::proto::utf8::Utf8;
 use ringws_engine::proto::{FrameReader, Input, Opcode, Piece, Role, Violation, close, mask};
 
-/// The masking key of every frame that [`masked`] makes.
-pub(crate) const KEY: [u8; 4] = [0xA1, 0xB2, 0x43, 0x07];
-
-/// A frame from a client: first byte, length code (and its bytes), then the key and the payload.
-pub(crate) fn masked(b0: u8, len: &[u8], payload: &[u8]) -> Vec<u8> {
-    let mut frame = vec![b0, len[0] | 0x80];
-    frame.extend_from_slice(&len[1..]);
-    frame.extend_from_slice(&KEY);
-    frame.extend(payload.iter().zip(KEY.iter().cycle()).map(|(b, k)| b ^ k));
-    frame
-}
-
-/// A frame from a client with a length of one byte.
-pub(crate) fn short(b0: u8, payload: &[u8]) -> Vec<u8> {
-    masked(b0, &[payload.len() as u8], payload)
-}
-
 /// What came of a stream.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Outcome {

@@ -1,9 +1,9 @@
 //! Seeded streams and texts, cut at random, against what they were made from.
 
-use crate::machine::{Machine, masked, run};
-use ringws_engine::proto::header::{HEADER_MAX, encode};
+use crate::machine::{Machine, run};
 use ringws_engine::proto::utf8::Utf8;
-use ringws_engine::proto::{Header, Opcode, Role, mask};
+use ringws_engine::proto::{Opcode, Role, mask};
+use ringws_kit::Frame;
 
 /// xorshift64*: the same numbers from the same seed, for ever.
 pub(crate) struct Random(u64);
@@ -39,13 +39,8 @@ impl Random {
 fn frame(r: &mut Random, role: Role, opcode: Opcode, fin: bool, payload: &[u8]) -> Vec<u8> {
     let key =
         (role == Role::Server).then(|| r.next().to_le_bytes()).map(|k| [k[0], k[1], k[2], k[3]]);
-    let header = Header { len: payload.len() as u64, mask: key, opcode, fin, rsv1: false };
-    let mut head = [0; HEADER_MAX];
-    let n = encode(&header, &mut head);
-    let mut frame = head[..n].to_vec();
-    frame.extend_from_slice(payload);
-    mask::unmask(&mut frame[n..], key.unwrap_or_default());
-    frame
+    let frame = Frame::new(opcode as u8 | u8::from(fin) << 7, payload);
+    key.map_or(frame.unmasked(), |key| frame.key(key)).bytes()
 }
 
 /// Messages of all classes of length, in up to 8 fragments with pings between them, in both
@@ -86,10 +81,10 @@ fn messages_come_out_as_they_went_in() {
 
 /// Noise: whatever it is, it is the same however it is cut, and it does no harm.
 #[test]
-fn noise() {
+fn noise_is_the_same_however_it_is_cut() {
     for seed in 0..2_000 {
         let mut r = Random::new(seed);
-        let mut stream = if seed % 2 == 0 { masked(0x01, &[3], b"abc") } else { Vec::new() };
+        let mut stream = if seed % 2 == 0 { ringws_kit::frame(0x01, b"abc") } else { Vec::new() };
         let n = r.below(200);
         stream.extend(r.bytes(n));
         for role in [Role::Server, Role::Client] {

@@ -14,14 +14,13 @@ use crate::buffer::{Batch, Outgoing};
 use crate::proto::handshake::Response;
 use crate::proto::{Input, Opcode};
 use bytes::Bytes;
+use ringws_kit::{Frame, close as close_payload, frame};
 use std::io::IoSlice;
 
 /// A request that is accepted.
 const REQUEST: &[u8] = b"GET /chat HTTP/1.1\r\nHost: a.example\r\nUpgrade: websocket\r\n\
     Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
     Sec-WebSocket-Version: 13\r\n\r\n";
-
-const KEY: [u8; 4] = [0x37, 0xFA, 0x21, 0x3D];
 
 /// An event, detached from its input.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -164,32 +163,7 @@ fn contents(batch: &Batch) -> Vec<u8> {
 
 /// A header with this first byte and a masked length in its minimal form, then the key.
 fn header(first: u8, len: u64) -> Vec<u8> {
-    let mut out = vec![first];
-    match len {
-        0..=125 => out.push(0x80 | len as u8),
-        126..=0xFFFF => {
-            out.push(0x80 | 126);
-            out.extend((len as u16).to_be_bytes());
-        }
-        _ => {
-            out.push(0x80 | 127);
-            out.extend(len.to_be_bytes());
-        }
-    }
-    out.extend(KEY);
-    out
-}
-
-/// A masked frame with this first byte.
-fn frame(first: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {
-    let payload = payload.as_ref();
-    let mut out = header(first, payload.len() as u64);
-    out.extend(payload.iter().zip(KEY.iter().cycle()).map(|(byte, key)| byte ^ key));
-    out
-}
-
-fn close_payload(code: u16, reason: &str) -> Vec<u8> {
-    [&code.to_be_bytes()[..], reason.as_bytes()].concat()
+    Frame::new(first, b"").declares(len).bytes()
 }
 
 /// A whole message that was lent.
