@@ -3,9 +3,7 @@
 mod common;
 
 use common::{Linkage, compilers, here, scratch, stdout_of};
-use ringws_engine::proto::Input;
-use ringws_engine::proto::handshake::{Request, Response};
-use ringws_engine::proto::head::HeadReader;
+use ringws_kit::{CLOSE, Frame, PATIENCE, Socket, answer, field, read_head, read_masked};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -30,17 +28,6 @@ fn says(url: &str, host: &str, cancel_ms: &str) -> String {
     stdout_of(command.arg("30").arg(program()).args([url, host, cancel_ms]))
 }
 
-fn read_head(stream: &mut TcpStream) -> String {
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        stream.read_exact(&mut byte).unwrap();
-        head.push(byte[0]);
-    }
-    String::from_utf8(head).unwrap()
-}
-
 /// A server on `listener` that reads one request, hands it to `then`, and returns what that does.
 fn serve<T: Send + 'static>(
     listener: TcpListener,
@@ -48,7 +35,8 @@ fn serve<T: Send + 'static>(
 ) -> thread::JoinHandle<T> {
     thread::spawn(move || {
         let mut stream = listener.accept().unwrap().0;
-        let head = read_head(&mut stream);
+        stream.set_patience(PATIENCE);
+        let head = read_head(&mut stream).unwrap();
         then(&mut stream, head)
     })
 }
@@ -59,23 +47,12 @@ fn listener() -> (TcpListener, String) {
     (listener, at)
 }
 
-/// The answer that a request asks for, with `more` lines.
-fn accepting(head: &str, more: &str) -> String {
-    let mut bytes = head.as_bytes().to_vec();
-    let head = HeadReader::new().feed(&mut Input::new(&mut bytes), 1 << 14).unwrap().unwrap();
-    let mut out = Vec::new();
-    Response::default().encode(&Request::parse(head).unwrap(), &mut out);
-    let answer = String::from_utf8(out).unwrap();
-    answer.replacen("\r\n\r\n", &format!("\r\n{more}\r\n"), 1)
-}
-
-/// A 101 as said; then the Close frame that comes, answered in kind. What that frame was.
-fn accept(stream: &mut TcpStream, head: &str, more: &str) -> [u8; 2] {
-    stream.write_all(accepting(head, more).as_bytes()).unwrap();
-    let mut close = [0; 6];
-    stream.read_exact(&mut close).unwrap();
-    stream.write_all(b"\x88\x00").unwrap();
-    [close[0], close[1]]
+/// A 101 with these fields more; then the Close frame that comes, answered in kind.
+fn accept(stream: &mut TcpStream, head: &str, more: &[(&str, &str)]) {
+    let answer = answer(field(head, "Sec-WebSocket-Key").unwrap(), more);
+    stream.write_all(answer.as_bytes()).unwrap();
+    assert_eq!(read_masked(stream).unwrap(), (CLOSE, Vec::new()), "an empty Close, masked");
+    stream.write_all(&Frame::new(CLOSE, "").unmasked().bytes()).unwrap();
 }
 
 #[test]
@@ -103,19 +80,19 @@ fn a_refusal_in_chunks_comes_whole_and_at_once() {
 /// RFC 9112 §6.3: it ends with its head. And what is closed without a status says none.
 #[test]
 fn a_101_with_a_transfer_encoding_opens() {
-    for more in ["Transfer-Encoding: chunked\r\n", "Content-Length: 5\r\n", "Upgrade: ,\r\n"] {
+    for more in [("Transfer-Encoding", "chunked"), ("Content-Length", "5"), ("Upgrade", ",")] {
         let (listening, at) = listener();
-        let server = serve(listening, move |stream, head| accept(stream, &head, more));
-        assert_eq!(says(&format!("ws://{at}/"), "", "-1"), "open\nclosed 1005 1005\n", "{more}");
-        assert_eq!(server.join().unwrap(), [0x88, 0x80], "an empty Close, masked");
+        let server = serve(listening, move |stream, head| accept(stream, &head, &[more]));
+        assert_eq!(says(&format!("ws://{at}/"), "", "-1"), "open\nclosed 1005 1005\n", "{more:?}");
+        server.join().unwrap();
     }
 }
 
 #[test]
-fn a_host_of_ones_own_and_a_target_as_browsers_send_it() {
+fn a_host_of_ones_own_and_a_target_as_browsers_send_it_are_sent() {
     let (listening, at) = listener();
     let server = serve(listening, |stream, head| {
-        accept(stream, &head, "");
+        accept(stream, &head, &[]);
         head
     });
     let said = says(&format!("ws://{at}/a b|c?{{\"d\"}}|e"), "Edge.example:8443", "-1");
@@ -140,7 +117,7 @@ fn what_is_given_up_is_refused_once() {
 /// The zone says which link, and is for nobody else (RFC 6874 §4). A link-local address of this
 /// machine, if it has one.
 #[test]
-fn an_address_with_a_zone() {
+fn an_address_with_a_zone_is_reached_on_its_link() {
     let table = std::fs::read_to_string("/proc/net/if_inet6").unwrap_or_default();
     let local = table.lines().find(|line| line.starts_with("fe80"));
     let (ip, zone) = match local.map(|line| line.split_whitespace().collect::<Vec<_>>()) {
@@ -154,7 +131,7 @@ fn an_address_with_a_zone() {
     if let Ok(listening) = TcpListener::bind("[::]:0") {
         let port = listening.local_addr().unwrap().port();
         let server = serve(listening, |stream, head| {
-            accept(stream, &head, "");
+            accept(stream, &head, &[]);
             head
         });
         let said = says(&format!("ws://[{ip}%25{zone}]:{port}/"), "", "-1");

@@ -4,9 +4,10 @@
 mod common;
 
 use common::server::Server;
-use common::websocket::{converse_over, tcp};
+use common::websocket::converse_over;
 use common::{Linkage, compilers, here, scratch, stdout_of, succeed};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use ringws_kit::{Client, TEXT, tcp};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -90,14 +91,13 @@ fn the_example_renews_its_certificate() {
     compiler.program("c11", &source, Linkage::Static, &["-D_POSIX_C_SOURCE=200809L"], &program);
     let (chain, key) = (old.chain.to_str().unwrap(), old.key.to_str().unwrap());
     let server = Server::start(&program, &["0", chain, key, "200000"]);
-    let mut before = common::websocket::Client::upgrade(connect(&old.roots, server.port));
+    let mut before = Client::open(connect(&old.roots, server.port));
     std::fs::copy(&new.chain, &old.chain).unwrap();
     std::fs::copy(&new.key, &old.key).unwrap();
     server.signal("HUP");
     std::thread::sleep(Duration::from_millis(400));
     drop(connect(&new.roots, server.port));
-    before.send(1, b"still here");
-    assert_eq!(before.receive(), (1, b"still here".to_vec()));
+    before.echoes(TEXT, "still here");
     let open = |port| connect(&new.roots, port);
     converse_over(open, server, 200_000, "TERM", Duration::from_secs(8));
 }

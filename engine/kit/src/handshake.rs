@@ -41,7 +41,7 @@ pub fn field<'h>(head: &'h str, name: &str) -> Option<&'h str> {
 }
 
 /// The Sec-WebSocket-Accept that proves that a key was read (§4.2.2).
-pub fn accept_of(key: &str) -> String {
+pub(crate) fn accept_of(key: &str) -> String {
     let digest = Sha1::new().chain_update(key).chain_update("258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
     STANDARD.encode(digest.finalize())
 }

@@ -15,6 +15,6 @@ pub use frame::{
     BINARY, CLOSE, CONTINUATION, FIN, Frame, KEY, Length, PING, PONG, TEXT, close, frame, payload,
     read_frame, read_masked, split,
 };
-pub use handshake::{FIELDS, NONCE, accept, accept_of, answer, field, read_head, request};
+pub use handshake::{FIELDS, NONCE, accept, answer, field, read_head, request};
 pub use process::{MIB, memory, resident};
 pub use socket::{PATIENCE, Socket, once, read_to_end, reset, tcp, unix, until};

@@ -2,7 +2,7 @@
 
 use super::Target;
 use super::socket::{CLOSE, Socket};
-use crate::common::websocket::Client;
+use ringws_kit::{Client, FIN};
 use std::io::{Read, Result, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
@@ -46,7 +46,7 @@ pub(crate) fn connect(target: &Target) -> Box<dyn Socket> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().unwrap();
     let (stdin, stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
-    let client = Client::upgrade(Pipes { child, stdin, stdout });
+    let client = Client::open(Pipes { child, stdin, stdout });
     Box::new(ByHand { client, closing: false })
 }
 
@@ -59,11 +59,12 @@ struct ByHand {
 impl Socket for ByHand {
     fn send(&mut self, fin: bool, opcode: u8, payload: &[u8]) {
         self.closing |= opcode == CLOSE;
-        self.client.send_frame(fin, opcode, payload);
+        self.client.send(opcode | if fin { FIN } else { 0 }, payload);
     }
 
     fn receive(&mut self) -> (u8, Vec<u8>) {
-        let (opcode, payload) = self.client.receive();
+        let (first, payload) = self.client.message();
+        let opcode = first & !FIN;
         if opcode == CLOSE && !self.closing {
             self.send(true, opcode, &payload);
         }
