@@ -3,7 +3,7 @@
 //! Implement `reactor::Handler`, describe where to listen with `config::Endpoint`, and start an
 //! `engine::Engine`; `examples/echo.rs` is all of it. The floors, from the bottom:
 //!
-//! 0. `proto` (RFC 6455 on bytes), `buffer` (message memory), `simd` (masking)
+//! 0. `proto` (RFC 6455 on bytes), `memory` (of messages), `simd` (masking)
 //! 1. `conn` (one connection, no I/O), `ring` (the kernel, no WebSocket) and `tls` (no I/O)
 //! 2. `reactor` (one thread, where both meet)
 //! 3. `engine`, `config` (threads, start and stop)
@@ -17,7 +17,6 @@
 
 #[cfg(feature = "tokio-uring")]
 pub mod aio;
-pub mod buffer;
 pub mod codec;
 #[cfg(feature = "uring")]
 pub mod config;
@@ -26,6 +25,7 @@ pub mod conn;
 pub mod engine;
 #[cfg(feature = "uring")]
 mod listen;
+pub mod memory;
 pub mod proto;
 #[cfg(any(feature = "uring", feature = "tokio-uring"))]
 mod random;

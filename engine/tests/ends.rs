@@ -1,10 +1,10 @@
 //! Both ends of a connection, client and server, joined in memory: what goes in at one comes out at
 //! the other, however the bytes between them are cut.
 
-use ringws_engine::buffer::{Outgoing, Pool};
 use ringws_engine::conn::{
     Connection, Data, Disposition, Env, Event, Limits, Queued, SendFlags, Tools,
 };
+use ringws_engine::memory::{Outgoing, Pool};
 use ringws_engine::proto::handshake::Response;
 use ringws_engine::proto::{Ask, CloseCode, Input, Opcode, Url};
 use std::io::IoSlice;

@@ -71,7 +71,7 @@ mod checker {
         one("engine/src/reactor/ctx.rs", "use crate::engine::Handle;", "reactor names engine");
         one("engine/src/conn/mod.rs", "use super::engine::Engine;", "conn names engine");
         one("engine/src/stray.rs", "", "module stray has no floor");
-        none("engine/src/conn/mod.rs", "use crate::{proto::Input, buffer::{Batch, Pool}};");
+        none("engine/src/conn/mod.rs", "use crate::{proto::Input, memory::{Batch, Pool}};");
         none("engine/src/reactor/mod.rs", "use crate::conn::Env;\nuse crate::ring::Kernel;");
         none("engine/src/conn/mod.rs", "// crate::ring\nconst S: &str = \"crate::ring\";");
         none(

@@ -1,10 +1,10 @@
 //! A server connection and a client written by hand, joined in memory: messages in are messages
 //! out, in order, however the bytes between them are cut.
 
-use ringws_engine::buffer::{Batch, Outgoing, Pool};
 use ringws_engine::conn::{
     Connection, Data, Disposition, Env, Event, Failure, Limits, Queued, SendFlags, Tools,
 };
+use ringws_engine::memory::{Batch, Outgoing, Pool};
 use ringws_engine::proto::handshake::Response;
 use ringws_engine::proto::{CloseCode, Input, Opcode};
 use ringws_kit::{BINARY, CLOSE, FIN, Frame, PONG, TEXT, close, frame, request, split};

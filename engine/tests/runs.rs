@@ -4,8 +4,8 @@
 #[path = "support/service.rs"]
 mod service;
 
-use ringws_engine::buffer::Outgoing;
 use ringws_engine::conn::{Limits, SendFlags};
+use ringws_engine::memory::Outgoing;
 use ringws_engine::proto::{CloseCode, Opcode};
 use ringws_engine::reactor::{Conn, Context, Handler, Message};
 use ringws_kit::{Client, frame};

@@ -5,7 +5,7 @@
 mod certs;
 
 use certs::Authority;
-use ringws_engine::buffer::{Batch, Pool};
+use ringws_engine::memory::{Batch, Pool};
 use ringws_engine::tls::{Client, ClientSettings, Server, ServerSettings, Session};
 use ringws_kit::resident;
 

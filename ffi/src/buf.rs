@@ -6,7 +6,7 @@ use crate::own;
 use crate::status::{Failure, rws_error, rws_status};
 use crate::types::{User, rws_buf, rws_bytes, slice};
 use bytes::Bytes;
-use ringws_engine::buffer::Outgoing;
+use ringws_engine::memory::Outgoing;
 use ringws_engine::proto::{Opcode, utf8};
 use std::ffi::c_void;
 
@@ -134,7 +134,7 @@ pub unsafe extern "C" fn rws_buf_data(b: *const rws_buf, op_out: *mut rws_opcode
         let Ok(message) = (unsafe { own::borrow(b) }) else { return rws_bytes::ABSENT };
         // SAFETY: null or for us to write.
         unsafe { own::write(op_out, message.opcode() as rws_opcode) };
-        message.payload().as_ref().into()
+        message.payload().into()
     })
 }
 

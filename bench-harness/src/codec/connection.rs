@@ -1,8 +1,8 @@
 //! The connection of the engine: with its limits, the order of frames and its clock.
 
 use super::{Case, Operation, Task};
-use ringws_engine::buffer::Pool;
 use ringws_engine::conn::{Connection, Env, Event, Limits, SendFlags, Tools};
+use ringws_engine::memory::Pool;
 use ringws_engine::proto::handshake::Response;
 use ringws_engine::proto::{Input, Opcode};
 use ringws_engine::tick::Tick;

@@ -12,8 +12,8 @@ use crate::inflate::{Inflater, compress};
 use crate::json;
 use crate::random::Random;
 use flate2::{Compress, Compression, FlushCompress};
-use ringws_engine::buffer::Pool;
 use ringws_engine::codec::{Codec, MEMORY_MAX, Setting};
+use ringws_engine::memory::Pool;
 use std::hint::black_box;
 
 /// Bytes of the messages.

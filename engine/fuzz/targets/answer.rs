@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ringws_engine::buffer::Pool;
+use ringws_engine::memory::Pool;
 use ringws_engine::conn::{Connection, Disposition, Env, Failure, Limits, Tools};
 use ringws_engine::proto::{Ask, Input as Cursor, Url};
 use ringws_fuzz::{Input, pieces};

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ringws_engine::buffer::{Batch, Pool};
+use ringws_engine::memory::{Batch, Pool};
 use ringws_engine::conn::{Connection, Data, Env, Event, Failure, Limits, Tools};
 use ringws_engine::proto::handshake::{Request, Response};
 use ringws_engine::proto::head::HeadReader;

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ringws_engine::buffer::{Batch, Pool};
+use ringws_engine::memory::{Batch, Pool};
 use ringws_engine::conn::{
     Connection, Data, Disposition, Env, Event, Failure, Limits, SendFlags, Tools,
 };

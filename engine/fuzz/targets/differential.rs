@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ringws_engine::buffer::Pool;
+use ringws_engine::memory::Pool;
 use ringws_engine::conn::{Connection, Env, Event, Failure, Limits, Tools};
 use ringws_engine::proto::handshake::Response;
 use ringws_engine::proto::{Input as Cursor, Opcode, Violation};

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ringws_engine::buffer::Pool;
+use ringws_engine::memory::Pool;
 use ringws_engine::codec::{Codec, Setting};
 
 const MAX: usize = 1 << 16;

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ringws_engine::buffer::{Batch, Pool};
+use ringws_engine::memory::{Batch, Pool};
 use ringws_engine::tls::{Client, ClientSettings, Identity, Pem, Server, ServerSettings, Session};
 use ringws_fuzz::{Input, pieces};
 use std::sync::LazyLock;

@@ -2,8 +2,8 @@
 
 use super::wake::{Both, Side};
 use super::{Closed, Error, Message};
-use crate::buffer::{Batch, Outgoing, Pool};
 use crate::conn::{Connection, Data, Disposition, Env, Event, Failure, Limits, SendError, Tools};
+use crate::memory::{Batch, Outgoing, Pool};
 use crate::proto::handshake::{Refusal, Request, Response};
 use crate::proto::{Ask, BadAnswer, CloseCode, Input};
 use crate::random::fill_random;

@@ -1,7 +1,7 @@
 //! DEFLATE blocks into messages.
 
 use super::{InflateError, TAIL};
-use crate::buffer::Pool;
+use crate::memory::Pool;
 use std::fmt;
 use zlib_rs::{Inflate, InflateFlush, Status};
 

@@ -14,7 +14,7 @@ mod tests;
 pub use deflater::Deflater;
 pub use inflater::{Inflated, Inflater};
 
-use crate::buffer::Pool;
+use crate::memory::Pool;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -147,13 +147,13 @@ impl Codec {
         inflater.inflate(message, true, max, pool)
     }
 
-    /// Lends the memory of the latest message compressed, so that it can be sent.
-    pub fn lend_scratch(&mut self) -> Vec<u8> {
+    /// Takes out the memory of the latest message compressed, so that it can be sent.
+    pub fn take_scratch(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.scratch)
     }
 
-    /// Takes it back.
-    pub fn take_back_scratch(&mut self, scratch: Vec<u8>) {
+    /// Puts it in again.
+    pub fn put_scratch(&mut self, scratch: Vec<u8>) {
         self.scratch = scratch;
     }
 

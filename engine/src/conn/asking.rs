@@ -3,7 +3,7 @@
 
 use super::deadline::Clock;
 use super::inbound::Inbound;
-use super::outbound::Outbox;
+use super::send::Outbox;
 use super::state::Phase;
 use super::{Connection, Env, Event, Failure};
 use crate::proto::answer::{self, Expected, Verdict};

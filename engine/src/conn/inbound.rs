@@ -2,7 +2,7 @@
 
 use super::deflate::Inflation;
 use super::{Data, Env, Limits};
-use crate::buffer::Pool;
+use crate::memory::Pool;
 use crate::proto::sequence::{Place, Sequence};
 use crate::proto::utf8::{self, Utf8};
 use crate::proto::{FrameReader, Header, Input, Opcode, Piece, Role, Violation, Whole, mask};

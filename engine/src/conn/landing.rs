@@ -4,7 +4,7 @@
 use super::reading::Reading;
 use super::state::Phase;
 use super::{Connection, Data, Env, Event, Failure};
-use crate::buffer::Pool;
+use crate::memory::Pool;
 use crate::proto::Input;
 
 impl Connection {

@@ -3,43 +3,37 @@
 //! handed out, and what happened is returned.
 //!
 //! `inbound` makes messages of frames, `run` the many small ones that come together, `inflate`
-//! those that are compressed, `outbound` frames of messages, `deflate` compresses them, `cork` is
-//! for the short answers of a callback, `deadline` knows what must happen in time, `reading` what
-//! becomes of what the peer sends when the application does not want it, `slow` what overtakes the
-//! messages that wait for a slow peer, `opening` (of a server), `asking` (of a client) and
-//! `closing` are the handshakes, `turn` tells whose turn it is to send, and `state` knows which
+//! those that are compressed, `send` frames of messages, `deadline` knows what must happen in time,
+//! `reading` what becomes of what the peer sends when the application does not want it, `opening`
+//! (of a server), `asking` (of a client) and `closing` are the handshakes, and `state` knows which
 //! call means something when.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 mod asking;
 mod closing;
-mod cork;
 mod deadline;
-mod deflate;
 mod inbound;
 mod inflate;
 mod landing;
-mod leaving;
 pub mod limits;
 mod opening;
-mod outbound;
 mod reading;
 pub(crate) mod run;
-mod slow;
+mod send;
 mod state;
 #[cfg(test)]
 mod tests;
 pub mod tools;
-mod turn;
 
-use crate::buffer::Pool;
+use crate::memory::Pool;
 use crate::proto::handshake::Request;
 use crate::proto::{Answer, BadAnswer, CloseCode, Opcode, Violation};
 use crate::tick::Tick;
-pub(crate) use cork::Cork;
-pub use deflate::Deflate;
 pub use limits::Limits;
 pub use reading::Reading;
+pub use send::Deflate;
+pub(crate) use send::Writer;
+use send::deflate;
 pub use state::Connection;
 pub use tools::Tools;
 

@@ -1,7 +1,7 @@
 //! What becomes of what the peer sends: delivered, held back, or discarded.
 
 use super::{Connection, Data};
-use crate::buffer::Pool;
+use crate::memory::Pool;
 use crate::tick::Tick;
 
 /// In place of the code of a Close frame of ours that cannot be sent any more.

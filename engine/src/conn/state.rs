@@ -2,17 +2,13 @@
 
 use super::asking::Asked;
 use super::deadline::{Clock, Ping};
-use super::deflate::Deflation;
 use super::inbound::{Found, Inbound, unmask_and_check};
-use super::outbound::{IDLE_PING, Outbox};
 use super::reading::{Losses, Reading};
-use super::{
-    Cork, Data, Disposition, Env, Event, Failure, Limits, Queued, SendError, SendFlags, run,
-};
-use crate::buffer::{Batch, Loan, Outgoing, Pool};
+use super::send::{Deflation, IDLE_PING, Outbox};
+use super::{Data, Disposition, Env, Event, Failure, Limits, run};
+use crate::memory::Pool;
 use crate::proto::close;
 use crate::proto::head::HeadReader;
-use crate::proto::header::CONTROL_MAX;
 use crate::proto::{Header, Input, Opcode, Role, Violation, Whole};
 use crate::tick::Tick;
 
@@ -221,122 +217,9 @@ impl Connection {
         Ok((opcode == Opcode::Close).then_some(Event::Close))
     }
 
-    /// Queues one frame: Text, Binary, Continuation, Ping or Pong. Copies `payload`. Ping and Pong
-    /// are not held back by a full queue.
-    ///
-    /// # Errors
-    /// As [`SendError`] says. Nothing was queued then.
-    #[inline]
-    pub fn send(
-        &mut self,
-        opcode: Opcode,
-        payload: &[u8],
-        flags: SendFlags,
-        env: &mut Env<'_>,
-    ) -> Result<Queued, SendError> {
-        self.begin_send(env)?;
-        if self.deflation.suits(payload.len())
-            && flags == SendFlags::default()
-            && matches!(opcode, Opcode::Text | Opcode::Binary)
-        {
-            return self.send_deflated(opcode, payload, env);
-        }
-        self.outbox.send(opcode, payload, !flags.more, env)
-    }
-
-    /// Lends the end of the queue, if whole messages may be sent now. Nothing else may be called
-    /// before [`Connection::uncork`].
-    #[inline]
-    pub(crate) fn cork(&mut self, limits: &Limits, pool: &mut Pool) -> Option<Cork> {
-        // Of what is compressed, nothing goes the short way.
-        let open =
-            self.phase == Phase::Open && !self.close_sent() && !self.deflation.suits(CONTROL_MAX);
-        open.then(|| self.outbox.cork(limits.send_queue_max as usize, pool)).flatten()
-    }
-
-    /// Takes it back, with the frames in it.
-    #[inline]
-    pub(crate) fn uncork(&mut self, cork: Cork, pool: &mut Pool) {
-        self.outbox.uncork(cork, pool);
-    }
-
-    /// Queues a message framed before; copies nothing unless it is small (below 4 KiB). The text
-    /// of a whole message is not checked: whoever framed it has done so.
-    ///
-    /// # Errors
-    /// As [`SendError`] says. Nothing was queued then.
-    pub fn send_message(&mut self, m: &Outgoing, env: &mut Env<'_>) -> Result<Queued, SendError> {
-        self.begin_send(env)?;
-        if self.deflation.suits(m.payload().len()) && m.may_deflate() {
-            return self.send_message_deflated(m, env);
-        }
-        self.outbox.send_message(m, env)
-    }
-
-    /// Whether what is queued now is handed out by the next `transmit`.
-    pub(crate) fn sends_next(&self) -> bool {
-        self.outbox.sends_next()
-    }
-
-    /// Queues a whole message that lies in memory that is lent, behind `header` bytes that are the
-    /// header of its frame, or behind none. Text was checked by the caller.
-    ///
-    /// # Errors
-    /// As [`SendError`] says. Nothing was queued then, and the loan has ended.
-    pub(crate) fn send_lent(
-        &mut self,
-        opcode: Opcode,
-        frame: Loan,
-        header: usize,
-        env: &mut Env<'_>,
-    ) -> Result<Queued, SendError> {
-        self.begin_send(env)?;
-        self.outbox.send_lent(opcode, frame, header, env)
-    }
-
-    #[inline]
-    pub(super) fn begin_send(&mut self, env: &Env<'_>) -> Result<(), SendError> {
-        if self.phase != Phase::Open || self.close_sent() {
-            return Err(if self.opened { SendError::Closing } else { SendError::NotOpen });
-        }
-        if self.outbox.buffered() == 0 {
-            self.note_first_queued(env.now);
-        }
-        Ok(())
-    }
-
-    /// The next batch to be sent, `None` when there is nothing or one is out already.
-    #[inline]
-    pub fn transmit(&mut self) -> Option<Batch> {
-        let is_rest = self.outbox.has_rest();
-        let batch = self.outbox.transmit();
-        if batch.is_some() {
-            self.note_handed_out(is_rest);
-        }
-        batch
-    }
-
-    /// Gives the batch back with the number of its bytes that were sent; the rest of it is what
-    /// `transmit` returns next. `true` once, when the queue was reported full and has now fallen
-    /// below half of `send_queue_max`.
-    #[inline]
-    pub fn transmitted(&mut self, batch: Batch, bytes: usize, env: &mut Env<'_>) -> bool {
-        let drained = self.outbox.transmitted(batch, bytes, env);
-        if bytes > 0 {
-            self.note_progress(env.now);
-        }
-        drained
-    }
-
     /// Whether `accept` was called: `on_open` belongs to it, and so `on_close`.
     pub fn opened(&self) -> bool {
         self.opened
-    }
-
-    /// Bytes queued or handed out and not yet sent.
-    #[inline]
-    pub fn buffered(&self) -> usize {
-        self.outbox.buffered()
     }
 
     /// Releases all memory into the pool, but the peer's reason. Nothing but `close_info` may be

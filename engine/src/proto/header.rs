@@ -122,18 +122,18 @@ pub(super) fn decode_whole(bytes: &[u8]) -> Option<(Header, usize)> {
 }
 
 /// Turns the masked header of a frame whose length takes 16 bits into the unmasked one of the same
-/// frame, which ends where it ended: then the frame can be sent on from where it lies. `false`
-/// for any other header, which is left alone.
+/// frame, which ends where it ended: then the frame can be sent on from where it lies. Returns the
+/// length of that; 0 for any other header, which is left alone.
 #[inline]
-pub fn strip_mask(header: &mut [u8]) -> bool {
+pub fn unmask(header: &mut [u8]) -> usize {
     if let [b0, code, high, low, unmasked @ ..] = header
         && *code == MASK | LEN_16
         && let [to_b0, to_code, to_high, to_low] = unmasked
     {
         (*to_b0, *to_code, *to_high, *to_low) = (*b0, LEN_16, *high, *low);
-        return true;
+        return 4;
     }
-    false
+    0
 }
 
 /// Less than two bytes: the first one may be wrong already.

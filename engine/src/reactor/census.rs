@@ -29,7 +29,7 @@ impl<K: Kernel> Reactor<K> {
             known: self.landings.known(),
             landed: self.landings.landed,
             waited: self.landings.waited,
-            echoed: self.ctx.echoed,
+            echoed: self.ctx.source.echoed,
         }
     }
 

@@ -31,13 +31,13 @@ use self::core::slab::Slab;
 use self::core::timers::Timers;
 use self::core::wheel::{NodeId, Wheel};
 use self::core::{key, served};
-use crate::buffer::Pool;
-use crate::conn::{Cork, Tools};
+use crate::conn::{Tools, Writer};
+use crate::memory::Pool;
 use crate::ring::{Completion, Kernel, KernelError};
 use api::endpoints::Endpoints;
 use api::handler::Mail;
 use client::dials::Dials;
-use deliver::shared::Lent;
+use deliver::shared::Source;
 #[cfg(feature = "tls")]
 use deliver::tls;
 use io::accept::{self, Listeners};
@@ -100,20 +100,14 @@ impl<K: Kernel> Reactor<K> {
             lines: Lines::default(),
             log: setup.log,
             counters,
-            buffers: kernel.buffers(),
-            delivery: None,
-            echo_min: io::receive_mode::Sizes::default().echo_min,
-            #[cfg(feature = "sim")]
-            echoed: 0,
+            source: Source::new(kernel.buffers(), io::receive_mode::Sizes::default().echo_min),
             delivering: Conn::NONE,
             run_stopped: false,
             run_user: 0,
-            corked: Conn::NONE,
-            cork: Cork::default(),
+            written: Conn::NONE,
+            writer: Writer::default(),
             dials: Dials::new(),
             answer: None,
-            lending: None,
-            lent: Lent::default(),
             to_wake: Vec::new(),
             now,
             served: served::Served::new(now),
@@ -203,7 +197,7 @@ impl<K: Kernel> Reactor<K> {
         #[cfg(feature = "tls")]
         self.run_handshakes();
         self.resume_landings();
-        self.ctx.lent.reclaim(&mut self.ctx.pool);
+        self.ctx.pool.reclaim();
         self.trim_later();
         self.completions = completions;
         self.read_mail();

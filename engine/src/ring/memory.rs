@@ -1,8 +1,8 @@
 //! The memory that the kernel receives into, and who holds which buffer of it.
 
-use super::lease::{Free, Lease, Retained};
+use super::lease::{Free, Lease};
 use super::map::Map;
-use crate::buffer::{Lender, Loan};
+use crate::memory::shared::{CountedBuffers, Holder, Shared};
 use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -14,11 +14,11 @@ const HEADROOM: usize = 64;
 /// A cache line. Buffers start on one.
 const LINE: usize = 64;
 
-/// The memory of all buffers of one ring, and the buffers that retained leases have given back.
-/// Lives until the ring and the last retained lease are gone.
+/// The memory of all buffers of one ring, and the buffers that their last holders have given back.
+/// Lives until the ring and the last holder are gone.
 ///
 /// A buffer is at any time exactly one of: free (a `Free` exists), in the kernel's ring, leased (a
-/// [`Lease`] exists, perhaps with holders beside it), held only (retained and forgotten), or
+/// [`Lease`] exists, perhaps with holders beside it), held only (shared, its lease released), or
 /// waiting in the return queue.
 #[derive(Debug)]
 pub struct Buffers {
@@ -26,9 +26,9 @@ pub struct Buffers {
     count: u16,
     capacity: usize,
     stride: usize,
-    /// Per buffer: 0 when it is not retained, else its holders, the lease being one of them.
+    /// Per buffer: 0 when it is not shared, else its holders, the lease being one of them.
     holders: Box<[AtomicU32]>,
-    retained: AtomicU32,
+    shared: AtomicU32,
     returned: Mutex<Vec<u16>>,
     any_returned: AtomicBool,
 }
@@ -47,7 +47,7 @@ impl Buffers {
             capacity: size as usize + HEADROOM,
             stride,
             holders: (0..count).map(|_| AtomicU32::new(0)).collect(),
-            retained: AtomicU32::new(0),
+            shared: AtomicU32::new(0),
             returned: Mutex::new(Vec::with_capacity(usize::from(count))),
             any_returned: AtomicBool::new(false),
         };
@@ -65,9 +65,9 @@ impl Buffers {
         self.capacity
     }
 
-    /// Buffers that are retained now.
-    pub fn retained(&self) -> u32 {
-        self.retained.load(Ordering::Relaxed)
+    /// Buffers that are shared now.
+    pub fn shared(&self) -> u32 {
+        self.shared.load(Ordering::Relaxed)
     }
 
     fn start(&self, id: u16) -> *mut u8 {
@@ -101,14 +101,14 @@ impl Buffers {
         unsafe { std::slice::from_raw_parts_mut(self.start(lease.id), len) }
     }
 
-    /// Ends a lease. The buffer is free unless it is retained; then it comes back through
-    /// [`Buffers::take_returned`] after its last holder is gone.
+    /// Ends a lease. The buffer is free unless it has holders; then it comes back through
+    /// [`Buffers::take_returned`] when the last of them is gone.
     #[inline]
     pub(crate) fn release(&self, lease: Lease) -> Option<Free> {
-        if self.holder(lease.id).load(Ordering::Acquire) == 0 {
+        if self.holders(lease.id).load(Ordering::Acquire) == 0 {
             return Some(Free(lease.id));
         }
-        self.unhold(lease.id);
+        self.drop_holder(lease.id);
         None
     }
 
@@ -122,30 +122,39 @@ impl Buffers {
         }
     }
 
-    /// Makes the lease of buffer `id` outlive the turn; `None` when half of the buffers are out,
-    /// and the caller must copy. May be called again for the same lease, which costs no more of
-    /// the limit. Only while the lease exists, and on the thread that has it.
-    pub(crate) fn retain(self: &Arc<Self>, id: u16) -> Option<Retained> {
-        self.hold(id).then(|| Retained::new(Arc::clone(self), id))
-    }
-
-    /// As [`Buffers::retain`], for as long as `part` of the buffer and the `before` bytes in front
-    /// of it are being sent. The caller's side must not write to them any more.
-    pub(crate) fn lend(self: &Arc<Self>, id: u16, part: &[u8], before: usize) -> Option<Loan> {
+    /// Makes a part of buffer `id` outlive its lease, with the `before` bytes in front of it;
+    /// `None` when half of the buffers are shared, and the caller must copy. May be called again
+    /// for the same lease, which costs no more of the limit. Only while the lease exists, and on
+    /// the thread that has it. The caller's side must not write to these bytes any more.
+    ///
+    /// What has bytes in front must not be read before the delivery is over: while it lasts they
+    /// are borrowed mutably, apart from `part`, so that the two can only be read together from the
+    /// mapping. A part alone is read from what the caller has of it.
+    ///
+    /// # Panics
+    /// When the part does not lie inside the buffer.
+    pub(crate) fn share(self: &Arc<Self>, id: u16, part: &[u8], before: usize) -> Option<Shared> {
         let at = self.locate(id, part);
-        let start = at.start.checked_sub(before)?;
-        self.hold(id).then(|| Loan::new(Arc::clone(self) as _, id, start..at.end))
+        let from = at.start.checked_sub(before)?;
+        let start = match before {
+            0 => part.as_ptr().cast_mut(),
+            // SAFETY: `locate` has checked that `from` lies inside buffer `id`.
+            _ => unsafe { self.start(id).add(from) },
+        };
+        let len = at.end - from;
+        self.add_holder(id)
+            .then(|| Shared::of_buffer(Holder::new(Arc::clone(self) as _, id, start, len)))
     }
 
     /// One holder more, unless half of the buffers are held already.
-    fn hold(&self, id: u16) -> bool {
-        let holders = self.holder(id);
+    fn add_holder(&self, id: u16) -> bool {
+        let holders = self.holders(id);
         if holders.load(Ordering::Acquire) == 0 {
             // Only the thread with the lease counts up from zero, so the check cannot be overtaken.
-            if self.retained.load(Ordering::Relaxed) >= u32::from(self.count / 2) {
+            if self.shared.load(Ordering::Relaxed) >= u32::from(self.count / 2) {
                 return false;
             }
-            self.retained.fetch_add(1, Ordering::Relaxed);
+            self.shared.fetch_add(1, Ordering::Relaxed);
             // The lease itself, and the first of the others.
             holders.store(2, Ordering::Relaxed);
         } else {
@@ -154,55 +163,61 @@ impl Buffers {
         true
     }
 
-    /// Drops one holder of a retained buffer.
-    pub(super) fn unhold(&self, id: u16) {
+    /// Drops one holder of a shared buffer.
+    fn drop_holder(&self, id: u16) {
         // Release: what this holder read is read before the kernel writes again. Acquire: the
         // last holder has seen all the others end.
-        if self.holder(id).fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.retained.fetch_sub(1, Ordering::Relaxed);
+        if self.holders(id).fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.shared.fetch_sub(1, Ordering::Relaxed);
             let mut returned = self.returned.lock().unwrap_or_else(PoisonError::into_inner);
             returned.push(id);
             self.any_returned.store(true, Ordering::Release);
         }
     }
 
-    fn holder(&self, id: u16) -> &AtomicU32 {
+    fn holders(&self, id: u16) -> &AtomicU32 {
         self.holders.get(usize::from(id)).expect("a buffer of this ring")
     }
 
     /// Where `part` lies in buffer `id`.
-    pub(super) fn locate(&self, id: u16, part: &[u8]) -> Range<usize> {
+    fn locate(&self, id: u16, part: &[u8]) -> Range<usize> {
         let offset = (part.as_ptr() as usize).checked_sub(self.start(id) as usize);
         let end = offset.and_then(|from| from.checked_add(part.len()));
         match (offset, end) {
             (Some(from), Some(end)) if end <= self.capacity => from..end,
-            _ => panic!("not a part of the retained buffer"),
+            _ => panic!("not a part of this buffer"),
         }
     }
 }
 
-impl Lender for Buffers {
-    /// A part of a buffer that the caller keeps retained, once its delivery is over: it is made
-    /// from the mapping, and so must not be read beside a mutable borrow.
-    fn part(&self, id: u16, at: Range<usize>) -> &[u8] {
-        assert!(at.start <= at.end && at.end <= self.capacity);
-        // SAFETY: inside buffer `id`. While it is retained nobody writes to it: the kernel does
-        // not have it, and the lease's side has promised not to write to shared parts.
-        unsafe { std::slice::from_raw_parts(self.start(id).add(at.start), at.len()) }
+impl CountedBuffers for Buffers {
+    fn bytes(&self, holder: &Holder) -> &[u8] {
+        // SAFETY: `share`, which makes all holders of ours, has checked that they lie inside the
+        // buffer, whose memory is there for as long as we are. While the holder exists nobody
+        // writes to them: the kernel does not have the buffer, and the lease's side has promised
+        // not to. That they are read beside a mutable borrow is ruled out in `share`, too.
+        unsafe { std::slice::from_raw_parts(holder.start(), holder.len()) }
     }
 
-    fn give_back(&self, id: u16) {
-        self.unhold(id);
+    fn hold(&self, id: u16) {
+        self.holders(id).fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn unhold(&self, id: u16) {
+        self.drop_holder(id);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bytes::Bytes;
 
     fn one(buffers: &Buffers, free: &mut Vec<Free>, bytes: &[u8]) -> Lease {
         buffers.fill(free.pop().expect("a free buffer"), bytes)
+    }
+
+    fn share(buffers: &Arc<Buffers>, lease: &mut Lease) -> Option<Shared> {
+        buffers.share(lease.id(), buffers.bytes(lease), 0)
     }
 
     #[test]
@@ -219,25 +234,26 @@ mod tests {
     }
 
     #[test]
-    fn released_is_free_at_once_and_retained_is_free_after_the_last_holder() {
+    fn released_is_free_at_once_and_shared_is_free_after_the_last_holder() {
         let (buffers, mut free) = Buffers::new(4, 64).expect("memory");
         let lease = one(&buffers, &mut free, b"plain");
         free.extend(buffers.release(lease));
         assert_eq!(free.len(), 4);
 
         let mut lease = one(&buffers, &mut free, b"hello world");
-        let first = buffers.retain(lease.id()).expect("below the limit");
-        let second = buffers.retain(lease.id()).expect("the same buffer again");
-        assert_eq!(buffers.retained(), 1);
+        let id = lease.id();
         let bytes = buffers.bytes(&mut lease);
-        let (hello, world) = (first.share(&bytes[..5]), second.share(&bytes[6..]));
-        drop((first, second, hello));
+        let hello = buffers.share(id, &bytes[..5], 0).expect("below the limit");
+        let world = buffers.share(id, &bytes[6..], 0).expect("the same buffer again");
+        let more = world.clone();
+        assert_eq!((buffers.shared(), hello.bytes()), (1, &b"hello"[..]));
+        drop((hello, more));
         assert_eq!(buffers.release(lease), None, "a part is still out");
         buffers.take_returned(&mut free);
         assert_eq!(free.len(), 3);
-        std::thread::spawn(move || assert_eq!(world, b"world"[..])).join().expect("thread");
+        std::thread::spawn(move || assert_eq!(world.bytes(), b"world")).join().expect("thread");
         buffers.take_returned(&mut free);
-        assert_eq!((free.len(), buffers.retained()), (4, 0));
+        assert_eq!((free.len(), buffers.shared()), (4, 0));
         buffers.take_returned(&mut free);
         assert_eq!(free.len(), 4, "returned once");
     }
@@ -245,75 +261,74 @@ mod tests {
     #[test]
     fn holders_may_go_while_the_lease_is_in_use() {
         let (buffers, mut free) = Buffers::new(2, 64).expect("memory");
-        let lease = one(&buffers, &mut free, b"x");
-        drop(buffers.retain(lease.id()));
+        let mut lease = one(&buffers, &mut free, b"x");
+        drop(share(&buffers, &mut lease).expect("few"));
         buffers.take_returned(&mut free);
         assert_eq!(free.len(), 1, "the lease still holds it");
-        drop(buffers.retain(lease.id()));
+        drop(share(&buffers, &mut lease).expect("few"));
         assert_eq!(buffers.release(lease), None);
         buffers.take_returned(&mut free);
         assert_eq!(free.len(), 2);
     }
 
     #[test]
-    fn half_of_the_buffers_may_be_retained() {
+    fn half_of_the_buffers_may_be_shared() {
         let (buffers, mut free) = Buffers::new(4, 64).expect("memory");
-        let leases: Vec<_> = (0..4).map(|_| one(&buffers, &mut free, b"x")).collect();
-        let kept: Vec<_> = leases.iter().map(|lease| buffers.retain(lease.id())).collect();
+        let mut leases: Vec<_> = (0..4).map(|_| one(&buffers, &mut free, b"x")).collect();
+        let kept: Vec<_> = leases.iter_mut().map(|lease| share(&buffers, lease)).collect();
         assert_eq!(kept.iter().flatten().count(), 2);
         drop(kept);
         free.extend(leases.into_iter().filter_map(|lease| buffers.release(lease)));
         buffers.take_returned(&mut free);
-        assert_eq!((free.len(), buffers.retained()), (4, 0));
+        assert_eq!((free.len(), buffers.shared()), (4, 0));
     }
 
     #[test]
     fn shared_bytes_outlive_everything_else() {
         let (buffers, mut free) = Buffers::new(2, 64).expect("memory");
         let mut lease = one(&buffers, &mut free, b"kept");
-        let kept = buffers.retain(lease.id()).expect("below the limit");
-        let bytes = kept.share(buffers.bytes(&mut lease));
-        drop((kept, buffers.release(lease), free, buffers));
-        assert_eq!(bytes, b"kept"[..]);
+        let kept = share(&buffers, &mut lease).expect("below the limit");
+        drop((buffers.release(lease), free, buffers));
+        assert_eq!(kept.bytes(), b"kept");
     }
 
     #[test]
-    fn what_is_lent_comes_back_and_has_what_lies_before_it() {
+    fn a_part_may_be_shared_with_what_lies_before_it() {
         let (buffers, mut free) = Buffers::new(2, 64).expect("memory");
         let mut lease = one(&buffers, &mut free, b"head payload");
-        let loan = buffers.lend(lease.id(), &buffers.bytes(&mut lease)[5..], 5).expect("few");
-        assert!(buffers.lend(lease.id(), &buffers.bytes(&mut lease)[5..], 6).is_none());
-        assert_eq!(loan.bytes(), b"head payload");
+        let id = lease.id();
+        let frame = buffers.share(id, &buffers.bytes(&mut lease)[5..], 5).expect("few");
+        assert!(buffers.share(id, &buffers.bytes(&mut lease)[5..], 6).is_none());
         assert_eq!(buffers.release(lease), None);
-        drop(loan);
+        assert_eq!(frame.bytes(), b"head payload");
+        assert_eq!(frame.slice(5..12).expect("inside").bytes(), b"payload");
+        drop(frame);
         buffers.take_returned(&mut free);
-        assert_eq!((free.len(), buffers.retained()), (2, 0));
+        assert_eq!((free.len(), buffers.shared()), (2, 0));
     }
 
     /// As a delivery goes: what is behind a message is written while the message is kept. Under
     /// Miri this shows what may be borrowed beside what.
     #[test]
     fn what_is_kept_may_be_read_while_the_rest_is_written() {
-        fn deliver(buffers: &Arc<Buffers>, id: u16, bytes: &mut [u8]) -> (Retained, Bytes) {
+        fn deliver(buffers: &Arc<Buffers>, id: u16, bytes: &mut [u8]) -> Shared {
             let (message, rest) = bytes.split_at_mut(5);
             message.make_ascii_uppercase();
-            let kept = buffers.retain(id).expect("below the limit");
-            let shared = kept.share(message);
+            let shared = buffers.share(id, message, 0).expect("below the limit");
             rest.make_ascii_uppercase();
             assert_eq!(
-                (&shared[..], &message[..], &rest[..]),
+                (shared.bytes(), &message[..], &rest[..]),
                 (&b"HELLO"[..], &b"HELLO"[..], &b" WORLD"[..])
             );
-            (kept, shared)
+            shared
         }
         let (buffers, mut free) = Buffers::new(2, 64).expect("memory");
         let mut lease = one(&buffers, &mut free, b"hello world");
         let id = lease.id();
-        let (kept, shared) = deliver(&buffers, id, buffers.bytes(&mut lease));
+        let shared = deliver(&buffers, id, buffers.bytes(&mut lease));
         assert_eq!(buffers.release(lease), None);
-        let reader = std::thread::spawn(move || assert_eq!(shared, b"HELLO"[..]));
+        let reader = std::thread::spawn(move || assert_eq!(shared.bytes(), b"HELLO"));
         reader.join().expect("unchanged");
-        drop(kept);
         buffers.take_returned(&mut free);
         assert_eq!(free.len(), 2);
     }
@@ -328,12 +343,12 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "not a part of the retained buffer")]
+    #[should_panic(expected = "not a part of this buffer")]
     fn a_part_of_another_buffer_is_refused() {
         let (buffers, mut free) = Buffers::new(2, 64).expect("memory");
         let lease = one(&buffers, &mut free, b"a");
         let mut other = one(&buffers, &mut free, b"b");
-        let kept = buffers.retain(lease.id()).expect("below the limit");
-        let _ = (kept.share(buffers.bytes(&mut other)), buffers.release(lease));
+        let _ = buffers.share(lease.id(), buffers.bytes(&mut other), 0);
+        let _ = buffers.release(lease);
     }
 }

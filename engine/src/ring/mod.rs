@@ -36,13 +36,13 @@ mod uring;
 mod wake;
 mod window;
 
-use crate::buffer::Batch;
+use crate::memory::Batch;
 use crate::tick::Tick;
 #[doc(hidden)]
 pub use config::Tuning;
 pub use config::UringConfig;
 pub use diagnosis::Refused;
-pub use lease::{Buffers, Lease, Retained};
+pub use lease::{Buffers, Lease};
 pub use rustix::io::Errno;
 pub use stats::UringStats;
 use std::net::SocketAddr;
@@ -193,13 +193,11 @@ pub trait Kernel {
     fn wake(&mut self, reactor: usize);
     /// The bytes of a lease.
     fn bytes<'k>(&'k mut self, lease: &'k mut Lease) -> &'k mut [u8];
-    /// Gives a buffer back to be filled again.
+    /// Ends a lease. Its buffer is filled again when nobody holds a part of it any more.
     fn release(&mut self, lease: Lease);
-    /// Drops the lease of a buffer that was retained: it comes back by itself.
-    fn forget(&mut self, lease: Lease);
     /// Times that a receive found no buffer and had to wait for one, since the start.
     fn buffers_exhausted(&self) -> u64;
-    /// The memory that leases point into, to retain from.
+    /// The memory that leases point into, to share parts of.
     fn buffers(&self) -> Arc<Buffers>;
     /// Submits all that is queued, waits until something happened or `timeout` is over (`None`:
     /// for ever, zero: not at all) and appends what happened. Completions are copied out before

@@ -1,7 +1,7 @@
 //! The names of operations in completions, and what a send owns while the kernel has it.
 
 use super::Token;
-use crate::buffer::Batch;
+use crate::memory::Batch;
 use std::io::IoSlice;
 
 /// What a completion belongs to: the upper 8 bits of `user_data`.
@@ -181,6 +181,7 @@ impl Sends {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::Pool;
     use bytes::Bytes;
 
     const TOKEN: Token = Token { slot: 5, generation: 9 };
@@ -212,7 +213,7 @@ mod tests {
         let mut sends = Sends::default();
         for _ in 0..3 {
             let mut batch = Batch::new(b"head".to_vec());
-            batch.share(Bytes::from_static(b"shared"));
+            batch.share(Bytes::from_static(b"shared"), &mut Pool::default());
             let (index, source) = sends.launch(TOKEN, batch);
             let Source::Message(header) = source else { panic!("two pieces") };
             // SAFETY: the entry is in flight, so the message is alive and in place.

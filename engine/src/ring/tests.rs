@@ -55,38 +55,39 @@ fn lease(completion: Completion) -> Option<Lease> {
 }
 
 #[test]
-fn retained_bytes_outlive_the_ring() {
+fn shared_bytes_outlive_the_ring() {
     let (mut kernel, _, mut stream) = connected();
     stream.write_all(b"kept for long").expect("written");
     let mut lease = next(&mut kernel, lease);
     let buffers = kernel.buffers();
-    let retained = buffers.retain(lease.id()).expect("below the limit");
-    let bytes = retained.share(&kernel.bytes(&mut lease)[5..]);
-    kernel.forget(lease);
-    drop((retained, kernel, buffers));
-    let thread = std::thread::spawn(move || assert_eq!(bytes, b"for long"[..]));
+    let id = lease.id();
+    let kept = buffers.share(id, &kernel.bytes(&mut lease)[5..], 0).expect("below the limit");
+    kernel.release(lease);
+    drop((kernel, buffers));
+    let thread = std::thread::spawn(move || assert_eq!(kept.bytes(), b"for long"));
     thread.join().expect("unchanged");
 }
 
-/// All buffers leased or retained: receives starve, yet go on when another thread gives back.
+/// All buffers leased or shared: receives starve, yet go on when another thread gives back.
 #[test]
 fn starved_by_leases_and_revived_from_another_thread() {
     let (mut kernel, _, mut stream) = connected();
     let buffers = kernel.buffers();
-    let (mut retained, mut leases, mut total) = (Vec::new(), Vec::new(), 0);
-    while retained.len() + leases.len() < 16 {
+    let (mut shared, mut leases, mut total) = (Vec::new(), Vec::new(), 0);
+    while shared.len() + leases.len() < 16 {
         stream.write_all(&[1; 128]).expect("written");
         let mut lease = next(&mut kernel, lease);
-        total += kernel.bytes(&mut lease).len();
-        match buffers.retain(lease.id()) {
+        let (id, bytes) = (lease.id(), kernel.bytes(&mut lease));
+        total += bytes.len();
+        match buffers.share(id, bytes, 0) {
             Some(kept) => {
-                retained.push(kept);
-                kernel.forget(lease);
+                shared.push(kept);
+                kernel.release(lease);
             }
             None => leases.push(lease),
         }
     }
-    assert_eq!((retained.len(), leases.len()), (8, 8));
+    assert_eq!((shared.len(), leases.len()), (8, 8));
     stream.write_all(&[1; 128]).expect("written");
     let before = kernel.buffers_exhausted();
     let mut completions = Vec::new();
@@ -99,7 +100,7 @@ fn starved_by_leases_and_revived_from_another_thread() {
     let enters = kernel.stats().enters;
     let giver = std::thread::spawn(move || {
         std::thread::sleep(Duration::from_millis(50));
-        drop(retained);
+        drop(shared);
     });
     while total < 17 * 128 {
         let mut lease = next(&mut kernel, lease);

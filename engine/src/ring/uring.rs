@@ -14,7 +14,7 @@ use super::{
     Buffers, Completion, Errno, Kernel, KernelError, Lease, Refused, Socket, Token, UringConfig,
     UringStats, Waker,
 };
-use crate::buffer::Batch;
+use crate::memory::Batch;
 use crate::tick::Tick;
 use io_uring::types::{CancelBuilder, Fd, Fixed};
 use io_uring::{cqueue, opcode, squeue};
@@ -354,11 +354,6 @@ impl Kernel for Uring {
     }
 
     fn release(&mut self, lease: Lease) {
-        self.held.buf_ring.release(lease);
-    }
-
-    fn forget(&mut self, lease: Lease) {
-        // A lease counts as a holder of its buffer, so the two ends of a lease are the same.
         self.held.buf_ring.release(lease);
     }
 

@@ -1,7 +1,7 @@
 //! What everyone has promised everyone: the record against which a run is checked.
 
-use crate::buffer::Outgoing;
 use crate::conn::Failure;
+use crate::memory::Outgoing;
 use crate::proto::{CloseCode, Opcode};
 use crate::reactor::{Cause, Closed, Conn, Message, Timer};
 use crate::ring::sim::Choices;

@@ -4,7 +4,7 @@ use super::error::Alert;
 use super::record::{PLAIN_MAX, Step, Write, write};
 use super::session::Session;
 use super::session::Side;
-use crate::buffer::{Batch, Pool};
+use crate::memory::{Batch, Pool};
 use std::io::IoSlice;
 
 /// Pieces of a batch that are looked at together.

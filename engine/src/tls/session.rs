@@ -5,7 +5,7 @@ use super::error::Alert;
 use super::identity::take_asked;
 use super::record::{HEADER, Plain, Step, end_of_record, step};
 use super::server::Server;
-use crate::buffer::Pool;
+use crate::memory::Pool;
 use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName;
 use rustls::server::UnbufferedServerConnection;

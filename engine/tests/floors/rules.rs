@@ -22,7 +22,7 @@ const FLOORS: [(&str, u8); 18] = [
     ("random", 0),
     ("proto", 0),
     ("codec", 0),
-    ("buffer", 0),
+    ("memory", 0),
     ("simd", 0),
     ("conn", 1),
     ("ring", 1),

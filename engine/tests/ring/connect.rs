@@ -1,7 +1,7 @@
 //! Connections that the ring makes.
 
 use crate::harness::{PATIENCE, config, kinds, listener};
-use ringws_engine::buffer::Batch;
+use ringws_engine::memory::Batch;
 use ringws_engine::ring::{Completion, Errno, Kernel, Socket, Token, Uring};
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener};

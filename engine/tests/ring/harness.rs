@@ -1,7 +1,7 @@
 //! An echo server of a hundred lines on `Uring`, which checks the contract of `Kernel` as it goes:
 //! one final completion per operation, and none that belongs to nobody.
 
-use ringws_engine::buffer::Batch;
+use ringws_engine::memory::{Batch, Pool};
 use ringws_engine::ring::{
     Accepted, Completion, Errno, Kernel, Lease, Socket, Token, Tuning, Uring, UringConfig, Waker,
 };
@@ -372,10 +372,10 @@ pub(crate) fn batch(bytes: Vec<u8>, pieces: usize) -> Batch {
         return Batch::new(bytes);
     }
     let mut batch = Batch::new(Vec::new());
-    let whole = bytes::Bytes::from(bytes);
+    let (whole, mut pool) = (bytes::Bytes::from(bytes), Pool::default());
     for (index, at) in (0..whole.len()).step_by(pieces).enumerate() {
         let piece = whole.slice(at..(at + pieces).min(whole.len()));
-        if index % 2 == 0 { batch.share(piece) } else { batch.copy(&piece) }
+        if index % 2 == 0 { batch.share(piece, &mut pool) } else { batch.copy(&piece) }
     }
     batch
 }

@@ -5,7 +5,7 @@ use super::peer::{Dial, payload};
 use super::service::settings;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use bytes::Bytes;
-use ringws_engine::buffer::{Batch, Pool};
+use ringws_engine::memory::{Batch, Pool};
 use ringws_engine::tls::{
     Client, ClientCertificate, ClientSettings, Server, ServerSettings, Session,
 };
@@ -117,7 +117,7 @@ fn pieces_share_records() {
     for (head, shared, records) in [(10, 5_000, 1), (4, 16_380, 1), (10, 40_000, 3), (0, 32_768, 2)]
     {
         let mut batch = Batch::new(payload(head));
-        batch.share(Bytes::from(payload(shared)));
+        batch.share(Bytes::from(payload(shared)), &mut pool);
         batch.copy(b"end");
         let total = batch.len();
         let mut bytes = Vec::new();
@@ -134,7 +134,7 @@ fn pieces_share_records() {
     }
     // A part at a time, as a reactor does.
     let mut batch = Batch::new(payload(7));
-    batch.share(Bytes::from(payload(100_000)));
+    batch.share(Bytes::from(payload(100_000)), &mut pool);
     let mut got = Vec::new();
     while !batch.is_empty() {
         let taken = ours.encrypt(&batch, 10_000, &mut pool).unwrap();

@@ -126,7 +126,7 @@ fn frames_are_masked_each_with_a_key_of_its_own() {
     let shared = Outgoing::new(Opcode::Binary, large.clone());
     bench.with(|conn, env| conn.send_message(&shared, env)).unwrap();
     bench.with(|conn, env| conn.send_message(&shared, env)).unwrap();
-    assert_eq!(shared.payload(), &large, "what others share is not touched");
+    assert_eq!(shared.payload(), large, "what others share is not touched");
     bench.feed(&plain(0x89, b"ping"));
     bench.close(1000, "bye").unwrap();
     let frames = unmasked(&bench.sent());
@@ -149,11 +149,19 @@ fn frames_are_masked_each_with_a_key_of_its_own() {
 }
 
 #[test]
-fn nothing_is_lent_where_frames_are_masked() {
+fn nothing_is_referred_to_where_frames_are_masked() {
     let mut bench = opened(Limits::default());
     let Bench { conn, limits, pool, .. } = &mut bench;
-    assert!(conn.cork(limits, pool).is_none());
-    assert!(!conn.sends_next());
+    assert!(conn.open_writer(limits, pool).is_none());
+    let payload = Bytes::from(vec![b'x'; 5_000]);
+    let share = |brief: bool| {
+        assert!(!brief, "nothing that others wait for");
+        Some((payload.clone().into(), 0))
+    };
+    let flags = SendFlags::default();
+    let sent = bench.with(|conn, env| conn.send_from(Opcode::Text, &payload, flags, env, share));
+    assert_eq!((sent, payload.is_unique()), (Ok(Queued::Ok), true), "copied");
+    assert!(unmasked(&bench.sent())[0].2 == payload);
 }
 
 #[test]

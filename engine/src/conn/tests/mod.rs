@@ -10,7 +10,7 @@ mod opening;
 mod outbound;
 
 use super::*;
-use crate::buffer::{Batch, Outgoing};
+use crate::memory::{Batch, Outgoing, Shared};
 use crate::proto::handshake::Response;
 use crate::proto::{Input, Opcode};
 use bytes::Bytes;

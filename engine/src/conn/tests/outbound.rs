@@ -57,6 +57,7 @@ fn one_batch_is_out_at_a_time_and_order_is_kept() {
 #[test]
 fn short_sends_of_every_size_lose_nothing() {
     let shared = Outgoing::new(Opcode::Binary, Bytes::from(vec![3; 5000]));
+    let header = [0x82, 126, 0x13, 0x88];
     for step in [1, 2, 3, 1000, 4097, 20_000] {
         let mut bench = Bench::open(Limits::default());
         let mut all = Vec::new();
@@ -65,7 +66,7 @@ fn short_sends_of_every_size_lose_nothing() {
             bench.send(Opcode::Binary, &[i]).unwrap();
             bench.with(|conn, env| conn.send_message(&shared, env)).unwrap();
             expected.extend([0x82, 1, i]);
-            expected.extend(shared.header().iter().chain(shared.payload()));
+            expected.extend(header.iter().chain(shared.payload()));
             all.extend(send_some(&mut bench, step).0);
         }
         while bench.conn.buffered() > 0 {
@@ -283,4 +284,47 @@ fn no_ping_is_left_behind_a_close() {
         let ping = sent.windows(6).position(|six| six == b"\x89\x04ours");
         assert!(ping.is_none_or(|ping| ping < close), "{size}: {ping:?} behind {close}");
     }
+}
+
+/// What of `bench` is sent when `payload` is offered by reference, as `frame` behind `headed` bytes
+/// of its header.
+fn send_from(bench: &mut Bench, frame: &Shared, headed: usize) -> Result<Queued, SendError> {
+    let share = |_| Some((frame.clone(), headed));
+    let (payload, flags) = (&frame.bytes()[headed..], SendFlags::default());
+    bench.with(|conn, env| conn.send_from(Opcode::Binary, payload, flags, env, share))
+}
+
+#[test]
+fn what_is_referred_to_needs_no_header_or_has_it() {
+    let bytes = Bytes::from([&[0x82, 126, 0x13, 0x88], &[3; 5000][..]].concat());
+    let frame = Shared::from(bytes.clone());
+    let mut bench = Bench::open(Limits::default());
+    assert_eq!(send_from(&mut bench, &frame, 4), Ok(Queued::Ok));
+    let batch = bench.conn.transmit().expect("something to send");
+    assert_eq!(batch.contiguous().map(<[u8]>::as_ptr), Some(bytes.as_ptr()), "from where it lies");
+    bench.with(|conn, env| conn.transmitted(batch, 5004, env));
+    let payload = frame.slice(4..5004).expect("inside");
+    assert_eq!(send_from(&mut bench, &payload, 0), Ok(Queued::Ok));
+    assert_eq!(bench.conn.buffered(), 5004);
+    assert!(bench.sent() == bytes);
+    drop((frame, payload));
+    assert!(bytes.is_unique(), "released when sent");
+}
+
+#[test]
+fn what_is_referred_to_is_refused_as_any_other_frame_is() {
+    let bytes = Bytes::from(vec![3; 5000]);
+    let frame = Shared::from(bytes.clone());
+    let mut bench = small_queue();
+    bench.send_more(Opcode::Text, b"begun").unwrap();
+    assert_eq!(send_from(&mut bench, &frame, 0), Err(SendError::Sequence));
+    bench.send(Opcode::Continuation, b"").unwrap();
+    assert_eq!(send_from(&mut bench, &frame, 0), Ok(Queued::Full));
+    assert_eq!(send_from(&mut bench, &frame, 0), Err(SendError::Full));
+    bench.sent();
+    bench.close(1000, "").unwrap();
+    assert_eq!(send_from(&mut bench, &frame, 0), Err(SendError::Closing));
+    bench.sent();
+    drop(frame);
+    assert!(bytes.is_unique(), "nothing of it is left");
 }

@@ -1,11 +1,14 @@
 //! What a callback may do: the reactor, without its kernel.
 
-use crate::buffer::Outgoing;
 use crate::conn::{Env, Queued, Reading, SendError, SendFlags};
+use crate::memory::Outgoing;
 use crate::proto::{Answer, CloseCode, Opcode};
 use crate::reactor::api::handler::{Context, Handle, Mail};
+use crate::reactor::api::upgrade::Message;
 use crate::reactor::core::name::{CallError, Conn};
 use crate::reactor::core::slab::{EndsBy, Slot};
+use crate::reactor::deliver::shared::Source;
+use bytes::Bytes;
 use std::net::SocketAddr;
 
 impl Context {
@@ -36,7 +39,7 @@ impl Context {
     #[doc(hidden)]
     #[inline(always)]
     pub fn answer(&mut self, conn: Conn, opcode: Opcode, payload: &[u8]) -> bool {
-        self.own.is_corked(conn) && self.cork.push(opcode, payload)
+        self.own.is_written(conn) && self.writer.push(opcode, payload)
     }
 
     #[inline(never)]
@@ -72,33 +75,19 @@ impl Context {
         payload: &[u8],
         flags: SendFlags,
     ) -> Result<Queued, CallError> {
-        // What is received large is sent on without a copy, unless it is compressed on the way.
-        if !flags.more
-            && self.lending.is_some()
-            && !self.compresses(conn, payload.len(), flags)
-            && let Some(shared) = self.lending.as_ref().and_then(|l| l.share_as(opcode, payload))
-        {
-            return self.send_message_now(conn, &Outgoing::plain(opcode, shared));
-        }
-        if !flags.more
-            && payload.len() >= self.echo_min
-            && self.slab.live(conn).is_some_and(|slot| slot.conn.sends_next())
-            && !self.compresses(conn, payload.len(), flags)
-            && let Some((frame, header)) = self.echo(opcode, payload)
-        {
-            return self
-                .on_live(conn, |slot, env| slot.conn.send_lent(opcode, frame, header, env))
-                .inspect(|_| self.counters.messages_out.add(1));
-        }
-        let queued = self.on_live(conn, |slot, env| slot.conn.send(opcode, payload, flags, env))?;
+        // What is under delivery is sent on without a copy where that pays.
+        let queued = self.on_source(conn, |slot, env, source| {
+            let share = |brief| source.frame(opcode, payload, brief);
+            slot.conn.send_from(opcode, payload, flags, env, share)
+        })?;
         self.counters.messages_out.add(1);
         if conn == self.delivering {
-            self.cork(conn);
+            self.open_writer(conn);
         }
         Ok(queued)
     }
 
-    /// Queues a message framed before, by reference unless it is small. As [`Context::send`].
+    /// Queues a message made before, by reference unless it is small. As [`Context::send`].
     ///
     /// # Errors
     /// As [`Context::send`].
@@ -122,6 +111,22 @@ impl Context {
     ) -> Result<Queued, CallError> {
         self.on_live(conn, |slot, env| slot.conn.send_message(message, env))
             .inspect(|_| self.counters.messages_out.add(1))
+    }
+
+    /// Keeps the message beyond its callback as an outgoing message with FIN. No copy when it lies
+    /// whole in a receive buffer and not too many are kept, or is large: the memory is used again
+    /// when the last clone is dropped, on whatever thread.
+    pub fn retain(&mut self, message: &Message<'_>) -> Outgoing {
+        match self.source.keep(message.payload) {
+            Some(shared) => {
+                self.counters.retained.add(1);
+                Outgoing::of(message.opcode, shared)
+            }
+            None => {
+                self.counters.retain_copied.add(1);
+                Outgoing::new(message.opcode, Bytes::copy_from_slice(message.payload))
+            }
+        }
     }
 
     /// Begins the closing handshake: no more data may be sent; what the peer has sent before its
@@ -198,9 +203,9 @@ impl Context {
     }
 
     pub(crate) fn queued(&self, conn: Conn) -> usize {
-        let corked = if conn == self.corked { self.cork.len() } else { 0 };
+        let written = if conn == self.written { self.writer.len() } else { 0 };
         let waiting = self.lines.bytes(conn);
-        self.slot(conn).map_or(0, |slot| slot.conn.buffered() + corked + waiting)
+        self.slot(conn).map_or(0, |slot| slot.conn.buffered() + written + waiting)
     }
 
     /// The peer's address; `None` on a Unix socket, for a stale handle or one of another reactor.
@@ -292,15 +297,24 @@ impl Context {
         conn: Conn,
         call: impl FnOnce(&mut Slot, &mut Env<'_>) -> Result<T, SendError>,
     ) -> Result<T, CallError> {
+        self.on_source(conn, |slot, env, _| call(slot, env))
+    }
+
+    /// The same, beside what is under delivery.
+    fn on_source<T>(
+        &mut self,
+        conn: Conn,
+        call: impl FnOnce(&mut Slot, &mut Env<'_>, &mut Source) -> Result<T, SendError>,
+    ) -> Result<T, CallError> {
         self.heed_own_mail();
-        if conn == self.corked {
-            self.uncork();
+        if conn == self.written {
+            self.close_writer();
         }
         let slot = self.slab.live(conn).ok_or(CallError::Gone)?;
         let limits = self.limits.of(slot.endpoint);
         let (pool, tools) = (&mut self.pool, &mut self.tools);
         let mut env = Env { now: self.served.now, limits, pool, tools, copied: &mut 0 };
-        let done = call(slot, &mut env);
+        let done = call(slot, &mut env, &mut self.source);
         if conn == self.delivering {
             self.run_stopped = slot.conn.reading() != Reading::Deliver || slot.abort;
         }

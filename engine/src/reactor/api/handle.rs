@@ -1,7 +1,7 @@
 //! The engine as other threads see it.
 
-use crate::buffer::Outgoing;
 use crate::conn::{SendError, SendFlags};
+use crate::memory::Outgoing;
 use crate::proto::{CloseCode, Opcode, utf8};
 use crate::reactor::api::handler::{Context, Handle, Mail, Shared, Target};
 use crate::reactor::client::refusal::TargetError;
@@ -80,7 +80,7 @@ impl Handle {
         self.mail(conn, Mail::Frame { conn, sender, opcode, payload, flags })
     }
 
-    /// Queues a message framed before, by reference. As [`Handle::send`].
+    /// Queues a message made before, by reference. As [`Handle::send`].
     ///
     /// # Errors
     /// As [`Handle::send`].

@@ -3,9 +3,9 @@
 //! context too, travel by mail, through a handle that a context has. They stand in one file, so
 //! that no other files have to name each other: what they can do lies in files above this one.
 
-use crate::buffer::Pool;
 use crate::codec::Done;
-use crate::conn::{Cork, Limits, Tools};
+use crate::conn::{Limits, Tools, Writer};
+use crate::memory::Pool;
 use crate::proto::handshake::Refusal;
 use crate::proto::url::Host;
 use crate::proto::{Answer, Ask, Origins, Proxy, Url};
@@ -27,8 +27,8 @@ use crate::reactor::core::slab::Slab;
 use crate::reactor::core::timers::Timers;
 use crate::reactor::core::wheel::Wheel;
 use crate::reactor::deliver::deliver::Messages;
-use crate::reactor::deliver::shared::{Delivery, Lending, Lent};
-use crate::ring::{Buffers, Waker};
+use crate::reactor::deliver::shared::Source;
+use crate::ring::Waker;
 use crate::tick::Tick;
 use crate::tls;
 use std::sync::Arc;
@@ -105,30 +105,21 @@ pub struct Context {
     pub(crate) lines: Lines<Mail>,
     pub(crate) log: Logger,
     pub(crate) counters: Arc<Counters>,
-    pub(crate) buffers: Arc<Buffers>,
-    pub(crate) delivery: Option<Delivery>,
-    /// See `landing::Sizes`.
-    pub(crate) echo_min: usize,
-    /// Messages sent back out of their buffers, since the start.
-    #[cfg(feature = "sim")]
-    pub(crate) echoed: u64,
+    pub(crate) source: Source,
     /// The connection that a run of messages is being delivered of, or none.
     pub(crate) delivering: Conn,
     /// No more of that run: the connection was paused or aborted.
     pub(crate) run_stopped: bool,
     /// Its user word.
     pub(crate) run_user: usize,
-    /// The same, or none: the one whose queue `cork` was lent from. `own` says whether it may still
-    /// be used.
-    pub(crate) corked: Conn,
-    pub(crate) cork: Cork,
+    /// The same, or none: the one that `writer` is open on. `own` says whether it may still be
+    /// used.
+    pub(crate) written: Conn,
+    pub(crate) writer: Writer,
     /// Connections that are being made.
     pub(crate) dials: Dials<Target>,
     /// The server's answer, while its connection is being reported open.
     pub(crate) answer: Option<(Conn, Answer<'static>)>,
-    /// The assembled message under delivery, if it is large.
-    pub(crate) lending: Option<Lending>,
-    pub(crate) lent: Lent,
     /// Other reactors that have mail from us and must be woken when the turn ends.
     pub(crate) to_wake: Vec<u32>,
     pub(crate) now: Tick,

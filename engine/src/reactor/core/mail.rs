@@ -2,8 +2,8 @@
 
 use super::mailbox::Weigh;
 use super::name::{Conn, DialId};
-use crate::buffer::Outgoing;
 use crate::conn::SendFlags;
+use crate::memory::Outgoing;
 use crate::proto::{CloseCode, Opcode};
 use crate::ring::Token;
 use std::net::SocketAddr;

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub(crate) struct Own<M> {
     pub(crate) mail: Mailbox<M>,
     /// The connection whose answers may go the short way: none as soon as there is mail.
-    corked: AtomicU64,
-    /// What `corked` is then, since the queue is still lent: a number that no connection has, nor
+    written: AtomicU64,
+    /// What `written` is then, since the writer is still open: a number that no connection has, nor
     /// anybody can hit upon.
     nobody: u64,
 }
@@ -20,23 +20,23 @@ impl<M: Weigh> Own<M> {
     pub(crate) fn new(bytes_max: usize) -> Self {
         // Generation 0 is nobody's.
         let nobody = RandomState::new().build_hasher().finish() << 32;
-        let corked = AtomicU64::new(Conn::NONE.to_bits());
-        Self { mail: Mailbox::new(bytes_max), corked, nobody }
+        let written = AtomicU64::new(Conn::NONE.to_bits());
+        Self { mail: Mailbox::new(bytes_max), written, nobody }
     }
 
     /// Puts one in. The reactor is awake: it is calling us.
     pub(crate) fn put(&self, mail: M) -> Result<(), CallError> {
         self.mail.push(mail)?;
-        self.cork(Conn::from_bits(self.nobody));
+        self.set_written(Conn::from_bits(self.nobody));
         Ok(())
     }
 
     #[inline(always)]
-    pub(crate) fn is_corked(&self, conn: Conn) -> bool {
-        self.corked.load(Ordering::Relaxed) == conn.to_bits()
+    pub(crate) fn is_written(&self, conn: Conn) -> bool {
+        self.written.load(Ordering::Relaxed) == conn.to_bits()
     }
 
-    pub(crate) fn cork(&self, conn: Conn) {
-        self.corked.store(conn.to_bits(), Ordering::Relaxed);
+    pub(crate) fn set_written(&self, conn: Conn) {
+        self.written.store(conn.to_bits(), Ordering::Relaxed);
     }
 }

@@ -12,8 +12,7 @@ use crate::reactor::client::connect::speak;
 use crate::reactor::core::endpoints::ByEndpoint;
 use crate::reactor::core::name::Conn;
 use crate::reactor::core::slab::Phase;
-use crate::reactor::deliver::shared::{Lending, SHARE_MIN};
-use std::sync::Arc;
+use crate::reactor::deliver::shared::{Delivery, SHARE_MIN};
 
 /// The handle of a slot's tenant.
 pub(crate) fn handle_of(ctx: &mut Context, index: u32) -> Conn {
@@ -72,10 +71,10 @@ pub(crate) fn deliver(
         let limits = ctx.limits.of(slot.endpoint);
         match slot.conn.receive_whole(&mut input, ctx.served.now, limits) {
             Some(Ok(Whole { header: Header { opcode, .. }, room, data: payload, .. })) => {
-                ctx.offer_echo(opcode, room, payload);
+                ctx.source.offer(opcode, room, payload);
                 let message = Message { opcode, payload, first: true, last: true, user };
                 deliver_message(ctx, handler, conn, message);
-                ctx.end_echo();
+                ctx.source.withdraw();
                 continue;
             }
             Some(Err(violation)) => {
@@ -183,11 +182,11 @@ pub(crate) fn act(ctx: &mut Context, handler: &dyn Handler, conn: Conn, event: E
             let user = ctx.slab.at(conn.slot()).user;
             let payload = payload_of(&data);
             if first && last {
-                ctx.offer_echo(opcode, &mut [], payload);
+                ctx.source.offer(opcode, &mut [], payload);
             }
             let message = Message { opcode, payload, first, last, user };
             deliver_message(ctx, handler, conn, message);
-            ctx.end_echo();
+            ctx.source.withdraw();
             if let Data::Owned(bytes) = data {
                 ctx.pool.put(bytes);
             }
@@ -214,12 +213,12 @@ fn deliver_large(
     bytes: Vec<u8>,
 ) {
     let user = ctx.slab.at(conn.slot()).user;
-    let memory = Arc::new(bytes);
-    ctx.lending = Some(Lending { memory: Arc::clone(&memory), opcode });
-    let message = Message { opcode, payload: &memory, first: true, last: true, user };
+    let capacity = bytes.capacity();
+    let shared = ctx.pool.share(bytes);
+    let outer = ctx.source.begin(Delivery::of_vector(opcode, shared.clone(), capacity));
+    let message = Message { opcode, payload: shared.bytes(), first: true, last: true, user };
     deliver_message(ctx, handler, conn, message);
-    ctx.lending = None;
-    ctx.lent.put(memory, &mut ctx.pool);
+    ctx.source.end(outer);
 }
 
 #[cold]

@@ -1,43 +1,50 @@
-//! Messages that outlive their callback, because parts of them are being sent or kept.
+//! The memory that messages under delivery lie in, of which parts are sent or kept by reference.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
-use crate::buffer::{Loan, Outgoing, Pool};
-use crate::conn::SendFlags;
+use crate::memory::Shared;
 use crate::proto::{Opcode, header};
-use crate::reactor::api::handler::Context;
-use crate::reactor::api::upgrade::Message;
-use crate::reactor::core::name::Conn;
-use crate::ring::Retained;
+use crate::ring::Buffers;
 use bytes::Bytes;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Messages from here on are lent in a way that they can be shared: below it a copy costs less.
+/// Assembled messages from here on are delivered in memory that can be shared: below it a copy
+/// costs less.
 pub(crate) const SHARE_MIN: usize = 32 << 10;
 
-/// How many are waited for. The memory of those beyond is freed instead of used again.
-const OUT_MAX: usize = 64;
+/// What is under delivery.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) buffers: Arc<Buffers>,
+    delivery: Option<Delivery>,
+    /// Messages whole in their buffer are sent back out of it from this length on: below it a copy
+    /// costs less than counting holders. See `receive_mode::Sizes`.
+    pub(crate) echo_min: usize,
+    /// How often that was done.
+    #[cfg(feature = "sim")]
+    pub(crate) echoed: u64,
+}
 
-/// Messages whole in their buffer from here on are echoed out of it: below it a copy costs less
-/// than counting holders.
-pub(crate) const ECHO_MIN: usize = 4 << 10;
-
-/// Bytes of the header in front of such a message: see `header::strip_mask`.
-const ECHO_HEADER: usize = 4;
-
-/// The lease that a message under delivery lies in.
+/// Memory that lies still until its delivery is over, and longer where it is shared.
 #[derive(Debug)]
 pub(crate) struct Delivery {
-    buffer: u16,
+    owner: Owner,
+    /// Where it lies.
     memory: Range<usize>,
-    retained: Option<Retained>,
-    /// Whether what is sent holds it.
-    lent: bool,
-    /// The message under delivery when it can be echoed as it lies.
+    /// The message under delivery, when it can be sent as it lies.
     whole: Option<Whole>,
 }
 
-/// A message whole in its buffer.
+#[derive(Debug)]
+enum Owner {
+    /// The receive buffer of a lease.
+    Buffer(u16),
+    /// An assembled message, and the length from which a part of it is shared: a short one would
+    /// pin much more memory than it has bytes.
+    Vector(Shared, usize),
+}
+
+/// A message in one piece.
 #[derive(Debug)]
 struct Whole {
     opcode: Opcode,
@@ -47,206 +54,195 @@ struct Whole {
     header: usize,
 }
 
+fn place_of(bytes: &[u8]) -> Range<usize> {
+    let start = bytes.as_ptr() as usize;
+    start..start + bytes.len()
+}
+
 impl Delivery {
-    /// Of buffer `buffer`, which lies at `memory`.
-    pub(crate) fn new(buffer: u16, memory: Range<usize>) -> Self {
-        Self { buffer, memory, retained: None, lent: false, whole: None }
+    /// Of bytes in a receive buffer.
+    pub(crate) fn of_buffer(id: u16, bytes: &[u8]) -> Self {
+        Self { owner: Owner::Buffer(id), memory: place_of(bytes), whole: None }
     }
 
-    /// Whether the lease has holders that outlive the delivery.
-    pub(crate) fn is_kept(&self) -> bool {
-        self.lent || self.retained.is_some()
+    /// Of an assembled message, whose vector has that capacity.
+    pub(crate) fn of_vector(opcode: Opcode, message: Shared, capacity: usize) -> Self {
+        let memory = place_of(message.bytes());
+        let whole = Some(Whole { opcode, at: memory.clone(), header: 0 });
+        Self { owner: Owner::Vector(message, SHARE_MIN.max(capacity / 2)), memory, whole }
     }
-}
 
-/// The assembled message under delivery.
-#[derive(Debug)]
-pub(crate) struct Lending {
-    pub(crate) memory: Arc<Vec<u8>>,
-    pub(crate) opcode: Opcode,
-}
-
-impl Lending {
-    /// A part of the message as shared bytes, without a copy. `None` when it is none, or one that
-    /// would pin much more memory than it has bytes.
-    pub(crate) fn share(&self, part: &[u8]) -> Option<Bytes> {
-        let from = (part.as_ptr() as usize).checked_sub(self.memory.as_ptr() as usize)?;
-        let to = from.checked_add(part.len())?;
-        if to > self.memory.len() || part.len() < SHARE_MIN.max(self.memory.capacity() / 2) {
+    /// A part of it by reference; `None` when it is none, or one that has to be copied.
+    fn share(&self, part: &[u8], header: usize, buffers: &Arc<Buffers>) -> Option<Shared> {
+        let at = place_of(part);
+        if at.start < self.memory.start || at.end > self.memory.end {
             return None;
         }
-        Some(Bytes::from_owner(Part { memory: Arc::clone(&self.memory), at: from..to }))
-    }
-
-    /// As [`Lending::share`], when the part may be sent as `opcode` without another look at it:
-    /// a part of a text need not be text.
-    pub(crate) fn share_as(&self, opcode: Opcode, part: &[u8]) -> Option<Bytes> {
-        let whole = self.opcode == Opcode::Text && part.len() == self.memory.len();
-        let plain = opcode == Opcode::Binary || opcode == Opcode::Text && whole;
-        if plain { self.share(part) } else { None }
-    }
-}
-
-/// What a shared `Bytes` owns.
-struct Part {
-    memory: Arc<Vec<u8>>,
-    at: Range<usize>,
-}
-
-impl AsRef<[u8]> for Part {
-    fn as_ref(&self) -> &[u8] {
-        self.memory.get(self.at.clone()).unwrap_or_default()
-    }
-}
-
-/// The memory of messages that are still shared.
-#[derive(Debug, Default)]
-pub(crate) struct Lent(Vec<Arc<Vec<u8>>>);
-
-impl Lent {
-    /// Takes a message after its callback: its memory goes to the pool, now or when nobody shares
-    /// it any more.
-    pub(crate) fn put(&mut self, memory: Arc<Vec<u8>>, pool: &mut Pool) {
-        match Arc::try_unwrap(memory) {
-            Ok(bytes) => pool.put(bytes),
-            Err(shared) if self.0.len() < OUT_MAX => self.0.push(shared),
-            Err(_) => {}
-        }
-    }
-
-    /// Gives the pool what nobody shares any more.
-    #[inline]
-    pub(crate) fn reclaim(&mut self, pool: &mut Pool) {
-        if !self.0.is_empty() {
-            for memory in self.0.extract_if(.., |memory| Arc::get_mut(memory).is_some()) {
-                // Nobody can have taken another share since: ours was the only one.
-                if let Ok(bytes) = Arc::try_unwrap(memory) {
-                    pool.put(bytes);
-                }
-            }
+        match &self.owner {
+            Owner::Buffer(_) if part.is_empty() => Some(Bytes::new().into()),
+            Owner::Buffer(id) => buffers.share(*id, part, header),
+            Owner::Vector(message, part_min) if part.len() >= *part_min => message.part(part),
+            Owner::Vector(..) => None,
         }
     }
 }
 
-impl Context {
-    /// Keeps the message beyond its callback as an outgoing message with FIN. No copy when it lies
-    /// whole in a receive buffer and not too many are kept: the buffer then goes back to the ring
-    /// when the last clone is dropped, on whatever thread.
-    pub fn retain(&mut self, message: &Message<'_>) -> Outgoing {
-        let payload = match self.share(message.payload) {
-            Some(shared) => {
-                self.counters.retained.add(1);
-                shared
-            }
-            None => {
-                self.counters.retain_copied.add(1);
-                Bytes::copy_from_slice(message.payload)
-            }
-        };
-        Outgoing::new(message.opcode, payload)
+impl Source {
+    pub(crate) fn new(buffers: Arc<Buffers>, echo_min: usize) -> Self {
+        Self {
+            buffers,
+            delivery: None,
+            echo_min,
+            #[cfg(feature = "sim")]
+            echoed: 0,
+        }
     }
 
-    /// Whether a whole message would be compressed, so that it cannot be sent as it lies.
-    pub(crate) fn compresses(&mut self, conn: Conn, len: usize, flags: SendFlags) -> bool {
-        !flags.plain && self.slab.live(conn).is_some_and(|slot| slot.conn.compresses(len))
+    /// A delivery begins: returns the one that it is a part of, to be put back when it is over.
+    pub(crate) fn begin(&mut self, delivery: Delivery) -> Option<Delivery> {
+        self.delivery.replace(delivery)
     }
 
-    /// A message that lies whole in its buffer is about to be delivered, `room` being where its
-    /// header was, if that is there too.
+    /// It is over.
+    pub(crate) fn end(&mut self, outer: Option<Delivery>) {
+        self.delivery = outer;
+    }
+
+    /// A message in one piece is about to be delivered, `room` being where its header was, if that
+    /// is there too.
     #[inline]
-    pub(crate) fn offer_echo(&mut self, opcode: Opcode, room: &mut [u8], payload: &[u8]) {
+    pub(crate) fn offer(&mut self, opcode: Opcode, room: &mut [u8], payload: &[u8]) {
         if payload.len() >= self.echo_min
             && let Some(delivery) = &mut self.delivery
         {
-            let start = payload.as_ptr() as usize;
-            let at = start..start + payload.len();
+            let at = place_of(payload);
             // Else it was assembled, or lies where a pause has put it.
             if delivery.memory.start <= at.start && at.end <= delivery.memory.end {
-                let header = if header::strip_mask(room) { ECHO_HEADER } else { 0 };
-                delivery.whole = Some(Whole { opcode, at, header });
+                delivery.whole = Some(Whole { opcode, at, header: header::unmask(room) });
             }
         }
     }
 
     /// It has been delivered.
     #[inline]
-    pub(crate) fn end_echo(&mut self) {
+    pub(crate) fn withdraw(&mut self) {
         if let Some(delivery) = &mut self.delivery {
             delivery.whole = None;
         }
     }
 
-    /// What sends the message under delivery back as it came, when `payload` is all of it and too
-    /// many buffers are not out already: it, and the bytes in it that are the frame's header.
-    pub(crate) fn echo(&mut self, opcode: Opcode, payload: &[u8]) -> Option<(Loan, usize)> {
-        let delivery = self.delivery.as_mut()?;
+    /// What sends `payload` as `opcode` by reference, when it is what is under delivery and need
+    /// not be looked at again: a part of a text need not be text. With the number of bytes in front
+    /// of the payload that are the header of its frame.
+    ///
+    /// `brief` says that it leaves at the end of the turn as far as the peer takes it. A receive
+    /// buffer, which others wait for, is given to nothing else, and to no more than half of all.
+    #[inline]
+    pub(crate) fn frame(
+        &mut self,
+        opcode: Opcode,
+        payload: &[u8],
+        brief: bool,
+    ) -> Option<(Shared, usize)> {
+        if payload.len() < self.echo_min {
+            return None;
+        }
+        let delivery = self.delivery.as_ref()?;
         let whole = delivery.whole.as_ref()?;
-        let same = whole.at.start == payload.as_ptr() as usize && whole.at.len() == payload.len();
-        if whole.opcode != opcode || !same {
-            return None;
-        }
-        let frame = self.buffers.lend(delivery.buffer, payload, whole.header)?;
-        delivery.lent = true;
+        let all = whole.opcode == opcode && whole.at == place_of(payload);
+        let header = if all { whole.header } else { 0 };
+        let fits = match delivery.owner {
+            Owner::Buffer(_) => all && brief,
+            Owner::Vector(..) => all || opcode == Opcode::Binary,
+        };
+        let frame = fits.then(|| delivery.share(payload, header, &self.buffers)).flatten()?;
         #[cfg(feature = "sim")]
-        (self.echoed += 1);
-        Some((frame, whole.header))
+        (self.echoed += u64::from(matches!(delivery.owner, Owner::Buffer(_))));
+        Some((frame, header))
     }
+}
 
-    /// The payload by reference, when the message under delivery may be kept.
-    pub(crate) fn share(&mut self, payload: &[u8]) -> Option<Bytes> {
-        if let Some(shared) = self.lending.as_ref().and_then(|lending| lending.share(payload)) {
-            return Some(shared);
-        }
-        let delivery = self.delivery.as_mut()?;
-        let start = payload.as_ptr() as usize;
-        if start < delivery.memory.start || start + payload.len() > delivery.memory.end {
-            return None;
-        }
-        if delivery.retained.is_none() {
-            delivery.retained = self.buffers.retain(delivery.buffer);
-        }
-        delivery.retained.as_ref().map(|retained| retained.share(payload))
+impl Source {
+    /// A part of what is under delivery, by reference; `None` when it has to be copied.
+    pub(crate) fn keep(&self, part: &[u8]) -> Option<Shared> {
+        self.delivery.as_ref()?.share(part, 0, &self.buffers)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::Pool;
 
-    fn lending(opcode: Opcode, len: usize) -> Lending {
-        Lending { memory: Arc::new(vec![b'x'; len]), opcode }
+    fn source() -> Source {
+        Source::new(Buffers::new(4, 8_192).expect("memory").0, 4_096)
+    }
+
+    /// Delivers an assembled message.
+    fn large(source: &mut Source, opcode: Opcode, len: usize) -> Shared {
+        let message = Pool::default().share(vec![b'x'; len]);
+        source.begin(Delivery::of_vector(opcode, message.clone(), len));
+        message
     }
 
     #[test]
-    fn memory_comes_back_when_the_last_share_is_gone() {
-        let (mut lent, mut pool) = (Lent::default(), Pool::default());
-        let lending = lending(Opcode::Binary, 100_000);
-        let bytes = lending.share(&lending.memory[10..90_000]).expect("most of it");
-        assert_eq!(bytes.len(), 89_990);
-        lent.put(lending.memory, &mut pool);
-        lent.reclaim(&mut pool);
-        assert_eq!(pool.bytes(), 0, "still shared");
-        std::thread::spawn(move || drop(bytes)).join().expect("thread");
-        lent.reclaim(&mut pool);
-        assert_eq!((pool.bytes(), lent.0.len()), (100_000, 0));
-    }
-
-    #[test]
-    fn what_is_small_or_elsewhere_is_not_shared() {
-        let lending = lending(Opcode::Binary, 100_000);
-        assert!(lending.share(&lending.memory[..40_000]).is_none(), "pins more than it has");
-        assert!(lending.share(&[0; 60_000]).is_none());
-        let other = vec![0; 200_000];
-        assert!(lending.share(&other).is_none());
+    fn most_of_a_large_message_is_shared_and_what_is_elsewhere_is_not() {
+        let mut source = source();
+        let message = large(&mut source, Opcode::Binary, 100_000);
+        let mut frame = |part: &[u8]| source.frame(Opcode::Binary, part, false);
+        let (shared, header) = frame(&message.bytes()[10..90_000]).expect("most of it");
+        assert_eq!((shared.len(), header), (89_990, 0));
+        assert!(frame(&message.bytes()[..40_000]).is_none(), "pins more than it has");
+        assert!(frame(&[0; 60_000]).is_none());
+        assert!(frame(&vec![0; 200_000]).is_none());
+        source.end(None);
+        assert!(source.frame(Opcode::Binary, message.bytes(), false).is_none(), "it is over");
     }
 
     #[test]
     fn a_part_of_a_text_is_not_sent_as_text_unseen() {
-        let lending = lending(Opcode::Text, 100_000);
-        let (whole, part) = (&lending.memory[..], &lending.memory[1..]);
-        assert!(lending.share_as(Opcode::Text, whole).is_some());
-        assert!(lending.share_as(Opcode::Text, part).is_none());
-        assert!(lending.share_as(Opcode::Binary, part).is_some());
-        assert!(lending.share_as(Opcode::Continuation, whole).is_none());
+        let mut source = source();
+        let message = large(&mut source, Opcode::Text, 100_000);
+        let (whole, part) = (message.bytes(), &message.bytes()[1..]);
+        let mut sends = |opcode, part| source.frame(opcode, part, false).is_some();
+        assert!(sends(Opcode::Text, whole));
+        assert!(!sends(Opcode::Text, part));
+        assert!(sends(Opcode::Binary, part));
+        assert!(!sends(Opcode::Continuation, whole));
+    }
+
+    #[test]
+    fn a_message_in_a_buffer_is_sent_as_it_came_while_few_are() {
+        let (buffers, mut free) = Buffers::new(2, 8_192).expect("memory");
+        let mut source = Source::new(Arc::clone(&buffers), 4_096);
+        let frame = [&[0x82, 0xFE, 0x13, 0x88, 1, 2, 3, 4], &[b'x'; 5_000][..]].concat();
+        let mut lease = buffers.fill(free.remove(0), &frame);
+        let id = lease.id();
+        let bytes = buffers.bytes(&mut lease);
+        source.begin(Delivery::of_buffer(id, bytes));
+        let (room, payload) = bytes.split_at_mut(8);
+        assert!(source.frame(Opcode::Binary, payload, true).is_none(), "not known to be whole");
+        source.offer(Opcode::Binary, room, payload);
+        assert!(source.frame(Opcode::Binary, payload, false).is_none(), "it might stay long");
+        assert!(source.frame(Opcode::Text, payload, true).is_none());
+        assert!(source.frame(Opcode::Binary, &payload[1..], true).is_none());
+        let (first, header) = source.frame(Opcode::Binary, payload, true).expect("as it came");
+        let (again, _) = source.frame(Opcode::Binary, payload, true).expect("to another, too");
+        assert_eq!((header, buffers.shared()), (4, 1));
+        source.withdraw();
+        source.end(None);
+        assert_eq!(buffers.release(lease), None);
+        let expected = [&[0x82, 126, 0x13, 0x88], &[b'x'; 5_000][..]].concat();
+        assert!(first.bytes() == expected && again.bytes() == expected);
+
+        let mut lease = buffers.fill(free.remove(0), &frame);
+        let id = lease.id();
+        let bytes = buffers.bytes(&mut lease);
+        source.begin(Delivery::of_buffer(id, bytes));
+        let (room, payload) = bytes.split_at_mut(8);
+        source.offer(Opcode::Binary, room, payload);
+        assert!(source.frame(Opcode::Binary, payload, true).is_none(), "half of them are out");
+        drop((first, again));
+        assert!(source.frame(Opcode::Binary, payload, true).is_some());
     }
 }

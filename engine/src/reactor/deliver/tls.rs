@@ -10,8 +10,8 @@
 //! starve those that are connected.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
-use crate::buffer::{Batch, Pool};
 use crate::conn::{Disposition, Failure};
+use crate::memory::{Batch, Pool};
 use crate::reactor::Reactor;
 use crate::reactor::api::handler::Context;
 use crate::reactor::api::setup::Served;
@@ -134,28 +134,22 @@ impl<K: Kernel> Reactor<K> {
         let buffer = lease.id();
         let bytes = self.kernel.bytes(&mut lease);
         let (ctx, endpoints) = (&mut self.ctx, &self.endpoints.served);
-        let mut kept = false;
         if is_established(ctx, index) {
             let used = complete(ctx, endpoints, index, bytes);
-            let start = bytes.as_ptr() as usize;
-            let memory = start..start + bytes.len();
+            let delivery = Delivery::of_buffer(buffer, bytes);
             let rest = bytes.get_mut(used..).unwrap_or_default();
             let slot = ctx.slab.at(index);
             if let (Some(link), false) = (&mut slot.tls, rest.is_empty()) {
                 let plain = link.session.receive(rest, &mut ctx.pool);
-                ctx.delivery = Some(Delivery::new(buffer, memory));
+                ctx.source.begin(delivery);
                 take_in(ctx, endpoints, index, rest.get_mut(plain).unwrap_or_default());
-                kept = ctx.delivery.take().is_some_and(|delivery| delivery.is_kept());
+                ctx.source.end(None);
             }
             heed(ctx, index);
         } else {
             self.put_aside(index, &mut lease);
         }
-        if kept {
-            self.kernel.forget(lease);
-        } else {
-            self.kernel.release(lease);
-        }
+        self.kernel.release(lease);
     }
 
     /// Keeps bytes of a handshake until its turn comes.

@@ -15,7 +15,7 @@ impl Context {
         self.run_stopped = false;
         self.run_user = slot.user;
         if slot.answered {
-            self.cork(conn);
+            self.open_writer(conn);
         }
     }
 
@@ -23,35 +23,36 @@ impl Context {
     #[inline]
     pub(crate) fn end_run(&mut self) {
         self.delivering = Conn::NONE;
-        self.uncork();
+        self.close_writer();
     }
 
     /// Lets short answers to the connection under delivery go the short way.
     #[inline]
-    pub(crate) fn cork(&mut self, conn: Conn) {
+    pub(crate) fn open_writer(&mut self, conn: Conn) {
         let Some(slot) = self.slab.live(conn) else { return };
         let limits = self.limits.of(slot.endpoint);
-        if let Some(cork) = slot.conn.cork(limits, &mut self.pool) {
+        if let Some(writer) = slot.conn.open_writer(limits, &mut self.pool) {
             slot.answered = true;
-            self.cork = cork;
-            self.corked = conn;
-            self.own.cork(conn);
+            self.writer = writer;
+            self.written = conn;
+            self.own.set_written(conn);
         }
     }
 
     /// Ends that: before anything else touches the connection, and when the delivery ends.
     #[inline]
-    pub(crate) fn uncork(&mut self) {
-        let conn = std::mem::replace(&mut self.corked, Conn::NONE);
+    pub(crate) fn close_writer(&mut self) {
+        let conn = std::mem::replace(&mut self.written, Conn::NONE);
         if conn == Conn::NONE {
             return;
         }
-        self.own.cork(Conn::NONE);
-        let cork = std::mem::take(&mut self.cork);
-        let frames = cork.frames();
+        self.own.set_written(Conn::NONE);
+        let writer = std::mem::take(&mut self.writer);
+        let frames = writer.frames();
         let slot = self.slab.at(conn.slot());
-        slot.conn.uncork(cork, &mut self.pool);
-        // With none: what was sent before the cork has put it on the dirty list, or nothing was.
+        slot.conn.close_writer(writer, &mut self.pool);
+        // With none: what was sent before it was opened has put it on the dirty list, or nothing
+        // was.
         if frames > 0 {
             self.counters.messages_out.add(frames);
             self.mark_dirty(conn.slot());

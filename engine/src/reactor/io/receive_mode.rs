@@ -9,7 +9,6 @@
 use crate::reactor::Reactor;
 use crate::reactor::core::slab::{Phase, Slot};
 use crate::reactor::deliver::deliver::{act, handle_of, park, with_env};
-use crate::reactor::deliver::shared::ECHO_MIN;
 use crate::reactor::io::settle::token_of;
 use crate::ring::{Errno, Kernel, Token};
 
@@ -49,7 +48,7 @@ pub(crate) struct Sizes {
     pub(crate) known_max: usize,
     /// After so many heads without a large frame a connection is received as most are.
     pub(crate) quiet_max: u8,
-    /// A message of this length that lies whole in its buffer is sent back out of it: see `lent`.
+    /// A message of this length that lies whole in its buffer is sent back out of it: see `Source`.
     pub(crate) echo_min: usize,
 }
 
@@ -64,7 +63,7 @@ impl Default for Sizes {
             turn_max: 256 << 10,
             known_max: 64 << 20,
             quiet_max: 8,
-            echo_min: ECHO_MIN,
+            echo_min: 4 << 10,
         }
     }
 }
@@ -135,7 +134,7 @@ impl<K: Kernel> Reactor<K> {
     #[cfg(feature = "sim")]
     pub(crate) fn receive_by(&mut self, sizes: Sizes) {
         self.landings.sizes = sizes;
-        self.ctx.echo_min = sizes.echo_min;
+        self.ctx.source.echo_min = sizes.echo_min;
     }
 
     /// Another size of batches than the default one, for tests.

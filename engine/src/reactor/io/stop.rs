@@ -95,11 +95,10 @@ impl<K: Kernel> Reactor<K> {
     /// A callback has panicked out of [`Reactor::run`]: the others hear of every connection.
     ///
     /// No other turn may follow. What may be half done is the connection whose callback it was, the
-    /// message that it was lent and the completions of that turn: none of it is looked at again.
+    /// message under delivery and the completions of that turn: none of it is looked at again.
     /// Memory that the kernel may touch is the kernel's own until it is dropped.
     pub fn bury(&mut self) {
-        self.ctx.delivery = None;
-        self.ctx.lending = None;
+        self.ctx.source.end(None);
         self.ctx.answer = None;
         guarded(|| self.ctx.end_run());
         self.give_up(None);

@@ -1,8 +1,8 @@
 //! What the transport brings and takes, and what becomes of a connection when it fails.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
-use crate::buffer::Batch;
 use crate::conn::Disposition;
+use crate::memory::Batch;
 use crate::reactor::Reactor;
 use crate::reactor::core::slab::{EndsBy, Phase};
 use crate::reactor::deliver::deliver::{deliver, handle_of, park, with_env};
@@ -94,7 +94,7 @@ impl<K: Kernel> Reactor<K> {
         self.ctx.mark_dirty(index);
     }
 
-    /// Lends a filled buffer to its connection for as long as its callbacks run.
+    /// Gives a filled buffer to its connection for as long as its callbacks run.
     fn feed(&mut self, index: u32, mut lease: Lease) {
         #[cfg(feature = "tls")]
         if self.ctx.slab.at(index).is_secure() {
@@ -107,16 +107,10 @@ impl<K: Kernel> Reactor<K> {
             park(&mut self.ctx, index, bytes);
             return self.kernel.release(lease);
         }
-        let start = bytes.as_ptr() as usize;
-        let memory = start..start + bytes.len();
-        self.ctx.delivery = Some(Delivery::new(buffer, memory));
+        self.ctx.source.begin(Delivery::of_buffer(buffer, bytes));
         deliver(&mut self.ctx, &self.endpoints.served, index, bytes);
-        let delivery = self.ctx.delivery.take();
-        if delivery.is_some_and(|delivery| delivery.is_kept()) {
-            self.kernel.forget(lease);
-        } else {
-            self.kernel.release(lease);
-        }
+        self.ctx.source.end(None);
+        self.kernel.release(lease);
     }
 
     pub(crate) fn sent(&mut self, token: Token, batch: Batch, result: Result<usize, Errno>) {

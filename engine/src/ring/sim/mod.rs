@@ -23,7 +23,7 @@ pub use net::{Net, Peer, Seen, WINDOW};
 
 use super::lease::Free;
 use super::{Buffers, Completion, Errno, Kernel, KernelError, Lease, Socket, Token, Waker};
-use crate::buffer::Batch;
+use crate::memory::Batch;
 use crate::tick::Tick;
 use dial::Dial;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -302,10 +302,6 @@ impl Kernel for Sim {
     }
 
     fn release(&mut self, lease: Lease) {
-        self.end_lease(lease);
-    }
-
-    fn forget(&mut self, lease: Lease) {
         self.end_lease(lease);
     }
 

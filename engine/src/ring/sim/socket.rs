@@ -2,7 +2,7 @@
 
 use super::net::Link;
 use super::{Choices, Faults};
-use crate::buffer::Batch;
+use crate::memory::Batch;
 use crate::ring::{Errno, Token};
 use std::io::IoSlice;
 

@@ -1,9 +1,9 @@
 //! permessage-deflate on one connection, RFC 7692: what was agreed on, and the messages we send.
 
-use super::outbound::{Head, send_queue_max};
-use super::{Connection, Env, Limits, Queued, SendError};
-use crate::buffer::Outgoing;
+use super::outbox::{Head, send_queue_max};
 use crate::codec::{Deflater, Inflater, Setting, Share};
+use crate::conn::{Connection, Env, Limits, Queued, SendError};
+use crate::memory::Outgoing;
 use crate::proto::deflate::{self, Agreed, Terms};
 use crate::proto::handshake::Request;
 use crate::proto::{Opcode, Role};
@@ -34,7 +34,7 @@ impl Default for Deflate {
 
 impl Deflate {
     /// Whether each value is in its range.
-    pub(super) fn check(&self) -> Result<(), &'static str> {
+    pub(in crate::conn) fn check(&self) -> Result<(), &'static str> {
         if !(1..=9).contains(&self.level) || !(1..=9).contains(&self.mem_level) {
             return Err("deflate level and memory level: from 1 to 9");
         }
@@ -52,7 +52,7 @@ impl Deflate {
 
 /// The sending direction of a connection.
 #[derive(Debug)]
-pub(super) struct Deflation {
+pub(in crate::conn) struct Deflation {
     /// Whole messages from here on are compressed. `u32::MAX` when nothing is.
     pub(super) min: u32,
     /// The window of what we compress, in bits.
@@ -70,19 +70,20 @@ struct Own {
 
 /// An inflater of the connection's own.
 #[derive(Debug)]
-pub(super) struct Inflation {
+pub(in crate::conn) struct Inflation {
     /// Made with the first message.
-    pub(super) inflater: Option<Inflater>,
+    pub(in crate::conn) inflater: Option<Inflater>,
     /// It remembers earlier messages.
-    pub(super) takeover: bool,
+    pub(in crate::conn) takeover: bool,
     /// Bytes of the message in progress, inflated.
-    pub(super) come: u64,
+    pub(in crate::conn) come: u64,
     _share: Share,
 }
 
 impl Deflation {
     /// Nothing is compressed.
-    pub(super) const OFF: Self = Self { min: u32::MAX, bits: deflate::BITS_MAX, own: None };
+    pub(in crate::conn) const OFF: Self =
+        Self { min: u32::MAX, bits: deflate::BITS_MAX, own: None };
 
     /// Whether a message of so many bytes is compressed.
     #[inline]
@@ -112,7 +113,11 @@ impl Deflation {
 
 impl Connection {
     /// Negotiates as a server, before the answer is sent.
-    pub(super) fn negotiate(&mut self, request: &Request<'_>, env: &mut Env<'_>) -> Option<Agreed> {
+    pub(in crate::conn) fn negotiate(
+        &mut self,
+        request: &Request<'_>,
+        env: &mut Env<'_>,
+    ) -> Option<Agreed> {
         let terms = env.limits.deflate?.terms();
         let values = request
             .headers()
@@ -123,7 +128,7 @@ impl Connection {
     }
 
     /// What a client offers: less where the budget is spent.
-    pub(super) fn offered(&self, env: &Env<'_>) -> Option<Terms> {
+    pub(in crate::conn) fn offered(&self, env: &Env<'_>) -> Option<Terms> {
         let terms = env.limits.deflate?.terms();
         let left = env.tools.codec.budget.take(Inflater::MEMORY).is_some();
         match left {
@@ -180,12 +185,6 @@ impl Connection {
         Some(agreed)
     }
 
-    /// Whether a whole message of so many bytes would be compressed.
-    #[inline]
-    pub(crate) fn compresses(&self, len: usize) -> bool {
-        self.deflation.suits(len)
-    }
-
     /// Queues a whole message, compressed where that is smaller.
     #[inline(never)]
     pub(super) fn send_deflated(
@@ -197,23 +196,23 @@ impl Connection {
         let max = send_queue_max(env);
         self.outbox.admit(opcode, payload.len(), true, max)?;
         self.outbox.check(opcode, payload, true)?;
-        let plain = Head { opcode, fin: true, rsv1: false };
+        let plain = Head::of(opcode);
         let codec = &mut env.tools.codec;
         match self.deflation.deflate(payload, env.limits, codec).map(<[u8]>::len) {
-            None => self.outbox.write(plain, payload, env),
+            None => self.outbox.append(plain, payload, env),
             Some(len) => {
                 codec.done.deflated += 1;
                 codec.done.saved += payload.len().saturating_sub(len) as u64;
-                let scratch = codec.lend_scratch();
+                let scratch = codec.take_scratch();
                 let bytes = scratch.get(..len).unwrap_or_default();
-                self.outbox.write(Head { rsv1: true, ..plain }, bytes, env);
-                env.tools.codec.take_back_scratch(scratch);
+                self.outbox.append(Head { rsv1: true, ..plain }, bytes, env);
+                env.tools.codec.put_scratch(scratch);
             }
         }
         Ok(self.outbox.queued(max))
     }
 
-    /// The same of a message framed before, which keeps its compressed form.
+    /// The same of a message made before, which keeps its compressed form.
     #[inline(never)]
     pub(super) fn send_message_deflated(
         &mut self,
@@ -226,12 +225,13 @@ impl Connection {
         let codec = &mut env.tools.codec;
         let payload = message.payload();
         let setting = self.deflation.setting(env.limits).shared(payload.len());
-        let deflated = message
-            .deflated(setting, || codec.deflate(payload, setting).map(Bytes::copy_from_slice));
+        let deflated = message.deflated(setting, || {
+            codec.deflate(payload, setting).map(|bytes| Bytes::copy_from_slice(bytes).into())
+        });
         let Some(smaller) = deflated else {
-            return self.outbox.send_message(message, env);
+            return self.send_made(message, env);
         };
-        let queued = self.outbox.send_message(&smaller, env)?;
+        let queued = self.send_made(&smaller, env)?;
         let done = &mut env.tools.codec.done;
         done.deflated += 1;
         done.saved += payload.len().saturating_sub(smaller.payload().len()) as u64;

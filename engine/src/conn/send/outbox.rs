@@ -1,15 +1,16 @@
-//! The sending direction: frames are written where they are sent from, in the order of the calls.
+//! What is queued to be sent. A frame enters the queue in one of two ways: its payload is copied
+//! behind its header, or it is referred to.
 
-use super::slow::Stalled;
-use super::{Env, Queued, SendError};
-use crate::buffer::{Batch, Loan, Outgoing, Pool};
+use super::overtake::Stalled;
+use crate::conn::{Env, Queued, SendError};
+use crate::memory::{Batch, Pool, Shared};
 use crate::proto::header::{self, CONTROL_MAX, HEADER_MAX};
 use crate::proto::utf8::{self, Utf8};
 use crate::proto::{Header, Opcode, Role};
 
-/// Payloads from here on are sent by reference where they can be: below it a copy costs less than
-/// another reference count and another piece for the kernel to gather.
-const SHARE_MIN: usize = 4 << 10;
+/// Payloads of messages that were made before are referred to from here on: below it a copy costs
+/// less than another reference count and another piece for the kernel to gather.
+pub(super) const SHARE_MIN: usize = 4 << 10;
 
 /// What control frames of the application may exceed the limit of the queue by: they are not held
 /// back by data, but every queue has an end.
@@ -17,7 +18,7 @@ const CONTROL_RESERVE: usize = 64 << 10;
 
 /// What our own Pings say, so that their Pongs can be told from those that the application waits
 /// for.
-pub(super) const IDLE_PING: &[u8] = b"rws-idle";
+pub(in crate::conn) const IDLE_PING: &[u8] = b"rws-idle";
 
 /// What the header of a frame says beside its length.
 #[derive(Clone, Copy)]
@@ -28,9 +29,16 @@ pub(super) struct Head {
     pub(super) rsv1: bool,
 }
 
+impl Head {
+    /// Of a whole message, or a control frame.
+    pub(super) fn of(opcode: Opcode) -> Self {
+        Self { opcode, fin: true, rsv1: false }
+    }
+}
+
 /// Frames to be sent. Owns no heap memory when all is sent.
 #[derive(Debug)]
-pub(super) struct Outbox {
+pub(in crate::conn) struct Outbox {
     pub(super) queue: Batch,
     pub(super) stalled: Option<Box<Stalled>>,
     /// Bytes in `queue`, in `stalled` and in the batch that is out.
@@ -57,7 +65,7 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    pub(super) fn new(role: Role) -> Self {
+    pub(in crate::conn) fn new(role: Role) -> Self {
         Self {
             queue: Batch::default(),
             stalled: None,
@@ -75,110 +83,98 @@ impl Outbox {
     }
 
     /// Whether its frames are a client's.
-    pub(super) fn masks(&self) -> bool {
+    pub(in crate::conn) fn masks(&self) -> bool {
         self.masks
     }
 
     #[inline]
-    pub(super) fn buffered(&self) -> usize {
+    pub(in crate::conn) fn buffered(&self) -> usize {
         self.buffered
     }
 
-    /// Queues one frame of the application.
-    #[inline]
-    pub(super) fn send(
-        &mut self,
-        opcode: Opcode,
-        payload: &[u8],
-        fin: bool,
-        env: &mut Env<'_>,
-    ) -> Result<Queued, SendError> {
-        let max = send_queue_max(env);
-        self.admit(opcode, payload.len(), fin, max)?;
-        if opcode.is_control() {
-            self.control(opcode, payload, env);
-        } else {
-            self.check(opcode, payload, fin)?;
-            self.frame(opcode, fin, payload, env);
-        }
-        Ok(self.queued(max))
-    }
-
-    /// Queues a message framed before. Whoever framed it has checked its text, unless it is a
-    /// fragment: that can only be checked here, with those before it. What is shared is not to be
-    /// masked where it lies: a client copies it.
-    pub(super) fn send_message(
-        &mut self,
-        message: &Outgoing,
-        env: &mut Env<'_>,
-    ) -> Result<Queued, SendError> {
-        let max = send_queue_max(env);
-        let (opcode, payload, fin) = (message.opcode(), message.payload(), message.fin());
-        self.admit(opcode, payload.len(), fin, max)?;
-        let whole = self.message.is_none() && fin && opcode != Opcode::Continuation;
-        if !whole && !opcode.is_control() {
-            self.check(opcode, payload, fin)?;
-        }
-        if payload.len() < SHARE_MIN || self.masks {
-            self.write(Head { opcode, fin, rsv1: message.rsv1() }, payload, env);
-        } else {
-            let header = message.header();
-            self.seal_if_long(env.pool);
-            self.open(header.len(), env.pool);
-            self.queue.copy(header);
-            self.queue.share(payload.clone());
-            self.buffered += header.len() + payload.len();
-        }
-        Ok(self.queued(max))
-    }
-
-    /// Whether what is queued now is sent at the end of the turn, as far as the peer takes it: so
+    /// Queues one frame of the application, if it may be sent now. Whether it is text needs not be
+    /// looked at when it is `checked`, and whole.
+    ///
+    /// `share` is asked whether it has the payload in memory that can be referred to, with so many
+    /// bytes of the frame's header in front; a whole message that it has is checked. It is told
+    /// whether what is queued now leaves at the end of the turn, as far as the peer takes it: then
     /// no more than one batch of a connection refers to memory that others wait for. Never of a
     /// client: it cannot send what it has not masked.
     #[inline]
-    pub(super) fn sends_next(&self) -> bool {
-        !self.out && !self.masks
-    }
-
-    /// Queues a frame with FIN whose payload lies in lent memory, behind `headed` bytes that
-    /// are its header, or behind none. Its text was checked.
-    pub(super) fn send_lent(
+    pub(super) fn send(
         &mut self,
-        opcode: Opcode,
-        frame: Loan,
-        headed: usize,
+        head: Head,
+        payload: &[u8],
+        checked: bool,
         env: &mut Env<'_>,
+        share: impl FnOnce(bool) -> Option<(Shared, usize)>,
     ) -> Result<Queued, SendError> {
-        let (max, len) = (send_queue_max(env), frame.len() - headed);
-        self.admit(opcode, len, true, max)?;
-        if self.message.is_some() {
-            return Err(SendError::Sequence);
+        let (max, Head { opcode, fin, .. }) = (send_queue_max(env), head);
+        self.admit(opcode, payload.len(), fin, max)?;
+        if opcode.is_control() {
+            self.control(opcode, payload, env);
+            return Ok(self.queued(max));
         }
-        self.seal_if_long(env.pool);
-        if headed == 0 {
-            self.header(Head { opcode, fin: true, rsv1: false }, len, 0, None, env.pool);
+        let shared = share(!self.out && !self.masks);
+        let whole = self.message.is_none() && fin && opcode != Opcode::Continuation;
+        if !(whole && (checked || shared.is_some())) {
+            self.check(opcode, payload, fin)?;
         }
-        self.buffered += frame.len();
-        self.queue.borrow(frame, env.pool);
+        match shared {
+            Some((frame, headed)) if !self.masks => self.append_shared(head, frame, headed, env),
+            _ => self.append(head, payload, env),
+        }
         Ok(self.queued(max))
     }
 
+    /// The one way: a copy of the payload, to the end of the queue. For the answers of a callback
+    /// it is kept open: see [`Writer`](super::Writer).
+    #[inline(always)]
+    pub(super) fn append(&mut self, head: Head, payload: &[u8], env: &mut Env<'_>) {
+        if self.masks {
+            return self.append_masked(head, payload, env);
+        }
+        self.append_header(head, payload.len(), payload.len(), None, env.pool);
+        self.queue.copy(payload);
+        self.buffered += payload.len();
+    }
+
+    /// The same, masked with a key that nobody can predict (RFC 6455 §5.3).
+    #[inline(never)]
+    fn append_masked(&mut self, head: Head, payload: &[u8], env: &mut Env<'_>) {
+        let key = env.tools.keys.next_key();
+        self.append_header(head, payload.len(), payload.len(), Some(key), env.pool);
+        self.queue.copy_masked(payload, key);
+        self.buffered += payload.len();
+    }
+
+    /// The other way: by reference. `headed` bytes at the front of `frame` are its header; when
+    /// there are none, that is copied. Not for frames that are masked.
+    fn append_shared(&mut self, head: Head, frame: Shared, headed: usize, env: &mut Env<'_>) {
+        self.seal_if_long(env.pool);
+        if headed == 0 {
+            self.append_header(head, frame.len(), 0, None, env.pool);
+        }
+        self.buffered += frame.len();
+        self.queue.share(frame, env.pool);
+    }
+
     /// Asks for a sign of life.
-    pub(super) fn ping(&mut self, env: &mut Env<'_>) {
+    pub(in crate::conn) fn ping(&mut self, env: &mut Env<'_>) {
         self.control(Opcode::Ping, IDLE_PING, env);
     }
 
     /// Queues a Close frame behind all that is queued.
-    pub(super) fn close(&mut self, payload: &[u8], env: &mut Env<'_>) {
+    pub(in crate::conn) fn close(&mut self, payload: &[u8], env: &mut Env<'_>) {
         if !self.mute {
             let before = self.buffered;
-            self.frame(Opcode::Close, true, payload, env);
+            self.append(Head::of(Opcode::Close), payload, env);
             self.close_len = (self.buffered - before) as u8;
         }
     }
 
     /// Queues bytes that are no frame: the upgrade or the answer to it, before all frames.
-    pub(super) fn answer(&mut self, bytes: &[u8], pool: &mut Pool) {
+    pub(in crate::conn) fn answer(&mut self, bytes: &[u8], pool: &mut Pool) {
         if self.mute {
             return;
         }
@@ -245,34 +241,9 @@ impl Outbox {
         Ok(())
     }
 
-    /// Writes a frame to the end of the queue.
-    #[inline]
-    pub(super) fn frame(&mut self, opcode: Opcode, fin: bool, payload: &[u8], env: &mut Env<'_>) {
-        self.write(Head { opcode, fin, rsv1: false }, payload, env);
-    }
-
-    #[inline(always)]
-    pub(super) fn write(&mut self, head: Head, payload: &[u8], env: &mut Env<'_>) {
-        if self.masks {
-            return self.masked(head, payload, env);
-        }
-        self.header(head, payload.len(), payload.len(), None, env.pool);
-        self.queue.copy(payload);
-        self.buffered += payload.len();
-    }
-
-    /// The same, masked with a key that nobody can predict (RFC 6455 §5.3).
-    #[inline(never)]
-    fn masked(&mut self, head: Head, payload: &[u8], env: &mut Env<'_>) {
-        let key = env.tools.keys.next_key();
-        self.header(head, payload.len(), payload.len(), Some(key), env.pool);
-        self.queue.copy_masked(payload, key);
-        self.buffered += payload.len();
-    }
-
     /// Writes a frame's header to the end of the queue, with room for `copied` bytes behind it.
     #[inline(always)]
-    fn header(
+    fn append_header(
         &mut self,
         head: Head,
         len: usize,
@@ -311,7 +282,7 @@ impl Outbox {
         self.seal_if_long(pool);
         if self.queue.capacity() == 0 {
             // Not a fresh batch: this one may refer to memory.
-            self.queue.give_back(pool.get());
+            self.queue.attach(pool.get());
         }
         self.queue.reserve(len, pool);
     }
@@ -327,7 +298,7 @@ impl Outbox {
 
     /// Bytes of heap memory, used or not.
     #[cfg(test)]
-    pub(super) fn heap_bytes(&self) -> usize {
+    pub(in crate::conn) fn heap_bytes(&self) -> usize {
         let stalled = |s: &Stalled| {
             let sealed: usize = s.sealed.iter().map(Batch::capacity).sum();
             size_of::<Stalled>() + s.rest.capacity() + s.control.capacity() + sealed

@@ -1,8 +1,8 @@
 //! What of the queue is out, and what becomes of it.
 
-use super::Env;
-use super::outbound::{Outbox, send_queue_max};
-use crate::buffer::{Batch, Pool};
+use super::outbox::{Outbox, send_queue_max};
+use crate::conn::Env;
+use crate::memory::{Batch, Pool};
 
 impl Outbox {
     /// The next batch to be sent, `None` when there is nothing or one is out already.
@@ -57,24 +57,24 @@ impl Outbox {
     }
 
     /// Forgets what is queued, and the batch that is out.
-    pub(super) fn drop_all(&mut self, pool: &mut Pool) {
+    pub(in crate::conn) fn drop_all(&mut self, pool: &mut Pool) {
         self.release(pool);
         (self.buffered, self.ahead, self.out, self.full) = (0, 0, false, false);
     }
 
     /// Bytes of messages that have not left: of control frames only those count that left with
     /// them, or will.
-    pub(super) fn unsent(&self) -> usize {
+    pub(in crate::conn) fn unsent(&self) -> usize {
         self.buffered.saturating_sub(self.control_len() + usize::from(self.close_len))
     }
 
     /// Nothing will be sent any more.
-    pub(super) fn mute(&mut self) {
+    pub(in crate::conn) fn mute(&mut self) {
         self.mute = true;
     }
 
     #[inline]
-    pub(super) fn is_mute(&self) -> bool {
+    pub(in crate::conn) fn is_mute(&self) -> bool {
         self.mute
     }
 

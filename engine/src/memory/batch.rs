@@ -1,39 +1,8 @@
 //! What one send owns while the kernel holds it.
 
-use super::{Loan, Pool};
-use bytes::{Buf, Bytes};
+use super::{Pool, Shared};
 use std::collections::VecDeque;
 use std::io::IoSlice;
-
-/// Memory that is sent by reference.
-#[derive(Debug)]
-enum Memory {
-    Shared(Bytes),
-    Lent(Loan),
-}
-
-impl Memory {
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Shared(bytes) => bytes,
-            Self::Lent(loan) => loan.bytes(),
-        }
-    }
-
-    fn len(&self) -> usize {
-        match self {
-            Self::Shared(bytes) => bytes.len(),
-            Self::Lent(loan) => loan.len(),
-        }
-    }
-
-    fn advance(&mut self, n: usize) {
-        match self {
-            Self::Shared(bytes) => bytes.advance(n),
-            Self::Lent(loan) => loan.advance(n),
-        }
-    }
-}
 
 /// A piece sent by reference.
 #[derive(Debug)]
@@ -41,7 +10,7 @@ struct Piece {
     /// How many copied bytes go before it.
     at: usize,
     /// What of it is not yet sent; never empty.
-    memory: Memory,
+    memory: Shared,
 }
 
 /// The pieces by reference that are not sent yet. Boxed, since most batches have none, and used
@@ -103,28 +72,21 @@ impl Batch {
         crate::simd::xor(self.copied.get_mut(at..).unwrap_or_default(), key);
     }
 
-    /// Lends the copied bytes, to append to them. Until [`Batch::give_back`] there is no batch.
-    pub(crate) fn lend(&mut self) -> Vec<u8> {
+    /// Takes the copied bytes out, to append to them. Until [`Batch::attach`] there is no batch.
+    pub(crate) fn detach(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.copied)
     }
 
-    /// Takes the copied bytes back, or memory for them.
-    pub(crate) fn give_back(&mut self, copied: Vec<u8>) {
+    /// Puts the copied bytes in again, or memory for them.
+    pub(crate) fn attach(&mut self, copied: Vec<u8>) {
         self.copied = copied;
     }
 
-    /// Appends by reference.
-    pub fn share(&mut self, bytes: Bytes) {
-        if !bytes.is_empty() {
-            let piece = Piece { at: self.copied.len(), memory: Memory::Shared(bytes) };
-            self.pieces.get_or_insert_default().push(piece);
-        }
-    }
-
-    /// Appends by reference what somebody lends. Allocates nothing once the pool is warm.
-    pub(crate) fn borrow(&mut self, loan: Loan, pool: &mut Pool) {
-        if !loan.is_empty() {
-            let piece = Piece { at: self.copied.len(), memory: Memory::Lent(loan) };
+    /// Appends by reference. Allocates nothing once the pool is warm.
+    pub fn share(&mut self, memory: impl Into<Shared>, pool: &mut Pool) {
+        let memory = memory.into();
+        if !memory.is_empty() {
+            let piece = Piece { at: self.copied.len(), memory };
             self.pieces.get_or_insert_with(|| pool.get_pieces()).push(piece);
         }
     }
@@ -234,6 +196,10 @@ impl Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::shared::Digits;
+    use bytes::Bytes;
+    use std::sync::Arc;
+    use std::sync::atomic::Ordering;
 
     /// What `slices` yields, with `room` pieces per call, when a transport takes `step` bytes.
     fn drain(mut batch: Batch, room: usize, step: usize) -> Vec<u8> {
@@ -256,13 +222,14 @@ mod tests {
     }
 
     fn mixed() -> (Batch, Vec<u8>) {
+        let mut pool = Pool::default();
         let mut batch = Batch::new(Vec::new());
-        batch.share(Bytes::from_static(b"first "));
+        batch.share(Bytes::from_static(b"first "), &mut pool);
         batch.copy(b"then ");
         batch.copy(b"two ");
-        batch.share(Bytes::from_static(b"shared "));
-        batch.share(Bytes::new());
-        batch.share(Bytes::from_static(b"in a row "));
+        batch.share(Bytes::from_static(b"shared "), &mut pool);
+        batch.share(Bytes::new(), &mut pool);
+        batch.share(Bytes::from_static(b"in a row "), &mut pool);
         batch.copy(b"and a tail");
         (batch, b"first then two shared in a row and a tail".to_vec())
     }
@@ -299,9 +266,10 @@ mod tests {
     #[test]
     fn a_shared_piece_alone_is_contiguous_and_released_when_sent() {
         let payload = Bytes::from(vec![7; 100]);
+        let mut pool = Pool::default();
         let mut batch = Batch::new(Vec::new());
         batch.copy(b"hd");
-        batch.share(payload.clone());
+        batch.share(payload.clone(), &mut pool);
         assert_eq!(batch.contiguous(), None);
         batch.advance(12);
         assert_eq!(batch.contiguous(), Some(&[7; 90][..]));
@@ -310,42 +278,25 @@ mod tests {
         assert!(payload.is_unique() && batch.is_empty());
     }
 
-    /// Counts what is given back.
-    #[derive(Debug, Default)]
-    struct Pieced {
-        back: std::sync::atomic::AtomicUsize,
-    }
-
-    impl crate::buffer::Lender for Pieced {
-        fn part(&self, id: u16, at: std::ops::Range<usize>) -> &[u8] {
-            assert_eq!(id, 7);
-            &b"0123456789"[at]
-        }
-        fn give_back(&self, id: u16) {
-            assert_eq!(id, 7);
-            self.back.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        }
-    }
-
     #[test]
-    fn a_loan_is_given_back_when_it_is_sent_and_its_place_is_used_again() {
-        let lender = std::sync::Arc::new(Pieced::default());
-        let back = || lender.back.load(std::sync::atomic::Ordering::Relaxed);
+    fn a_buffer_is_given_back_when_it_is_sent_and_the_place_is_used_again() {
+        let digits = Arc::new(Digits::default());
+        let holders = || digits.holders.load(Ordering::Relaxed);
         let mut pool = Pool::default();
         let mut batch = Batch::default();
-        batch.borrow(Loan::new(lender.clone(), 7, 2..8), &mut pool);
+        batch.share(digits.share(2..8), &mut pool);
         assert_eq!((batch.contiguous(), batch.len()), (Some(&b"234567"[..]), 6));
         batch.advance(4);
-        assert_eq!((batch.contiguous(), back()), (Some(&b"67"[..]), 0));
+        assert_eq!((batch.contiguous(), holders()), (Some(&b"67"[..]), 1));
         batch.copy(b"tail");
-        batch.borrow(Loan::new(lender.clone(), 7, 0..1), &mut pool);
+        batch.share(digits.share(0..1), &mut pool);
         assert_eq!(drain(batch, 3, 3), b"67tail0");
-        assert_eq!(back(), 2);
+        assert_eq!(holders(), 0);
         let mut batch = Batch::default();
-        batch.borrow(Loan::new(lender.clone(), 7, 0..3), &mut pool);
+        batch.share(digits.share(0..3), &mut pool);
         let place: *const Pieces = &raw const **batch.pieces.as_ref().expect("boxed");
         batch.recycle(&mut pool);
-        assert_eq!(back(), 3, "released unsent");
+        assert_eq!(holders(), 0, "released unsent");
         assert_eq!(place, &raw const *pool.get_pieces());
     }
 

@@ -1,9 +1,9 @@
 //! What only a connection needs whose peer reads more slowly than we send: what is ahead of the
 //! queue, and the answers to Pings that overtake it.
 
-use super::Env;
-use super::outbound::{Outbox, send_queue_max};
-use crate::buffer::{Batch, Pool};
+use super::outbox::{Head, Outbox, send_queue_max};
+use crate::conn::Env;
+use crate::memory::{Batch, Pool};
 use crate::proto::Opcode;
 use crate::proto::header::CONTROL_MAX;
 use std::collections::VecDeque;
@@ -51,7 +51,7 @@ impl Stalled {
 
 impl Outbox {
     /// Answers a Ping.
-    pub(super) fn pong(&mut self, payload: &[u8], env: &mut Env<'_>) {
+    pub(in crate::conn) fn pong(&mut self, payload: &[u8], env: &mut Env<'_>) {
         if self.is_mute() || self.buffered <= send_queue_max(env) {
             if let Some(stalled) = &mut self.stalled {
                 // An older one must not come behind this one, and need not come at all.
@@ -78,14 +78,14 @@ impl Outbox {
         if !self.is_out() && self.leaves_next() {
             // Usually there is nothing in it.
             self.heading = true;
-            return self.frame(opcode, true, payload, env);
+            return self.append(Head::of(opcode), payload, env);
         }
         // It is written as any other frame, only elsewhere: for as long, that is the queue.
         let (ahead, before) = (self.ahead, self.buffered);
         self.ahead = before;
         let mut lane = std::mem::take(&mut self.stalled.get_or_insert_default().control);
         std::mem::swap(&mut self.queue, &mut lane);
-        self.frame(opcode, true, payload, env);
+        self.append(Head::of(opcode), payload, env);
         std::mem::swap(&mut self.queue, &mut lane);
         self.ahead = ahead + (self.buffered - before);
         self.stalled.get_or_insert_default().control = lane;
@@ -109,7 +109,7 @@ impl Outbox {
     }
 
     /// The peer has closed, or is to be closed upon: it wants no answer any more.
-    pub(super) fn drop_pong(&mut self) {
+    pub(in crate::conn) fn drop_pong(&mut self) {
         if let Some(stalled) = &mut self.stalled {
             stalled.pong = None;
         }
@@ -137,7 +137,7 @@ impl Outbox {
     }
 
     /// Gives the memory of all that waits back.
-    pub(super) fn release(&mut self, pool: &mut Pool) {
+    pub(in crate::conn) fn release(&mut self, pool: &mut Pool) {
         std::mem::take(&mut self.queue).recycle(pool);
         if let Some(stalled) = self.stalled.take() {
             let Stalled { rest, control, sealed, .. } = *stalled;
@@ -154,12 +154,12 @@ impl Outbox {
 
     /// Whether the end of what is to be sent next was left over by a short send.
     #[inline]
-    pub(super) fn has_rest(&self) -> bool {
+    pub(in crate::conn) fn has_rest(&self) -> bool {
         self.stalled.as_ref().is_some_and(|stalled| !stalled.rest.is_empty())
     }
 
     /// Whether nothing but control frames is left to be sent.
-    pub(super) fn has_sent_data(&self) -> bool {
+    pub(in crate::conn) fn has_sent_data(&self) -> bool {
         let ahead = |stalled: &Stalled| !stalled.rest.is_empty() || !stalled.sealed.is_empty();
         !self.is_out() && self.queue.is_empty() && !self.stalled.as_deref().is_some_and(ahead)
     }

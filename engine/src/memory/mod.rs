@@ -1,12 +1,13 @@
-//! Floor 0: memory of outgoing messages, and spare memory for incoming ones.
+//! Floor 0: the memory of messages: what is sent or kept by reference, what one send owns, and
+//! spare vectors.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 pub mod batch;
-pub mod loan;
 pub mod outgoing;
 pub mod pool;
+pub mod shared;
 
 pub use batch::Batch;
-pub use loan::{Lender, Loan};
 pub use outgoing::Outgoing;
 pub use pool::Pool;
+pub use shared::Shared;

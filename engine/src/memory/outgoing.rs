@@ -1,19 +1,15 @@
-//! A message framed once and sent many times.
+//! A message made once and sent many times.
 
+use super::Shared;
 use crate::codec::Setting;
-use crate::proto::{Header, Opcode, header};
+use crate::proto::Opcode;
 use bytes::Bytes;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The longest header without a masking key: 2 bytes and a 64-bit length.
-const HEADER_MAX: usize = header::HEADER_MAX - 4;
-
-/// An immutable outgoing message: its header and its payload by reference. Cloning is cheap.
+/// An immutable outgoing message, its payload by reference. Cloning is cheap.
 #[derive(Clone, Debug)]
 pub struct Outgoing {
-    payload: Bytes,
-    header: [u8; HEADER_MAX],
-    header_len: u8,
+    payload: Shared,
     opcode: Opcode,
     fin: bool,
     rsv1: bool,
@@ -37,6 +33,11 @@ impl Outgoing {
     /// [`send_message`](crate::conn::Connection::send_message) either: a message that is sent to
     /// thousands is checked once, by whoever made it.
     pub fn new(opcode: Opcode, payload: Bytes) -> Self {
+        Self::of(opcode, payload.into())
+    }
+
+    /// As [`Outgoing::new`].
+    pub(crate) fn of(opcode: Opcode, payload: Shared) -> Self {
         let deflated = match opcode {
             Opcode::Text | Opcode::Binary => Deflated::Forms(Arc::default()),
             _ => Deflated::Never,
@@ -47,22 +48,16 @@ impl Outgoing {
     /// The same, never compressed: for secrets beside text that others choose, and for what is sent
     /// once to somebody who does not want it compressed.
     pub fn plain(opcode: Opcode, payload: Bytes) -> Self {
-        Self::framed(opcode, payload, true, false)
+        Self::framed(opcode, payload.into(), true, false)
     }
 
     /// Frames `payload` as one unmasked frame, a fragment when `fin` is false (RFC 6455 §5.4).
     pub fn with_fin(opcode: Opcode, payload: Bytes, fin: bool) -> Self {
-        Self::framed(opcode, payload, fin, false)
+        Self::framed(opcode, payload.into(), fin, false)
     }
 
-    fn framed(opcode: Opcode, payload: Bytes, fin: bool, rsv1: bool) -> Self {
-        let len = payload.len() as u64;
-        let fields = Header { len, mask: None, opcode, fin, rsv1 };
-        let mut encoded = [0; header::HEADER_MAX];
-        let header_len = header::encode(&fields, &mut encoded) as u8;
-        let mut header = [0; HEADER_MAX];
-        header.iter_mut().zip(encoded).for_each(|(to, from)| *to = from);
-        Self { payload, header, header_len, opcode, fin, rsv1, deflated: Deflated::Never }
+    fn framed(opcode: Opcode, payload: Shared, fin: bool, rsv1: bool) -> Self {
+        Self { payload, opcode, fin, rsv1, deflated: Deflated::Never }
     }
 
     /// What it carries.
@@ -92,7 +87,7 @@ impl Outgoing {
     pub(crate) fn deflated(
         &self,
         setting: Setting,
-        deflate: impl FnOnce() -> Option<Bytes>,
+        deflate: impl FnOnce() -> Option<Shared>,
     ) -> Option<Self> {
         let Deflated::Forms(forms) = &self.deflated else { return None };
         // A form is pushed whole: a poisoned lock guards nothing half done.
@@ -113,13 +108,14 @@ impl Outgoing {
     }
 
     /// The payload.
-    pub fn payload(&self) -> &Bytes {
-        &self.payload
+    #[inline]
+    pub fn payload(&self) -> &[u8] {
+        self.payload.bytes()
     }
 
-    /// The frame header that goes before the payload.
-    pub fn header(&self) -> &[u8] {
-        self.header.get(..usize::from(self.header_len)).unwrap_or_default()
+    /// The same, to be sent by reference.
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.payload
     }
 }
 
@@ -128,23 +124,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn headers_are_minimal() {
-        for (len, header) in [
-            (0, &[0x82, 0][..]),
-            (125, &[0x82, 125]),
-            (126, &[0x82, 126, 0, 126]),
-            (0xFFFF, &[0x82, 126, 0xFF, 0xFF]),
-            (0x1_0000, &[0x82, 127, 0, 0, 0, 0, 0, 1, 0, 0]),
-        ] {
-            let message = Outgoing::new(Opcode::Binary, Bytes::from(vec![0; len]));
-            assert_eq!((message.header(), message.payload().len()), (header, len));
-        }
-    }
-
-    #[test]
     fn a_fragment_has_no_fin() {
         let message = Outgoing::with_fin(Opcode::Text, Bytes::from_static(b"a"), false);
-        assert_eq!((message.header(), message.fin()), (&[0x01, 1][..], false));
+        assert_eq!((message.payload(), message.fin()), (&b"a"[..], false));
         assert_eq!(message.opcode(), Opcode::Text);
     }
 
@@ -161,18 +143,18 @@ mod tests {
                 let form = message.deflated(setting, || {
                     begun.send(()).expect("heard");
                     may_go_on.recv().expect("told");
-                    Some(Bytes::from_static(b"slow"))
+                    Some(Bytes::from_static(b"slow").into())
                 });
-                form.expect("smaller").payload().clone()
+                form.expect("smaller").payload().to_vec()
             }
         });
         has_begun.recv().expect("begun");
-        let fast = message.deflated(setting, || Some(Bytes::from_static(b"fast")));
-        assert_eq!(fast.expect("smaller").payload(), &b"fast"[..]);
+        let fast = message.deflated(setting, || Some(Bytes::from_static(b"fast").into()));
+        assert_eq!(fast.expect("smaller").payload(), b"fast");
         go_on.send(()).expect("heard");
         assert_eq!(slow.join().expect("no panic"), b"fast"[..], "the first that was made is kept");
         let again = message.deflated(setting, || panic!("made before"));
-        assert_eq!(again.expect("smaller").payload(), &b"fast"[..]);
+        assert_eq!(again.expect("smaller").payload(), b"fast");
         let other = message.deflated(Setting { level: 9, bits: 15 }, || None);
         assert!(other.is_none(), "each setting has its own");
     }

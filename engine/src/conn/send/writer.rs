@@ -1,26 +1,27 @@
-//! Answers of the callback at work: short frames go straight to the end of the queue, which is lent
-//! for as long as nothing else touches the connection. What would have to be asked of connection
-//! and limits for each of them is asked once, when it is lent.
+//! Appending by copy, kept open for the answers of the callback at work: short frames go straight
+//! to the end of the queue, which is in a writer for as long as nothing else touches the
+//! connection. What would have to be asked of connection and limits for each of them is asked once,
+//! when it is opened.
 
-use super::outbound::Outbox;
-use crate::buffer::Pool;
+use super::outbox::Outbox;
+use crate::memory::Pool;
 use crate::proto::Opcode;
 use crate::proto::header::{CONTROL_MAX, FIN};
 use crate::simd;
 
-/// The end of a connection's queue, lent. The default has room for nothing.
+/// The end of a connection's queue. The default has room for nothing.
 #[derive(Debug, Default)]
-pub(crate) struct Cork {
+pub(crate) struct Writer {
     /// The queue's copied bytes. Its capacity is within the limit of the queue.
-    pub(super) queue: Vec<u8>,
-    /// Bytes in it when it was lent.
-    pub(super) begun: usize,
+    queue: Vec<u8>,
+    /// Bytes in it when it was opened.
+    begun: usize,
     /// Frames appended.
     frames: u64,
 }
 
-impl Cork {
-    pub(super) fn new(queue: Vec<u8>) -> Self {
+impl Writer {
+    fn new(queue: Vec<u8>) -> Self {
         let begun = queue.len();
         Self { queue, begun, frames: 0 }
     }
@@ -50,30 +51,30 @@ impl Cork {
 }
 
 impl Outbox {
-    /// Lends the end of the queue for whole messages, as long as they need no more memory: none
-    /// while a message is sent in fragments, and none when the memory exceeds `max`. Not for
-    /// frames that are masked.
+    /// A writer for whole messages, for as long as they need no more memory: none while a message
+    /// is sent in fragments, and none when the memory exceeds `max`. Not for frames that are
+    /// masked.
     #[inline]
-    pub(super) fn cork(&mut self, max: usize, pool: &mut Pool) -> Option<Cork> {
+    pub(super) fn open_writer(&mut self, max: usize, pool: &mut Pool) -> Option<Writer> {
         if self.masks {
             return None;
         }
         if self.queue.capacity() == 0 {
             // Not a fresh batch: this one may refer to memory.
-            self.queue.give_back(pool.get());
+            self.queue.attach(pool.get());
         }
-        let lend = self.message.is_none() && self.buffered + self.queue.room() <= max;
-        if !lend && self.queue.is_empty() {
+        let opens = self.message.is_none() && self.buffered + self.queue.room() <= max;
+        if !opens && self.queue.is_empty() {
             std::mem::take(&mut self.queue).recycle(pool);
         }
-        lend.then(|| Cork::new(self.queue.lend()))
+        opens.then(|| Writer::new(self.queue.detach()))
     }
 
-    /// Takes it back.
+    /// Ends it.
     #[inline]
-    pub(super) fn uncork(&mut self, cork: Cork, pool: &mut Pool) {
-        self.buffered += cork.len();
-        self.queue.give_back(cork.queue);
+    pub(super) fn close_writer(&mut self, writer: Writer, pool: &mut Pool) {
+        self.buffered += writer.len();
+        self.queue.attach(writer.queue);
         if self.queue.is_empty() {
             std::mem::take(&mut self.queue).recycle(pool);
         }

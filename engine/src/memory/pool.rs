@@ -1,11 +1,13 @@
 //! Spare byte vectors, so that a warm reactor allocates nothing per message.
 
 use super::batch::Pieces;
+use super::shared::{Returned, Shared};
+use std::sync::Arc;
 
 /// Capacity of a vector that [`Pool::get`] has to make: several small frames, one memory page.
 const FRESH_CAPACITY: usize = 4 << 10;
 
-/// Vectors above it are lent for large messages only, so that a short message that waits for a
+/// Vectors above it are used for large messages only, so that a short message that waits for a
 /// slow peer never pins the memory of a long one.
 const SMALL_MAX: usize = 64 << 10;
 
@@ -62,6 +64,8 @@ pub struct Pool {
     /// For batches that refer to memory: empty ones.
     #[expect(clippy::vec_box, reason = "the boxes are what is used again")]
     pieces: Vec<Box<Pieces>>,
+    /// Vectors that were shared, and are no more.
+    returned: Arc<Returned>,
 }
 
 impl Default for Pool {
@@ -88,6 +92,7 @@ impl Pool {
             freed,
             freed_seen,
             pieces,
+            returned: Arc::default(),
         }
     }
 
@@ -126,6 +131,19 @@ impl Pool {
         }
     }
 
+    /// Makes a message shared. Its vector comes back when the last holder is gone.
+    pub(crate) fn share(&self, bytes: Vec<u8>) -> Shared {
+        Shared::of_vector(bytes, Arc::clone(&self.returned))
+    }
+
+    /// Takes back what was shared and is no more.
+    #[inline]
+    pub(crate) fn reclaim(&mut self) {
+        while let Some(bytes) = self.returned.take() {
+            self.put(bytes);
+        }
+    }
+
     /// Makes room for `total` bytes in all, of which `bytes` holds the first: from a vector that
     /// was given back when there is one that fits, else by growing to `total` or little more.
     pub fn grow(&mut self, bytes: &mut Vec<u8>, total: usize) {
@@ -150,6 +168,7 @@ impl Pool {
     /// The large vector used last that has `total` bytes of capacity and not several times that:
     /// a small need must not pin what was made for a great one.
     fn take_large(&mut self, total: usize) -> Option<Vec<u8>> {
+        self.reclaim();
         let fits = |bytes: &Vec<u8>| bytes.capacity() >= total && bytes.capacity() / 4 <= total;
         let behind = self.large.iter().rev().take(LOOK_MAX).position(fits)?;
         let found = self.large.remove(self.large.len() - 1 - behind);
