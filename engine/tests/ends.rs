@@ -66,6 +66,9 @@ impl End {
                     self.opened += 1;
                 }
                 Event::Open(_) => self.opened += 1,
+                Event::Batch(batch) => {
+                    self.heard.extend(batch.map(|(opcode, data)| (opcode, data.to_vec())));
+                }
                 Event::Message { opcode, data, .. } => {
                     self.heard.push((opcode, data.as_slice().to_vec()));
                     if let Data::Owned(bytes) = data {

@@ -159,6 +159,9 @@ impl Echo {
                 Event::Upgrade(request) => {
                     self.with(|conn, env| conn.accept(&request, &Response::default(), env));
                 }
+                Event::Batch(batch) => {
+                    batch.for_each(|(opcode, data)| self.answer(opcode, data, true));
+                }
                 Event::Message { opcode, data, last, .. } => {
                     self.answer(opcode, data.as_slice(), last);
                     if let Data::Owned(bytes) = data {

@@ -75,9 +75,11 @@ impl Owned {
         let mut input = Input::new(wire);
         let mut found = 0;
         while let Ok(Some(event)) = connection.receive(&mut input, &mut env) {
-            if let Event::Message { opcode: Opcode::Text | Opcode::Binary, data, .. } = event {
-                black_box(data.as_slice());
-                found += 1;
+            if let Event::Batch(batch) = event {
+                for (opcode, payload) in batch {
+                    black_box((opcode, &*payload));
+                    found += 1;
+                }
             }
         }
         found

@@ -4,7 +4,7 @@ use super::input::{Input, client_header, server_header};
 use super::{Case, Operation, Task};
 use ringws_engine::proto::header::{self, Decoded, HEADER_MAX};
 use ringws_engine::proto::sequence::Sequence;
-use ringws_engine::proto::{self, FrameReader, Opcode, Role, Violation, Whole, mask, utf8};
+use ringws_engine::proto::{self, FrameReader, Opcode, Role, Violation, WholeFrame, mask, utf8};
 use std::hint::black_box;
 
 /// The name of the engine's floor 0 in tables.
@@ -105,7 +105,8 @@ fn decode(wire: &mut [u8]) -> Result<usize, Violation> {
     let mut found = 0;
     loop {
         if sequence.message().is_none()
-            && let Some(Whole { header, data, key, .. }) = reader.next_whole(&mut input, u32::MAX)
+            && let Some(WholeFrame { header, data, key, .. }) =
+                reader.next_whole(&mut input, u32::MAX)
         {
             unmask_and_check(header.opcode, data, key)?;
             found += 1;

@@ -32,13 +32,14 @@ fn hear(how: u8, bytes: &[u8], proxy: bool) -> (Option<Failure>, Vec<u8>) {
             }
             Err(failure) => {
                 assert_eq!(conn.disposition(), Disposition::Abort);
-                return (Some(failure), conn.refusal_body().to_vec());
+                return (Some(failure), conn.take_refusal().1);
             }
         }
     }
     conn.end_of_stream(0);
-    assert!(conn.refusal_body().len() <= 1024);
-    (conn.failure(), conn.refusal_body().to_vec())
+    let (_, body) = conn.take_refusal();
+    assert!(body.len() <= 1024);
+    (conn.failure(), body)
 }
 
 fn bytes_of(event: ringws_engine::conn::Event<'_>) -> Vec<u8> {

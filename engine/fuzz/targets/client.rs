@@ -83,6 +83,12 @@ fn hear(how: u8, bytes: &[u8]) -> Heard {
         let mut cursor = Cursor::new(&mut bytes);
         loop {
             match conn.receive(&mut cursor, &mut env) {
+                Ok(Some(Event::Batch(batch))) => {
+                    for (opcode, data) in batch {
+                        assert!(data.len() <= LIMITS.message_max as usize);
+                        heard.said.push((Some(opcode), data.to_vec()));
+                    }
+                }
                 Ok(Some(Event::Message { opcode, data, .. })) => {
                     assert!(data.as_slice().len() <= LIMITS.message_max as usize);
                     heard.said.push((Some(opcode), data.as_slice().to_vec()));

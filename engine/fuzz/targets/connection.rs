@@ -61,6 +61,14 @@ impl Bench {
                     conn.accept(&request, &Response::default(), env);
                     Ok(true)
                 }
+                Ok(Some(Event::Batch(batch))) => {
+                    for (opcode, bytes) in batch {
+                        assert!(bytes.len() <= LIMITS.message_max as usize);
+                        let checked = opcode != Opcode::Text || std::str::from_utf8(bytes).is_ok();
+                        assert!(checked, "text that is not UTF-8");
+                    }
+                    Ok(true)
+                }
                 Ok(Some(Event::Message { opcode, data, first, last })) => {
                     let bytes = data.as_slice();
                     assert!(first && last || env.limits.stream);

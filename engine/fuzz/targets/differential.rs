@@ -52,6 +52,9 @@ fn ours(how: u8, stream: &[u8]) -> (Vec<Said>, End, Option<Violation>) {
                 Ok(Some(Event::Upgrade(request))) => {
                     conn.accept(&request, &Response::default(), &mut env);
                 }
+                Ok(Some(Event::Batch(batch))) => said.extend(
+                    batch.map(|(opcode, data)| Said::Message(opcode, data.to_vec())),
+                ),
                 Ok(Some(Event::Message { opcode, data, .. })) => {
                     said.push(Said::Message(opcode, data.as_slice().to_vec()));
                 }

@@ -9,6 +9,7 @@ use crate::proto::{Ask, BadAnswer, CloseCode, Input};
 use crate::random::fill_random;
 use crate::tick::Tick;
 use bytes::Bytes;
+use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -42,6 +43,8 @@ pub(super) struct Drive {
     pool: Pool,
     tools: Tools,
     start: Instant,
+    /// Messages of the last batch that are still to be asked for.
+    ready: VecDeque<Message>,
     /// What was received; consumed up to `at`.
     input: Vec<u8>,
     at: usize,
@@ -91,6 +94,7 @@ impl Drive {
             pool: Pool::new(POOL),
             tools: Tools::new(fill_random),
             start: Instant::now(),
+            ready: VecDeque::new(),
             input: Vec::new(),
             at: 0,
             reading: None,
@@ -214,8 +218,11 @@ impl Drive {
 
     /// Consumes what was received up to the next message.
     fn consume(&mut self, judge: &mut Judge<'_>) -> Option<Message> {
+        if let Some(message) = self.ready.pop_front() {
+            return Some(message);
+        }
         let now = self.start.elapsed().as_millis() as Tick;
-        let Self { conn, limits, pool, tools, input, at, .. } = self;
+        let Self { conn, limits, pool, tools, ready, input, at, .. } = self;
         let mut env = Env { now, limits, pool, tools, copied: &mut 0 };
         while let Some(rest) = input.get_mut(*at..).filter(|rest| !rest.is_empty()) {
             let mut cursor = Input::new(rest);
@@ -229,6 +236,12 @@ impl Drive {
                         Data::Owned(bytes) => Bytes::from(bytes),
                     };
                     return Some(Message::received(opcode, payload));
+                }
+                Ok(Some(Event::Batch(batch))) => {
+                    ready.extend(batch.map(|(opcode, bytes)| {
+                        Message::received(opcode, Bytes::copy_from_slice(bytes))
+                    }));
+                    return ready.pop_front();
                 }
                 Ok(Some(Event::Upgrade(request))) => {
                     let mut response = Response::default();

@@ -3,31 +3,11 @@
 //! Nobody is judged by what has not left: a Ping proves nothing while it waits behind data, and the
 //! peer cannot answer a Close that it cannot have seen. Until then only a lack of progress counts.
 
-use super::reading::Reading;
-use super::state::Phase;
-use super::{Connection, Disposition, Env, Failure, Limits, Timeout};
+use super::clock::{Clock, Ping};
+use super::state::Expecting;
+use super::{Connection, Disposition, Env, Failure, Limits, Reading, Timeout};
 use crate::proto::handshake::Refusal;
 use crate::tick::Tick;
-
-/// The instants that all deadlines of a connection are counted from.
-#[derive(Debug)]
-pub(super) struct Clock {
-    /// The last sign of life: bytes of the peer, or room that it has made for ours.
-    heard: Tick,
-    /// What it marks depends on the [`Stage`].
-    mark: Tick,
-}
-
-/// How far the Ping is that asks for a sign of life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ping {
-    /// In the batch that is handed out next, unless that is a rest.
-    Queued,
-    /// In the batch that is out, or in its rest.
-    Out,
-    /// The transport has taken it. So it is, too, when there was none.
-    Left,
-}
 
 /// Which deadline applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,24 +25,6 @@ enum Stage {
     Closing,
     /// No deadline any more.
     Over,
-}
-
-impl Clock {
-    pub(super) fn new(now: Tick) -> Self {
-        Self { heard: now, mark: now }
-    }
-
-    /// The peer has given a sign of life.
-    #[inline]
-    pub(super) fn heard(&mut self, now: Tick) {
-        self.heard = now;
-    }
-
-    /// What the stage marks has happened, or a new stage begins.
-    #[inline]
-    pub(super) fn mark(&mut self, now: Tick) {
-        self.mark = now;
-    }
 }
 
 impl Connection {
@@ -154,14 +116,17 @@ impl Connection {
                 self.clock.mark(now);
             }
         }
-        if self.reading != Reading::Deliver || self.close_sent() || self.phase == Phase::Done {
+        if self.reading != Reading::Deliver
+            || self.close_sent()
+            || self.expecting == Expecting::Done
+        {
             self.note_progress_that_counts(now);
         }
     }
 
     #[cold]
     fn note_progress_that_counts(&mut self, now: Tick) {
-        let ends = self.close_sent() || self.phase == Phase::Done;
+        let ends = self.close_sent() || self.expecting == Expecting::Done;
         if ends && !self.all_left {
             self.clock.mark(now);
             self.all_left = self.outbox.has_sent_data();

@@ -48,11 +48,6 @@ impl Body {
     }
 
     /// What has come of it.
-    pub(crate) fn kept(&self) -> &[u8] {
-        &self.kept
-    }
-
-    /// The same, for good.
     pub(crate) fn into_kept(self) -> Vec<u8> {
         self.kept
     }
@@ -189,6 +184,6 @@ mod tests {
         let mut bytes = chunks;
         let mut input = Input::new(&mut bytes);
         assert!(body.take(&mut input, 1024));
-        assert!(body.kept() == [b'x'; 1024] && !input.is_empty());
+        assert!(body.kept == [b'x'; 1024] && !input.is_empty());
     }
 }

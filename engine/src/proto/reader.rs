@@ -26,7 +26,7 @@ pub struct Piece<'b> {
 
 /// A message in one frame, still masked, whole where it lies in the input.
 #[derive(Debug)]
-pub struct Whole<'b> {
+pub struct WholeFrame<'b> {
     /// Its header.
     pub header: Header,
     /// Where its header lay, right in front of `data`. See [`header::unmask`].
@@ -49,7 +49,7 @@ pub struct FrameReader {
     spilled: u8,
     /// Of a data frame that came whole, though not in one piece, the number of bits in its length:
     /// of the latest one, or one bit less than was known before if that is more.
-    shown: u8,
+    size_hint: u8,
     role: Role,
     rsv1_allowed: bool,
 }
@@ -60,7 +60,7 @@ impl FrameReader {
         let header =
             Header { len: 0, mask: None, opcode: Opcode::Continuation, fin: false, rsv1: false };
         let spill = [0; HEADER_MAX];
-        Self { header, left: 0, spill, spilled: 0, shown: 0, role, rsv1_allowed: false }
+        Self { header, left: 0, spill, spilled: 0, size_hint: 0, role, rsv1_allowed: false }
     }
 
     /// Whether RSV1 has a meaning on the first frame of a message, that is, whether
@@ -77,13 +77,13 @@ impl FrameReader {
     /// The length of a data frame that came whole, though not in one piece, rounded down to a power
     /// of two: of the latest one, or half of what was known before if that is more. 0 at first.
     #[inline]
-    pub fn shown(&self) -> u64 {
-        1_u64.checked_shl(u32::from(self.shown)).unwrap_or(u64::MAX) / 2
+    pub fn size_hint(&self) -> u64 {
+        1_u64.checked_shl(u32::from(self.size_hint)).unwrap_or(u64::MAX) / 2
     }
 
-    /// Starts over with what [`FrameReader::shown`] says.
-    pub fn forget_shown(&mut self) {
-        self.shown = 0;
+    /// Starts over with what [`FrameReader::size_hint`] says.
+    pub fn forget_size_hint(&mut self) {
+        self.size_hint = 0;
     }
 
     /// Whether the frame in progress is a control frame.
@@ -102,7 +102,11 @@ impl FrameReader {
     /// frames is not known here: a message that has begun must not be interrupted by this one
     /// (RFC 6455 §5.4).
     #[inline(always)]
-    pub fn next_whole<'b>(&mut self, input: &mut Input<'b>, len_max: u32) -> Option<Whole<'b>> {
+    pub fn next_whole<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+        len_max: u32,
+    ) -> Option<WholeFrame<'b>> {
         let (header, start) = header::decode_whole(input.peek())?;
         let end = start + header.len as usize;
         let here = end <= input.len() && header.len <= u64::from(len_max);
@@ -111,7 +115,7 @@ impl FrameReader {
         }
         let (room, data) = input.take(end).split_at_mut(start);
         let key = header.mask.unwrap_or_default();
-        Some(Whole { header, room, data, key })
+        Some(WholeFrame { header, room, data, key })
     }
 
     /// The next piece, `None` when the input is exhausted. A frame's header is reported as soon as
@@ -214,7 +218,7 @@ impl FrameReader {
         self.left -= data.len() as u64;
         if self.left == 0 && !self.header.opcode.is_control() {
             let bits = (u64::BITS - self.header.len.leading_zeros()) as u8;
-            self.shown = bits.max(self.shown.saturating_sub(1));
+            self.size_hint = bits.max(self.size_hint.saturating_sub(1));
         }
         Piece { header: self.header, data, key, first: false, last: self.left == 0 }
     }

@@ -16,7 +16,7 @@ pub(super) use deflate::Deflation;
 pub(super) use outbox::{IDLE_PING, Outbox};
 pub(crate) use writer::Writer;
 
-use super::state::Phase;
+use super::state::Expecting;
 use super::{Connection, Env, Limits, Queued, SendError, SendFlags};
 use crate::memory::{Batch, Outgoing, Pool, Shared};
 use crate::proto::Opcode;
@@ -154,7 +154,7 @@ impl Connection {
     /// Whether messages may be sent: from when it is open until the closing handshake begins.
     #[inline]
     pub fn takes_messages(&self) -> bool {
-        self.phase == Phase::Open && !self.close_sent()
+        self.expecting == Expecting::Open && !self.close_sent()
     }
 
     /// The application was told that there is no room: `transmitted` says when there is some.

@@ -1,18 +1,20 @@
 //! One connection, its clock turned by hand and its bytes written by hand.
 
-mod asking;
-mod closing;
+mod client_handshake;
+mod close;
 mod deadlines;
 mod deflate;
-mod inbound;
+mod direct;
 mod limits;
-mod opening;
 mod outbound;
+mod receive;
+mod server_handshake;
 
 use super::*;
-use crate::memory::{Batch, Outgoing, Shared};
+use crate::memory::{Batch, Outgoing, Pool, Shared};
 use crate::proto::handshake::Response;
-use crate::proto::{Input, Opcode};
+use crate::proto::{CloseCode, Input, Opcode, Violation};
+use crate::tick::Tick;
 use bytes::Bytes;
 use ringws_kit::{Frame, close as close_payload, frame};
 use std::io::IoSlice;
@@ -80,7 +82,7 @@ impl Bench {
         let mut all = Vec::new();
         loop {
             match self.with(|conn, env| conn.receive(&mut input, env)) {
-                Ok(Some(event)) => all.push(self.detach(event)),
+                Ok(Some(event)) => self.detach(event, &mut all),
                 end => {
                     assert!(input.is_empty(), "all is consumed");
                     assert_eq!(end.err(), self.conn.failure(), "the failure is held");
@@ -90,7 +92,8 @@ impl Bench {
         }
     }
 
-    fn detach(&mut self, event: Event<'_>) -> Got {
+    /// What the event says, detached from its input.
+    fn detach(&mut self, event: Event<'_>, all: &mut Vec<Got>) {
         let mut keep = |data: Data<'_>| {
             let copied = matches!(data, Data::Owned(_));
             let bytes = data.as_slice().to_vec();
@@ -99,7 +102,10 @@ impl Bench {
             }
             (bytes, copied)
         };
-        match event {
+        all.push(match event {
+            Event::Batch(batch) => {
+                return all.extend(batch.map(|(opcode, data)| lent(opcode, data)));
+            }
             Event::Upgrade(request) => {
                 self.with(|conn, env| conn.accept(&request, &Response::default(), env));
                 Got::Upgrade
@@ -112,7 +118,7 @@ impl Bench {
             Event::Tunnel => Got::Tunnel,
             Event::Pong(data) => Got::Pong(keep(data).0),
             Event::Close => Got::Close,
-        }
+        });
     }
 
     /// Sends all that is queued and returns it.

@@ -4,7 +4,7 @@ use crate::conn::{Env, Queued, Reading, SendError, SendFlags};
 use crate::memory::Outgoing;
 use crate::proto::{Answer, CloseCode, Opcode};
 use crate::reactor::api::handler::{Context, Handle, Mail};
-use crate::reactor::api::upgrade::Message;
+use crate::reactor::api::upgrade::{Message, Messages};
 use crate::reactor::core::name::{CallError, Conn};
 use crate::reactor::core::slab::{EndsBy, Slot};
 use crate::reactor::deliver::shared::Source;
@@ -324,5 +324,17 @@ impl Context {
             self.dirty.push(conn.slot());
         }
         Ok(done)
+    }
+}
+
+impl<'b> Messages<'b> {
+    /// The next one; none when the application has stopped them.
+    #[inline(always)]
+    pub fn next(&mut self, ctx: &Context) -> Option<Message<'b>> {
+        if ctx.run_stopped {
+            return None;
+        }
+        let (opcode, payload) = self.batch.next()?;
+        Some(Message { opcode, payload, first: true, last: true, user: ctx.run_user })
     }
 }

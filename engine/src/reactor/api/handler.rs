@@ -10,7 +10,7 @@ use crate::proto::handshake::Refusal;
 use crate::proto::url::Host;
 use crate::proto::{Answer, Ask, Origins, Proxy, Url};
 use crate::reactor::api::closed::Closed;
-use crate::reactor::api::upgrade::{Message, Upgrade};
+use crate::reactor::api::upgrade::{Message, Messages, Upgrade};
 use crate::reactor::client::dials::Dials;
 use crate::reactor::client::refusal::NotConnected;
 use crate::reactor::core::counters::Counters;
@@ -26,7 +26,6 @@ use crate::reactor::core::served::Served;
 use crate::reactor::core::slab::Slab;
 use crate::reactor::core::timers::Timers;
 use crate::reactor::core::wheel::Wheel;
-use crate::reactor::deliver::deliver::Messages;
 use crate::reactor::deliver::shared::Source;
 use crate::ring::Waker;
 use crate::tick::Tick;
@@ -69,8 +68,8 @@ pub trait Handler: Send + Sync + 'static {
         messages: Messages<'b>,
     ) -> Messages<'b> {
         // In registers: a parameter of this size is memory, written with each message.
-        let Messages { run, taken } = messages;
-        let mut messages = Messages { run, taken };
+        let Messages { batch } = messages;
+        let mut messages = Messages { batch };
         while let Some(message) = messages.next(ctx) {
             self.on_message(ctx, conn, message);
         }

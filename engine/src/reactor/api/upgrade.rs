@@ -1,5 +1,6 @@
 //! What callbacks are lent of a request, and of a message.
 
+use crate::conn::ShortMessages;
 use crate::proto::Opcode;
 use crate::proto::handshake::{InvalidHeader, Request, Response};
 use std::net::SocketAddr;
@@ -73,4 +74,11 @@ pub struct Message<'a> {
     pub last: bool,
     /// The connection's user word, as it was when the message came.
     pub user: usize,
+}
+
+/// Short messages that came together, already unmasked and checked.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Messages<'b> {
+    pub(crate) batch: ShortMessages<'b>,
 }

@@ -1,13 +1,13 @@
 //! From received bytes to callbacks.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
-use crate::conn::{Connection, Data, Env, Event, run};
+use crate::conn::{Connection, Data, Env, Event, LoneMessage, MessageBatch};
 use crate::proto::handshake::{Refusal, Request, Response};
-use crate::proto::{Answer, Header, Input, Opcode, Whole};
+use crate::proto::{Answer, Input, Opcode};
 use crate::reactor::Served;
 use crate::reactor::api::handler::Context;
 use crate::reactor::api::handler::Handler;
-use crate::reactor::api::upgrade::{Message, Upgrade};
+use crate::reactor::api::upgrade::{Message, Messages, Upgrade};
 use crate::reactor::client::connect::speak;
 use crate::reactor::core::endpoints::ByEndpoint;
 use crate::reactor::core::name::Conn;
@@ -58,32 +58,13 @@ pub(crate) fn deliver(
             park(ctx, index, input.peek());
             break;
         }
-        let limits = ctx.limits.of(slot.endpoint);
-        let len = slot.conn.unmask_run(input.peek_mut(), ctx.served.now, limits);
-        if len > 0 {
-            deliver_run(ctx, handler, conn, input.take(len));
-            if input.is_empty() {
-                break;
-            }
-            continue;
-        }
-        let user = slot.user;
-        let limits = ctx.limits.of(slot.endpoint);
-        match slot.conn.receive_whole(&mut input, ctx.served.now, limits) {
-            Some(Ok(Whole { header: Header { opcode, .. }, room, data: payload, .. })) => {
-                ctx.source.offer(opcode, room, payload);
-                let message = Message { opcode, payload, first: true, last: true, user };
-                deliver_message(ctx, handler, conn, message);
-                ctx.source.withdraw();
-                continue;
-            }
-            Some(Err(violation)) => {
-                with_env(ctx, index, |conn, env| conn.violate(violation, &mut input, env));
-                return ctx.mark_dirty(index);
-            }
-            None => {}
-        }
         match with_env(ctx, index, |conn, env| conn.receive(&mut input, env)) {
+            Ok(Some(Event::Batch(batch))) => {
+                deliver_batch(ctx, handler, conn, batch);
+                if input.is_empty() {
+                    break;
+                }
+            }
             Ok(Some(event)) => act(ctx, handler, conn, event),
             Ok(None) => break,
             Err(_) => return ctx.mark_dirty(index),
@@ -95,50 +76,34 @@ pub(crate) fn deliver(
     }
 }
 
-/// Small messages that came together, already unmasked and checked.
-#[doc(hidden)]
-#[derive(Debug)]
-pub struct Messages<'b> {
-    /// What is not yet taken.
-    pub(crate) run: &'b mut [u8],
-    pub(crate) taken: usize,
-}
-
-impl<'b> Messages<'b> {
-    /// The next one; none when the application has stopped them.
-    #[inline(always)]
-    pub fn next(&mut self, ctx: &Context) -> Option<Message<'b>> {
-        if ctx.run_stopped {
-            return None;
-        }
-        let (opcode, payload) = run::next(&mut self.run)?;
-        self.taken += 1;
-        Some(Message { opcode, payload, first: true, last: true, user: ctx.run_user })
+/// Delivers whole messages that lie where they came. What is not delivered of them because the
+/// application stops it is parked, or dropped with the connection.
+#[inline]
+fn deliver_batch(ctx: &mut Context, handler: &dyn Handler, conn: Conn, batch: MessageBatch<'_>) {
+    if let Some(LoneMessage { opcode, room, payload }) = batch.lone {
+        let user = ctx.slab.at(conn.slot()).user;
+        ctx.source.offer(opcode, room, payload);
+        let message = Message { opcode, payload, first: true, last: true, user };
+        deliver_message(ctx, handler, conn, message);
+        return ctx.source.withdraw();
     }
-}
-
-/// Delivers a run. What is not delivered because the application stops it is parked, or dropped
-/// with the connection.
-fn deliver_run(ctx: &mut Context, handler: &dyn Handler, conn: Conn, run: &mut [u8]) {
-    let len = run.len();
     ctx.begin_run(conn);
-    let mut messages = handler.on_messages(ctx, conn, Messages { run, taken: 0 });
+    let mut messages = handler.on_messages(ctx, conn, Messages { batch: batch.short });
     while let Some(message) = messages.next(ctx) {
         handler.on_message(ctx, conn, message);
     }
     ctx.end_run();
-    let payloads = len - messages.run.len() - messages.taken * run::HEADER;
-    ctx.counters.messages_in.add(messages.taken as u64);
-    ctx.counters.bytes_in.add(payloads as u64);
-    if messages.run.is_empty() {
+    let (taken, bytes) = messages.batch.taken();
+    ctx.counters.messages_in.add(taken as u64);
+    ctx.counters.bytes_in.add(bytes as u64);
+    if messages.batch.left() == 0 {
         return;
     }
     let slot = ctx.slab.at(conn.slot());
     if slot.holds() {
-        run::mask_again(messages.run);
-        park(ctx, conn.slot(), messages.run);
+        park(ctx, conn.slot(), messages.batch.put_back());
     } else {
-        slot.conn.count_unread(messages.run.len());
+        slot.conn.count_unread(messages.batch.left());
     }
 }
 
@@ -173,26 +138,17 @@ fn deliver_message(ctx: &mut Context, handler: &dyn Handler, conn: Conn, message
 #[inline(never)]
 pub(crate) fn act(ctx: &mut Context, handler: &dyn Handler, conn: Conn, event: Event<'_>) {
     match event {
-        Event::Message { opcode, data: Data::Owned(bytes), first: true, last: true }
-            if bytes.len() >= SHARE_MIN =>
-        {
-            deliver_large(ctx, handler, conn, opcode, bytes);
+        Event::Batch(batch) => deliver_batch(ctx, handler, conn, batch),
+        Event::Message { opcode, data: Data::Owned(bytes), first, last } => {
+            deliver_owned(ctx, handler, conn, (opcode, first, last), bytes);
         }
-        Event::Message { opcode, data, first, last } => {
+        Event::Message { opcode, data: Data::Lent(payload), first, last } => {
             let user = ctx.slab.at(conn.slot()).user;
-            let payload = payload_of(&data);
-            if first && last {
-                ctx.source.offer(opcode, &mut [], payload);
-            }
             let message = Message { opcode, payload, first, last, user };
             deliver_message(ctx, handler, conn, message);
-            ctx.source.withdraw();
-            if let Data::Owned(bytes) = data {
-                ctx.pool.put(bytes);
-            }
         }
         Event::Pong(payload) => {
-            handler.on_pong(ctx, conn, payload_of(&payload));
+            handler.on_pong(ctx, conn, payload.as_slice());
             if let Data::Owned(bytes) = payload {
                 ctx.pool.put(bytes);
             }
@@ -204,19 +160,25 @@ pub(crate) fn act(ctx: &mut Context, handler: &dyn Handler, conn: Conn, event: E
     }
 }
 
-/// Delivers an assembled message in memory that what the callback sends of it may share.
-fn deliver_large(
+/// Delivers what was assembled, received directly or inflated. A large message lies in memory that
+/// what the callback sends of it may share.
+fn deliver_owned(
     ctx: &mut Context,
     handler: &dyn Handler,
     conn: Conn,
-    opcode: Opcode,
+    (opcode, first, last): (Opcode, bool, bool),
     bytes: Vec<u8>,
 ) {
     let user = ctx.slab.at(conn.slot()).user;
+    if !(first && last && bytes.len() >= SHARE_MIN) {
+        let message = Message { opcode, payload: &bytes, first, last, user };
+        deliver_message(ctx, handler, conn, message);
+        return ctx.pool.put(bytes);
+    }
     let capacity = bytes.capacity();
     let shared = ctx.pool.share(bytes);
     let outer = ctx.source.begin(Delivery::of_vector(opcode, shared.clone(), capacity));
-    let message = Message { opcode, payload: shared.bytes(), first: true, last: true, user };
+    let message = Message { opcode, payload: shared.bytes(), first, last, user };
     deliver_message(ctx, handler, conn, message);
     ctx.source.end(outer);
 }
@@ -259,13 +221,4 @@ fn opened(ctx: &mut Context, handler: &dyn Handler, conn: Conn, answer: Answer<'
     ctx.answer = Some((conn, answer.into_owned()));
     handler.on_open(ctx, conn);
     ctx.answer = None;
-}
-
-/// The bytes of a received payload, wherever they lie.
-#[inline]
-fn payload_of<'a>(data: &'a Data<'_>) -> &'a [u8] {
-    match data {
-        Data::Lent(bytes) => bytes,
-        Data::Owned(bytes) => bytes,
-    }
 }

@@ -95,9 +95,10 @@ impl Landings {
     /// Whether a connection is to be received otherwise than most.
     #[inline]
     fn suits(&self, slot: &Slot) -> bool {
-        let large = slot.conn.shown() >= self.sizes.large_min || {
+        let direct = slot.conn.direct_receive();
+        let large = direct.size_hint >= self.sizes.large_min || {
             let huge_min = self.sizes.huge_min;
-            slot.conn.remaining() >= huge_min && slot.conn.come() as u64 >= huge_min / 16
+            direct.remaining >= huge_min && direct.received as u64 >= huge_min / 16
         };
         // What is encrypted does not lie in the message as it comes.
         large && !slot.is_secure()
@@ -106,8 +107,9 @@ impl Landings {
     /// Memory for the message in progress, at once: what the connection has shown that it sends.
     fn grant(&mut self, slot: &mut Slot) -> usize {
         if slot.known == 0 {
-            let most = slot.conn.remaining().saturating_add(slot.conn.come() as u64);
-            let known = slot.conn.shown().saturating_mul(2).min(most);
+            let direct = slot.conn.direct_receive();
+            let most = direct.remaining.saturating_add(direct.received as u64);
+            let known = direct.size_hint.saturating_mul(2).min(most);
             let known = usize::try_from(known).unwrap_or(usize::MAX);
             if known <= self.sizes.known_max - self.known {
                 self.known += known;
@@ -175,7 +177,7 @@ impl<K: Kernel> Reactor<K> {
         }
         // The end of a frame that is landing is received so as well, however short.
         let rest_min = if slot.fresh > 0 { 1 } else { sizes.rest_min };
-        if slot.conn.remaining() < rest_min {
+        if slot.conn.direct_receive().remaining < rest_min {
             self.landings.revoke(slot);
             slot.how = How::Head;
             slot.fresh = 0;
@@ -188,9 +190,7 @@ impl<K: Kernel> Reactor<K> {
             return self.landings.deferred.push(index);
         }
         let known = self.landings.grant(slot);
-        let memory = slot.conn.lend(known, &mut self.ctx.pool);
-        let room = (memory.capacity() - memory.len()).min(sizes.piece_max);
-        let most = usize::try_from(slot.conn.remaining()).unwrap_or(usize::MAX).min(room);
+        let (memory, most) = slot.conn.lend_direct(known, sizes.piece_max, &mut self.ctx.pool);
         // A message that goes on takes its place in the turn by what it brought: one that trickles
         // must not keep others waiting.
         self.landings.turn += if slot.fresh > 0 { most.min(slot.fresh as usize) } else { most };
@@ -202,14 +202,14 @@ impl<K: Kernel> Reactor<K> {
     /// A receive for a head has brought something: notes whether a large frame has begun.
     pub(crate) fn note_head(&mut self, index: u32) {
         let slot = self.ctx.slab.at(index);
-        if slot.conn.remaining() >= self.landings.sizes.rest_min {
+        if slot.conn.direct_receive().remaining >= self.landings.sizes.rest_min {
             slot.quiet = 0;
             return;
         }
         slot.quiet += 1;
         if slot.quiet >= self.landings.sizes.quiet_max {
             slot.quiet = 0;
-            slot.conn.forget_shown();
+            slot.conn.forget_size_hint();
         }
     }
 
@@ -245,9 +245,10 @@ impl<K: Kernel> Reactor<K> {
         }
         #[cfg(feature = "sim")]
         (self.landings.landed += 1);
-        let found = with_env(&mut self.ctx, index, |conn, env| conn.landed(memory, fresh, env));
+        let found =
+            with_env(&mut self.ctx, index, |conn, env| conn.received_directly(memory, fresh, env));
         let slot = self.ctx.slab.at(index);
-        if slot.conn.remaining() == 0 {
+        if slot.conn.direct_receive().remaining == 0 {
             self.landings.revoke(slot);
         }
         if let Ok(Some(event)) = found {

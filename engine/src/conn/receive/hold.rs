@@ -1,32 +1,10 @@
-//! What becomes of what the peer sends: delivered, held back, or discarded.
+//! Reading is stopped, started again, or given up: what becomes of what the peer sends then.
 
-use super::{Connection, Data};
+use super::reading::{Losses, Reading};
+use crate::conn::state::NEVER;
+use crate::conn::{Connection, Data};
 use crate::memory::Pool;
 use crate::tick::Tick;
-
-/// In place of the code of a Close frame of ours that cannot be sent any more.
-pub(super) const NEVER: u16 = u16::MAX;
-
-/// What is to be done with the peer's bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reading {
-    /// Read them: messages are delivered.
-    Deliver,
-    /// Leave them where they are: the application has paused.
-    Hold,
-    /// Read them: messages are counted in [`Connection::unread`] and dropped. What else is in them,
-    /// the peer's Close above all, counts.
-    Discard,
-}
-
-/// What was lost on the way. Few connections have any.
-#[derive(Debug, Default)]
-pub(super) struct Losses {
-    /// See [`Connection::unread`].
-    unread: u64,
-    /// What was queued when sending failed.
-    unsent: u64,
-}
 
 impl Connection {
     /// What is to be done with the peer's bytes now.
@@ -60,7 +38,7 @@ impl Connection {
     }
 
     /// Nobody will read what is held back, but there may be a Close frame in it.
-    pub fn discard_input(&mut self) {
+    pub(in crate::conn) fn discard_input(&mut self) {
         if self.reading == Reading::Hold {
             self.reading = Reading::Discard;
         }
@@ -78,7 +56,7 @@ impl Connection {
 
     /// A message, or a part of one, that nobody is to see.
     #[cold]
-    pub(super) fn discard(&mut self, data: Data<'_>, pool: &mut Pool) {
+    pub(in crate::conn) fn discard(&mut self, data: Data<'_>, pool: &mut Pool) {
         self.losses().unread += data.as_slice().len() as u64;
         if let Data::Owned(bytes) = data {
             pool.put(bytes);

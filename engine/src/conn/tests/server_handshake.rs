@@ -44,7 +44,7 @@ fn frames_wait_for_the_answer() {
     assert!(!bench.conn.opened());
     bench.with(|conn, env| conn.accept(&request, &Response::default(), env));
     let event = bench.with(|conn, env| conn.receive(&mut input, env));
-    assert!(matches!(event, Ok(Some(Event::Message { .. }))));
+    assert!(matches!(event, Ok(Some(Event::Batch(_)))));
     // A second answer is none.
     bench.sent();
     bench.with(|conn, env| conn.accept(&request, &Response::default(), env));

@@ -1,14 +1,14 @@
-//! The opening handshake: from the first byte of the HTTP head to the answer.
+//! A server's opening handshake: from the first byte of the HTTP head to the answer.
 
-use super::deadline::Clock;
-use super::state::Phase;
-use super::{Connection, Env, Event, Failure};
+use crate::conn::clock::Clock;
+use crate::conn::state::Expecting;
+use crate::conn::{Connection, Env, Event, Failure};
 use crate::proto::Input;
 use crate::proto::handshake::{Refusal, Request, Response};
 use crate::proto::head::HeadReader;
 
 impl Connection {
-    pub(super) fn receive_head<'b>(
+    pub(in crate::conn) fn receive_head<'b>(
         &mut self,
         input: &mut Input<'b>,
         env: &mut Env<'_>,
@@ -26,7 +26,7 @@ impl Connection {
         match head.and_then(|head| head.map(Request::parse).transpose()) {
             Ok(Some(request)) => {
                 self.head = None;
-                self.phase = Phase::Upgrade;
+                self.expecting = Expecting::Upgrade;
                 Ok(Some(Event::Upgrade(request)))
             }
             Ok(None) => Ok(None),
@@ -40,7 +40,7 @@ impl Connection {
     /// Answers the upgrade with 101: the connection is open. Does nothing unless
     /// [`Event::Upgrade`] was the last event and has not been answered.
     pub fn accept(&mut self, request: &Request<'_>, response: &Response, env: &mut Env<'_>) {
-        if self.phase != Phase::Upgrade {
+        if self.expecting != Expecting::Upgrade {
             return;
         }
         let mut answer = env.pool.get();
@@ -48,7 +48,7 @@ impl Connection {
         response.encode_with(request, extension.as_ref(), &mut answer);
         self.outbox.answer(&answer, env.pool);
         env.pool.put(answer);
-        self.phase = Phase::Open;
+        self.expecting = Expecting::Open;
         self.opened = true;
         self.clock = Clock::new(env.now);
     }
@@ -57,12 +57,12 @@ impl Connection {
     /// [`Failure::Handshake`] is held. Does nothing unless [`Event::Upgrade`] was the last event
     /// and has not been answered.
     pub fn refuse(&mut self, refusal: &Refusal, env: &mut Env<'_>) {
-        if self.phase == Phase::Upgrade {
+        if self.expecting == Expecting::Upgrade {
             self.reject(refusal, env);
         }
     }
 
-    pub(super) fn reject(&mut self, refusal: &Refusal, env: &mut Env<'_>) -> Failure {
+    pub(in crate::conn) fn reject(&mut self, refusal: &Refusal, env: &mut Env<'_>) -> Failure {
         // What is sent for a status that is none.
         let status = if (400..=599).contains(&refusal.status) { refusal.status } else { 500 };
         let failure = Failure::Handshake(status);

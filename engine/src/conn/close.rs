@@ -1,7 +1,6 @@
 //! The end of a connection: the closing handshake of either side, and failures.
 
-use super::reading::NEVER;
-use super::state::Phase;
+use super::state::{Expecting, NEVER};
 use super::{CloseInfo, Connection, Disposition, Env, Failure, SendError};
 use crate::proto::close::{self, REASON_MAX};
 use crate::proto::header::CONTROL_MAX;
@@ -65,7 +64,7 @@ impl Connection {
 
     /// Fails the WebSocket Connection (RFC 6455 §7.1.7).
     #[cold]
-    pub(crate) fn violate(
+    pub(super) fn violate(
         &mut self,
         violation: Violation,
         input: &mut Input<'_>,
@@ -84,7 +83,7 @@ impl Connection {
 
     /// Nothing more is received, and nothing but an answer will be queued.
     pub(super) fn finish(&mut self, reason: &str, env: &mut Env<'_>) {
-        self.phase = Phase::Done;
+        self.expecting = Expecting::Done;
         // A failed connection is ended by whoever has failed it (RFC 6455 §7.1.7).
         let awaits = self.outbox.masks() && self.failure.is_none();
         self.disposition = if awaits { Disposition::Await } else { Disposition::Finish };
@@ -95,7 +94,7 @@ impl Connection {
 
     /// The transport is to end now. A failure that is held already stays.
     pub(super) fn give_up(&mut self, failure: Option<Failure>) {
-        self.phase = Phase::Done;
+        self.expecting = Expecting::Done;
         self.disposition = Disposition::Abort;
         self.failure = self.failure.or(failure);
     }
@@ -108,7 +107,7 @@ impl Connection {
             self.failure = Some(failure);
         }
         self.cannot_send(env.now, env.pool);
-        if self.phase != Phase::Done {
+        if self.expecting != Expecting::Done {
             self.finish("", env);
         }
     }
@@ -118,7 +117,7 @@ impl Connection {
     /// since the peer may still read, when what was queued for it has left.
     pub fn end_of_stream(&mut self, now: Tick) {
         self.ended = true;
-        if self.phase == Phase::Done {
+        if self.expecting == Expecting::Done {
             return;
         }
         let opened = self.opened;

@@ -1,15 +1,15 @@
 //! A client's opening handshake: from the request to the server's answer, through a proxy if there
 //! is one.
 
-use super::deadline::Clock;
-use super::inbound::Inbound;
-use super::send::Outbox;
-use super::state::Phase;
-use super::{Connection, Env, Event, Failure};
+use super::asked::{Asked, Of};
+use crate::conn::clock::Clock;
+use crate::conn::receive::part::Inbound;
+use crate::conn::send::Outbox;
+use crate::conn::state::Expecting;
+use crate::conn::{Connection, Env, Event, Failure};
 use crate::proto::answer::{self, Expected, Verdict};
 use crate::proto::body::Body;
-use crate::proto::deflate::Terms;
-use crate::proto::head::{Head, HeadReader};
+use crate::proto::head::Head;
 use crate::proto::{Answer, Ask, BadAnswer, Input, Role};
 use crate::tick::Tick;
 use std::sync::Arc;
@@ -20,43 +20,8 @@ const BODY_MAX: usize = 1 << 10;
 /// Answers that announce another one, before it is enough (RFC 9110 §15.2).
 const INTERIM_MAX: u8 = 16;
 
-/// What a client waits for before it is open.
-#[derive(Debug)]
-pub(super) struct Asked {
-    reader: HeadReader,
-    /// Whom it was asked of, and what.
-    of: Of,
-    /// How often another answer was announced.
-    interim: u8,
-    /// The answer that opens nothing.
-    answer: Option<Answer<'static>>,
-    /// It refuses: its status, and its body.
-    refused: Option<(u16, Body)>,
-}
-
 /// The head of an answer, and what it means.
 type Judged<'b> = (Head<'b>, Result<Verdict, BadAnswer>);
-
-#[derive(Debug)]
-enum Of {
-    /// A way through to the server.
-    Proxy,
-    /// The upgrade, with the key that was sent and the compression that was offered.
-    Server(Arc<Ask>, Vec<u8>, Option<Terms>),
-}
-
-impl Asked {
-    fn new(of: Of) -> Box<Self> {
-        Box::new(Self { reader: HeadReader::new(), of, interim: 0, answer: None, refused: None })
-    }
-
-    fn failure(&self, answer: BadAnswer) -> Failure {
-        match self.of {
-            Of::Proxy => Failure::Proxy(answer),
-            Of::Server(..) => Failure::Answer(answer),
-        }
-    }
-}
 
 impl Connection {
     /// A client's end, which asks a server to upgrade: the request is queued, with a key of its
@@ -72,7 +37,7 @@ impl Connection {
         let mut connection = Self::server(now);
         connection.inbound = Inbound::new(Role::Client);
         connection.outbox = Outbox::new(Role::Client);
-        connection.phase = Phase::Upgrade;
+        connection.expecting = Expecting::Upgrade;
         connection
     }
 
@@ -82,14 +47,14 @@ impl Connection {
         let mut connection = Self::unasked(env.now);
         connection.outbox.answer(request, env.pool);
         connection.asked = Some(Asked::new(Of::Proxy));
-        connection.phase = Phase::Head;
+        connection.expecting = Expecting::Head;
         connection
     }
 
     /// Asks the server on the other side of the proxy to upgrade. Does nothing unless
     /// [`Event::Tunnel`] was the last event, or nothing was asked yet.
     pub fn ask(&mut self, ask: &Arc<Ask>, env: &mut Env<'_>) {
-        if self.phase != Phase::Upgrade {
+        if self.expecting != Expecting::Upgrade {
             return;
         }
         let mut nonce = [0; 16];
@@ -102,7 +67,7 @@ impl Connection {
         self.outbox.answer(&request, env.pool);
         env.pool.put(request);
         self.asked = Some(Asked::new(Of::Server(Arc::clone(ask), key, deflate)));
-        self.phase = Phase::Head;
+        self.expecting = Expecting::Head;
         self.clock = Clock::new(env.now);
     }
 
@@ -129,7 +94,7 @@ impl Connection {
     }
 
     /// Consumes the answer of the proxy or the server.
-    pub(super) fn receive_answer<'b>(
+    pub(in crate::conn) fn receive_answer<'b>(
         &mut self,
         input: &mut Input<'b>,
         env: &mut Env<'_>,
@@ -156,14 +121,14 @@ impl Connection {
                         return Err(self.refused_by(BadAnswer::Extension, input));
                     }
                     self.asked = None;
-                    self.phase = Phase::Open;
+                    self.expecting = Expecting::Open;
                     self.opened = true;
                     self.clock = Clock::new(env.now);
                     return Ok(Some(Event::Open(Answer::new(head))));
                 }
                 Ok(Verdict::Tunnel) => {
                     self.asked = None;
-                    self.phase = Phase::Upgrade;
+                    self.expecting = Expecting::Upgrade;
                     return Ok(Some(Event::Tunnel));
                 }
                 Ok(Verdict::Interim) if asked.interim < INTERIM_MAX => asked.interim += 1,
@@ -192,21 +157,15 @@ impl Connection {
     }
 
     /// The refusal whose body is coming, or has come.
-    pub(super) fn cut_short(&self) -> Option<Failure> {
+    pub(in crate::conn) fn cut_short(&self) -> Option<Failure> {
         let asked = self.asked.as_ref()?;
         let (status, _) = asked.refused.as_ref()?;
         Some(asked.failure(BadAnswer::Status(*status)))
     }
 
-    /// The first bytes of the body of the answer that has refused, at most 1 KiB, without what
-    /// frames them.
-    pub fn refusal_body(&self) -> &[u8] {
-        let refused = self.asked.as_ref().and_then(|asked| asked.refused.as_ref());
-        refused.map_or(&[], |(_, body)| body.kept())
-    }
-
-    /// The answer that has opened nothing, if one came, and the first bytes of its body.
-    pub(crate) fn take_refusal(&mut self) -> (Option<Answer<'static>>, Vec<u8>) {
+    /// The answer that has opened nothing, if one came, and the first bytes of its body, at most
+    /// 1 KiB, without what frames them.
+    pub fn take_refusal(&mut self) -> (Option<Answer<'static>>, Vec<u8>) {
         let Some(asked) = self.asked.take() else { return (None, Vec::new()) };
         (asked.answer, asked.refused.map_or_else(Vec::new, |(_, body)| body.into_kept()))
     }

@@ -24,6 +24,29 @@ fn whole_messages_are_lent_and_nothing_is_copied() {
 }
 
 #[test]
+fn short_messages_that_come_together_are_one_batch_and_a_longer_one_is_a_batch_alone() {
+    let mut bench = Bench::open(Limits::default());
+    let mut bytes = [
+        frame(0x81, "one"),
+        frame(0x82, "two"),
+        frame(0x82, [7; 126]),
+        frame(0x81, "three"),
+        frame(0x89, "between"),
+        frame(0x81, "four"),
+        frame(0x81, "five"),
+        frame(0x82, "six"),
+    ]
+    .concat();
+    let mut input = Input::new(&mut bytes);
+    let mut counts = Vec::new();
+    while let Some(event) = bench.with(|conn, env| conn.receive(&mut input, env)).expect("sound") {
+        let Event::Batch(batch) = event else { panic!("no batch") };
+        counts.push(batch.count());
+    }
+    assert_eq!((counts, bench.sent()), (vec![2, 1, 1, 3], b"\x8a\x07between".to_vec()));
+}
+
+#[test]
 fn split_messages_are_assembled_at_every_cut() {
     let bytes = frame(0x81, "na\u{ef}ve caf\u{e9}");
     let payload_at = bytes.len() - "na\u{ef}ve caf\u{e9}".len();

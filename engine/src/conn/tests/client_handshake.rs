@@ -243,7 +243,7 @@ fn refusals_come_with_the_beginning_of_their_body() {
             bench.conn.end_of_stream(bench.now);
             let failure = Some(Failure::Answer(BadAnswer::Status(403)));
             assert_eq!(bench.conn.failure(), failure, "{lines} cut at {cut}");
-            assert_eq!(bench.conn.refusal_body(), expected, "{lines} cut at {cut}");
+            assert_eq!(bench.conn.take_refusal().1, expected, "{lines} cut at {cut}");
             assert_eq!(bench.conn.disposition(), Disposition::Abort);
         }
     }
@@ -305,7 +305,7 @@ fn silence_and_the_end_before_the_answer() {
     bench.feed(b"HTTP/1.1 404 x\r\n\r\nnot ");
     bench.run_until(bench.now + 10_000);
     let failure = Some(Failure::Answer(BadAnswer::Status(404)));
-    assert_eq!((bench.conn.failure(), bench.conn.refusal_body()), (failure, &b"not "[..]));
+    assert_eq!((bench.conn.failure(), bench.conn.take_refusal().1), (failure, b"not ".to_vec()));
 }
 
 #[test]
@@ -327,5 +327,5 @@ fn through_a_proxy() {
     let refusal = b"HTTP/1.1 407 Who are you\r\nContent-Length: 2\r\n\r\nno";
     let failure = Some(Failure::Proxy(BadAnswer::Status(407)));
     assert_eq!(bench.feed(refusal), (vec![], failure));
-    assert_eq!(bench.conn.refusal_body(), b"no");
+    assert_eq!(bench.conn.take_refusal().1, b"no");
 }

@@ -1,9 +1,9 @@
 //! Compressed messages that come in, RFC 7692 §6.2: whole ones are collected and inflated under
 //! their limit; in stream mode they are inflated as they come.
 
-use super::inbound::{Found, Inbound};
-use super::{Data, Env};
+use super::part::{Found, Inbound};
 use crate::codec::{InflateError, Inflater};
+use crate::conn::{Data, Env};
 use crate::proto::{Input, Opcode, Piece, Violation, mask, utf8};
 
 /// Bytes of one part in stream mode, at most.

@@ -1,0 +1,5 @@
+//! The opening handshake (RFC 6455 §4): of a server, and of a client.
+
+pub(super) mod asked;
+mod client;
+mod server;
