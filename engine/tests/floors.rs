@@ -1,10 +1,13 @@
 //! Style and layering, checked by reading the sources: what the compiler does not enforce.
 
+#[path = "floors/ranks.rs"]
+mod ranks;
 #[path = "floors/rules.rs"]
 mod rules;
 #[path = "floors/source.rs"]
 mod source;
 
+use ranks::{RANKS, check_ranks};
 use rules::{File, Findings, check};
 use std::path::{Path, PathBuf};
 
@@ -39,12 +42,14 @@ fn collect(dir: &Path, into: &mut Vec<PathBuf>) {
 fn the_sources_keep_the_rules() {
     let files = files();
     assert!(files.len() > 30, "only {} sources found", files.len());
-    let findings: Findings = files.iter().flat_map(check).collect();
+    let mut findings: Findings = files.iter().flat_map(check).collect();
+    findings.extend(RANKS.iter().flat_map(|table| check_ranks(&files, table)));
     assert!(findings.is_empty(), "{} findings:\n{}", findings.len(), findings.join("\n"));
 }
 
 /// The checker itself: each rule finds what it is for, and lets pass what is right.
 mod checker {
+    use super::ranks::{Ranks, check_ranks};
     use super::rules::{File, check};
     use super::source::{blank, functions};
 
@@ -79,6 +84,77 @@ mod checker {
             "use super::limits;\nmod tests { use super::super::Env; }",
         );
         none("ffi/src/lib.rs", "use crate::engine::Handle;");
+    }
+
+    const TABLE: Ranks = Ranks {
+        module: "conn",
+        ranks: &[&["clock", "way/low"], &["queue", "event"], &["state"], &["way"]],
+        known: &[],
+    };
+
+    /// What is wrong with a module of these files, beside a `mod.rs` that passes names on.
+    fn ranked(table: &Ranks, files: &[(&str, &str)]) -> Vec<String> {
+        const ROOT: &str = "mod clock;\npub use state::Connection;\n\
+                            pub(crate) use way::low::{Batch, Part};\npub struct Flags;";
+        let all = files.iter().chain(&[("mod.rs", ROOT)]);
+        let file = |(name, text): &(&str, &str)| File {
+            path: format!("engine/src/conn/{name}"),
+            text: (*text).to_owned(),
+        };
+        check_ranks(&all.map(file).collect::<Vec<_>>(), table)
+    }
+
+    #[test]
+    fn names_that_point_up_inside_a_module() {
+        const OTHERS: [(&str, &str); 3] =
+            [("state.rs", ""), ("way/low.rs", ""), ("way/mod.rs", "use self::low::Part;")];
+        for (name, text, named) in [
+            ("clock.rs", "use super::state::Expecting;", "clock names state"),
+            ("clock.rs", "use crate::conn::state::Expecting;", "clock names state"),
+            ("clock.rs", "use crate::{tick::Tick, conn::{Flags, way::Way}};", "clock names way"),
+            ("clock.rs", "fn f() -> super::Connection {}", "clock names state"),
+            ("queue.rs", "use super::{Flags, Connection};", "queue names state"),
+            ("queue.rs", "use super::event::Event;", "queue names event"),
+            ("clock.rs", "use super::way::low::Part;", "clock names way/low"),
+            ("clock.rs", "use super::Batch;", "clock names way/low"),
+            ("way/low.rs", "use super::Way;", "way/low names way"),
+            ("way/low.rs", "use super::super::state::Expecting;", "way/low names state"),
+            ("stray.rs", "", "stray has no rank"),
+        ] {
+            let event = [("event.rs", ""), (name, text)];
+            let others = OTHERS.iter().filter(|(other, _)| *other != name);
+            let files: Vec<_> = others.chain(&event).copied().collect();
+            let found = ranked(&TABLE, &files);
+            assert_eq!(found.len(), 1, "{text}: {found:?}");
+            assert!(found[0].contains(named), "{text}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn names_that_point_down_inside_a_module() {
+        for (name, text) in [
+            ("state.rs", "use super::clock::{self, Clock};\nuse crate::conn::way::low::Part;"),
+            ("state.rs", "use super::{Batch, Flags};\nuse crate::ring::state::Ring;"),
+            ("state.rs", "use crate::conn::state::Expecting;\npub(in crate::conn) fn f() {}"),
+            ("clock.rs", "// super::state\nconst S: &str = \"super::state\";"),
+            ("clock.rs", "fn f() {}\nmod tests {\n    use super::super::Connection;\n}"),
+            ("tests/clock.rs", "use super::super::state::Expecting;"),
+            ("way/mod.rs", "use super::Connection;\nuse self::low::Part;"),
+        ] {
+            let all = ["clock.rs", "state.rs", "way/low.rs", "way/mod.rs"];
+            let others = all.iter().filter(|other| **other != name).map(|other| (*other, ""));
+            let files: Vec<_> = others.chain([(name, text)]).collect();
+            assert_eq!(ranked(&TABLE, &files), [""; 0], "{text}");
+        }
+    }
+
+    #[test]
+    fn names_that_are_known_to_point_up() {
+        let table = Ranks { known: &[("clock", "state")], ..TABLE };
+        let up = ("clock.rs", "use super::state::Expecting;");
+        assert_eq!(ranked(&table, &[up, ("state.rs", "")]), [""; 0]);
+        let found = ranked(&table, &[("clock.rs", ""), ("state.rs", "")]);
+        assert_eq!(found, ["clock does not name state any more"]);
     }
 
     #[test]

@@ -74,7 +74,7 @@ pub(crate) fn check(file: &File) -> Findings {
     rules.iter().flat_map(|rule| rule(file, &code)).collect()
 }
 
-fn finding(file: &File, line: usize, what: impl std::fmt::Display) -> String {
+pub(crate) fn finding(file: &File, line: usize, what: impl std::fmt::Display) -> String {
     format!("{}:{line}: {what}", file.path)
 }
 
