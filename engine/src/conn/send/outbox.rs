@@ -92,14 +92,14 @@ impl Outbox {
         self.buffered
     }
 
-    /// Queues one frame of the application, if it may be sent now. Whether it is text needs not be
-    /// looked at when it is `checked`, and whole.
+    /// Queues one frame of the application, if it may be sent now. The text of a whole message that
+    /// is `checked` is not looked at again.
     ///
-    /// `share` is asked whether it has the payload in memory that can be referred to, with so many
-    /// bytes of the frame's header in front; a whole message that it has is checked. It is told
-    /// whether what is queued now leaves at the end of the turn, as far as the peer takes it: then
-    /// no more than one batch of a connection refers to memory that others wait for. Never of a
-    /// client: it cannot send what it has not masked.
+    /// `share` is asked for the payload in memory that can be referred to, and for the number of
+    /// bytes in front of it there that are the frame's header. A whole message that it has is
+    /// checked. It is told whether what is queued now leaves at the end of the turn, as far as the
+    /// peer takes it: if memory that others wait for is referred to only then, no more than one
+    /// batch of a connection does. Never of a client: it cannot send what it has not masked.
     #[inline]
     pub(super) fn send(
         &mut self,
