@@ -1,6 +1,6 @@
 //! The limits of one connection. Safe on the open internet by default.
 
-use super::Deflate;
+use crate::proto::deflate::Terms;
 
 /// Limits and modes, shared by all connections of an endpoint. A timeout of `u32::MAX` is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,5 +86,46 @@ impl Limits {
             deflate.check()?;
         }
         Ok(())
+    }
+}
+
+/// How to compress, and what of it to agree to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deflate {
+    /// Each connection has a compressor and an inflater of its own, which remember earlier
+    /// messages: better compression for hundreds of KiB of memory. Past the budget of the reactor,
+    /// and without this, all connections of a reactor share theirs. Default off.
+    pub takeover: bool,
+    /// Bytes from which messages are compressed. Default 128.
+    pub min: u32,
+    /// From 1, fast, to 9, small. Default 1.
+    pub level: u8,
+    /// The largest window of what we compress, in bits, from 9 to 15. Default 15.
+    pub window_bits: u8,
+    /// With takeover: from 1 to 9, how much of a message is looked at as one block. Default 8.
+    pub mem_level: u8,
+}
+
+impl Default for Deflate {
+    fn default() -> Self {
+        Self { takeover: false, min: 128, level: 1, window_bits: 15, mem_level: 8 }
+    }
+}
+
+impl Deflate {
+    /// Whether each value is in its range.
+    fn check(&self) -> Result<(), &'static str> {
+        if !(1..=9).contains(&self.level) || !(1..=9).contains(&self.mem_level) {
+            return Err("deflate level and memory level: from 1 to 9");
+        }
+        match (9..=15).contains(&self.window_bits) {
+            true => Ok(()),
+            false => Err("deflate window: from 9 to 15 bits"),
+        }
+    }
+
+    /// What to agree to.
+    pub fn terms(&self) -> Terms {
+        Terms { takeover: self.takeover, bits: self.window_bits }
     }
 }

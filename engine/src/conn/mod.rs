@@ -36,12 +36,11 @@ pub mod tools;
 
 pub use env::Env;
 pub use event::{CloseInfo, Data, Disposition, Event, Failure, Timeout};
-pub use limits::Limits;
+pub use limits::{Deflate, Limits};
 pub use receive::batch::MessageBatch;
 #[cfg(feature = "uring")]
 pub(crate) use receive::batch::{LoneMessage, ShortMessages};
 pub use receive::reading::Reading;
-pub use send::Deflate;
 pub(crate) use send::Writer;
 pub use state::Connection;
 pub use tools::Tools;

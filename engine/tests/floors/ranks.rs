@@ -20,26 +20,18 @@ pub(crate) struct Ranks {
 pub(crate) const RANKS: [Ranks; 1] = [Ranks {
     module: "conn",
     ranks: &[
-        &["tools", "clock", "handshake", "receive/batch", "receive/reading"],
-        &["limits"],
-        &["env", "event"],
-        &["outbound"],
-        &["slow", "leaving", "cork"],
+        &["tools", "clock", "handshake", "limits", "receive/batch", "receive/reading"],
+        &["env", "event", "send/stalled", "send/deflation"],
+        &["send/outbox"],
+        &["send/overtake", "send/transmit", "send/writer"],
         &["receive/part", "handshake/asked"],
         &["receive/inflate"],
         &["state"],
-        &["close", "deadline", "deflate", "turn", "receive/hold", "receive/direct"],
+        &["send", "send/deflate", "close", "deadline", "receive/hold", "receive/direct"],
         &["handshake/server", "handshake/client"],
         &["receive"],
     ],
-    known: &[
-        // `deflate` holds the settings, what a connection has for them, and its calls, in one file.
-        ("limits", "deflate"),
-        ("receive/part", "deflate"),
-        ("state", "deflate"),
-        // The queue owns what `slow` makes of it.
-        ("outbound", "slow"),
-    ],
+    known: &[],
 }];
 
 /// Names in the files of a module that do not point down.

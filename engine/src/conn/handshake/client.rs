@@ -4,7 +4,7 @@
 use super::asked::{Asked, Of};
 use crate::conn::clock::Clock;
 use crate::conn::receive::part::Inbound;
-use crate::conn::send::Outbox;
+use crate::conn::send::outbox::Outbox;
 use crate::conn::state::Expecting;
 use crate::conn::{Connection, Env, Event, Failure};
 use crate::proto::answer::{self, Expected, Verdict};

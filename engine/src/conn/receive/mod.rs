@@ -14,7 +14,7 @@ pub(super) mod reading;
 
 use self::part::Found;
 use self::reading::Reading;
-use super::send::IDLE_PING;
+use super::send::outbox::IDLE_PING;
 use super::state::Expecting;
 use super::{Connection, Data, Env, Event, Failure, MessageBatch};
 use crate::proto::close;

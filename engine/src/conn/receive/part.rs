@@ -1,7 +1,7 @@
 //! From frames to messages: whole ones where they lie, others assembled of their parts.
 
 use super::batch::{self, MessageBatch};
-use crate::conn::send::deflate::Inflation;
+use crate::conn::send::deflation::Inflation;
 use crate::conn::{Data, Env, Limits};
 use crate::memory::Pool;
 use crate::proto::sequence::{Place, Sequence};

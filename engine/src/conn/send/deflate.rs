@@ -1,115 +1,14 @@
-//! permessage-deflate on one connection, RFC 7692: what was agreed on, and the messages we send.
+//! permessage-deflate on one connection, RFC 7692: what is agreed on, and the messages we send.
 
+use super::deflation::{Deflation, Inflation, Own};
 use super::outbox::{Head, send_queue_max};
-use crate::codec::{Deflater, Inflater, Setting, Share};
-use crate::conn::{Connection, Env, Limits, Queued, SendError};
+use crate::codec::{Deflater, Inflater};
+use crate::conn::{Connection, Env, Queued, SendError};
 use crate::memory::Outgoing;
 use crate::proto::deflate::{self, Agreed, Terms};
 use crate::proto::handshake::Request;
 use crate::proto::{Opcode, Role};
 use bytes::Bytes;
-
-/// How to compress, and what of it to agree to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Deflate {
-    /// Each connection has a compressor and an inflater of its own, which remember earlier
-    /// messages: better compression for hundreds of KiB of memory. Past the budget of the reactor,
-    /// and without this, all connections of a reactor share theirs. Default off.
-    pub takeover: bool,
-    /// Bytes from which messages are compressed. Default 128.
-    pub min: u32,
-    /// From 1, fast, to 9, small. Default 1.
-    pub level: u8,
-    /// The largest window of what we compress, in bits, from 9 to 15. Default 15.
-    pub window_bits: u8,
-    /// With takeover: from 1 to 9, how much of a message is looked at as one block. Default 8.
-    pub mem_level: u8,
-}
-
-impl Default for Deflate {
-    fn default() -> Self {
-        Self { takeover: false, min: 128, level: 1, window_bits: 15, mem_level: 8 }
-    }
-}
-
-impl Deflate {
-    /// Whether each value is in its range.
-    pub(in crate::conn) fn check(&self) -> Result<(), &'static str> {
-        if !(1..=9).contains(&self.level) || !(1..=9).contains(&self.mem_level) {
-            return Err("deflate level and memory level: from 1 to 9");
-        }
-        match (9..=15).contains(&self.window_bits) {
-            true => Ok(()),
-            false => Err("deflate window: from 9 to 15 bits"),
-        }
-    }
-
-    /// What to agree to.
-    pub fn terms(&self) -> Terms {
-        Terms { takeover: self.takeover, bits: self.window_bits }
-    }
-}
-
-/// The sending direction of a connection.
-#[derive(Debug)]
-pub(in crate::conn) struct Deflation {
-    /// Whole messages from here on are compressed. `u32::MAX` when nothing is.
-    pub(super) min: u32,
-    /// The window of what we compress, in bits.
-    bits: u8,
-    own: Option<Box<Own>>,
-}
-
-/// A compressor of the connection's own.
-#[derive(Debug)]
-struct Own {
-    /// Made with the first message.
-    deflater: Option<Deflater>,
-    _share: Share,
-}
-
-/// An inflater of the connection's own.
-#[derive(Debug)]
-pub(in crate::conn) struct Inflation {
-    /// Made with the first message.
-    pub(in crate::conn) inflater: Option<Inflater>,
-    /// It remembers earlier messages.
-    pub(in crate::conn) takeover: bool,
-    /// Bytes of the message in progress, inflated.
-    pub(in crate::conn) come: u64,
-    _share: Share,
-}
-
-impl Deflation {
-    /// Nothing is compressed.
-    pub(in crate::conn) const OFF: Self =
-        Self { min: u32::MAX, bits: deflate::BITS_MAX, own: None };
-
-    /// Whether a message of so many bytes is compressed.
-    #[inline]
-    pub(super) fn suits(&self, len: usize) -> bool {
-        len >= self.min as usize
-    }
-
-    fn setting(&self, limits: &Limits) -> Setting {
-        Setting { level: limits.deflate.unwrap_or_default().level, bits: self.bits }
-    }
-
-    /// A message compressed; `None` when it is better sent as it is.
-    fn deflate<'c>(
-        &mut self,
-        payload: &[u8],
-        limits: &Limits,
-        codec: &'c mut crate::codec::Codec,
-    ) -> Option<&'c [u8]> {
-        let setting = self.setting(limits);
-        let Some(own) = &mut self.own else { return codec.deflate(payload, setting) };
-        let mem_level = limits.deflate.unwrap_or_default().mem_level;
-        let deflater = own.deflater.get_or_insert_with(|| Deflater::new(setting, mem_level));
-        // It has seen the message, so the peer must see it too, even if it is not smaller.
-        Some(codec.deflate_by(deflater, payload))
-    }
-}
 
 impl Connection {
     /// Negotiates as a server, before the answer is sent.

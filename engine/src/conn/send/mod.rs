@@ -5,15 +5,14 @@
 //! `transmit` is the way out, and `overtake` what goes ahead of the messages that wait for a slow
 //! peer.
 
-pub(super) mod deflate;
-mod outbox;
+mod deflate;
+pub(super) mod deflation;
+pub(super) mod outbox;
 mod overtake;
+mod stalled;
 mod transmit;
 mod writer;
 
-pub use deflate::Deflate;
-pub(super) use deflate::Deflation;
-pub(super) use outbox::{IDLE_PING, Outbox};
 pub(crate) use writer::Writer;
 
 use super::state::Expecting;

@@ -1,7 +1,7 @@
 //! What is queued to be sent. A frame enters the queue in one of two ways: its payload is copied
 //! behind its header, or it is referred to.
 
-use super::overtake::Stalled;
+use super::stalled::Stalled;
 use crate::conn::{Env, Queued, SendError};
 use crate::memory::{Batch, Pool, Shared};
 use crate::proto::header::{self, CONTROL_MAX, HEADER_MAX};

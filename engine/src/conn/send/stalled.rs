@@ -1,0 +1,46 @@
+//! What waits where a peer reads more slowly than we send.
+
+use crate::memory::Batch;
+use crate::proto::header::CONTROL_MAX;
+use std::collections::VecDeque;
+
+/// What only a connection whose peer reads slowly has. In the order in which it leaves.
+#[derive(Debug, Default)]
+pub(super) struct Stalled {
+    /// What a short send left over. It may begin inside a frame, so nothing goes before it.
+    pub(super) rest: Batch,
+    /// Control frames: "as soon as is practical" (RFC 6455 §5.5.2) is before the messages that
+    /// wait, between two frames.
+    pub(super) control: Batch,
+    /// Queues that have come to the size of a batch. Each ends where a frame ends.
+    pub(super) sealed: VecDeque<Batch>,
+    /// The answer to the latest Ping while the queue is over its limit: the only one that must be
+    /// sent (RFC 6455 §5.5.3). Leaves with the control frames.
+    pub(super) pong: Option<Control>,
+}
+
+#[derive(Debug)]
+pub(super) struct Control {
+    pub(super) payload: [u8; CONTROL_MAX],
+    pub(super) len: u8,
+}
+
+impl Stalled {
+    pub(super) fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+            && self.control.is_empty()
+            && self.sealed.is_empty()
+            && self.pong.is_none()
+    }
+
+    /// What leaves before the queue.
+    pub(super) fn next(&mut self, control_may_lead: bool) -> Batch {
+        if !self.rest.is_empty() {
+            std::mem::take(&mut self.rest)
+        } else if control_may_lead && !self.control.is_empty() {
+            std::mem::take(&mut self.control)
+        } else {
+            self.sealed.pop_front().unwrap_or_default()
+        }
+    }
+}
