@@ -282,6 +282,10 @@ typedef struct { /* sizes and hooks of an engine; NULL: all defaults */
   uint32_t busy_poll_us;
   /* per reactor, bytes of all RWS_OPT_TAKEOVER contexts; default 64 MiB */
   uint32_t codec_memory_max;
+  /* Sleep for at least so long unless 64 events come or a timer is due, at most 1 000 000: less
+   * CPU, messages later by so much at most. Default: the first event wakes */
+  uint32_t coalesce_us;
+  uint32_t reserved; /* 0 */
 } rws_config;
 
 typedef struct { /* a message that came */

@@ -126,6 +126,7 @@ impl Thread {
             recv_buffer_size: self.sizes.recv_buffer_size,
             sqpoll: self.config.sqpoll,
             busy_poll: Duration::from_micros(u64::from(self.config.busy_poll_us)),
+            coalesce: Duration::from_micros(u64::from(self.config.coalesce_us)),
             listeners: std::mem::take(&mut self.sockets),
             wakers: self.handle.wakers(),
             start: Instant::now(),

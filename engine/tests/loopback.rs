@@ -300,6 +300,7 @@ fn misuse_is_refused_with_a_reason() {
     assert!(invalid(Config { recv_buffers: 100, ..Config::default() }));
     assert!(invalid(Config { recv_buffer_size: 63, ..Config::default() }));
     assert!(invalid(Config { busy_poll_us: 1_000_001, ..Config::default() }));
+    assert!(invalid(Config { coalesce_us: 1_000_001, ..Config::default() }));
     assert!(invalid(Config { connections_max: 1 << 24, ..Config::default() }));
     let engine = Engine::new(Config { reactors: 1, ..Config::default() }).unwrap();
     let limits = Limits { idle_timeout_ms: 0, ..Limits::default() };

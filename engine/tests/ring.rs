@@ -8,6 +8,8 @@ mod connect;
 mod echo;
 #[path = "ring/ending.rs"]
 mod ending;
+#[path = "ring/gather.rs"]
+mod gather;
 #[path = "ring/harness.rs"]
 mod harness;
 #[path = "ring/landing.rs"]

@@ -42,6 +42,11 @@ pub struct rws_config {
     pub busy_poll_us: u32,
     /// per reactor, bytes of all RWS_OPT_TAKEOVER contexts; default 64 MiB
     pub codec_memory_max: u32,
+    /// Sleep for at least so long unless 64 events come or a timer is due, at most 1 000 000: less
+    /// CPU, messages later by so much at most. Default: the first event wakes
+    pub coalesce_us: u32,
+    /// 0
+    pub reserved: u32,
 }
 
 // SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
@@ -60,7 +65,8 @@ impl rws_config {
         }
         // SAFETY: not null, so the caller has promised an `rws_config` as its `size` says.
         let config = unsafe { sized::read(from) }?;
-        if config.flags & !(RWS_CFG_PIN | RWS_CFG_SQPOLL) != 0 {
+        let unknown = config.flags & !(RWS_CFG_PIN | RWS_CFG_SQPOLL);
+        if unknown != 0 || config.reserved != 0 {
             return Err(rws_status::RWS_E_UNSUPPORTED);
         }
         Ok(Config {
@@ -72,6 +78,7 @@ impl rws_config {
             sqpoll: config.flags & RWS_CFG_SQPOLL != 0,
             busy_poll_us: config.busy_poll_us,
             codec_memory_max: config.codec_memory_max,
+            coalesce_us: config.coalesce_us,
             on_start: hook(config.on_start, User(config.user)),
             on_stop: hook(config.on_stop, User(config.user)),
             log: log(config.on_log, User(config.user)),

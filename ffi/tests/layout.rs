@@ -50,7 +50,7 @@ structs! {
     rws_close_info { code, sent_code, retry_ms, reason, error, unsent, unread, dropped, reserved }
     rws_config {
         size, reactors, connections_max, recv_buffers, recv_buffer_size, flags, on_start, on_stop,
-        on_log, user, busy_poll_us, codec_memory_max,
+        on_log, user, busy_poll_us, codec_memory_max, coalesce_us, reserved,
     }
     rws_conn { id }
     rws_endpoint { size, port, address, callbacks, user, options, origins, tls }

@@ -40,6 +40,11 @@ impl Uring {
         if !self.flags.no_sqarray {
             lacks.push("IORING_SETUP_NO_SQARRAY (Linux 6.6): one more array is used");
         }
+        if self.queue.gathers_twice() {
+            lacks.push(
+                "IORING_FEAT_MIN_TIMEOUT (Linux 6.12): coalesce_us takes two waits where nothing comes",
+            );
+        }
         lacks
     }
 }

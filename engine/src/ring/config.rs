@@ -22,6 +22,9 @@ pub struct UringConfig {
     pub sqpoll: bool,
     /// How long to look for completions before sleeping; zero: not at all.
     pub busy_poll: Duration,
+    /// How long completions may be gathered, while there is nothing to do, before they wake the
+    /// reactor; zero: not at all.
+    pub coalesce: Duration,
     /// Sockets that listen, named by their index from then on. What is set on them
     /// (`TCP_NODELAY`, buffer sizes) is inherited by what they accept.
     pub listeners: Vec<OwnedFd>,
@@ -55,4 +58,6 @@ pub struct Tuning {
     pub ordinary: bool,
     /// Shut down by `IORING_OP_SHUTDOWN` always.
     pub op_shutdown: bool,
+    /// Gather completions as on kernels without a minimum wait.
+    pub no_min_wait: bool,
 }

@@ -85,6 +85,7 @@ fn ask() -> Vec<Feature> {
         optional("IORING_OP_SHUTDOWN", "5.11", has(opcode::Shutdown::CODE), install),
         optional("IORING_OP_MSG_RING", "5.18", has(sys::op::MSG_RING), true),
         optional("IORING_OP_FIXED_FD_INSTALL", "6.8", install, true),
+        optional("IORING_FEAT_MIN_TIMEOUT", "6.12", is(|p| p.is_feature_min_timeout()), true),
         optional("IORING_OP_SEND_ZC", "6.0", has(opcode::SendZc::CODE), false),
         optional(
             "IORING_FEAT_RECVSEND_BUNDLE",

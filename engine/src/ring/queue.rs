@@ -12,8 +12,25 @@ use std::mem::ManuallyDrop;
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
+/// Completions that end a wait which gathers them: waking costs little beside so many, and the next
+/// ones should find receive buffers.
+const GATHER_MAX: u32 = 64;
+/// Stands for no timeout where one must be given.
+const AGES: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Rounds of draining an overflown completion queue in one turn.
 const OVERFLOW_ROUNDS: usize = 16;
+
+/// How a ring waits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Waits {
+    /// How long to look for completions before sleeping; zero: not at all.
+    pub(super) busy_poll: Duration,
+    /// How long completions may be gathered before they wake us; zero: not at all.
+    pub(super) coalesce: Duration,
+    /// The kernel can do that by itself.
+    pub(super) min_wait: bool,
+}
 
 /// A ring and what waits on its two sides.
 pub(super) struct Queue {
@@ -23,6 +40,10 @@ pub(super) struct Queue {
     polled: bool,
     /// How long to look for completions before sleeping.
     busy_poll: Duration,
+    /// For how long completions may be gathered before they wake us.
+    coalesce: Duration,
+    /// The kernel gathers them (`IORING_FEAT_MIN_TIMEOUT`, 6.12).
+    min_wait: bool,
     /// Entries for which the submission queue had no room even after a flush, in order.
     backlog: VecDeque<squeue::Entry>,
     /// Completions that a flush had to take out, in order.
@@ -34,7 +55,7 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    pub(super) fn new(ring: IoUring, flags: Flags, busy_poll: Duration) -> Self {
+    pub(super) fn new(ring: IoUring, flags: Flags, waits: Waits) -> Self {
         let fd = ring.as_raw_fd();
         // Without the index (16 rings per thread at most) the descriptor serves.
         let name = sys::register_ring_fd(fd).map_or(sys::Ring::Fd(fd), sys::Ring::Registered);
@@ -42,7 +63,9 @@ impl Queue {
             ring: ManuallyDrop::new(ring),
             name,
             polled: flags.task_run == TaskRun::Polled,
-            busy_poll,
+            busy_poll: waits.busy_poll,
+            coalesce: waits.coalesce,
+            min_wait: waits.min_wait,
             backlog: VecDeque::new(),
             taken: Vec::new(),
             in_flight: 0,
@@ -54,6 +77,11 @@ impl Queue {
     /// The ring, to register things with.
     pub(super) fn ring(&self) -> &IoUring {
         &self.ring
+    }
+
+    /// Whether it is to gather completions, for which the kernel has only waits of other kinds.
+    pub(super) fn gathers_twice(&self) -> bool {
+        !self.coalesce.is_zero() && !self.min_wait
     }
 
     /// Enters once, for nothing: a policy may allow rings to be made and forbid their use.
@@ -168,7 +196,12 @@ impl Queue {
             if timeout.is_some() {
                 args = args.timespec(&timespec);
             }
-            match self.enter(min_complete, EnterFlags::GETEVENTS, &args) {
+            let entered = if min_complete == 0 || self.coalesce.is_zero() {
+                self.enter(min_complete, EnterFlags::GETEVENTS, &args)
+            } else {
+                self.gather(timeout)
+            };
+            match entered {
                 // Timeout; no memory for requests or an overflown completion queue: what is not
                 // submitted yet goes with the next turn.
                 Ok(()) | Err(Errno::TIME | Errno::AGAIN | Errno::BUSY) => {}
@@ -187,6 +220,35 @@ impl Queue {
             }
         }
         Ok(())
+    }
+
+    /// Submits all and sleeps until there is a completion, or `timeout` is over: but not for less
+    /// than `coalesce`, except when `GATHER_MAX` of them or the timeout end it.
+    ///
+    /// The time runs from here on, not from the first completion: one that comes to a reactor that
+    /// has slept for longer is taken at once, and none waits for longer than `coalesce`.
+    #[inline(never)]
+    fn gather(&mut self, timeout: Option<Duration>) -> Result<(), Errno> {
+        let all = EnterFlags::GETEVENTS;
+        // Linux 6.12 does not end a minimum wait by a timeout that is shorter.
+        let least = timeout.map_or(self.coalesce, |timeout| timeout.min(self.coalesce));
+        if self.min_wait {
+            // Without a timeout the kernel returns as soon as the minimum is over, for nothing.
+            let whole = Timespec::from(timeout.unwrap_or(AGES));
+            let args = SubmitArgs::new().timespec(&whole);
+            return self.enter(GATHER_MAX, all, &args.min_wait_usec(least.as_micros() as u32));
+        }
+        let first = Timespec::from(least);
+        match self.enter(GATHER_MAX, all, &SubmitArgs::new().timespec(&first)) {
+            Ok(()) | Err(Errno::TIME) => {}
+            Err(errno) => return Err(errno),
+        }
+        // Nobody has come in that time: whoever is first from here on is taken at once.
+        if !self.ring.completion().is_empty() || timeout == Some(least) {
+            return Ok(());
+        }
+        let rest = Timespec::from(timeout.map_or(AGES, |timeout| timeout - least));
+        self.enter(1, all, &SubmitArgs::new().timespec(&rest))
     }
 
     /// Submits all and looks for completions without sleeping, for `busy_poll` at most. Whether

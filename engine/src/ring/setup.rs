@@ -130,6 +130,8 @@ pub(super) struct Optional {
     pub(super) install: bool,
     /// `MSG_RING`.
     pub(super) msg_ring: bool,
+    /// `IORING_FEAT_MIN_TIMEOUT`: a wait can gather completions.
+    pub(super) min_wait: bool,
 }
 
 /// Checks that what is required is there.
@@ -153,6 +155,7 @@ pub(super) fn check(ring: &IoUring) -> Result<Optional, Refused> {
     Ok(Optional {
         install: probe.is_supported(sys::op::FIXED_FD_INSTALL),
         msg_ring: probe.is_supported(sys::op::MSG_RING),
+        min_wait: params.is_feature_min_timeout(),
     })
 }
 

@@ -19,6 +19,7 @@ fn connected() -> (Uring, Socket, TcpStream) {
         recv_buffer_size: 64,
         sqpoll: false,
         busy_poll: Duration::ZERO,
+        coalesce: Duration::ZERO,
         listeners: vec![listener.into()],
         wakers: [Waker::new().expect("an eventfd")].into(),
         start: Instant::now(),

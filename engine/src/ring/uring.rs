@@ -7,7 +7,7 @@ use super::connect::Dials;
 use super::diagnosis::Locked;
 use super::landing::Landings;
 use super::op::{Op, Sends, Source};
-use super::queue::Queue;
+use super::queue::{Queue, Waits};
 use super::recv::{Cancel, Kind, Receives};
 use super::setup::{self, Flags, Optional};
 use super::{
@@ -108,7 +108,12 @@ impl Uring {
         let told = !config.busy_poll.is_zero();
         let (ring, flags) = setup::patiently(|| setup::build(config.sqpoll, sq, cq, told))?;
         let has = setup::check(&ring)?;
-        let mut queue = Queue::new(ring, flags, config.busy_poll);
+        let waits = Waits {
+            busy_poll: config.busy_poll,
+            coalesce: config.coalesce,
+            min_wait: has.min_wait && !tuning.no_min_wait,
+        };
+        let mut queue = Queue::new(ring, flags, waits);
         let direct = has.install && !tuning.ordinary;
         let equipped = queue.try_enter().and_then(|()| {
             let listeners = config.listeners.len() as u32;

@@ -39,6 +39,7 @@ pub(crate) fn config(listeners: Vec<OwnedFd>) -> UringConfig {
         recv_buffer_size: 4_096,
         sqpoll: false,
         busy_poll: Duration::ZERO,
+        coalesce: Duration::ZERO,
         listeners,
         wakers: wakers(1),
         start: Instant::now(),

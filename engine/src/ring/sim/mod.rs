@@ -36,6 +36,9 @@ use std::time::Duration;
 /// How far a wait without a timeout looks ahead before it is declared stuck.
 const FOREVER: Tick = 1 << 40;
 
+/// How long a wait that gathers completions lasts at least, if its timeout lets it.
+pub const GATHER_MS: Tick = 2;
+
 /// What happens outside the machine while the reactor waits: the peers, and other threads.
 pub trait World {
     /// Acts on the peers' ends; returns when to be called again, `None` for never.
@@ -326,10 +329,16 @@ impl Kernel for Sim {
         }
         let patience = timeout.map_or(FOREVER, |timeout| timeout.as_millis() as Tick);
         let deadline = self.net.now + patience;
+        let gathers = self.choices.chance(self.net.faults.gather);
+        let least = self.net.now + if gathers { GATHER_MS } else { 0 };
         loop {
             let next = self.step(completions).filter(|&at| at <= deadline);
-            if !completions.is_empty() || self.net.now >= deadline {
+            if self.net.now >= deadline || (!completions.is_empty() && self.net.now >= least) {
                 return Ok(());
+            }
+            if !completions.is_empty() {
+                self.net.now += 1;
+                continue;
             }
             if self.choices.chance(self.net.faults.spurious) {
                 return Ok(());

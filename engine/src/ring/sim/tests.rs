@@ -26,6 +26,7 @@ const WILD: Faults = Faults {
     spurious: 100,
     death: 0,
     stall: 0,
+    gather: 300,
 };
 
 fn sim(seed: u64, faults: Faults) -> Sim {
