@@ -285,7 +285,7 @@ typedef struct { /* sizes and hooks of an engine; NULL: all defaults */
   /* Sleep for at least so long unless 64 events come or a timer is due, at most 1 000 000: less
    * CPU, messages later by so much at most. Default: the first event wakes */
   uint32_t coalesce_us;
-  uint32_t reserved; /* 0 */
+  uint32_t reserved;         /* 0 */
 } rws_config;
 
 typedef struct { /* a message that came */
