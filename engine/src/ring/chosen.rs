@@ -41,9 +41,7 @@ impl Uring {
             lacks.push("IORING_SETUP_NO_SQARRAY (Linux 6.6): one more array is used");
         }
         if self.queue.gathers_twice() {
-            lacks.push(
-                "IORING_FEAT_MIN_TIMEOUT (Linux 6.12): coalesce_us takes two waits where nothing comes",
-            );
+            lacks.push("IORING_FEAT_MIN_TIMEOUT (Linux 6.12): coalesce_us may take two waits");
         }
         lacks
     }
