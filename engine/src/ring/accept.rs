@@ -9,7 +9,7 @@ use super::address::Address;
 use super::dispatch::outcome;
 use super::op::Op;
 use super::uring::{Sockets, Uring};
-use super::{Accepted, Completion, Errno, Socket};
+use super::{Accepted, Completion, Errno, Socket, sys};
 use io_uring::opcode;
 use io_uring::types::{DestinationSlot, Fd, Fixed};
 use rustix::net::{AddressFamily, getsockname};
@@ -110,8 +110,12 @@ impl Uring {
         };
         self.taken += 1;
         let name = Op::Accept.pair(listener as u32, index);
+        let mut accept = accept.build().user_data(name);
+        if self.has.poll_first {
+            sys::poll_first(&mut accept);
+        }
         // SAFETY: `Accepts` keeps the address in place until the operation has ended.
-        unsafe { self.queue.push(accept.build().user_data(name)) };
+        unsafe { self.queue.push(accept) };
     }
 
     pub(super) fn cancel_accepts(&mut self, listener: usize) {
@@ -137,7 +141,11 @@ impl Uring {
                     open.insert(socket);
                 }
             }
-            Err(_) => self.taken -= 1,
+            Err(errno) => {
+                self.taken -= 1;
+                // A kernel that does not know the flag after all: the next goes without.
+                self.has.poll_first &= errno != Errno::INVAL;
+            }
         }
         let result = match result {
             // Nobody may pass for the peer of a Unix socket, which has no address.

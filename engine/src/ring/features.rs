@@ -52,7 +52,8 @@ fn ask() -> Vec<Feature> {
     let builds = |flags: setup::Flags| flags.build(8, 16, false).is_ok();
     let polled = LADDER_SQPOLL.into_iter().any(builds);
     let recv = multishot_receives().is_ok();
-    let accept = direct_accepts().is_ok();
+    let accept = direct_accepts(false).is_ok();
+    let poll_first = direct_accepts(true).is_ok();
     let ring_fds = ring.is_some_and(registers_itself);
     let install = has(sys::op::FIXED_FD_INSTALL);
     let required = |name, kernel_floor, present| Feature {
@@ -85,6 +86,7 @@ fn ask() -> Vec<Feature> {
         optional("IORING_OP_SHUTDOWN", "5.11", has(opcode::Shutdown::CODE), install),
         optional("IORING_OP_MSG_RING", "5.18", has(sys::op::MSG_RING), true),
         optional("IORING_OP_FIXED_FD_INSTALL", "6.8", install, true),
+        optional("IORING_ACCEPT_POLL_FIRST", "6.10", poll_first, true),
         optional("IORING_FEAT_MIN_TIMEOUT", "6.12", is(|p| p.is_feature_min_timeout()), true),
         optional("IORING_OP_SEND_ZC", "6.0", has(opcode::SendZc::CODE), false),
         optional(
@@ -133,14 +135,18 @@ fn listener() -> Result<(OwnedFd, OwnedFd), Errno> {
     Ok((server, client))
 }
 
-/// Whether an accept takes a connection into a direct descriptor that the kernel picks.
-fn direct_accepts() -> Result<(), Errno> {
+/// Whether an accept takes a connection into a direct descriptor that the kernel picks, perhaps one
+/// that waits for it before it looks.
+fn direct_accepts(poll_first: bool) -> Result<(), Errno> {
     let (server, _client) = listener()?;
     let ring = &fresh()?;
     ring.submitter().register_files_sparse(1).map_err(|_| Errno::INVAL)?;
     let accept = opcode::Accept::new(Fd(server.as_raw_fd()), null_mut(), null_mut());
-    let accept = accept.file_index(Some(DestinationSlot::auto_target()));
-    let entry = first(ring, accept.build())?;
+    let mut accept = accept.file_index(Some(DestinationSlot::auto_target())).build();
+    if poll_first {
+        sys::poll_first(&mut accept);
+    }
+    let entry = first(ring, accept)?;
     if entry.result() >= 0 { Ok(()) } else { Err(Errno::INVAL) }
 }
 

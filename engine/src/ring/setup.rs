@@ -132,6 +132,8 @@ pub(super) struct Optional {
     pub(super) msg_ring: bool,
     /// `IORING_FEAT_MIN_TIMEOUT`: a wait can gather completions.
     pub(super) min_wait: bool,
+    /// `IORING_ACCEPT_POLL_FIRST`.
+    pub(super) poll_first: bool,
 }
 
 /// Checks that what is required is there.
@@ -156,6 +158,8 @@ pub(super) fn check(ring: &IoUring) -> Result<Optional, Refused> {
         install: probe.is_supported(sys::op::FIXED_FD_INSTALL),
         msg_ring: probe.is_supported(sys::op::MSG_RING),
         min_wait: params.is_feature_min_timeout(),
+        // No bit of its own, but of the same Linux, 6.10.
+        poll_first: params.is_feature_recvsend_bundle(),
     })
 }
 

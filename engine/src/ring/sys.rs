@@ -5,6 +5,7 @@
 //! so the one call per turn is made here.
 
 use super::Errno;
+use io_uring::squeue;
 use io_uring::types::SubmitArgs;
 use std::os::fd::RawFd;
 
@@ -21,6 +22,22 @@ pub(super) mod op {
     pub(crate) const FIXED_FD_INSTALL: u8 = io_uring::opcode::FixedFdInstall::CODE;
     /// `IORING_OP_MSG_RING` (5.18).
     pub(crate) const MSG_RING: u8 = io_uring::opcode::MsgRingData::CODE;
+}
+
+/// `IORING_ACCEPT_POLL_FIRST` (6.10).
+const ACCEPT_POLL_FIRST: u16 = 4;
+
+/// Lets an accept wait for a connection before it looks for one: an accept that finds none has
+/// made a socket for nothing. The binding has no name for it.
+pub(super) fn poll_first(accept: &mut squeue::Entry) {
+    // `struct io_uring_sqe`: a byte each for the opcode and the flags, then `ioprio`.
+    const IOPRIO: usize = 2;
+    // SAFETY: an entry is a `struct io_uring_sqe` of 64 bytes and nothing else (`repr(C)`), and
+    // ours alone; any two bytes are valid there.
+    unsafe {
+        let ioprio = std::ptr::from_mut(accept).cast::<u8>().add(IOPRIO).cast::<[u8; 2]>();
+        ioprio.write(ACCEPT_POLL_FIRST.to_ne_bytes());
+    }
 }
 
 /// `struct io_uring_rsrc_update`, as `REGISTER_RING_FDS` takes it.
@@ -103,6 +120,7 @@ mod tests {
     #[test]
     fn structures_have_the_kernels_sizes() {
         assert_eq!(size_of::<RsrcUpdate>(), 16);
+        assert_eq!((size_of::<squeue::Entry>(), align_of::<squeue::Entry>()), (64, 8));
         assert_eq!(size_of::<SubmitArgs<'_, '_>>(), 24);
         assert_eq!(size_of::<io_uring::types::BufRingEntry>(), 16);
         assert_eq!((op::MSG_RING, op::FIXED_FD_INSTALL), (40, 54));
