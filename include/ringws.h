@@ -283,7 +283,7 @@ typedef struct { /* sizes and hooks of an engine; NULL: all defaults */
   /* per reactor, bytes of all RWS_OPT_TAKEOVER contexts; default 64 MiB */
   uint32_t codec_memory_max;
   /* Sleep for at least so long unless 64 events come or a timer is due, at most 1 000 000: less
-   * CPU, messages later by so much at most. Default: the first event wakes */
+   * CPU, more latency; no event waits for longer. Default: the first event wakes */
   uint32_t coalesce_us;
   uint32_t reserved;         /* 0 */
 } rws_config;

@@ -33,9 +33,9 @@ pub struct Config {
     /// 1,000,000.
     pub busy_poll_us: u32,
     /// How long a reactor with nothing to do sleeps at least, in microseconds, unless 64 events
-    /// come or a timer is due; 0: the first event wakes it. Messages come later by so much at
-    /// most, and a busy reactor takes more of them in one turn: saves CPU for the price of latency.
-    /// At most 1,000,000.
+    /// come or a timer is due; 0: the first event wakes it. No event waits for longer, but those
+    /// that are taken together are also answered one behind the other. Saves CPU for the price of
+    /// latency. At most 1,000,000.
     pub coalesce_us: u32,
     /// Per reactor, bytes for the compressors and inflaters of connections that have their own
     /// ([`Deflate::takeover`](crate::conn::Deflate::takeover)); 0: 64 MiB.

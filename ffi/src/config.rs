@@ -43,7 +43,7 @@ pub struct rws_config {
     /// per reactor, bytes of all RWS_OPT_TAKEOVER contexts; default 64 MiB
     pub codec_memory_max: u32,
     /// Sleep for at least so long unless 64 events come or a timer is due, at most 1 000 000: less
-    /// CPU, messages later by so much at most. Default: the first event wakes
+    /// CPU, more latency; no event waits for longer. Default: the first event wakes
     pub coalesce_us: u32,
     /// 0
     pub reserved: u32,
