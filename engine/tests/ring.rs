@@ -4,6 +4,8 @@
 mod child;
 #[path = "ring/connect.rs"]
 mod connect;
+#[path = "ring/direct.rs"]
+mod direct;
 #[path = "ring/echo.rs"]
 mod echo;
 #[path = "ring/ending.rs"]
@@ -12,8 +14,8 @@ mod ending;
 mod gather;
 #[path = "ring/harness.rs"]
 mod harness;
-#[path = "ring/landing.rs"]
-mod landing;
+#[path = "ring/large.rs"]
+mod large;
 #[path = "ring/limits.rs"]
 mod limits;
 #[path = "ring/pressure.rs"]

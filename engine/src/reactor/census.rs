@@ -1,6 +1,6 @@
 //! What a reactor holds, counted for the simulator.
 
-use crate::reactor::io::receive_mode::How;
+use crate::reactor::io::receive_mode::{How, Seen};
 use crate::reactor::{Conn, Reactor};
 use crate::ring::Kernel;
 
@@ -13,10 +13,8 @@ pub(crate) struct Census {
     pub(crate) deadlines: usize,
     /// Memory granted to messages in progress, in bytes.
     pub(crate) known: usize,
-    /// Receives into the memory of messages, since the start.
-    pub(crate) landed: u64,
-    /// Such receives that had to wait for a turn, since the start.
-    pub(crate) waited: u64,
+    /// What direct receives have done.
+    pub(crate) direct: Seen,
     /// Messages sent back out of their buffers, since the start.
     pub(crate) echoed: u64,
 }
@@ -26,9 +24,8 @@ impl<K: Kernel> Reactor<K> {
         Census {
             slots: self.ctx.slab.len(),
             deadlines: self.ctx.wheel.len(),
-            known: self.landings.known(),
-            landed: self.landings.landed,
-            waited: self.landings.waited,
+            known: self.direct.known(),
+            direct: self.direct.seen,
             echoed: self.ctx.source.echoed,
         }
     }

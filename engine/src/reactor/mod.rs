@@ -41,7 +41,7 @@ use deliver::shared::Source;
 #[cfg(feature = "tls")]
 use deliver::tls;
 use io::accept::{self, Listeners};
-use io::receive_mode::Landings;
+use io::receive_mode::DirectReceives;
 use std::collections::{TryReserveError, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,7 +59,7 @@ pub struct Reactor<K: Kernel> {
     listeners: Listeners,
     completions: Vec<Completion>,
     mails: VecDeque<Mail>,
-    landings: Landings,
+    direct: DirectReceives,
     #[cfg(feature = "tls")]
     handshakes: tls::Handshakes,
     /// The pool is to be trimmed: a node is on the wheel.
@@ -124,7 +124,7 @@ impl<K: Kernel> Reactor<K> {
             listeners,
             completions: Vec::new(),
             mails: VecDeque::new(),
-            landings: Landings::default(),
+            direct: DirectReceives::default(),
             #[cfg(feature = "tls")]
             handshakes: tls::Handshakes::default(),
             trimming: false,
@@ -177,7 +177,7 @@ impl<K: Kernel> Reactor<K> {
             timeout = Some(Duration::ZERO);
         }
         let due = self.ctx.own.mail.has_some() || self.ctx.dials.are_due();
-        if self.landings.is_deferred() || due {
+        if self.direct.are_waiting() || due {
             timeout = Some(Duration::ZERO);
         }
         let mut completions = std::mem::take(&mut self.completions);
@@ -196,13 +196,13 @@ impl<K: Kernel> Reactor<K> {
         }
         #[cfg(feature = "tls")]
         self.run_handshakes();
-        self.resume_landings();
         self.ctx.pool.reclaim();
         self.trim_later();
         self.completions = completions;
         self.read_mail();
         self.fire_timers();
         self.settle_dirty();
+        self.begin_waiting();
         self.ctx.log.turned(self.ctx.now, self.kernel.clock());
         Ok(true)
     }
@@ -210,7 +210,9 @@ impl<K: Kernel> Reactor<K> {
     fn act(&mut self, completion: Completion) {
         match completion {
             Completion::Received { token, result, more } => self.received(token, result, more),
-            Completion::Landed { token, memory, result } => self.landed(token, memory, result),
+            Completion::ReceivedInto { token, memory, result } => {
+                self.received_into(token, memory, result)
+            }
             Completion::HungUp { token, result } => self.hung_up(token, result),
             Completion::Sent { token, batch, result } => self.sent(token, batch, result),
             Completion::Accepted { listener, result } => self.accepted(listener, result),

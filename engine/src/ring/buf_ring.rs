@@ -1,22 +1,16 @@
-//! The provided buffer ring: the kernel's supply of buffers to receive into.
+//! A provided buffer ring: the kernel's supply of buffers of one group to receive into.
 
 use super::diagnosis::{MMAP, Refused};
-use super::lease::{Buffers, Free, Lease};
+use super::lease::{Buffers, Free};
 use super::map::Map;
 use super::setup::{patiently, refused};
-use super::window::Window;
 use io_uring::IoUring;
 use io_uring::types::BufRingEntry;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
-
-/// The buffer group of multishot receives.
-pub(super) const GROUP: u16 = 0;
 
 /// The ring of descriptors that the kernel takes buffers from, and those kept back from it.
 #[derive(Debug)]
 pub(super) struct BufRing {
-    buffers: Arc<Buffers>,
     /// `count` entries of 16 bytes; the kernel reads them. The tail lies inside the first.
     entries: Map,
     count: u16,
@@ -25,66 +19,58 @@ pub(super) struct BufRing {
     supplied: u16,
     /// Last in, first out: what was used last is still in the cache.
     free: Vec<Free>,
-    window: Window,
 }
 
 impl BufRing {
-    /// Registers a ring for `count` buffers (a power of two up to 32,768), none of them in it yet.
-    pub(super) fn register(ring: &IoUring, count: u16, size: u32) -> Result<Self, Refused> {
+    /// Registers a ring as buffer group `group` for the buffers in `free` (a power of two of them,
+    /// up to 32,768), none of them in it yet.
+    pub(super) fn register(ring: &IoUring, group: u16, free: Vec<Free>) -> Result<Self, Refused> {
+        let count = free.len() as u16;
         let mapped = |error: std::io::Error| refused(MMAP, &error);
-        let (buffers, free) = Buffers::new(count, size).map_err(mapped)?;
         let entries = Map::new(usize::from(count) * size_of::<BufRingEntry>()).map_err(mapped)?;
         let address = entries.base().as_ptr() as u64;
         patiently(|| {
             // SAFETY: the mapping is page aligned and holds `count` entries. `Uring` drops it only
             // when the group is unregistered and no operation is left.
-            unsafe { ring.submitter().register_buf_ring_with_flags(address, count, GROUP, 0) }
+            unsafe { ring.submitter().register_buf_ring_with_flags(address, count, group, 0) }
                 .map_err(|error| refused("io_uring_register(PBUF_RING)", &error))
         })?;
-        Ok(Self { buffers, entries, count, tail: 0, supplied: 0, free, window: Window::new(count) })
-    }
-
-    /// The memory behind it.
-    pub(super) fn buffers(&self) -> &Arc<Buffers> {
-        &self.buffers
+        Ok(Self { entries, count, tail: 0, supplied: 0, free })
     }
 
     /// Buffers that the kernel has.
+    #[inline]
     pub(super) fn supplied(&self) -> u16 {
         self.supplied
     }
 
-    /// Buffers that it should have.
-    pub(super) fn window(&self) -> u16 {
-        self.window.target()
+    /// Buffers that somebody has: they are neither free nor in the kernel's ring.
+    pub(super) fn out(&self) -> usize {
+        usize::from(self.count) - self.free.len() - usize::from(self.supplied)
     }
 
-    /// Gives the kernel as many buffers as the window says, if there are as many. Once per turn,
-    /// before submitting.
-    pub(super) fn replenish(&mut self) {
-        self.window.turn();
-        self.buffers.take_returned(&mut self.free);
-        let target = self.window.target();
+    /// Gives the kernel buffers until it has `target`, if there are as many.
+    pub(super) fn replenish(&mut self, buffers: &Buffers, target: u16) {
         let before = self.tail;
         while self.supplied < target
             && let Some(free) = self.free.pop()
         {
-            self.supply(&free);
+            self.supply(buffers, &free);
         }
         if self.tail != before {
             self.publish();
         }
     }
 
-    fn supply(&mut self, free: &Free) {
+    fn supply(&mut self, buffers: &Buffers, free: &Free) {
         let at = usize::from(self.tail & (self.count - 1));
         // SAFETY: `at < count`, inside the mapping. The kernel reads entries only below the
         // published tail, and at most `count` buffers exist, so this one has been consumed.
         // The first entry is written field by field, which leaves the tail in it alone.
         unsafe {
             let entry = self.entries.base().as_ptr().cast::<BufRingEntry>().add(at);
-            (*entry).set_addr(self.buffers.address(free));
-            (*entry).set_len(self.buffers.capacity() as u32);
+            (*entry).set_addr(buffers.address(free));
+            (*entry).set_len(buffers.capacity_of(free.id()) as u32);
             (*entry).set_bid(free.id());
         }
         self.tail = self.tail.wrapping_add(1);
@@ -101,28 +87,15 @@ impl BufRing {
         tail.store(self.tail, Ordering::Release);
     }
 
-    /// The kernel has filled `len` bytes of buffer `id`.
+    /// The kernel has taken a buffer.
     #[inline]
-    pub(super) fn take(&mut self, id: u16, len: u32) -> Lease {
+    pub(super) fn taken(&mut self) {
         self.supplied -= 1;
-        self.window.filled(len as usize);
-        Lease { id, len }
     }
 
-    /// The kernel took buffer `id` and gave it back empty.
-    pub(super) fn reject(&mut self, id: u16) {
-        self.supplied -= 1;
-        self.free.push(Free(id));
-    }
-
-    /// A receive found no buffer.
-    pub(super) fn exhausted(&mut self) {
-        self.window.exhausted();
-    }
-
-    /// A lease ends.
+    /// A buffer is free again.
     #[inline]
-    pub(super) fn release(&mut self, lease: Lease) {
-        self.free.extend(self.buffers.release(lease));
+    pub(super) fn put(&mut self, free: Free) {
+        self.free.push(free);
     }
 }

@@ -15,7 +15,7 @@ impl Uring {
             Sockets::Direct => "direct",
             Sockets::Ordinary(_) => "ordinary",
         };
-        let buffers = self.held.buf_ring.buffers();
+        let buffers = self.held.supply.buffers();
         format!(
             "io_uring with {task_run}, {sockets} descriptors for {} connections, {} buffers of {} \
              bytes",

@@ -54,6 +54,8 @@ pub struct Tuning {
     pub sq_entries: Option<u32>,
     /// Entries of the completion queue.
     pub cq_entries: Option<u32>,
+    /// Large buffers (a power of two), and bytes of payload in each.
+    pub large: Option<(u16, u32)>,
     /// Ordinary descriptors instead of direct ones.
     pub ordinary: bool,
     /// Shut down by `IORING_OP_SHUTDOWN` always.

@@ -2,6 +2,7 @@
 
 use super::op::{Op, numbers};
 use super::recv::End;
+use super::supply::Group;
 use super::uring::Uring;
 use super::{Completion, Errno, Socket, Token};
 use io_uring::cqueue;
@@ -22,7 +23,7 @@ impl Uring {
             let (high, low) = numbers(data);
             match op {
                 Some(Op::Receive) => self.received(Token::unpack(data), entry, out),
-                Some(Op::Land) => self.landed(Token::unpack(data), result, out),
+                Some(Op::Direct) => self.received_into(Token::unpack(data), result, out),
                 Some(Op::Watch) => self.hung_up(Token::unpack(data), result, out),
                 Some(Op::Send) => {
                     if let Some((token, batch)) = self.held.sends.land(low) {
@@ -61,36 +62,42 @@ impl Uring {
         let more = goes_on(Some(Op::Receive), entry);
         let buffer = cqueue::buffer_select(entry.flags());
         let mut result = match (outcome(entry.result()), buffer) {
-            (Ok(len @ 1..), Some(id)) => Ok(Some(self.held.buf_ring.take(id, len))),
+            (Ok(len @ 1..), Some(id)) => Ok(Some(self.held.supply.take(id, len))),
             (ended, buffer) => {
                 if let Some(id) = buffer {
-                    self.held.buf_ring.reject(id);
+                    self.held.supply.reject(id);
                 }
                 ended.map(|_| None)
             }
         };
-        let no_buffers = matches!(result, Err(Errno::NOBUFS));
-        if no_buffers {
-            self.queue.stats.buffers_exhausted += 1;
-            self.held.buf_ring.exhausted();
-        }
         if !more {
-            match self.receives.ended(token, no_buffers) {
+            self.receives.note_rest(token, cqueue::sock_nonempty(entry.flags()));
+            match self.receives.ended(token, matches!(result, Err(Errno::NOBUFS))) {
                 End::Over => {}
-                End::Starved => return,
+                End::Starved(group) => return self.starved(group),
                 End::Cancelled => result = Err(Errno::CANCELED),
             }
         }
         out.push(Completion::Received { token, result, more });
     }
 
-    fn landed(&mut self, token: Token, result: i32, out: &mut Vec<Completion>) {
+    /// A receive has found no buffer. Of the large group that is how it waits for its turn.
+    fn starved(&mut self, group: Group) {
+        if group == Group::Small {
+            self.queue.stats.buffers_exhausted += 1;
+        } else {
+            self.queue.stats.large_waits += 1;
+        }
+        self.held.supply.exhausted(group);
+    }
+
+    fn received_into(&mut self, token: Token, result: i32, out: &mut Vec<Completion>) {
         let result = outcome(result).map(|bytes| bytes as usize);
         let written = result.unwrap_or(0);
         // SAFETY: the kernel has written so many bytes to where it was told to, and is done.
-        if let Some(memory) = unsafe { self.held.landings.land(token, written) } {
+        if let Some(memory) = unsafe { self.held.direct.end(token, written) } {
             self.receives.ended(token, false);
-            out.push(Completion::Landed { token, memory, result });
+            out.push(Completion::ReceivedInto { token, memory, result });
         }
     }
 

@@ -3,6 +3,7 @@
 use super::Token;
 use super::dispatch::{goes_on, outcome, own};
 use super::op::{Op, numbers};
+use super::supply::Group;
 use super::uring::{Sockets, Uring};
 use io_uring::types::CancelBuilder;
 use io_uring::{cqueue, opcode};
@@ -45,10 +46,10 @@ impl Uring {
         let (_, low) = numbers(entry.user_data());
         match (op, outcome(entry.result())) {
             (Some(Op::Send), _) => drop(self.held.sends.land(low)),
-            (Some(Op::Land), _) => {
+            (Some(Op::Direct), _) => {
                 let token = Token::unpack(entry.user_data());
                 // SAFETY: nothing is claimed to be written: nobody will read it.
-                drop(unsafe { self.held.landings.land(token, 0) });
+                drop(unsafe { self.held.direct.end(token, 0) });
             }
             // SAFETY: a descriptor just installed, ours to close.
             (Some(Op::ShutdownInstall), Ok(fd)) => drop(unsafe { own(fd as i32) }),
@@ -66,9 +67,11 @@ impl Drop for Uring {
     fn drop(&mut self) {
         let drained = self.drain();
         // A copy of the ring's descriptor lives on in the wakers, so closing ours ends neither the
-        // buffer group nor the sockets in the table: take both away by name. A ring that never
+        // buffer groups nor the sockets in the table: take both away by name. A ring that never
         // had a table refuses the second.
-        let _ = self.queue.ring().submitter().unregister_buf_ring(super::buf_ring::GROUP);
+        for group in Group::ALL {
+            let _ = self.queue.ring().submitter().unregister_buf_ring(group as u16);
+        }
         let _ = self.queue.ring().submitter().unregister_files();
         // SAFETY: the queue is not used after this.
         unsafe { self.queue.close() };

@@ -1,6 +1,7 @@
 //! What this kernel's io_uring has, for people: asked of the kernel, not of its version.
 
 use super::setup::{self, LADDER, LADDER_SQPOLL, TaskRun};
+use super::supply::{Group, Supply};
 use super::{Errno, sys};
 use io_uring::register::Probe;
 use io_uring::types::{DestinationSlot, Fd, SubmitArgs, Timespec};
@@ -155,13 +156,15 @@ fn multishot_receives() -> Result<(), Errno> {
     let (server, client) = listener()?;
     let ring = &fresh()?;
     let server = rustix::net::accept(&server)?;
-    let mut supply = super::buf_ring::BufRing::register(ring, 2, 64).map_err(|no| no.errno)?;
+    let mut supply = Supply::register(ring, (2, 64), (2, 64)).map_err(|no| no.errno)?;
     supply.replenish();
     rustix::io::write(&client, b"x")?;
-    let receive = opcode::RecvMulti::new(Fd(server.as_raw_fd()), super::buf_ring::GROUP);
+    let receive = opcode::RecvMulti::new(Fd(server.as_raw_fd()), Group::Small as u16);
     let entry = first(ring, receive.build())?;
     // The receive is still armed, but finds no buffer from here on: the memory may go.
-    ring.submitter().unregister_buf_ring(super::buf_ring::GROUP).map_err(|_| Errno::INVAL)?;
+    for group in Group::ALL {
+        ring.submitter().unregister_buf_ring(group as u16).map_err(|_| Errno::INVAL)?;
+    }
     let whole = entry.result() == 1 && cqueue::more(entry.flags());
     if whole { Ok(()) } else { Err(Errno::INVAL) }
 }

@@ -1,79 +1,111 @@
 //! The memory that the kernel receives into, and who holds which buffer of it.
 
+use super::block::Block;
 use super::lease::{Free, Lease};
-use super::map::Map;
 use crate::memory::shared::{CountedBuffers, Holder, Shared};
 use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Bytes of a buffer beyond the payload size asked for: a frame header and a little more, so that
-/// a message of exactly that size still lies whole in one buffer.
-const HEADROOM: usize = 64;
-/// A cache line. Buffers start on one.
-const LINE: usize = 64;
-
 /// The memory of all buffers of one ring, and the buffers that their last holders have given back.
 /// Lives until the ring and the last holder are gone.
 ///
-/// A buffer is at any time exactly one of: free (a `Free` exists), in the kernel's ring, leased (a
+/// There are two groups: many small ones, numbered first, and few large ones behind them. A buffer
+/// is at any time exactly one of: free (a `Free` exists), in the kernel's ring, leased (a
 /// [`Lease`] exists, perhaps with holders beside it), held only (shared, its lease released), or
 /// waiting in the return queue.
 #[derive(Debug)]
 pub struct Buffers {
-    map: Map,
-    count: u16,
-    capacity: usize,
-    stride: usize,
+    small: Block,
+    large: Block,
     /// Per buffer: 0 when it is not shared, else its holders, the lease being one of them.
     holders: Box<[AtomicU32]>,
-    shared: AtomicU32,
     returned: Mutex<Vec<u16>>,
     any_returned: AtomicBool,
 }
 
 impl Buffers {
-    /// `count` buffers for `size` bytes of payload each. Memory becomes resident as it is touched.
+    /// `count` buffers for `size` bytes of payload each, and no large ones.
+    #[cfg(test)]
     pub(crate) fn new(count: u16, size: u32) -> io::Result<(Arc<Self>, Vec<Free>)> {
-        let lines = (size as usize + HEADROOM).div_ceil(LINE);
-        // An odd number of lines: the first lines of all buffers, the ones that small messages
-        // touch, then fall into different sets of the cache instead of fighting for a few.
-        let stride = (lines | 1) * LINE;
-        let map = Map::new((stride * usize::from(count)).max(LINE))?;
+        Self::with_large((count, size), (0, 0)).map(|(buffers, small, _)| (buffers, small))
+    }
+
+    /// As many `small` buffers for so many bytes of payload each, and as many `large` ones. All of
+    /// them are free: the small ones, and the large ones.
+    pub(crate) fn with_large(
+        small: (u16, u32),
+        large: (u16, u32),
+    ) -> io::Result<(Arc<Self>, Vec<Free>, Vec<Free>)> {
+        let count = small.0.checked_add(large.0).ok_or(io::ErrorKind::InvalidInput)?;
         let buffers = Self {
-            map,
-            count,
-            capacity: size as usize + HEADROOM,
-            stride,
+            small: Block::new(small.0, small.1)?,
+            large: Block::new(large.0, large.1)?,
             holders: (0..count).map(|_| AtomicU32::new(0)).collect(),
-            shared: AtomicU32::new(0),
             returned: Mutex::new(Vec::with_capacity(usize::from(count))),
             any_returned: AtomicBool::new(false),
         };
         // Reversed: taken from the end, so that the first ones are used first.
-        Ok((Arc::new(buffers), (0..count).rev().map(Free).collect()))
+        let [smalls, larges] =
+            [0..small.0, small.0..count].map(|ids| ids.rev().map(Free).collect());
+        Ok((Arc::new(buffers), smalls, larges))
     }
 
-    /// Number of buffers.
+    /// Number of small buffers.
     pub fn count(&self) -> u16 {
-        self.count
+        self.small.count
     }
 
-    /// Bytes that one buffer takes: a little more than was asked for.
+    /// Bytes that one small buffer takes: a little more than was asked for.
     pub fn capacity(&self) -> usize {
-        self.capacity
+        self.small.capacity
     }
 
-    /// Buffers that are shared now.
+    /// Bytes that one large buffer takes; 0 when there are none.
+    #[inline]
+    pub fn large_capacity(&self) -> usize {
+        if self.large.count == 0 { 0 } else { self.large.capacity }
+    }
+
+    /// Whether a buffer is one of the large ones.
+    #[inline]
+    pub(crate) fn is_large(&self, id: u16) -> bool {
+        id >= self.small.count
+    }
+
+    /// Whether `len` bytes are too few to keep a buffer for: a large one is kept for no less than
+    /// a sixteenth of it, since there are few.
+    #[inline]
+    fn is_too_much_for(&self, id: u16, len: usize) -> bool {
+        self.is_large(id) && len < self.large.capacity / 16
+    }
+
+    /// Buffers that are shared now, of either group.
     pub fn shared(&self) -> u32 {
-        self.shared.load(Ordering::Relaxed)
+        let [small, large] = [&self.small, &self.large];
+        small.shared.load(Ordering::Relaxed) + large.shared.load(Ordering::Relaxed)
     }
 
+    /// The group of a buffer, and its place in there.
+    #[inline]
+    fn block(&self, id: u16) -> (&Block, u16) {
+        match id.checked_sub(self.small.count) {
+            None => (&self.small, id),
+            Some(at) => (&self.large, at),
+        }
+    }
+
+    #[inline]
     fn start(&self, id: u16) -> *mut u8 {
-        assert!(id < self.count, "no such buffer");
-        // SAFETY: `id < count`, so the offset lies inside the mapping of `count * stride` bytes.
-        unsafe { self.map.base().as_ptr().add(usize::from(id) * self.stride) }
+        let (block, at) = self.block(id);
+        block.start(at)
+    }
+
+    /// Bytes that buffer `id` takes.
+    #[inline]
+    pub(super) fn capacity_of(&self, id: u16) -> usize {
+        self.block(id).0.capacity
     }
 
     /// Where the kernel is to write.
@@ -85,7 +117,7 @@ impl Buffers {
     /// kernel does, for a kernel that is only simulated. `free` must be one of these buffers.
     #[cfg(any(test, feature = "sim"))]
     pub(crate) fn fill(&self, free: Free, bytes: &[u8]) -> Lease {
-        assert!(bytes.len() <= self.capacity, "more than a buffer takes");
+        assert!(bytes.len() <= self.capacity_of(free.0), "more than a buffer takes");
         // SAFETY: `free` was the only right to this buffer, and is consumed; the length is checked.
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.start(free.0), bytes.len()) };
         Lease { id: free.0, len: bytes.len() as u32 }
@@ -95,7 +127,7 @@ impl Buffers {
     /// written.
     pub(crate) fn bytes<'a>(&'a self, lease: &'a mut Lease) -> &'a mut [u8] {
         let len = lease.len();
-        assert!(len <= self.capacity, "more than a buffer takes");
+        assert!(len <= self.capacity_of(lease.id), "more than a buffer takes");
         // SAFETY: a lease is the only right to write to its buffer, it is borrowed for as long as
         // the slice lives, and its length lies within the buffer. What was mapped is initialised.
         unsafe { std::slice::from_raw_parts_mut(self.start(lease.id), len) }
@@ -123,7 +155,8 @@ impl Buffers {
     }
 
     /// Makes a part of buffer `id` outlive its lease, with the `before` bytes in front of it;
-    /// `None` when half of the buffers are shared, and the caller must copy. May be called again
+    /// `None` when half of its group are shared, or when the buffer is too much for so short a part,
+    /// and the caller must copy. May be called again
     /// for the same lease, which costs no more of the limit. Only while the lease exists, and on
     /// the thread that has it. The caller's side must not write to these bytes any more.
     ///
@@ -135,6 +168,9 @@ impl Buffers {
     /// When the part does not lie inside the buffer.
     pub(crate) fn share(self: &Arc<Self>, id: u16, part: &[u8], before: usize) -> Option<Shared> {
         let at = self.locate(id, part);
+        if self.is_too_much_for(id, part.len()) {
+            return None;
+        }
         let from = at.start.checked_sub(before)?;
         let start = match before {
             0 => part.as_ptr().cast_mut(),
@@ -146,15 +182,16 @@ impl Buffers {
             .then(|| Shared::of_buffer(Holder::new(Arc::clone(self) as _, id, start, len)))
     }
 
-    /// One holder more, unless half of the buffers are held already.
+    /// One holder more, unless half of the group's buffers are held already.
     fn add_holder(&self, id: u16) -> bool {
         let holders = self.holders(id);
         if holders.load(Ordering::Acquire) == 0 {
             // Only the thread with the lease counts up from zero, so the check cannot be overtaken.
-            if self.shared.load(Ordering::Relaxed) >= u32::from(self.count / 2) {
+            let block = self.block(id).0;
+            if block.shared.load(Ordering::Relaxed) >= u32::from(block.count / 2) {
                 return false;
             }
-            self.shared.fetch_add(1, Ordering::Relaxed);
+            block.shared.fetch_add(1, Ordering::Relaxed);
             // The lease itself, and the first of the others.
             holders.store(2, Ordering::Relaxed);
         } else {
@@ -168,7 +205,7 @@ impl Buffers {
         // Release: what this holder read is read before the kernel writes again. Acquire: the
         // last holder has seen all the others end.
         if self.holders(id).fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.shared.fetch_sub(1, Ordering::Relaxed);
+            self.block(id).0.shared.fetch_sub(1, Ordering::Relaxed);
             let mut returned = self.returned.lock().unwrap_or_else(PoisonError::into_inner);
             returned.push(id);
             self.any_returned.store(true, Ordering::Release);
@@ -184,7 +221,7 @@ impl Buffers {
         let offset = (part.as_ptr() as usize).checked_sub(self.start(id) as usize);
         let end = offset.and_then(|from| from.checked_add(part.len()));
         match (offset, end) {
-            (Some(from), Some(end)) if end <= self.capacity => from..end,
+            (Some(from), Some(end)) if end <= self.capacity_of(id) => from..end,
             _ => panic!("not a part of this buffer"),
         }
     }
@@ -210,6 +247,7 @@ impl CountedBuffers for Buffers {
 
 #[cfg(test)]
 mod tests {
+    use super::super::block::LINE;
     use super::*;
 
     fn one(buffers: &Buffers, free: &mut Vec<Free>, bytes: &[u8]) -> Lease {
@@ -225,7 +263,7 @@ mod tests {
         for size in [64, 100, 4096, 16_384] {
             let (buffers, mut free) = Buffers::new(4, size).expect("memory");
             assert_eq!(buffers.capacity(), size as usize + 64);
-            assert_eq!(buffers.stride / LINE % 2, 1);
+            assert_eq!(buffers.small.stride / LINE % 2, 1);
             assert_eq!(free.iter().map(Free::id).collect::<Vec<_>>(), [3, 2, 1, 0]);
             let whole = vec![7; buffers.capacity()];
             let mut leases: Vec<_> = (0..4).map(|_| one(&buffers, &mut free, &whole)).collect();

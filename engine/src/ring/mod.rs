@@ -5,17 +5,20 @@
 
 mod accept;
 mod address;
+mod block;
 mod buf_ring;
+mod cache;
 mod chosen;
 mod closing;
 mod config;
 mod connect;
 pub mod diagnosis;
+mod direct;
 mod dispatch;
 mod drain;
 pub mod features;
 pub(crate) mod heap;
-mod landing;
+
 pub mod lease;
 mod map;
 mod memory;
@@ -27,6 +30,7 @@ pub(crate) mod signals;
 #[cfg(feature = "sim")]
 pub mod sim;
 mod stats;
+mod supply;
 mod sys;
 mod table;
 #[cfg(test)]
@@ -83,8 +87,8 @@ pub enum Completion {
         /// gone then.
         result: Result<Socket, Errno>,
     },
-    /// From `receive` and `receive_once`. `Ok(None)` is the end of the stream; with an empty final
-    /// report of a cancelled operation the result is `Err(ECANCELED)`.
+    /// From `receive`, `receive_once` and `receive_large`. `Ok(None)` is the end of the stream; with
+    /// an empty final report of a cancelled operation the result is `Err(ECANCELED)`.
     Received {
         /// As given then.
         token: Token,
@@ -94,7 +98,7 @@ pub enum Completion {
         more: bool,
     },
     /// From `receive_into`: always final. The memory comes back.
-    Landed {
+    ReceivedInto {
         /// As given to `receive_into`.
         token: Token,
         /// With what was received behind what it held.
@@ -169,15 +173,18 @@ pub trait Kernel {
     /// Receives once, and at most `most` bytes, into a provided buffer: what comes behind them
     /// stays in the socket.
     fn receive_once(&mut self, socket: Socket, token: Token, most: u32);
+    /// Receives once, into a large provided buffer: as much as there is and as it takes. Those who
+    /// find none wait in line. See [`Buffers::large_capacity`].
+    fn receive_large(&mut self, socket: Socket, token: Token);
     /// Receives once, and at most `most` bytes, into the room behind what `memory` holds, which
-    /// must be there. `Landed` follows.
+    /// must be there. `ReceivedInto` follows.
     fn receive_into(&mut self, socket: Socket, token: Token, memory: Vec<u8>, most: usize);
     /// Receives nothing, but waits until the peer has ended its direction or the connection is
     /// gone. Takes the place of a receive, and is cancelled as one. `HungUp` follows.
     fn watch(&mut self, socket: Socket, token: Token);
-    /// Stops receiving, of whatever kind; a final `Received`, `Landed` or `HungUp` follows. What
-    /// was received before comes before it, or with it: the final report of a cancelled operation
-    /// may be a lease, bytes in memory, or the end of the stream.
+    /// Stops receiving, of whatever kind; a final `Received`, `ReceivedInto` or `HungUp` follows.
+    /// What was received before comes before it, or with it: the final report of a cancelled
+    /// operation may be a lease, bytes in memory, or the end of the stream.
     fn cancel_receive(&mut self, token: Token);
     /// Whether the receive of a token waits for a buffer: there may be bytes that it has not told.
     fn is_starved(&self, token: Token) -> bool;

@@ -13,7 +13,7 @@ pub(super) enum Op {
     /// Token.
     Receive,
     /// Token: a receive into memory of the reactor.
-    Land,
+    Direct,
     /// Token: a poll for the end of the stream.
     Watch,
     /// Index of the in-flight entry.
@@ -44,7 +44,7 @@ impl Op {
     const ALL: [Self; 15] = [
         Self::Accept,
         Self::Receive,
-        Self::Land,
+        Self::Direct,
         Self::Watch,
         Self::Send,
         Self::ShutdownInstall,

@@ -1,7 +1,7 @@
 //! The receives: which are armed, which wait for a buffer, and that each ends exactly once.
 
-use super::buf_ring::GROUP;
 use super::op::Op;
+use super::supply::Group;
 use super::uring::{Sockets, Uring};
 use super::{Socket, Token};
 use io_uring::types::{Fd, Fixed};
@@ -34,6 +34,8 @@ pub(super) enum Kind {
     Multishot,
     /// At most so many bytes into one provided buffer.
     Once(u32),
+    /// Once, into one large provided buffer.
+    Large,
     /// Into memory of the reactor.
     Into,
     /// Nothing: a poll for the end.
@@ -47,6 +49,8 @@ struct Receive {
     socket: u32,
     kind: Kind,
     phase: Phase,
+    /// The last one that ended has left something in the socket.
+    left_some: bool,
     /// A cancel is on its way.
     cancelling: bool,
 }
@@ -56,8 +60,8 @@ struct Receive {
 pub(super) enum End {
     /// The receive is over: tell the reactor.
     Over,
-    /// It found no buffer and waits for one: the reactor does not see it.
-    Starved,
+    /// It found no buffer of that group and waits for one: the reactor does not see it.
+    Starved(Group),
     /// It found no buffer, but was being cancelled: it is over as a cancelled one.
     Cancelled,
 }
@@ -77,11 +81,25 @@ pub(super) enum Cancel {
 #[derive(Debug, Default)]
 pub(super) struct Receives {
     slots: Vec<Receive>,
-    /// Waiting for buffers, in the order in which they ran out. May hold tokens that have been
-    /// cancelled since.
+    /// Waiting for small buffers, and for large ones.
+    lines: [Line; 2],
+}
+
+/// Receives that wait for a buffer of one group.
+#[derive(Debug, Default)]
+struct Line {
+    /// In the order in which they found none. May hold tokens that have been cancelled since.
     queue: VecDeque<Token>,
     /// How many in the queue are still waiting.
     starved: usize,
+}
+
+impl Kind {
+    /// The group that its buffers are from.
+    #[inline]
+    pub(super) fn group(self) -> Group {
+        if self == Self::Large { Group::Large } else { Group::Small }
+    }
 }
 
 impl Receives {
@@ -102,13 +120,28 @@ impl Receives {
         }
         let receive = &mut self.slots[index];
         assert!(receive.phase == Phase::Down, "one receive per socket at a time");
+        let left_some = receive.left_some && receive.generation == token.generation;
         *receive = Receive {
             generation: token.generation,
             socket: socket.0,
             kind,
             phase: Phase::Armed,
+            left_some,
             cancelling: false,
         };
+    }
+
+    /// Whether there is likely to be something to receive at once.
+    fn has_some(&self, token: Token) -> bool {
+        self.slots.get(token.slot as usize).is_some_and(|receive| receive.left_some)
+    }
+
+    /// A receive has brought something, and says whether there is more.
+    #[inline]
+    pub(super) fn note_rest(&mut self, token: Token, left_some: bool) {
+        if let Some(receive) = self.at(token) {
+            receive.left_some = left_some;
+        }
     }
 
     /// The kernel has ended a receive; `ENOBUFS` if `no_buffers`.
@@ -119,10 +152,19 @@ impl Receives {
             receive.phase = Phase::Down;
             return if no_buffers { End::Cancelled } else { End::Over };
         }
+        let group = receive.kind.group();
+        self.line_up(token);
+        End::Starved(group)
+    }
+
+    /// An armed receive goes to the end of its line.
+    fn line_up(&mut self, token: Token) {
+        let Some(receive) = self.at(token) else { return };
         receive.phase = Phase::Starved;
-        self.queue.push_back(token);
-        self.starved += 1;
-        End::Starved
+        let group = receive.kind.group();
+        let line = self.line(group);
+        line.queue.push_back(token);
+        line.starved += 1;
     }
 
     /// The reactor wants a receive to end.
@@ -135,7 +177,8 @@ impl Receives {
             }
             Phase::Starved => {
                 receive.phase = Phase::Down;
-                self.starved -= 1;
+                let group = receive.kind.group();
+                self.line(group).starved -= 1;
                 Cancel::Finish
             }
             Phase::Armed | Phase::Down => Cancel::Nothing,
@@ -149,41 +192,69 @@ impl Receives {
         })
     }
 
-    /// How many wait for a buffer.
-    pub(super) fn starved(&self) -> usize {
-        self.starved
+    fn line(&mut self, group: Group) -> &mut Line {
+        &mut self.lines[group as usize]
     }
 
-    /// The next one that waits for a buffer: it goes to the kernel again.
-    pub(super) fn revive(&mut self) -> Option<(Socket, Token, Kind)> {
+    /// How many wait for a buffer of a group.
+    #[inline]
+    pub(super) fn starved(&self, group: Group) -> usize {
+        self.lines[group as usize].starved
+    }
+
+    /// The next one that waits for a buffer of a group: it goes to the kernel again.
+    pub(super) fn revive(&mut self, group: Group) -> Option<(Socket, Token, Kind)> {
         loop {
-            let token = self.queue.pop_front()?;
+            let token = self.line(group).queue.pop_front()?;
             if let Some(receive) = self.at(token)
                 && receive.phase == Phase::Starved
+                && receive.kind.group() == group
             {
                 receive.phase = Phase::Armed;
                 let (socket, kind) = (Socket(receive.socket), receive.kind);
-                self.starved -= 1;
+                self.line(group).starved -= 1;
                 return Some((socket, token, kind));
             }
         }
     }
 }
 
+/// `IORING_RECVSEND_POLL_FIRST` (Linux 5.19): wait for bytes before looking for some.
+const POLL_FIRST: u16 = 1;
+
 impl Uring {
+    /// Begins a receive into provided buffers. Whoever answers each large message has emptied the
+    /// socket, so that a look at it would be in vain.
+    pub(super) fn start_receive(&mut self, socket: Socket, token: Token, kind: Kind) {
+        self.receives.arm(socket, token, kind);
+        let in_vain = kind == Kind::Large && !self.receives.has_some(token);
+        if kind == Kind::Large && !in_vain && self.receives.starved(Group::Large) > 0 {
+            // It would overtake those who wait.
+            return self.receives.line_up(token);
+        }
+        self.push_receive(socket, token, kind, if in_vain { POLL_FIRST } else { 0 });
+    }
+
     /// A receive into provided buffers.
-    pub(super) fn push_receive(&mut self, socket: Socket, token: Token, kind: Kind) {
+    fn push_receive(&mut self, socket: Socket, token: Token, kind: Kind, how: u16) {
         let fd = Fd(socket.0 as i32);
-        let receive = match (kind, &self.sockets) {
-            (Kind::Once(most), sockets) => {
+        let group = kind.group() as u16;
+        let most = match kind {
+            Kind::Once(most) => Some(most),
+            // As much as the buffer takes.
+            Kind::Large => Some(0),
+            _ => None,
+        };
+        let receive = match (most, &self.sockets) {
+            (Some(most), sockets) => {
                 let receive = match sockets {
                     Sockets::Direct => opcode::Recv::new(Fixed(socket.0), null_mut(), most),
                     Sockets::Ordinary(_) => opcode::Recv::new(fd, null_mut(), most),
                 };
-                receive.buf_group(GROUP).build().flags(squeue::Flags::BUFFER_SELECT)
+                receive.buf_group(group).ioprio(how).build().flags(squeue::Flags::BUFFER_SELECT)
             }
-            (_, Sockets::Direct) => opcode::RecvMulti::new(Fixed(socket.0), GROUP).build(),
-            (_, Sockets::Ordinary(_)) => opcode::RecvMulti::new(fd, GROUP).build(),
+            (None, Sockets::Direct) => opcode::RecvMulti::new(Fixed(socket.0), group).build(),
+            (None, Sockets::Ordinary(_)) => opcode::RecvMulti::new(fd, group).build(),
         };
         self.push(receive.user_data(Op::Receive.of(token)));
     }
@@ -191,19 +262,27 @@ impl Uring {
     /// Arms receives again that found no buffer, as many as there are buffers now: the others
     /// would only fail again. Says how long to wait at most.
     pub(super) fn revive(&mut self, timeout: Option<Duration>) -> Option<Duration> {
-        let starved = self.receives.starved();
+        Group::ALL.into_iter().fold(timeout, |timeout, group| self.revive_in(group, timeout))
+    }
+
+    fn revive_in(&mut self, group: Group, timeout: Option<Duration>) -> Option<Duration> {
+        let starved = self.receives.starved(group);
         if starved == 0 {
             return timeout;
         }
-        let supplied = usize::from(self.held.buf_ring.supplied());
+        let supplied = usize::from(self.held.supply.supplied(group));
         for _ in 0..starved.min(supplied) {
-            let Some((socket, token, kind)) = self.receives.revive() else { break };
-            self.queue.stats.rearms += 1;
-            self.push_receive(socket, token, kind);
+            let Some((socket, token, kind)) = self.receives.revive(group) else { break };
+            if group == Group::Small {
+                self.queue.stats.rearms += 1;
+            }
+            // It is known to have something.
+            self.push_receive(socket, token, kind, 0);
         }
-        match self.receives.starved() {
+        let soon = supplied > 0 || group == Group::Large && self.held.supply.is_sending();
+        match self.receives.starved(group) {
             0 => timeout,
-            _ if supplied > 0 => Some(Duration::ZERO),
+            _ if soon => Some(Duration::ZERO),
             _ => Some(timeout.map_or(STARVED_WAIT, |timeout| timeout.min(STARVED_WAIT))),
         }
     }
@@ -221,12 +300,12 @@ mod tests {
         let mut receives = Receives::default();
         receives.arm(Socket(7), A, Kind::Multishot);
         receives.arm(Socket(8), B, Kind::Once(512));
-        assert_eq!(receives.ended(A, true), End::Starved);
-        assert_eq!(receives.ended(B, true), End::Starved);
-        assert_eq!(receives.starved(), 2);
-        assert_eq!(receives.revive(), Some((Socket(7), A, Kind::Multishot)));
-        assert_eq!(receives.revive(), Some((Socket(8), B, Kind::Once(512))));
-        assert_eq!((receives.revive(), receives.starved()), (None, 0));
+        assert_eq!(receives.ended(A, true), End::Starved(Group::Small));
+        assert_eq!(receives.ended(B, true), End::Starved(Group::Small));
+        assert_eq!(receives.starved(Group::Small), 2);
+        assert_eq!(receives.revive(Group::Small), Some((Socket(7), A, Kind::Multishot)));
+        assert_eq!(receives.revive(Group::Small), Some((Socket(8), B, Kind::Once(512))));
+        assert_eq!((receives.revive(Group::Small), receives.starved(Group::Small)), (None, 0));
         assert_eq!(receives.ended(A, false), End::Over);
     }
 
@@ -234,10 +313,10 @@ mod tests {
     fn cancelled_while_starved_is_finished_here_and_not_revived() {
         let mut receives = Receives::default();
         receives.arm(Socket(7), A, Kind::Multishot);
-        assert_eq!(receives.ended(A, true), End::Starved);
+        assert_eq!(receives.ended(A, true), End::Starved(Group::Small));
         assert_eq!(receives.cancel(A), Cancel::Finish);
         assert_eq!(receives.cancel(A), Cancel::Nothing);
-        assert_eq!((receives.revive(), receives.starved()), (None, 0));
+        assert_eq!((receives.revive(Group::Small), receives.starved(Group::Small)), (None, 0));
     }
 
     #[test]
@@ -248,8 +327,8 @@ mod tests {
         receives.cancel(A);
         receives.arm(Socket(7), A, Kind::Multishot);
         receives.ended(A, true);
-        assert_eq!(receives.revive(), Some((Socket(7), A, Kind::Multishot)));
-        assert_eq!((receives.revive(), receives.starved()), (None, 0));
+        assert_eq!(receives.revive(Group::Small), Some((Socket(7), A, Kind::Multishot)));
+        assert_eq!((receives.revive(Group::Small), receives.starved(Group::Small)), (None, 0));
     }
 
     #[test]
@@ -259,7 +338,7 @@ mod tests {
         assert_eq!(receives.cancel(A), Cancel::Kernel(Kind::Multishot));
         assert_eq!(receives.cancel(A), Cancel::Nothing, "once");
         assert_eq!(receives.ended(A, true), End::Cancelled);
-        assert_eq!(receives.starved(), 0);
+        assert_eq!(receives.starved(Group::Small), 0);
     }
 
     #[test]

@@ -80,13 +80,14 @@ pub(super) fn patiently<T>(mut call: impl FnMut() -> Result<T, Refused>) -> Resu
     }
 }
 
-/// KiB that a ring has locked: its two queues, and the ring that buffers are provided in. Whole
+/// KiB that a ring has locked: its two queues, and the rings that buffers are provided in. Whole
 /// pages; Linux counts them from 6.13 on, and did before 5.12.
-pub(super) fn locked(sq: u32, cq: u32, buffers: u16) -> u64 {
+pub(super) fn locked(sq: u32, cq: u32, buffers: [u16; 2]) -> u64 {
     let pages = |bytes: u64| bytes.div_ceil(4 << 10) * 4;
     let (sq, cq) = (u64::from(sq), u64::from(cq));
     // `struct io_rings`, then 16 bytes per completion, and 64 per submission.
-    pages(128 + cq * 16) + pages(sq * 64) + pages(u64::from(buffers) * 16)
+    let rings: u64 = buffers.iter().map(|&count| pages(u64::from(count) * 16)).sum();
+    pages(128 + cq * 16) + pages(sq * 64) + rings
 }
 
 /// A ring by the highest rung that the kernel takes. Belongs to the calling thread.

@@ -12,7 +12,9 @@ pub struct UringStats {
     pub flushes: u64,
     /// Receives that found no buffer.
     pub buffers_exhausted: u64,
-    /// Receives armed again after that.
+    /// Receives that had to wait for a large buffer.
+    pub large_waits: u64,
+    /// Receives armed again after they found no small buffer.
     pub rearms: u64,
     /// Times that completions had no room in their queue and were fetched from the kernel.
     pub cq_overflow: u64,

@@ -1,15 +1,15 @@
 //! The real kernel.
 
 use super::accept::{Accepts, Listeners};
-use super::buf_ring::BufRing;
 use super::closing::Closing;
 use super::connect::Dials;
 use super::diagnosis::Locked;
-use super::landing::Landings;
+use super::direct::DirectReceives;
 use super::op::{Op, Sends, Source};
 use super::queue::{Queue, Waits};
 use super::recv::{Cancel, Kind, Receives};
 use super::setup::{self, Flags, Optional};
+use super::supply::{LARGE, Supply};
 use super::{
     Buffers, Completion, Errno, Kernel, KernelError, Lease, Refused, Socket, Token, UringConfig,
     UringStats, Waker,
@@ -30,9 +30,9 @@ use std::time::{Duration, Instant};
 
 /// Memory that the kernel may write to or read from until the last operation has ended.
 pub(super) struct Held {
-    pub(super) buf_ring: BufRing,
+    pub(super) supply: Supply,
     pub(super) sends: Sends,
-    pub(super) landings: Landings,
+    pub(super) direct: DirectReceives,
     pub(super) dials: Dials,
     pub(super) accepts: Accepts,
     /// Where the eventfd's counter is read to.
@@ -94,15 +94,16 @@ impl Uring {
         let buffers = config.buffers()?;
         let cq = tuning.cq_entries.unwrap_or_else(|| (2 * u32::from(buffers)).max(4_096));
         let sq = tuning.sq_entries.unwrap_or(256);
-        let (ring, rings) = (setup::locked(sq, cq, buffers), config.wakers.len() as u64);
-        Self::made(config, tuning, buffers, (sq, cq))
+        let large = tuning.large.unwrap_or(LARGE);
+        let (ring, rings) = (setup::locked(sq, cq, [buffers, large.0]), config.wakers.len() as u64);
+        Self::made(config, tuning, (buffers, large), (sq, cq))
             .map_err(|refused| refused.taking(Locked { ring, rings }))
     }
 
     fn made(
         config: UringConfig,
         tuning: &super::Tuning,
-        buffers: u16,
+        (buffers, large): (u16, (u16, u32)),
         (sq, cq): (u32, u32),
     ) -> Result<Self, Refused> {
         let told = !config.busy_poll.is_zero();
@@ -118,9 +119,10 @@ impl Uring {
         let equipped = queue.try_enter().and_then(|()| {
             let listeners = config.listeners.len() as u32;
             let table = super::table::register(&queue, config.sockets_max, listeners, direct)?;
-            Ok((table, BufRing::register(queue.ring(), buffers, config.recv_buffer_size)?))
+            let small = (buffers, config.recv_buffer_size);
+            Ok((table, Supply::register(queue.ring(), small, large)?))
         });
-        let ((places, sockets_max), buf_ring) = match equipped {
+        let ((places, sockets_max), supply) = match equipped {
             Ok(equipped) => equipped,
             Err(refused) => {
                 // SAFETY: it is not used after this, and nothing was submitted to it.
@@ -129,9 +131,9 @@ impl Uring {
             }
         };
         let held = Held {
-            buf_ring,
+            supply,
             sends: Sends::default(),
-            landings: Landings::default(),
+            direct: DirectReceives::default(),
             dials: Dials::default(),
             accepts: Accepts::default(),
             count: Box::default(),
@@ -173,7 +175,7 @@ impl Uring {
 
     /// What it has done so far.
     pub fn stats(&self) -> UringStats {
-        UringStats { window: u64::from(self.held.buf_ring.window()), ..self.queue.stats }
+        UringStats { window: u64::from(self.held.supply.window()), ..self.queue.stats }
     }
 
     fn tell_time(&mut self) {
@@ -247,26 +249,27 @@ impl Kernel for Uring {
     }
 
     fn receive(&mut self, socket: Socket, token: Token) {
-        self.receives.arm(socket, token, Kind::Multishot);
-        self.push_receive(socket, token, Kind::Multishot);
+        self.start_receive(socket, token, Kind::Multishot);
     }
 
     fn receive_once(&mut self, socket: Socket, token: Token, most: u32) {
         // A length of 0 would mean the whole buffer.
-        let kind = Kind::Once(most.max(1));
-        self.receives.arm(socket, token, kind);
-        self.push_receive(socket, token, kind);
+        self.start_receive(socket, token, Kind::Once(most.max(1)));
+    }
+
+    fn receive_large(&mut self, socket: Socket, token: Token) {
+        self.start_receive(socket, token, Kind::Large);
     }
 
     fn receive_into(&mut self, socket: Socket, token: Token, memory: Vec<u8>, most: usize) {
         self.receives.arm(socket, token, Kind::Into);
-        let (at, len) = self.held.landings.launch(token, memory, most);
+        let (at, len) = self.held.direct.begin(token, memory, most);
         let receive = match self.sockets {
             Sockets::Direct => opcode::Recv::new(Fixed(socket.0), at, len),
             Sockets::Ordinary(_) => opcode::Recv::new(Fd(socket.0 as i32), at, len),
         };
-        // SAFETY: `Landings` keeps the memory until the completion lands.
-        unsafe { self.queue.push(receive.build().user_data(Op::Land.of(token))) };
+        // SAFETY: `DirectReceives` keeps the memory until the final completion.
+        unsafe { self.queue.push(receive.build().user_data(Op::Direct.of(token))) };
     }
 
     fn watch(&mut self, socket: Socket, token: Token) {
@@ -282,7 +285,7 @@ impl Kernel for Uring {
 
     fn cancel_receive(&mut self, token: Token) {
         match self.receives.cancel(token) {
-            Cancel::Kernel(Kind::Into) => self.cancel(Op::Land.of(token)),
+            Cancel::Kernel(Kind::Into) => self.cancel(Op::Direct.of(token)),
             Cancel::Kernel(Kind::Watch) => self.cancel(Op::Watch.of(token)),
             Cancel::Kernel(_) => self.cancel(Op::Receive.of(token)),
             Cancel::Finish => self.ready.push(Completion::Received {
@@ -355,15 +358,15 @@ impl Kernel for Uring {
     }
 
     fn bytes<'k>(&'k mut self, lease: &'k mut Lease) -> &'k mut [u8] {
-        self.held.buf_ring.buffers().bytes(lease)
+        self.held.supply.buffers().bytes(lease)
     }
 
     fn release(&mut self, lease: Lease) {
-        self.held.buf_ring.release(lease);
+        self.held.supply.release(lease);
     }
 
     fn buffers(&self) -> Arc<Buffers> {
-        Arc::clone(self.held.buf_ring.buffers())
+        Arc::clone(self.held.supply.buffers())
     }
 
     fn wait(
@@ -371,7 +374,7 @@ impl Kernel for Uring {
         timeout: Option<Duration>,
         completions: &mut Vec<Completion>,
     ) -> Result<(), KernelError> {
-        self.held.buf_ring.replenish();
+        self.held.supply.replenish();
         let mut timeout = self.revive(timeout);
         if !self.ready.is_empty() {
             completions.append(&mut self.ready);

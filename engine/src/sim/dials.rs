@@ -161,6 +161,7 @@ pub fn run_dials(mut choices: Choices) {
         listeners: 0,
         buffers: 16,
         buffer_size: 200,
+        large: (2, 1000),
         index: 0,
         wakers,
         world: Box::new(world),

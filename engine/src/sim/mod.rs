@@ -55,10 +55,12 @@ pub struct Report {
     pub delivered: u64,
     /// The reactor's counters at the end.
     pub stats: Stats,
-    /// Receives into the memory of large messages.
-    pub landed: u64,
+    /// Receives directly into the memory of large messages.
+    pub direct: u64,
     /// Such receives that had to wait for a turn.
     pub waited: u64,
+    /// Receives into large buffers.
+    pub large: u64,
     /// Messages sent back out of the buffers they came in.
     pub echoed: u64,
     /// The kernel failed, as it was told to.
@@ -119,6 +121,7 @@ impl Run {
             sockets_max: scenario.sockets_max,
             buffers: scenario.buffers,
             buffer_size: scenario.buffer_size,
+            large: scenario.large,
             index: 0,
             wakers,
             world: Box::new(world),
@@ -184,6 +187,9 @@ impl Run {
         let ledger = self.shared.lock();
         let late = ledger.stopping && ledger.now > ledger.stop_by;
         assert!(!late, "{} ms: the engine should have stopped by {}", ledger.now, ledger.stop_by);
+        let overtaken = self.reactor.census().direct.overtaken;
+        let most = self.scenario.sizes.overtakes_max.max(1);
+        assert!(overtaken <= most, "a message waited {overtaken} turns for others, at most {most}");
         let limits = &self.scenario.limits;
         // The message that went over the limit, an echo of whatever size came, and one that waits
         // for its turn to be queued; pongs and a Close.
@@ -219,7 +225,8 @@ impl Run {
     fn check_buffers(&mut self) {
         let kernel = self.reactor.kernel();
         assert_eq!(kernel.leases_out(), 0, "leases that were not given back");
-        assert_eq!(kernel.free_buffers(), usize::from(self.scenario.buffers), "buffers lost");
+        let buffers = usize::from(self.scenario.buffers + self.scenario.large.0);
+        assert_eq!(kernel.free_buffers(), buffers, "buffers lost");
         assert_eq!(kernel.open_sockets(), 0, "sockets that were not given back");
     }
 
@@ -249,12 +256,14 @@ impl Run {
             assert_eq!(stats.connections, 0);
         }
         let census = self.reactor.census();
+        let large = self.reactor.kernel().received_large();
         Report {
             ticks: ledger.now,
             delivered: ledger.delivered,
             stats,
-            landed: census.landed,
-            waited: census.waited,
+            direct: census.direct.direct,
+            waited: census.direct.waited,
+            large,
             echoed: census.echoed,
             died: self.died,
             stalls: ledger.stalls,

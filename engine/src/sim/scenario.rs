@@ -19,6 +19,8 @@ pub(super) struct Scenario {
     pub(super) listeners: usize,
     pub(super) buffers: u16,
     pub(super) buffer_size: u32,
+    /// Large buffers, and bytes in each.
+    pub(super) large: (u16, u32),
     pub(super) faults: Faults,
     /// What counts as large, and how it is received.
     pub(super) sizes: Sizes,
@@ -59,6 +61,7 @@ impl Scenario {
             listeners,
             buffers: *choices.pick(&[16, 2, 4, 64]),
             buffer_size: *choices.pick(&[4096, 64, 200, 16_384]),
+            large: *choices.pick(&[(4, 8192), (2, 1000), (1, 70_000), (0, 0)]),
             faults: Self::faults(choices),
             sizes: Self::sizes(choices),
             batch_max: *choices.pick(&[1 << 18, 1, 300, 5000]),
@@ -76,6 +79,7 @@ impl Scenario {
             rest_min: *choices.pick(&[126, 1000]),
             piece_max: *choices.pick(&[4096, 1000, 64]),
             turn_max: *choices.pick(&[8192, 1, 500]),
+            overtakes_max: *choices.pick(&[4, 0, 1]),
             known_max: *choices.pick(&[1 << 20, 3000, 0]),
             quiet_max: *choices.pick(&[8, 1, 2]),
             echo_min: *choices.pick(&[126, 1, 4096]),

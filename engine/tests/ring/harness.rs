@@ -64,6 +64,8 @@ pub(crate) enum Way {
     Multishot,
     /// Into a buffer once, at most so many bytes.
     Once(u32),
+    /// Into a large buffer once.
+    Large,
     /// Into memory of our own, at most so many bytes.
     Into(usize),
 }
@@ -193,7 +195,9 @@ impl Echo {
             Completion::Connected { .. } => panic!("nobody connects here"),
             Completion::HungUp { .. } => panic!("nobody is watched here"),
             Completion::Received { token, result, more } => self.received(token, result, more),
-            Completion::Landed { token, memory, result } => self.landed(token, memory, result),
+            Completion::ReceivedInto { token, memory, result } => {
+                self.received_into(token, memory, result)
+            }
             Completion::Sent { token, batch, result } => self.sent(token, batch, result),
             Completion::Closed { token } => {
                 let slot = self.slot(token);
@@ -243,6 +247,7 @@ impl Echo {
         match self.ways[self.armed % self.ways.len()] {
             Way::Multishot => self.kernel.receive(socket, token),
             Way::Once(most) => self.kernel.receive_once(socket, token, most),
+            Way::Large => self.kernel.receive_large(socket, token),
             Way::Into(most) => {
                 let mut memory = Vec::with_capacity(HELD.len() + most);
                 memory.extend_from_slice(HELD);
@@ -251,7 +256,7 @@ impl Echo {
         }
     }
 
-    fn landed(&mut self, token: Token, memory: Vec<u8>, result: Result<usize, Errno>) {
+    fn received_into(&mut self, token: Token, memory: Vec<u8>, result: Result<usize, Errno>) {
         let fresh = memory.strip_prefix(HELD).expect("what it held is still there");
         assert_eq!(fresh.len(), result.unwrap_or(0));
         let (mute, rearm) = (self.mute, self.rearm);

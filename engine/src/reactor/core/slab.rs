@@ -66,7 +66,7 @@ pub(crate) struct Slot {
     pub(crate) receiving: bool,
     /// Of which kind that is.
     pub(crate) how: How,
-    /// Bytes that the latest landing of the frame in progress has brought.
+    /// Bytes that the latest direct receive of the frame in progress has brought.
     pub(crate) fresh: u32,
     /// Heads received in a row that began no large frame.
     pub(crate) quiet: u8,

@@ -38,7 +38,6 @@ impl<K: Kernel> Reactor<K> {
         }
         let slot = self.ctx.slab.at(index);
         let token = token_of(index, slot);
-        self.settle_receive(index);
         let waits = self.ctx.served.waits.wrapping_add(1);
         let slot = self.ctx.slab.at(index);
         if !slot.sending && !slot.send_ended {
@@ -59,6 +58,8 @@ impl<K: Kernel> Reactor<K> {
                 self.kernel.shutdown_send(slot.socket);
             }
         }
+        // Behind the send: what is sent is in the cache now, and what is received takes its place.
+        self.settle_receive(index);
         self.publish_mailed(index);
         self.schedule(index);
     }
@@ -207,7 +208,7 @@ impl<K: Kernel> Reactor<K> {
         }
         let slot = self.ctx.slab.at(index);
         self.ctx.pool.put(slot.take_parked());
-        self.landings.revoke(slot);
+        self.direct.revoke(slot);
         slot.conn.release(&mut self.ctx.pool);
         #[cfg(feature = "tls")]
         self.ctx.drop_tls(index);

@@ -32,10 +32,10 @@ impl<K: Kernel> Reactor<K> {
         let slot = self.ctx.slab.at(token.slot);
         match result {
             Ok(Some(lease)) if slot.phase == Phase::Live => {
-                let how = slot.how;
+                let (how, len) = (slot.how, lease.len());
                 self.feed(token.slot, lease);
-                if how == How::Head {
-                    self.note_head(token.slot);
+                if matches!(how, How::Head | How::Large) {
+                    self.note_size(token.slot, len);
                 } else if self.must_move(token.slot) {
                     self.ctx.mark_dirty(token.slot);
                 }

@@ -8,12 +8,15 @@ use crate::ring::lease::Free;
 const POISON: u8 = 0xDD;
 impl Sim {
     pub(super) fn take_returned(&mut self) {
-        let before = self.free.len();
-        self.buffers.take_returned(&mut self.free);
-        for free in self.free.split_off(before) {
-            let clean = self.poison(free);
-            self.free.push(clean);
-        }
+        let mut returned = Vec::new();
+        self.buffers.take_returned(&mut returned);
+        returned.into_iter().for_each(|free| self.put(free));
+    }
+
+    fn put(&mut self, free: Free) {
+        let group = usize::from(self.buffers.is_large(free.id()));
+        let clean = self.poison(free);
+        self.free[group].push(clean);
     }
 
     fn poison(&self, free: Free) -> Free {
@@ -27,8 +30,7 @@ impl Sim {
         assert!(*out, "a lease was ended twice");
         *out = false;
         if let Some(free) = self.buffers.release(lease) {
-            let clean = self.poison(free);
-            self.free.push(clean);
+            self.put(free);
         }
     }
 }

@@ -59,6 +59,8 @@ pub struct SimConfig {
     pub buffers: u16,
     /// Payload bytes of each.
     pub buffer_size: u32,
+    /// Large receive buffers, and payload bytes of each.
+    pub large: (u16, u32),
     /// Its place among the wakers.
     pub index: usize,
     /// How it and the others are woken.
@@ -99,11 +101,14 @@ pub struct Sim {
     sockets_max: usize,
     lanes: BTreeMap<Lane, VecDeque<Completion>>,
     buffers: Arc<Buffers>,
-    free: Vec<Free>,
+    /// Small buffers, and large ones.
+    free: [Vec<Free>; 2],
     leased: Vec<bool>,
     /// How many bytes of each buffer are not poison.
     filled: Vec<usize>,
     exhausted: u64,
+    /// Large buffers that were filled.
+    received_large: u64,
     index: usize,
     wakers: Arc<[Waker]>,
     stuck: bool,
@@ -115,8 +120,10 @@ impl Sim {
     /// # Panics
     /// When there is no memory for the buffers.
     pub fn new(config: SimConfig) -> Self {
-        let (buffers, free) =
-            Buffers::new(config.buffers, config.buffer_size).expect("memory for the buffers");
+        let small = (config.buffers, config.buffer_size);
+        let (buffers, smalls, larges) =
+            Buffers::with_large(small, config.large).expect("memory for the buffers");
+        let count = usize::from(config.buffers + config.large.0);
         Self {
             net: Net::new(config.listeners, config.faults),
             world: config.world,
@@ -126,10 +133,11 @@ impl Sim {
             dials: Vec::new(),
             sockets_max: config.sockets_max,
             lanes: BTreeMap::new(),
-            leased: vec![false; usize::from(config.buffers)],
-            filled: vec![0; usize::from(config.buffers)],
+            leased: vec![false; count],
+            filled: vec![0; count],
             buffers,
-            free,
+            free: [smalls, larges],
+            received_large: 0,
             exhausted: 0,
             index: config.index,
             wakers: config.wakers,
@@ -156,7 +164,12 @@ impl Sim {
     /// Buffers that nobody has: all of them, when nothing is leased or retained.
     pub fn free_buffers(&mut self) -> usize {
         self.take_returned();
-        self.free.len()
+        self.free.iter().map(Vec::len).sum()
+    }
+
+    /// Large buffers that were filled, since the start.
+    pub fn received_large(&self) -> u64 {
+        self.received_large
     }
 
     /// Leases that were neither released nor forgotten.
@@ -249,6 +262,11 @@ impl Kernel for Sim {
         self.start_receive(socket, token, Target::Buffer(most as usize));
     }
 
+    fn receive_large(&mut self, socket: Socket, token: Token) {
+        assert!(self.buffers.large_capacity() > 0, "a receive into a large buffer without any");
+        self.start_receive(socket, token, Target::Large);
+    }
+
     fn receive_into(&mut self, socket: Socket, token: Token, memory: Vec<u8>, most: usize) {
         let room = memory.capacity() - memory.len();
         assert!(most > 0 && most <= room, "a receive of {most} bytes into room for {room}");
@@ -261,7 +279,10 @@ impl Kernel for Sim {
 
     fn is_starved(&self, token: Token) -> bool {
         let mut armed = self.sockets.iter().flatten().filter_map(|local| local.receive.as_ref());
-        self.free.is_empty() && armed.any(|receive| receive.token == token)
+        armed.find(|receive| receive.token == token).is_some_and(|receive| {
+            let large = matches!(receive.target, Target::Large);
+            self.free[usize::from(large)].is_empty()
+        })
     }
 
     fn cancel_receive(&mut self, token: Token) {

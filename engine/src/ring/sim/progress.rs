@@ -121,19 +121,21 @@ impl Sim {
     /// Bytes go where the receive wants them.
     fn move_bytes(&mut self, socket: u32, cancelled: bool) {
         let receive = self.local(Socket(socket)).receive.as_mut().expect("an armed receive");
+        let large = matches!(receive.target, Target::Large);
         let (token, again, most) = match &mut receive.target {
             Target::Buffers => (receive.token, true, usize::MAX),
             Target::Buffer(most) => (receive.token, false, *most),
+            Target::Large => (receive.token, false, usize::MAX),
             Target::Nothing => unreachable!("a poll receives nothing"),
             Target::Memory(memory, most) => {
                 let (mut memory, most) = (std::mem::take(memory), *most);
                 let bytes = self.take_bytes(socket, most);
                 memory.extend_from_slice(&bytes);
-                return self.finish_landing(socket, memory, Ok(bytes.len()));
+                return self.finish_direct(socket, memory, Ok(bytes.len()));
             }
         };
         // No buffer: the ring arms itself again once one is back.
-        let Some(lease) = self.fill(socket, most) else { return };
+        let Some(lease) = self.fill(socket, most, large) else { return };
         let lost = cancelled && self.choices.chance(500);
         let more = again && !lost && !self.choices.chance(self.net.faults.disarm);
         if !more {
@@ -155,17 +157,17 @@ impl Sim {
         local.drained |= result != Err(Errno::CANCELED);
         if let Target::Memory(memory, _) = &mut receive.target {
             let memory = std::mem::take(memory);
-            return self.finish_landing(socket, memory, result.map(|()| 0));
+            return self.finish_direct(socket, memory, result.map(|()| 0));
         }
         local.receive = None;
         let result = result.map(|()| None);
         self.complete(Lane::Receive(socket), Completion::Received { token, result, more: false });
     }
 
-    fn finish_landing(&mut self, socket: u32, memory: Vec<u8>, result: Result<usize, Errno>) {
+    fn finish_direct(&mut self, socket: u32, memory: Vec<u8>, result: Result<usize, Errno>) {
         let receive = self.local(Socket(socket)).receive.take().expect("an armed receive");
         let token = receive.token;
-        self.complete(Lane::Receive(socket), Completion::Landed { token, memory, result });
+        self.complete(Lane::Receive(socket), Completion::ReceivedInto { token, memory, result });
     }
 
     fn link_of(&mut self, socket: u32) -> &mut Link {
@@ -200,12 +202,13 @@ impl Sim {
     }
 
     /// Moves bytes from the wire into a buffer; `None` when there is no buffer.
-    fn fill(&mut self, socket: u32, most: usize) -> Option<Lease> {
-        let Some(free) = self.free.pop() else {
-            self.exhausted += 1;
+    fn fill(&mut self, socket: u32, most: usize, large: bool) -> Option<Lease> {
+        let Some(free) = self.free[usize::from(large)].pop() else {
+            self.exhausted += u64::from(!large);
             return None;
         };
-        let bytes = self.take_bytes(socket, self.buffers.capacity().min(most));
+        let bytes = self.take_bytes(socket, self.buffers.capacity_of(free.id()).min(most));
+        self.received_large += u64::from(large);
         let lease = self.buffers.fill(free, &bytes);
         self.filled[usize::from(lease.id())] = bytes.len();
         let leased = &mut self.leased[usize::from(lease.id())];

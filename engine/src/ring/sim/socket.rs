@@ -13,6 +13,8 @@ pub(super) enum Target {
     Buffers,
     /// At most so many bytes, once.
     Buffer(usize),
+    /// Into a large provided buffer, once.
+    Large,
     /// At most so many bytes behind what memory of the reactor holds, once.
     Memory(Vec<u8>, usize),
     /// None: until the peer has ended its direction.

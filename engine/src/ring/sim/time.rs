@@ -58,7 +58,7 @@ impl Sim {
             (
                 Lane::Receive(socket),
                 Completion::Received { more: false, .. }
-                | Completion::Landed { .. }
+                | Completion::ReceivedInto { .. }
                 | Completion::HungUp { .. },
             ) => {
                 self.local(Socket(socket)).receive_out = false;

@@ -33,13 +33,14 @@ fn echoed(address: SocketAddr, seed: u64, len: usize) -> JoinHandle<()> {
 }
 
 #[test]
-fn every_byte_comes_once_and_in_order_by_heads_and_landings() {
+fn every_byte_comes_once_and_in_order_by_heads_and_directly() {
     for (name, sqpoll, tuning) in kinds() {
         let (fd, address) = listener();
         let mut config = config(vec![fd]);
         config.sqpoll = sqpoll;
         let mut echo = Echo::new(config, &tuning);
-        echo.ways = vec![Way::Once(512), Way::Into(64 << 10), Way::Into(100), Way::Once(1)];
+        echo.ways =
+            vec![Way::Once(512), Way::Into(64 << 10), Way::Large, Way::Into(100), Way::Once(1)];
         let clients: Vec<_> = (0..4).map(|seed| echoed(address, seed, 1_000_000)).collect();
         echo.run(|echo| echo.closed == 4);
         clients.into_iter().for_each(|client| client.join().expect(name));
@@ -54,7 +55,8 @@ fn moving_under_fire_loses_and_repeats_nothing() {
         let mut config = config(vec![fd]);
         (config.recv_buffers, config.recv_buffer_size) = (buffers, 512);
         let mut echo = Echo::new(config, &Tuning { ordinary, ..Tuning::default() });
-        echo.ways = vec![Way::Multishot, Way::Once(100), Way::Into(9_000), Way::Into(10)];
+        echo.ways =
+            vec![Way::Multishot, Way::Once(100), Way::Large, Way::Into(9_000), Way::Into(10)];
         echo.rearm = true;
         let clients: Vec<_> = (0..3).map(|seed| echoed(address, seed, 400_000)).collect();
         let mut turn = 0;
@@ -83,7 +85,7 @@ fn moving_under_fire_loses_and_repeats_nothing() {
 
 #[test]
 fn a_receive_that_is_cancelled_gives_its_memory_back() {
-    for way in [Way::Once(512), Way::Into(4_096)] {
+    for way in [Way::Once(512), Way::Large, Way::Into(4_096)] {
         let (fd, address) = listener();
         let mut echo = Echo::new(config(vec![fd]), &Tuning::default());
         echo.ways = vec![way];
@@ -116,10 +118,10 @@ fn receives_of_one_buffer_wait_for_one() {
 }
 
 #[test]
-fn a_ring_that_is_dropped_ends_its_landings_first() {
+fn a_ring_that_is_dropped_ends_its_receives_first() {
     let (fd, address) = listener();
     let mut echo = Echo::new(config(vec![fd]), &Tuning::default());
-    echo.ways = vec![Way::Into(1 << 20), Way::Once(512)];
+    echo.ways = vec![Way::Into(1 << 20), Way::Once(512), Way::Large];
     let mut clients = echo.connect(address, 20);
     echo.run(|echo| echo.accepted == 20);
     echo.turn(Some(Duration::from_millis(20)));
