@@ -39,7 +39,7 @@ pub use event::{CloseInfo, Data, Disposition, Event, Failure, Timeout};
 pub use limits::{Deflate, Limits};
 pub use receive::batch::MessageBatch;
 #[cfg(feature = "uring")]
-pub(crate) use receive::batch::{LoneMessage, ShortMessages};
+pub(crate) use receive::batch::{BatchOf, LoneMessage, ShortMessages};
 pub use receive::reading::Reading;
 pub(crate) use send::Writer;
 pub use state::Connection;

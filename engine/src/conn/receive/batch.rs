@@ -19,13 +19,20 @@ const BINARY: u8 = 0x80 | Opcode::Binary as u8;
 /// One or more whole messages, unmasked and checked, where they lie in the input.
 #[derive(Debug)]
 pub struct MessageBatch<'b> {
-    pub(crate) short: ShortMessages<'b>,
-    /// The only one, if it was not taken yet: `short` is empty then.
-    pub(crate) lone: Option<LoneMessage<'b>>,
+    pub(crate) of: BatchOf<'b>,
+}
+
+/// What a batch consists of.
+#[derive(Debug)]
+pub(crate) enum BatchOf<'b> {
+    /// Short messages.
+    Short(ShortMessages<'b>),
+    /// One of any length.
+    Lone(LoneMessage<'b>),
 }
 
 /// Short messages that came together, each in one frame with a header of [`HEADER`] bytes.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct ShortMessages<'b> {
     /// The frames that are not taken yet, unmasked behind their headers.
     rest: &'b mut [u8],
@@ -49,14 +56,13 @@ impl<'b> MessageBatch<'b> {
     #[inline(always)]
     pub(super) fn short(frames: &'b mut [u8]) -> Self {
         let len = frames.len();
-        Self { short: ShortMessages { rest: frames, taken: 0, len }, lone: None }
+        Self { of: BatchOf::Short(ShortMessages { rest: frames, taken: 0, len }) }
     }
 
     /// Of one message, unmasked and checked.
     #[inline(always)]
     pub(super) fn lone(opcode: Opcode, room: &'b mut [u8], payload: &'b mut [u8]) -> Self {
-        let short = ShortMessages { rest: &mut [], taken: 0, len: 0 };
-        Self { short, lone: Some(LoneMessage { opcode, room, payload }) }
+        Self { of: BatchOf::Lone(LoneMessage { opcode, room, payload }) }
     }
 }
 
@@ -66,9 +72,28 @@ impl<'b> Iterator for MessageBatch<'b> {
 
     #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
-        match self.short.next() {
-            None => self.lone.take().map(|lone| (lone.opcode, lone.payload)),
-            short => short,
+        if let BatchOf::Short(short) = &mut self.of {
+            return short.next();
+        }
+        match std::mem::replace(&mut self.of, BatchOf::Short(ShortMessages::default())) {
+            BatchOf::Lone(LoneMessage { opcode, payload, .. }) => Some((opcode, payload)),
+            BatchOf::Short(_) => None,
+        }
+    }
+
+    /// Asks only once of what kind the batch is: of a message of 1 KiB that is alone, asking with
+    /// each `next` takes 27 instructions more.
+    #[inline(always)]
+    fn fold<A, F: FnMut(A, Self::Item) -> A>(self, first: A, mut call: F) -> A {
+        match self.of {
+            BatchOf::Lone(LoneMessage { opcode, payload, .. }) => call(first, (opcode, payload)),
+            BatchOf::Short(mut short) => {
+                let mut all = first;
+                while let Some(message) = short.next() {
+                    all = call(all, message);
+                }
+                all
+            }
         }
     }
 }
@@ -118,7 +143,8 @@ impl<'b> ShortMessages<'b> {
 #[inline(always)]
 pub(super) fn unmask(bytes: &mut [u8], message_max: u32) -> usize {
     match bytes {
-        // Longer: none of this batch. Asked here, since the call costs as much as the header.
+        // Longer: not of a batch of short ones. To have looked for them, and the wider answer, cost
+        // a message of 1 KiB 4 to 8 instructions of 300; one of 16 bytes saves 67 of 117.
         [_, 0xFE..=0xFF, ..] => 0,
         _ => unmask_all(bytes, message_max),
     }
@@ -186,7 +212,9 @@ mod tests {
             let mut bytes = [&sent[..], b"\x81"].concat();
             assert_eq!(unmask(&mut bytes, u32::MAX), sent.len(), "a part of a header stays");
             let (frames_in, _) = bytes.split_at_mut(sent.len());
-            let mut batch = MessageBatch::short(frames_in).short;
+            let BatchOf::Short(mut batch) = MessageBatch::short(frames_in).of else {
+                panic!("short")
+            };
             for (first, payload) in &said[..stop] {
                 let (opcode, data) = batch.next().expect("as many as were sent");
                 assert_eq!((0x80 | opcode as u8, &*data), (*first, *payload));

@@ -279,8 +279,9 @@ impl Inbound {
     }
 }
 
-/// Unmasks a whole payload where it lies, and checks it if it is text.
-#[inline]
+/// Unmasks a whole payload where it lies, and checks it if it is text. Always inlined: as a call, a
+/// binary message takes 7 instructions more.
+#[inline(always)]
 fn unmask_and_check(opcode: Opcode, data: &mut [u8], key: [u8; 4]) -> Result<(), Violation> {
     if opcode == Opcode::Text {
         return utf8::unmask_and_check(data, key);

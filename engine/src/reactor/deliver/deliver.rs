@@ -1,7 +1,7 @@
 //! From received bytes to callbacks.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
-use crate::conn::{Connection, Data, Env, Event, LoneMessage, MessageBatch};
+use crate::conn::{BatchOf, Connection, Data, Env, Event, LoneMessage, MessageBatch};
 use crate::proto::handshake::{Refusal, Request, Response};
 use crate::proto::{Answer, Input, Opcode};
 use crate::reactor::Served;
@@ -80,15 +80,18 @@ pub(crate) fn deliver(
 /// application stops it is parked, or dropped with the connection.
 #[inline]
 fn deliver_batch(ctx: &mut Context, handler: &dyn Handler, conn: Conn, batch: MessageBatch<'_>) {
-    if let Some(LoneMessage { opcode, room, payload }) = batch.lone {
-        let user = ctx.slab.at(conn.slot()).user;
-        ctx.source.offer(opcode, room, payload);
-        let message = Message { opcode, payload, first: true, last: true, user };
-        deliver_message(ctx, handler, conn, message);
-        return ctx.source.withdraw();
-    }
+    let batch = match batch.of {
+        BatchOf::Short(short) => short,
+        BatchOf::Lone(LoneMessage { opcode, room, payload }) => {
+            let user = ctx.slab.at(conn.slot()).user;
+            ctx.source.offer(opcode, room, payload);
+            let message = Message { opcode, payload, first: true, last: true, user };
+            deliver_message(ctx, handler, conn, message);
+            return ctx.source.withdraw();
+        }
+    };
     ctx.begin_run(conn);
-    let mut messages = handler.on_messages(ctx, conn, Messages { batch: batch.short });
+    let mut messages = handler.on_messages(ctx, conn, Messages { batch });
     while let Some(message) = messages.next(ctx) {
         handler.on_message(ctx, conn, message);
     }
