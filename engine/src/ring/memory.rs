@@ -155,8 +155,8 @@ impl Buffers {
     }
 
     /// Makes a part of buffer `id` outlive its lease, with the `before` bytes in front of it;
-    /// `None` when half of its group are shared, or when the buffer is too much for so short a part,
-    /// and the caller must copy. May be called again
+    /// `None` when half of its group are shared, or when the buffer is too much for so short a
+    /// part, and the caller must copy. May be called again
     /// for the same lease, which costs no more of the limit. Only while the lease exists, and on
     /// the thread that has it. The caller's side must not write to these bytes any more.
     ///

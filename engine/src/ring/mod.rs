@@ -87,8 +87,8 @@ pub enum Completion {
         /// gone then.
         result: Result<Socket, Errno>,
     },
-    /// From `receive`, `receive_once` and `receive_large`. `Ok(None)` is the end of the stream; with
-    /// an empty final report of a cancelled operation the result is `Err(ECANCELED)`.
+    /// From `receive`, `receive_once` and `receive_large`. `Ok(None)` is the end of the stream;
+    /// with an empty final report of a cancelled operation the result is `Err(ECANCELED)`.
     Received {
         /// As given then.
         token: Token,
