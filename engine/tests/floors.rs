@@ -7,8 +7,8 @@ mod rules;
 #[path = "floors/source.rs"]
 mod source;
 
-use ranks::{RANKS, check_ranks};
-use rules::{File, Findings, check};
+use ranks::{RANKS, check_circles, check_ranks};
+use rules::{File, Findings, MODULES, check};
 use std::path::{Path, PathBuf};
 
 /// All Rust sources of the repository.
@@ -44,6 +44,7 @@ fn the_sources_keep_the_rules() {
     assert!(files.len() > 30, "only {} sources found", files.len());
     let mut findings: Findings = files.iter().flat_map(check).collect();
     findings.extend(RANKS.iter().flat_map(|table| check_ranks(&files, table)));
+    findings.extend(MODULES.iter().flat_map(|module| check_circles(&files, module)));
     assert!(findings.is_empty(), "{} findings:\n{}", findings.len(), findings.join("\n"));
 }
 

@@ -1,7 +1,9 @@
 //! What a reactor holds, counted for the simulator.
 
-use crate::reactor::io::receive_mode::{How, Seen};
-use crate::reactor::{Conn, Reactor};
+use crate::reactor::core::name::Conn;
+use crate::reactor::core::receive_mode::ReceiveMode;
+use crate::reactor::io::direct::Seen;
+use crate::reactor::state::Reactor;
 use crate::ring::Kernel;
 
 /// A reactor's holdings at one instant.
@@ -38,6 +40,6 @@ impl<K: Kernel> Reactor<K> {
     /// Whether a receive is armed for a connection that is live and whose input is held back.
     pub(crate) fn is_receiving(&mut self, conn: Conn) -> bool {
         let slot = self.ctx.slab.live(conn);
-        slot.is_some_and(|slot| slot.holds() && slot.receiving && slot.how != How::Watch)
+        slot.is_some_and(|slot| slot.holds() && slot.receiving && slot.how != ReceiveMode::Watch)
     }
 }

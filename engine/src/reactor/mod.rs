@@ -11,6 +11,7 @@ mod client;
 mod core;
 mod deliver;
 mod io;
+mod state;
 
 pub use self::core::counters::Stats;
 pub use self::core::log;
@@ -23,53 +24,14 @@ pub use api::upgrade::{Message, Upgrade};
 pub use client::dials::{Busy, Resolve};
 pub use client::refusal::{ConnectError, NotConnected, TargetError};
 #[cfg(feature = "sim")]
-pub(crate) use io::receive_mode::Sizes;
+pub(crate) use io::direct::Sizes;
+pub use state::Reactor;
 
-use self::core::endpoints::ByEndpoint;
-use self::core::lines::Lines;
-use self::core::slab::Slab;
-use self::core::timers::Timers;
-use self::core::wheel::{NodeId, Wheel};
-use self::core::{key, served};
-use crate::conn::{Tools, Writer};
-use crate::memory::Pool;
+use self::core::key;
+use self::core::slab::NO_SLOT;
 use crate::ring::{Completion, Kernel, KernelError};
-use api::endpoints::Endpoints;
-use api::handler::Mail;
-use client::dials::Dials;
-use deliver::shared::Source;
-#[cfg(feature = "tls")]
-use deliver::tls;
-use io::accept::{self, Listeners};
-use io::receive_mode::DirectReceives;
-use std::collections::{TryReserveError, VecDeque};
-use std::sync::Arc;
+use std::collections::TryReserveError;
 use std::time::Duration;
-
-/// Capacity that a reactor keeps for recycling: enough for every core's hot connections, little
-/// beside its receive buffers.
-const POOL_BYTES_MAX: usize = 8 << 20;
-
-/// One thread's loop over a kernel.
-pub struct Reactor<K: Kernel> {
-    kernel: K,
-    ctx: Context,
-    endpoints: Endpoints,
-    resolver: Arc<dyn Resolve>,
-    listeners: Listeners,
-    completions: Vec<Completion>,
-    mails: VecDeque<Mail>,
-    direct: DirectReceives,
-    #[cfg(feature = "tls")]
-    handshakes: tls::Handshakes,
-    /// The pool is to be trimmed: a node is on the wheel.
-    trimming: bool,
-    /// Most mail that came at once since vectors were last trimmed.
-    mails_peak: usize,
-    /// The stop that is being carried out, and its node on the wheel.
-    stop_word: u64,
-    grace: Option<NodeId>,
-}
 
 impl<K: Kernel> Reactor<K> {
     /// Takes mail from here on; accepts with the first turn.
@@ -77,61 +39,7 @@ impl<K: Kernel> Reactor<K> {
     /// # Errors
     /// There is no memory for so many connections.
     pub fn new(kernel: K, setup: Setup) -> Result<Self, TryReserveError> {
-        let slab = Slab::new(setup.connections_max)?;
-        let now = kernel.now();
-        let counters = Arc::clone(&setup.handle.0.counters[setup.index as usize]);
-        let own = Arc::clone(&setup.handle.0.owns[setup.index as usize]);
-        own.mail.open();
-        setup.handle.0.mailboxes[setup.index as usize].open();
-        let ctx = Context {
-            slab,
-            pool: Pool::new(POOL_BYTES_MAX),
-            tools: Tools::new(setup.random).with_codec_memory(setup.codec_memory_max),
-            codec_counted: Default::default(),
-            dirty: Vec::new(),
-            wheel: Wheel::new(now),
-            timers: Timers::new(setup.index),
-            limits: ByEndpoint::new(setup.endpoints.iter().map(|served| served.limits).collect()),
-            origins: ByEndpoint::new(
-                setup.endpoints.iter().map(|served| served.origins.clone()).collect(),
-            ),
-            handle: setup.handle,
-            own,
-            lines: Lines::default(),
-            log: setup.log,
-            counters,
-            source: Source::new(kernel.buffers(), io::receive_mode::Sizes::default().echo_min),
-            delivering: Conn::NONE,
-            run_stopped: false,
-            run_user: 0,
-            written: Conn::NONE,
-            writer: Writer::default(),
-            dials: Dials::new(),
-            answer: None,
-            to_wake: Vec::new(),
-            now,
-            served: served::Served::new(now),
-            draining: false,
-            index: setup.index,
-            user: setup.user,
-        };
-        let listeners = Listeners::new(setup.listeners);
-        let mut reactor = Self {
-            kernel,
-            ctx,
-            endpoints: Endpoints::new(setup.endpoints),
-            resolver: setup.resolver,
-            listeners,
-            completions: Vec::new(),
-            mails: VecDeque::new(),
-            direct: DirectReceives::default(),
-            #[cfg(feature = "tls")]
-            handshakes: tls::Handshakes::default(),
-            trimming: false,
-            mails_peak: 0,
-            stop_word: 0,
-            grace: None,
-        };
+        let mut reactor = Self::with(kernel, setup)?;
         reactor.arm_listeners();
         Ok(reactor)
     }
@@ -220,7 +128,7 @@ impl<K: Kernel> Reactor<K> {
                 self.connected(attempt, result);
                 self.arm_listeners();
             }
-            Completion::Closed { token: accept::NO_SLOT } => self.arm_listeners(),
+            Completion::Closed { token: NO_SLOT } => self.arm_listeners(),
             Completion::Closed { token } => self.closed(token),
             Completion::Woken => {}
         }

@@ -17,7 +17,9 @@ pub(crate) struct Ranks {
 }
 
 /// The modules whose files have ranks.
-pub(crate) const RANKS: [Ranks; 1] = [Ranks {
+pub(crate) const RANKS: [Ranks; 2] = [CONN, REACTOR];
+
+const CONN: Ranks = Ranks {
     module: "conn",
     ranks: &[
         &["tools", "clock", "handshake", "limits", "receive/batch", "receive/reading"],
@@ -32,7 +34,32 @@ pub(crate) const RANKS: [Ranks; 1] = [Ranks {
         &["receive"],
     ],
     known: &[],
-}];
+};
+
+const REACTOR: Ranks = Ranks {
+    module: "reactor",
+    ranks: &[
+        // What a reactor is made of that calls nobody.
+        &["core", "core/arena", "core/counters", "core/endpoints", "core/key", "core/log"],
+        &["core/name", "core/peer", "core/receive_mode", "core/served", "core/wheel", "core/link"],
+        &["core/gauge", "core/mailbox", "core/timers", "core/slab"],
+        &["core/mail", "core/own", "core/secure"],
+        &["core/lines"],
+        // What belongs to one task and names no handler either.
+        &["api", "client", "deliver", "io", "io/listeners", "io/direct", "deliver/handshakes"],
+        &["deliver/shared", "client/dials", "client/refusal", "api/closed", "api/upgrade"],
+        // Context, handler, target and handle, which name each other; then what they can do.
+        &["api/handler"],
+        &["api/call", "api/context", "api/handle", "api/setup", "api/timers", "api/turns"],
+        &["api/endpoints", "client/target", "client/speak", "deliver/writer"],
+        &["deliver/deliver"],
+        // The reactor itself, then what its turns call, and above all the turn.
+        &["state"],
+        &["client/connect", "client/refused", "deliver/tls", "census"],
+        &["io/accept", "io/mail", "io/receive_mode", "io/settle", "io/stop", "io/transport"],
+    ],
+    known: &[],
+};
 
 /// Names in the files of a module that do not point down.
 pub(crate) fn check_ranks(files: &[File], table: &Ranks) -> Findings {
@@ -64,6 +91,38 @@ pub(crate) fn check_ranks(files: &[File], table: &Ranks) -> Findings {
     let idle = table.known.iter().filter(|known| !used.contains(known));
     found.extend(idle.map(|(of, named)| format!("{of} does not name {named} any more")));
     found
+}
+
+/// Circles of imports: files of one module that name each other, directly or through others.
+pub(crate) fn check_circles(files: &[File], module: &'static str) -> Findings {
+    let table = Ranks { module, ranks: &[], known: &[] };
+    let sources: Vec<Source> = files.iter().filter_map(|file| Source::new(file, &table)).collect();
+    let names = |source: &Source<'_>| -> Vec<usize> {
+        let named = source.paths().into_iter().filter_map(|(_, path)| resolve(&path, &sources));
+        let other = |name: &String| *name != source.name && !name.is_empty();
+        let place = |name| sources.iter().position(|other| other.name == name);
+        named.filter(other).filter_map(place).collect()
+    };
+    let edges: Vec<Vec<usize>> = sources.iter().map(names).collect();
+    let reaches = |from: usize, to: usize| {
+        let (mut seen, mut next) = (vec![false; edges.len()], edges[from].clone());
+        while let Some(at) = next.pop() {
+            if at == to {
+                return true;
+            }
+            if !std::mem::replace(&mut seen[at], true) {
+                next.extend(&edges[at]);
+            }
+        }
+        false
+    };
+    let in_circle =
+        (0..sources.len()).filter(|&at| !sources[at].name.is_empty() && reaches(at, at));
+    let all: Vec<&str> = in_circle.map(|at| sources[at].name.as_str()).collect();
+    match all.is_empty() {
+        true => Vec::new(),
+        false => vec![format!("{module}: in circles of imports: {}", all.join(", "))],
+    }
 }
 
 impl Ranks {

@@ -38,6 +38,10 @@ const FLOORS: [(&str, u8); 18] = [
     ("sim", 4),
 ];
 
+/// Those of them that consist of several files: none of these may name one that names it.
+pub(crate) const MODULES: [&str; 10] =
+    ["proto", "codec", "memory", "simd", "conn", "ring", "tls", "aio", "reactor", "sim"];
+
 /// Where `unsafe` may stand: the floors that need it, the ceilings of the benchmarks (rings of
 /// their own), and the allocator that counts.
 const UNSAFE_ALLOWED: [&str; 5] = [

@@ -22,7 +22,7 @@ use crate::reactor::core::mail;
 use crate::reactor::core::mailbox::Mailbox;
 use crate::reactor::core::name::Conn;
 use crate::reactor::core::own::Own;
-use crate::reactor::core::served::Served;
+use crate::reactor::core::served::ServedTime;
 use crate::reactor::core::slab::Slab;
 use crate::reactor::core::timers::Timers;
 use crate::reactor::core::wheel::Wheel;
@@ -122,7 +122,7 @@ pub struct Context {
     /// Other reactors that have mail from us and must be woken when the turn ends.
     pub(crate) to_wake: Vec<u32>,
     pub(crate) now: Tick,
-    pub(crate) served: Served,
+    pub(crate) served: ServedTime,
     /// The engine is stopping: upgrades are refused.
     pub(crate) draining: bool,
     pub(crate) index: u32,

@@ -3,6 +3,7 @@
 use crate::conn::ShortMessages;
 use crate::proto::Opcode;
 use crate::proto::handshake::{InvalidHeader, Request, Response};
+use crate::reactor::core::secure::Secure;
 use std::net::SocketAddr;
 
 /// An upgrade in progress, lent to `on_upgrade`.
@@ -13,13 +14,6 @@ pub struct Upgrade<'a> {
     pub(crate) peer: Option<SocketAddr>,
     pub(crate) secure: Option<Secure>,
     pub(crate) user: &'a mut usize,
-}
-
-/// What TLS knows of a peer.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Secure {
-    pub(crate) server_name: Option<Box<str>>,
-    pub(crate) certificate: Option<Box<[u8]>>,
 }
 
 impl<'a> Upgrade<'a> {

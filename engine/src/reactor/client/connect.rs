@@ -4,18 +4,18 @@
 
 use crate::conn::{Connection, Env};
 use crate::proto::Origins;
-use crate::reactor::Reactor;
 use crate::reactor::api::handler::Context;
 use crate::reactor::api::handler::Mail;
 use crate::reactor::api::handler::Target;
 use crate::reactor::api::setup::Served;
-use crate::reactor::client::dials::{Dial, NO_DIAL, Stage};
+use crate::reactor::client::dials::{Dial, Stage};
 use crate::reactor::client::refusal::{ConnectError, TargetError};
+use crate::reactor::client::speak::speak;
 use crate::reactor::core::key;
 use crate::reactor::core::mail::Found;
 use crate::reactor::core::name::{CallError, DialId};
-use crate::reactor::deliver::deliver::with_env;
-use crate::reactor::io::accept::NO_SLOT;
+use crate::reactor::core::slab::NO_SLOT;
+use crate::reactor::state::Reactor;
 use crate::ring::{Errno, Kernel, Socket, Token};
 use crate::tick::Tick;
 use std::collections::VecDeque;
@@ -282,27 +282,6 @@ impl Context {
         self.dials.cancels.push(dial);
         Ok(())
     }
-}
-
-/// The way to the server is open, directly or through a proxy, and encrypted if it is to be: from
-/// here on bytes are for it.
-pub(crate) fn speak(ctx: &mut Context, slot: u32) {
-    let index = ctx.slab.at(slot).dial;
-    if index == NO_DIAL {
-        return;
-    }
-    #[cfg(feature = "tls")]
-    if crate::reactor::deliver::tls::begins(ctx, slot) {
-        return;
-    }
-    let dial = ctx.dials.at(index);
-    let ask = Arc::clone(&dial.target.ask);
-    // The handshake has a timeout of its own.
-    if let Some(node) = dial.timer.take() {
-        ctx.wheel.remove(node);
-    }
-    with_env(ctx, slot, |conn, env| conn.ask(&ask, env));
-    ctx.mark_dirty(slot);
 }
 
 /// By turns of the families, that of the first address first (RFC 8305 §4).

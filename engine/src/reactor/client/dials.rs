@@ -3,15 +3,13 @@
 use crate::reactor::core::arena::Arena;
 use crate::reactor::core::mail::Found;
 use crate::reactor::core::name::DialId;
+use crate::reactor::core::slab::NO_DIAL;
 use crate::reactor::core::wheel::NodeId;
 use crate::ring::{Errno, Token};
 use crate::tick::Tick;
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
-
-/// Names no dial.
-pub(crate) const NO_DIAL: u32 = u32::MAX;
 
 /// Looks names up, on threads of its own.
 pub trait Resolve: Send + Sync {

@@ -4,4 +4,5 @@ pub(crate) mod connect;
 pub(crate) mod dials;
 pub(crate) mod refusal;
 pub(crate) mod refused;
+pub(crate) mod speak;
 pub(crate) mod target;

@@ -3,11 +3,12 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 use crate::proto::Answer;
-use crate::reactor::Reactor;
 use crate::reactor::api::handler::Target;
-use crate::reactor::client::dials::{NO_DIAL, Stage};
+use crate::reactor::client::dials::Stage;
 use crate::reactor::client::refusal::{ConnectError, NotConnected};
 use crate::reactor::core::name::DialId;
+use crate::reactor::core::slab::NO_DIAL;
+use crate::reactor::state::Reactor;
 use crate::ring::Kernel;
 use std::sync::Arc;
 

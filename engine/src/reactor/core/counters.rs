@@ -113,20 +113,3 @@ impl Counter {
         self.0.load(Ordering::Relaxed)
     }
 }
-
-impl crate::reactor::Context {
-    /// Publishes what the codec has counted, once per turn.
-    #[inline]
-    pub(crate) fn count_codec(&mut self) {
-        let codec = &self.tools.codec;
-        if codec.done != self.codec_counted.0 || codec.budget.spent() != self.codec_counted.1 {
-            self.codec_counted = (codec.done, codec.budget.spent());
-            let (done, spent) = self.codec_counted;
-            self.counters.codec_memory.set(spent as u64);
-            self.counters.deflated_in.set(done.inflated);
-            self.counters.deflated_out.set(done.deflated);
-            self.counters.deflate_saved.set(done.saved);
-            self.counters.takeover_refused.set(done.refused);
-        }
-    }
-}

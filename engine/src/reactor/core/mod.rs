@@ -6,12 +6,16 @@ pub(crate) mod endpoints;
 pub(crate) mod gauge;
 pub(crate) mod key;
 pub(crate) mod lines;
+#[cfg(feature = "tls")]
+pub(crate) mod link;
 pub mod log;
 pub(crate) mod mail;
 pub(crate) mod mailbox;
 pub(crate) mod name;
 pub(crate) mod own;
 pub(crate) mod peer;
+pub(crate) mod receive_mode;
+pub(crate) mod secure;
 pub(crate) mod served;
 pub(crate) mod slab;
 pub(crate) mod timers;

@@ -14,7 +14,7 @@ const STALL_MS: Tick = 100;
 
 /// Both times, and what is between them.
 #[derive(Debug)]
-pub(crate) struct Served {
+pub(crate) struct ServedTime {
     /// The time of the connections.
     pub(crate) now: Tick,
     /// What was left out.
@@ -23,7 +23,7 @@ pub(crate) struct Served {
     pub(crate) waits: u32,
 }
 
-impl Served {
+impl ServedTime {
     pub(crate) fn new(now: Tick) -> Self {
         Self { now, lost: 0, waits: 0 }
     }

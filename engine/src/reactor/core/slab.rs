@@ -1,13 +1,20 @@
 //! Connection slots: a dense array, reused, each tenant with a generation of its own.
 
 use crate::conn::{Connection, Disposition, Reading};
-use crate::reactor::client::dials::NO_DIAL;
+#[cfg(feature = "tls")]
+use crate::reactor::core::link::Link;
 use crate::reactor::core::name::Conn;
 use crate::reactor::core::peer::PeerAddress;
+use crate::reactor::core::receive_mode::ReceiveMode;
 use crate::reactor::core::wheel::NodeId;
-use crate::reactor::io::receive_mode::How;
 use crate::ring::{Errno, Socket, Token};
 use std::collections::TryReserveError;
+
+/// Names no dial.
+pub(crate) const NO_DIAL: u32 = u32::MAX;
+
+/// Names a socket that never got a slot.
+pub(crate) const NO_SLOT: Token = Token { slot: (1 << 24) - 1, generation: 0 };
 
 /// Where a tenant stands between accept and the reuse of its slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +61,7 @@ pub(crate) struct Slot {
     rare: Option<Box<Rare>>,
     /// Its TLS, if it has any.
     #[cfg(feature = "tls")]
-    pub(crate) tls: Option<Box<crate::reactor::deliver::tls::Link>>,
+    pub(crate) tls: Option<Box<Link>>,
     pub(crate) timer: Option<NodeId>,
     /// Memory granted to the message in progress before it has come.
     pub(crate) known: usize,
@@ -65,7 +72,7 @@ pub(crate) struct Slot {
     /// A receive is armed. At most one.
     pub(crate) receiving: bool,
     /// Of which kind that is.
-    pub(crate) how: How,
+    pub(crate) how: ReceiveMode,
     /// Bytes that the latest direct receive of the frame in progress has brought.
     pub(crate) fresh: u32,
     /// Heads received in a row that began no large frame.
@@ -175,40 +182,6 @@ impl Slot {
     }
 }
 
-#[cfg(not(feature = "tls"))]
-impl Slot {
-    /// Whether it speaks TLS.
-    #[inline(always)]
-    pub(crate) fn is_secure(&self) -> bool {
-        false
-    }
-
-    /// Whether its TLS handshake has not ended.
-    pub(crate) fn is_unestablished(&self) -> bool {
-        false
-    }
-
-    /// Whether bytes that came wait to be delivered.
-    pub(crate) fn has_backlog(&self) -> bool {
-        self.has_parked()
-    }
-
-    /// Whether something must be sent beside what the connection has queued.
-    pub(crate) fn owes(&self) -> bool {
-        false
-    }
-
-    /// Why its TLS has failed.
-    pub(crate) fn tls_failure(&self) -> Option<std::sync::Arc<str>> {
-        None
-    }
-
-    /// Who the peer has shown to be.
-    pub(crate) fn secure(&self) -> Option<crate::reactor::api::upgrade::Secure> {
-        None
-    }
-}
-
 /// The slots of one reactor.
 #[derive(Debug)]
 pub(crate) struct Slab {
@@ -262,7 +235,7 @@ impl Slab {
             dial: NO_DIAL,
             phase: Phase::Live,
             receiving: false,
-            how: How::Multishot,
+            how: ReceiveMode::Multishot,
             fresh: 0,
             quiet: 0,
             cancelling: false,
@@ -332,4 +305,9 @@ impl Slab {
         let matching = self.slots.iter().enumerate().filter(|(_, slot)| slot.phase == phase);
         matching.map(|(index, _)| index as u32).collect()
     }
+}
+
+/// The name of a slot's tenant in completions.
+pub(crate) fn token_of(index: u32, slot: &Slot) -> Token {
+    Token { slot: index, generation: slot.generation }
 }

@@ -1,42 +1,19 @@
 //! From received bytes to callbacks.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
-use crate::conn::{BatchOf, Connection, Data, Env, Event, LoneMessage, MessageBatch};
+use crate::conn::{BatchOf, Data, Event, LoneMessage, MessageBatch};
 use crate::proto::handshake::{Refusal, Request, Response};
 use crate::proto::{Answer, Input, Opcode};
-use crate::reactor::Served;
+use crate::reactor::api::call::{handle_of, with_env};
 use crate::reactor::api::handler::Context;
 use crate::reactor::api::handler::Handler;
+use crate::reactor::api::setup::Served;
 use crate::reactor::api::upgrade::{Message, Messages, Upgrade};
-use crate::reactor::client::connect::speak;
+use crate::reactor::client::speak::speak;
 use crate::reactor::core::endpoints::ByEndpoint;
 use crate::reactor::core::name::Conn;
 use crate::reactor::core::slab::Phase;
 use crate::reactor::deliver::shared::{Delivery, SHARE_MIN};
-
-/// The handle of a slot's tenant.
-pub(crate) fn handle_of(ctx: &mut Context, index: u32) -> Conn {
-    Conn::new(ctx.index, index, ctx.slab.at(index).generation)
-}
-
-/// Runs a call on a slot's connection with what it borrows from the reactor.
-#[inline(always)]
-pub(crate) fn with_env<T>(
-    ctx: &mut Context,
-    index: u32,
-    call: impl FnOnce(&mut Connection, &mut Env<'_>) -> T,
-) -> T {
-    let slot = ctx.slab.at(index);
-    let mut copied = 0;
-    let limits = ctx.limits.of(slot.endpoint);
-    let (pool, tools) = (&mut ctx.pool, &mut ctx.tools);
-    let mut env = Env { now: ctx.served.now, limits, pool, tools, copied: &mut copied };
-    let done = call(&mut slot.conn, &mut env);
-    if copied > 0 {
-        ctx.counters.bytes_copied.add(copied);
-    }
-    done
-}
 
 /// Feeds bytes to a connection until they are used up or the application stops it, and hands what
 /// happened to the handler. What a pause leaves over is parked.

@@ -2,6 +2,8 @@
 
 #[expect(clippy::module_inception, reason = "the way itself")]
 pub(crate) mod deliver;
+#[cfg(feature = "tls")]
+pub(crate) mod handshakes;
 pub(crate) mod shared;
 #[cfg(feature = "tls")]
 pub(crate) mod tls;

@@ -11,21 +11,18 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 use crate::conn::{Disposition, Failure};
-use crate::memory::{Batch, Pool};
-use crate::reactor::Reactor;
+use crate::memory::Batch;
+use crate::reactor::api::call::with_env;
 use crate::reactor::api::handler::Context;
 use crate::reactor::api::setup::Served;
-use crate::reactor::api::upgrade::Secure;
-use crate::reactor::client::connect::speak;
-use crate::reactor::client::dials::NO_DIAL;
+use crate::reactor::client::speak::speak;
 use crate::reactor::core::endpoints::ByEndpoint;
-use crate::reactor::core::slab::{EndsBy, Phase, Slot};
-use crate::reactor::deliver::deliver::{deliver, park, with_env};
+use crate::reactor::core::slab::NO_DIAL;
+use crate::reactor::core::slab::{EndsBy, Phase};
+use crate::reactor::deliver::deliver::{deliver, park};
 use crate::reactor::deliver::shared::Delivery;
+use crate::reactor::state::Reactor;
 use crate::ring::{Kernel, Lease, Token};
-use crate::tls::{Server, Session};
-use std::collections::VecDeque;
-use std::sync::Arc;
 
 /// Steps of handshakes within one turn. The longest, a signature with RSA, takes half a
 /// millisecond.
@@ -36,97 +33,6 @@ const UNHEARD_MAX: usize = 128 << 10;
 
 /// What is encrypted at a time: with what that adds, no more than the pool keeps as a small vector.
 const PIECE_MAX: usize = (64 << 10) - 256;
-
-/// A connection's TLS, and what of the connection is in it.
-#[derive(Debug)]
-pub(crate) struct Link {
-    session: Session,
-    /// Of which the first `taken` bytes are on their way, encrypted.
-    batch: Option<Batch>,
-    taken: usize,
-    /// What a short send left of the ciphertext.
-    rest: Option<Batch>,
-    /// What is on its way is not encrypted: the words to a proxy.
-    plain: bool,
-    /// Waits to go on with the handshake.
-    queued: bool,
-    /// The handshake was counted as done.
-    counted: bool,
-}
-
-impl Link {
-    /// The server's side. `None` when the library refuses.
-    pub(crate) fn server(settings: &Server) -> Option<Box<Self>> {
-        Session::server(settings).ok().map(|session| Self::new(session, false))
-    }
-
-    fn new(session: Session, plain: bool) -> Box<Self> {
-        let (batch, rest) = (None, None);
-        Box::new(Self { session, batch, taken: 0, rest, plain, queued: false, counted: false })
-    }
-
-    /// Whether it will send more, be it only a close_notify or an alert.
-    fn owes(&self) -> bool {
-        let session = &self.session;
-        let open = session.is_established() && session.failure().is_none();
-        session.has_output() || self.rest.is_some() || open && !session.is_closed()
-    }
-
-    fn release(mut self: Box<Self>, pool: &mut Pool) {
-        self.session.release(pool);
-        for batch in [self.batch, self.rest].into_iter().flatten() {
-            batch.recycle(pool);
-        }
-    }
-}
-
-impl Slot {
-    /// Whether it speaks TLS.
-    #[inline(always)]
-    pub(crate) fn is_secure(&self) -> bool {
-        self.tls.is_some()
-    }
-
-    /// Whether its TLS handshake has not ended.
-    pub(crate) fn is_unestablished(&self) -> bool {
-        self.tls.as_ref().is_some_and(|link| !link.session.is_established())
-    }
-
-    /// Whether bytes that came wait to be delivered.
-    pub(crate) fn has_backlog(&self) -> bool {
-        self.has_parked() || self.tls.as_ref().is_some_and(|link| link.queued)
-    }
-
-    /// Whether something must be sent beside what the connection has queued.
-    pub(crate) fn owes(&self) -> bool {
-        self.tls.as_ref().is_some_and(|link| self.sending || link.owes())
-    }
-
-    /// Why its TLS has failed.
-    pub(crate) fn tls_failure(&self) -> Option<Arc<str>> {
-        Some(self.tls.as_ref()?.session.failure()?.0.as_str().into())
-    }
-
-    /// Who the peer has shown to be.
-    pub(crate) fn secure(&self) -> Option<Secure> {
-        self.tls.as_ref().map(|link| Secure {
-            server_name: link.session.server_name().map(Into::into),
-            certificate: link.session.peer_certificate().map(Into::into),
-        })
-    }
-}
-
-/// Slots that wait to go on with their handshakes, in the order in which they came.
-#[derive(Debug, Default)]
-pub(crate) struct Handshakes(VecDeque<Token>);
-
-impl Handshakes {
-    /// Whether some wait for the next turn.
-    #[inline]
-    pub(crate) fn is_waiting(&self) -> bool {
-        !self.0.is_empty()
-    }
-}
 
 impl<K: Kernel> Reactor<K> {
     /// As `feed`, for a connection with TLS.
@@ -249,26 +155,6 @@ fn note_established(ctx: &mut Context, index: u32) {
         ctx.counters.tls_resumed.add(u64::from(link.session.is_resumed()));
         speak(ctx, index);
     }
-}
-
-/// Whether TLS is to be spoken with the server before anything else: then it has begun. A greeting
-/// that cannot be made is reported as a handshake that has failed.
-pub(crate) fn begins(ctx: &mut Context, index: u32) -> bool {
-    let slot = ctx.slab.at(index);
-    let target = &ctx.dials.at(slot.dial).target;
-    let Some(settings) = target.tls.as_ref().filter(|_| target.url.is_secure()) else {
-        return false;
-    };
-    if slot.tls.is_some() {
-        return false;
-    }
-    let name = target.server_name();
-    match Session::client(settings, &name, &mut ctx.pool) {
-        Ok(session) => slot.tls = Some(Link::new(session, slot.sending)),
-        Err(_) => (slot.abort, slot.ends_by) = (true, EndsBy::Tls),
-    }
-    ctx.mark_dirty(index);
-    true
 }
 
 /// Sees to what the session has come to by what was taken in.

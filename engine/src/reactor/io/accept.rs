@@ -1,11 +1,15 @@
 //! New connections, and when not to take any.
 
 use crate::conn::Connection;
-use crate::reactor::Reactor;
 use crate::reactor::core::key;
+#[cfg(feature = "tls")]
+use crate::reactor::core::link::Link;
 use crate::reactor::core::log::Level;
-use crate::ring::{Accepted, Errno, Kernel, Token};
-use std::collections::VecDeque;
+#[cfg(feature = "tls")]
+use crate::reactor::core::slab::EndsBy;
+use crate::reactor::core::slab::NO_SLOT;
+use crate::reactor::state::Reactor;
+use crate::ring::{Accepted, Errno, Kernel};
 use std::net::SocketAddr;
 
 /// Accepts out on a listener while there is room for what they bring: so many connections are
@@ -13,51 +17,6 @@ use std::net::SocketAddr;
 const ACCEPTS_MAX: usize = 32;
 /// How long to wait before accepting again when descriptors or memory have run out.
 const RETRY_MS: u64 = 100;
-/// Names a socket that never got a slot.
-pub(crate) const NO_SLOT: Token = Token { slot: (1 << 24) - 1, generation: 0 };
-
-/// A listening socket of this reactor.
-#[derive(Debug)]
-struct Listener {
-    /// Whose connections it accepts.
-    endpoint: u16,
-    /// Accepts that have not ended.
-    out: usize,
-    /// They are being cancelled.
-    cancelling: bool,
-    /// Descriptors have run out; a timer will try again.
-    waiting: bool,
-    closed: bool,
-}
-
-/// The listening sockets of this reactor.
-#[derive(Debug)]
-pub(crate) struct Listeners {
-    all: Vec<Listener>,
-    /// Connections that came when the last slot had just been taken, and their listeners: they go
-    /// on waiting as they did in the backlog. Few: where there is little room, a listener has one
-    /// accept out.
-    held: VecDeque<(usize, Accepted)>,
-}
-
-impl Listeners {
-    /// One per endpoint named.
-    pub(crate) fn new(endpoints: Vec<u16>) -> Self {
-        let listener = |endpoint| Listener {
-            endpoint,
-            out: 0,
-            cancelling: false,
-            waiting: false,
-            closed: false,
-        };
-        Self { all: endpoints.into_iter().map(listener).collect(), held: VecDeque::new() }
-    }
-
-    /// Whether none will bring a connection any more.
-    pub(crate) fn are_closed(&self) -> bool {
-        self.all.iter().all(|listener| listener.closed)
-    }
-}
 
 impl<K: Kernel> Reactor<K> {
     /// Accepts wherever nothing speaks against it: no more than there is room for, and at least
@@ -171,9 +130,9 @@ impl<K: Kernel> Reactor<K> {
         slot.user = user;
         #[cfg(feature = "tls")]
         if let Some(settings) = &self.endpoints.served.of(endpoint.into()).tls {
-            slot.tls = crate::reactor::deliver::tls::Link::server(settings);
+            slot.tls = Link::server(settings);
             if slot.tls.is_none() {
-                (slot.abort, slot.ends_by) = (true, crate::reactor::core::slab::EndsBy::Tls);
+                (slot.abort, slot.ends_by) = (true, EndsBy::Tls);
             }
         }
         // On a socket for both families an IPv4 peer comes as ::ffff:a.b.c.d.

@@ -1,10 +1,10 @@
 //! Once per turn: what other threads ask for, what they are told, and that memory goes back which
 //! only a burst has needed.
 
-use crate::reactor::Reactor;
+use crate::reactor::api::call::handle_of;
 use crate::reactor::core::key;
 use crate::reactor::core::mailbox;
-use crate::reactor::deliver::deliver::handle_of;
+use crate::reactor::state::Reactor;
 use crate::ring::{Kernel, heap};
 
 /// Large vectors that were not needed for so long are freed, and what was freed is given back.

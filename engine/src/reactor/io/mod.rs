@@ -2,6 +2,8 @@
 //! engine.
 
 pub(crate) mod accept;
+pub(crate) mod direct;
+pub(crate) mod listeners;
 pub(crate) mod mail;
 pub(crate) mod receive_mode;
 pub(crate) mod settle;

@@ -6,173 +6,14 @@
 //! it is in the cache. Between messages such a connection holds no memory at all.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
-use crate::reactor::Reactor;
-use crate::reactor::core::slab::{Phase, Slot};
-use crate::reactor::deliver::deliver::{act, handle_of, park, with_env};
-use crate::reactor::io::settle::token_of;
-use crate::ring::{Errno, Kernel, Token};
-use std::collections::VecDeque;
-
-/// The receive that is armed, or was last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum How {
-    /// Into small buffers, until cancelled.
-    Multishot,
-    /// Once, into a large buffer.
-    Large,
-    /// Once, for the head of a frame.
-    Head,
-    /// Once, into the memory of the message in progress.
-    Direct,
-    /// Not yet: its direct receive waits for its turn.
-    Waiting,
-    /// Not at all: the end is watched for.
-    Watch,
-}
-
-/// When to receive how, and when to copy.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Sizes {
-    /// A connection whose frames are of this length, a power of two, is received otherwise. Above
-    /// what fits into a small buffer.
-    pub(crate) large_min: u64,
-    /// So is one in the middle of a frame of which this remains, and of which a sixteenth of this
-    /// has come.
-    pub(crate) huge_min: u64,
-    /// What is received for the head of a frame.
-    pub(crate) head: u32,
-    /// What must remain of a frame behind what has come to be received on its own.
-    pub(crate) rest_min: u64,
-    /// What is received at a time: with what unmasking it takes, less than the second-level cache.
-    pub(crate) piece_max: usize,
-    /// What is received so within one turn. The kernel receives before we unmask, so what one turn
-    /// receives must stay in the cache together.
-    pub(crate) turn_max: usize,
-    /// Turns in which messages that have begun may go on while the same one waits to begin. One
-    /// that is received, unmasked and sent on in one go is in the cache all the while.
-    pub(crate) overtakes_max: u8,
-    /// Memory of one reactor for messages that are expected to be as large as those before them.
-    /// Beyond it, memory only doubles with what has come.
-    pub(crate) known_max: usize,
-    /// After so many receives without a large frame a connection is received as most are.
-    pub(crate) quiet_max: u8,
-    /// A message of this length that lies whole in its buffer is sent back out of it: see `Source`.
-    pub(crate) echo_min: usize,
-}
-
-impl Default for Sizes {
-    fn default() -> Self {
-        Self {
-            large_min: 32 << 10,
-            huge_min: 1 << 20,
-            head: 512,
-            rest_min: 4 << 10,
-            piece_max: 256 << 10,
-            turn_max: 256 << 10,
-            overtakes_max: 4,
-            known_max: 64 << 20,
-            quiet_max: 8,
-            echo_min: 4 << 10,
-        }
-    }
-}
-
-/// What a reactor receives into the memory of messages.
-#[derive(Debug, Default)]
-pub(crate) struct DirectReceives {
-    pub(crate) sizes: Sizes,
-    /// Bytes asked for in this turn.
-    turn: usize,
-    /// Slots that wait for their turn, in the order in which they came. May hold some that have
-    /// stopped waiting.
-    waiting: VecDeque<u32>,
-    /// Turns in which the first of them was overtaken.
-    overtaken: u8,
-    /// Granted to the messages in progress: see `Sizes::known_max`.
-    known: usize,
-    #[cfg(feature = "sim")]
-    pub(crate) seen: Seen,
-}
-
-/// What has happened since the start, for the simulator.
 #[cfg(feature = "sim")]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Seen {
-    /// Direct receives that brought something.
-    pub(crate) direct: u64,
-    /// Those that had to wait for their turn.
-    pub(crate) waited: u64,
-    /// The most turns in which one of those was overtaken.
-    pub(crate) overtaken: u8,
-}
-
-impl DirectReceives {
-    /// Whether some wait for the next turn.
-    pub(crate) fn are_waiting(&self) -> bool {
-        !self.waiting.is_empty()
-    }
-
-    /// Whether a connection is to be received otherwise than most.
-    #[inline]
-    fn suits(&self, slot: &Slot) -> bool {
-        let direct = slot.conn.direct_receive();
-        let large = direct.size_hint >= self.sizes.large_min || {
-            let huge_min = self.sizes.huge_min;
-            direct.remaining >= huge_min && direct.received as u64 >= huge_min / 16
-        };
-        // What is encrypted does not lie in the message as it comes.
-        large && !slot.is_secure()
-    }
-
-    /// How a connection that suits is to be received now. A frame that lies whole in its buffer is
-    /// neither copied nor waited for twice, so that is for all that fit into a large one.
-    fn way(&self, slot: &Slot, large_capacity: usize) -> How {
-        // The end of a frame that is received directly is so as well, however short.
-        let rest_min = if slot.fresh > 0 { 1 } else { self.sizes.rest_min };
-        let receive = slot.conn.direct_receive();
-        let longest = receive.size_hint.saturating_mul(2);
-        if receive.remaining >= rest_min {
-            How::Direct
-        } else if (1..=large_capacity as u64).contains(&longest) {
-            How::Large
-        } else {
-            How::Head
-        }
-    }
-
-    /// Memory for the message in progress, at once: what the connection has shown that it sends.
-    fn grant(&mut self, slot: &mut Slot) -> usize {
-        if slot.known == 0 {
-            let direct = slot.conn.direct_receive();
-            let most = direct.remaining.saturating_add(direct.received as u64);
-            let known = direct.size_hint.saturating_mul(2).min(most);
-            let known = usize::try_from(known).unwrap_or(usize::MAX);
-            if known <= self.sizes.known_max - self.known {
-                self.known += known;
-                slot.known = known;
-            }
-        }
-        slot.known
-    }
-
-    /// Whether one must wait for its turn. What has begun goes on before others begin, but not
-    /// for ever.
-    fn must_wait(&self, has_begun: bool) -> bool {
-        let overtakes = has_begun && self.overtaken < self.sizes.overtakes_max;
-        self.turn >= self.sizes.turn_max || !self.waiting.is_empty() && !overtakes
-    }
-
-    /// Bytes granted now.
-    #[cfg(feature = "sim")]
-    pub(crate) fn known(&self) -> usize {
-        self.known
-    }
-
-    /// The message in progress has come, or never will.
-    pub(crate) fn revoke(&mut self, slot: &mut Slot) {
-        self.known -= std::mem::take(&mut slot.known);
-    }
-}
+use super::direct::Sizes;
+use crate::reactor::api::call::{handle_of, with_env};
+use crate::reactor::core::receive_mode::ReceiveMode;
+use crate::reactor::core::slab::{Phase, token_of};
+use crate::reactor::deliver::deliver::{act, park};
+use crate::reactor::state::Reactor;
+use crate::ring::{Errno, Kernel, Token};
 
 impl<K: Kernel> Reactor<K> {
     /// Other sizes than the default ones, for tests.
@@ -196,7 +37,7 @@ impl<K: Kernel> Reactor<K> {
             && let Some(index) = self.direct.waiting.pop_front()
         {
             let slot = self.ctx.slab.at(index);
-            if slot.phase != Phase::Live || slot.how != How::Waiting {
+            if slot.phase != Phase::Live || slot.how != ReceiveMode::Waiting {
                 continue;
             }
             if slot.conn.direct_receive().remaining == 0 {
@@ -222,7 +63,7 @@ impl<K: Kernel> Reactor<K> {
     #[inline]
     pub(crate) fn must_move(&mut self, index: u32) -> bool {
         let slot = self.ctx.slab.at(index);
-        slot.how == How::Multishot
+        slot.how == ReceiveMode::Multishot
             && self.direct.suits(slot)
             && !self.ctx.limits.of(slot.endpoint).stream
     }
@@ -233,26 +74,26 @@ impl<K: Kernel> Reactor<K> {
         let token = token_of(index, slot);
         let stream = self.ctx.limits.of(slot.endpoint).stream;
         if !self.direct.suits(slot) || stream {
-            slot.how = How::Multishot;
+            slot.how = ReceiveMode::Multishot;
             slot.receiving = true;
             return self.kernel.receive(slot.socket, token);
         }
         match self.direct.way(slot, self.ctx.source.buffers.large_capacity()) {
             // Something else has happened to it meanwhile.
-            How::Direct if slot.how == How::Waiting => {}
-            How::Direct if self.direct.must_wait(slot.fresh > 0) => {
+            ReceiveMode::Direct if slot.how == ReceiveMode::Waiting => {}
+            ReceiveMode::Direct if self.direct.must_wait(slot.fresh > 0) => {
                 #[cfg(feature = "sim")]
                 (self.direct.seen.waited += 1);
-                slot.how = How::Waiting;
+                slot.how = ReceiveMode::Waiting;
                 self.direct.waiting.push_back(index);
             }
-            How::Direct => self.receive_direct(index),
+            ReceiveMode::Direct => self.receive_direct(index),
             how => {
                 self.direct.revoke(slot);
                 slot.how = how;
                 slot.fresh = 0;
                 slot.receiving = true;
-                if how == How::Large {
+                if how == ReceiveMode::Large {
                     self.kernel.receive_large(slot.socket, token);
                 } else {
                     self.kernel.receive_once(slot.socket, token, self.direct.sizes.head);
@@ -270,7 +111,7 @@ impl<K: Kernel> Reactor<K> {
         // A message that goes on takes its place in the turn by what it brought: one that trickles
         // must not keep others waiting.
         self.direct.turn += if slot.fresh > 0 { most.min(slot.fresh as usize) } else { most };
-        slot.how = How::Direct;
+        slot.how = ReceiveMode::Direct;
         slot.receiving = true;
         self.kernel.receive_into(slot.socket, token_of(index, slot), memory, most);
     }

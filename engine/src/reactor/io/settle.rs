@@ -3,12 +3,13 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 use crate::conn::{CloseInfo, Disposition, Failure};
-use crate::reactor::Reactor;
+use crate::reactor::api::call::{handle_of, with_env};
 use crate::reactor::api::closed::Closed;
 use crate::reactor::core::key;
-use crate::reactor::core::slab::{Phase, Slot};
-use crate::reactor::deliver::deliver::{handle_of, unpark, with_env};
-use crate::reactor::io::receive_mode::How;
+use crate::reactor::core::receive_mode::ReceiveMode;
+use crate::reactor::core::slab::{Phase, token_of};
+use crate::reactor::deliver::deliver::unpark;
+use crate::reactor::state::Reactor;
 use crate::ring::{Kernel, Token};
 
 impl<K: Kernel> Reactor<K> {
@@ -72,7 +73,7 @@ impl<K: Kernel> Reactor<K> {
         let reads = !slot.holds();
         if slot.receiving {
             let fits = match slot.how {
-                How::Watch => !reads,
+                ReceiveMode::Watch => !reads,
                 _ => reads && !self.must_move(index),
             };
             let slot = self.ctx.slab.at(index);
@@ -87,7 +88,7 @@ impl<K: Kernel> Reactor<K> {
         } else if slot.end_of_stream || slot.end_seen {
             slot.conn.peer_hung_up(self.ctx.served.now);
         } else {
-            slot.how = How::Watch;
+            slot.how = ReceiveMode::Watch;
             slot.receiving = true;
             self.kernel.watch(slot.socket, token);
         }
@@ -267,9 +268,4 @@ impl<K: Kernel> Reactor<K> {
         self.ctx.counters.connections.sub(1);
         self.arm_listeners();
     }
-}
-
-/// The name of a slot's tenant in completions.
-pub(crate) fn token_of(index: u32, slot: &Slot) -> Token {
-    Token { slot: index, generation: slot.generation }
 }

@@ -1,11 +1,11 @@
 //! The end of a reactor: drain, then abort, then report.
 
 use crate::proto::CloseCode;
-use crate::reactor::Reactor;
+use crate::reactor::api::call::handle_of;
 use crate::reactor::api::handle::grace_of;
 use crate::reactor::core::key;
 use crate::reactor::core::slab::{EndsBy, Phase};
-use crate::reactor::deliver::deliver::handle_of;
+use crate::reactor::state::Reactor;
 use crate::ring::{Errno, Kernel};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};

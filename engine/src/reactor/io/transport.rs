@@ -3,11 +3,12 @@
 
 use crate::conn::Disposition;
 use crate::memory::Batch;
-use crate::reactor::Reactor;
+use crate::reactor::api::call::{handle_of, with_env};
+use crate::reactor::core::receive_mode::ReceiveMode;
 use crate::reactor::core::slab::{EndsBy, Phase};
-use crate::reactor::deliver::deliver::{deliver, handle_of, park, with_env};
+use crate::reactor::deliver::deliver::{deliver, park};
 use crate::reactor::deliver::shared::Delivery;
-use crate::reactor::io::receive_mode::How;
+use crate::reactor::state::Reactor;
 use crate::ring::{Errno, Kernel, Lease, Token};
 
 impl<K: Kernel> Reactor<K> {
@@ -34,7 +35,7 @@ impl<K: Kernel> Reactor<K> {
             Ok(Some(lease)) if slot.phase == Phase::Live => {
                 let (how, len) = (slot.how, lease.len());
                 self.feed(token.slot, lease);
-                if matches!(how, How::Head | How::Large) {
+                if matches!(how, ReceiveMode::Head | ReceiveMode::Large) {
                     self.note_size(token.slot, len);
                 } else if self.must_move(token.slot) {
                     self.ctx.mark_dirty(token.slot);

@@ -1,0 +1,47 @@
+//! What is asked of one connection, with what it borrows from its reactor.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
+
+use crate::conn::{Connection, Env};
+use crate::reactor::api::handler::Context;
+use crate::reactor::core::name::Conn;
+
+/// The handle of a slot's tenant.
+pub(crate) fn handle_of(ctx: &mut Context, index: u32) -> Conn {
+    Conn::new(ctx.index, index, ctx.slab.at(index).generation)
+}
+
+/// Runs a call on a slot's connection with what it borrows from the reactor.
+#[inline(always)]
+pub(crate) fn with_env<T>(
+    ctx: &mut Context,
+    index: u32,
+    call: impl FnOnce(&mut Connection, &mut Env<'_>) -> T,
+) -> T {
+    let slot = ctx.slab.at(index);
+    let mut copied = 0;
+    let limits = ctx.limits.of(slot.endpoint);
+    let (pool, tools) = (&mut ctx.pool, &mut ctx.tools);
+    let mut env = Env { now: ctx.served.now, limits, pool, tools, copied: &mut copied };
+    let done = call(&mut slot.conn, &mut env);
+    if copied > 0 {
+        ctx.counters.bytes_copied.add(copied);
+    }
+    done
+}
+
+impl Context {
+    /// Publishes what the codec has counted, once per turn.
+    #[inline]
+    pub(crate) fn count_codec(&mut self) {
+        let codec = &self.tools.codec;
+        if codec.done != self.codec_counted.0 || codec.budget.spent() != self.codec_counted.1 {
+            self.codec_counted = (codec.done, codec.budget.spent());
+            let (done, spent) = self.codec_counted;
+            self.counters.codec_memory.set(spent as u64);
+            self.counters.deflated_in.set(done.inflated);
+            self.counters.deflated_out.set(done.deflated);
+            self.counters.deflate_saved.set(done.saved);
+            self.counters.takeover_refused.set(done.refused);
+        }
+    }
+}

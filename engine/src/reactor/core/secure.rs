@@ -1,0 +1,82 @@
+//! What the reactor asks of a connection's TLS; of one without, the answer is always the same.
+
+use super::slab::Slot;
+use std::sync::Arc;
+
+/// What TLS knows of a peer.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Secure {
+    pub(crate) server_name: Option<Box<str>>,
+    pub(crate) certificate: Option<Box<[u8]>>,
+}
+
+#[cfg(feature = "tls")]
+impl Slot {
+    /// Whether it speaks TLS.
+    #[inline(always)]
+    pub(crate) fn is_secure(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Whether its TLS handshake has not ended.
+    pub(crate) fn is_unestablished(&self) -> bool {
+        self.tls.as_ref().is_some_and(|link| !link.session.is_established())
+    }
+
+    /// Whether bytes that came wait to be delivered.
+    pub(crate) fn has_backlog(&self) -> bool {
+        self.has_parked() || self.tls.as_ref().is_some_and(|link| link.queued)
+    }
+
+    /// Whether something must be sent beside what the connection has queued.
+    pub(crate) fn owes(&self) -> bool {
+        self.tls.as_ref().is_some_and(|link| self.sending || link.owes())
+    }
+
+    /// Why its TLS has failed.
+    pub(crate) fn tls_failure(&self) -> Option<Arc<str>> {
+        Some(self.tls.as_ref()?.session.failure()?.0.as_str().into())
+    }
+
+    /// Who the peer has shown to be.
+    pub(crate) fn secure(&self) -> Option<Secure> {
+        self.tls.as_ref().map(|link| Secure {
+            server_name: link.session.server_name().map(Into::into),
+            certificate: link.session.peer_certificate().map(Into::into),
+        })
+    }
+}
+
+#[cfg(not(feature = "tls"))]
+impl Slot {
+    /// Whether it speaks TLS.
+    #[inline(always)]
+    pub(crate) fn is_secure(&self) -> bool {
+        false
+    }
+
+    /// Whether its TLS handshake has not ended.
+    pub(crate) fn is_unestablished(&self) -> bool {
+        false
+    }
+
+    /// Whether bytes that came wait to be delivered.
+    pub(crate) fn has_backlog(&self) -> bool {
+        self.has_parked()
+    }
+
+    /// Whether something must be sent beside what the connection has queued.
+    pub(crate) fn owes(&self) -> bool {
+        false
+    }
+
+    /// Why its TLS has failed.
+    pub(crate) fn tls_failure(&self) -> Option<Arc<str>> {
+        None
+    }
+
+    /// Who the peer has shown to be.
+    pub(crate) fn secure(&self) -> Option<Secure> {
+        None
+    }
+}

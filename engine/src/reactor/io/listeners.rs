@@ -1,0 +1,47 @@
+//! The listening sockets of a reactor.
+
+use crate::ring::Accepted;
+use std::collections::VecDeque;
+
+/// A listening socket of this reactor.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    /// Whose connections it accepts.
+    pub(crate) endpoint: u16,
+    /// Accepts that have not ended.
+    pub(crate) out: usize,
+    /// They are being cancelled.
+    pub(crate) cancelling: bool,
+    /// Descriptors have run out; a timer will try again.
+    pub(crate) waiting: bool,
+    pub(crate) closed: bool,
+}
+
+/// The listening sockets of this reactor.
+#[derive(Debug)]
+pub(crate) struct Listeners {
+    pub(crate) all: Vec<Listener>,
+    /// Connections that came when the last slot had just been taken, and their listeners: they go
+    /// on waiting as they did in the backlog. Few: where there is little room, a listener has one
+    /// accept out.
+    pub(crate) held: VecDeque<(usize, Accepted)>,
+}
+
+impl Listeners {
+    /// One per endpoint named.
+    pub(crate) fn new(endpoints: Vec<u16>) -> Self {
+        let listener = |endpoint| Listener {
+            endpoint,
+            out: 0,
+            cancelling: false,
+            waiting: false,
+            closed: false,
+        };
+        Self { all: endpoints.into_iter().map(listener).collect(), held: VecDeque::new() }
+    }
+
+    /// Whether none will bring a connection any more.
+    pub(crate) fn are_closed(&self) -> bool {
+        self.all.iter().all(|listener| listener.closed)
+    }
+}

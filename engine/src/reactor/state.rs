@@ -1,0 +1,109 @@
+//! What a reactor consists of.
+
+use crate::conn::{Tools, Writer};
+use crate::memory::Pool;
+use crate::reactor::api::endpoints::Endpoints;
+use crate::reactor::api::handler::{Context, Mail};
+use crate::reactor::api::setup::Setup;
+use crate::reactor::client::dials::{Dials, Resolve};
+use crate::reactor::core::endpoints::ByEndpoint;
+use crate::reactor::core::lines::Lines;
+use crate::reactor::core::name::Conn;
+use crate::reactor::core::served::ServedTime;
+use crate::reactor::core::slab::Slab;
+use crate::reactor::core::timers::Timers;
+use crate::reactor::core::wheel::{NodeId, Wheel};
+#[cfg(feature = "tls")]
+use crate::reactor::deliver::handshakes::Handshakes;
+use crate::reactor::deliver::shared::Source;
+use crate::reactor::io::direct::{DirectReceives, Sizes};
+use crate::reactor::io::listeners::Listeners;
+use crate::ring::{Completion, Kernel};
+use std::collections::{TryReserveError, VecDeque};
+use std::sync::Arc;
+
+/// Capacity that a reactor keeps for recycling: enough for every core's hot connections, little
+/// beside its receive buffers.
+const POOL_BYTES_MAX: usize = 8 << 20;
+
+/// One thread's loop over a kernel.
+pub struct Reactor<K: Kernel> {
+    pub(crate) kernel: K,
+    pub(crate) ctx: Context,
+    pub(crate) endpoints: Endpoints,
+    pub(crate) resolver: Arc<dyn Resolve>,
+    pub(crate) listeners: Listeners,
+    pub(crate) completions: Vec<Completion>,
+    pub(crate) mails: VecDeque<Mail>,
+    pub(crate) direct: DirectReceives,
+    #[cfg(feature = "tls")]
+    pub(crate) handshakes: Handshakes,
+    /// The pool is to be trimmed: a node is on the wheel.
+    pub(crate) trimming: bool,
+    /// Most mail that came at once since vectors were last trimmed.
+    pub(crate) mails_peak: usize,
+    /// The stop that is being carried out, and its node on the wheel.
+    pub(crate) stop_word: u64,
+    pub(crate) grace: Option<NodeId>,
+}
+
+impl<K: Kernel> Reactor<K> {
+    /// Takes mail from here on.
+    pub(crate) fn with(kernel: K, setup: Setup) -> Result<Self, TryReserveError> {
+        let slab = Slab::new(setup.connections_max)?;
+        let now = kernel.now();
+        let counters = Arc::clone(&setup.handle.0.counters[setup.index as usize]);
+        let own = Arc::clone(&setup.handle.0.owns[setup.index as usize]);
+        own.mail.open();
+        setup.handle.0.mailboxes[setup.index as usize].open();
+        let ctx = Context {
+            slab,
+            pool: Pool::new(POOL_BYTES_MAX),
+            tools: Tools::new(setup.random).with_codec_memory(setup.codec_memory_max),
+            codec_counted: Default::default(),
+            dirty: Vec::new(),
+            wheel: Wheel::new(now),
+            timers: Timers::new(setup.index),
+            limits: ByEndpoint::new(setup.endpoints.iter().map(|served| served.limits).collect()),
+            origins: ByEndpoint::new(
+                setup.endpoints.iter().map(|served| served.origins.clone()).collect(),
+            ),
+            handle: setup.handle,
+            own,
+            lines: Lines::default(),
+            log: setup.log,
+            counters,
+            source: Source::new(kernel.buffers(), Sizes::default().echo_min),
+            delivering: Conn::NONE,
+            run_stopped: false,
+            run_user: 0,
+            written: Conn::NONE,
+            writer: Writer::default(),
+            dials: Dials::new(),
+            answer: None,
+            to_wake: Vec::new(),
+            now,
+            served: ServedTime::new(now),
+            draining: false,
+            index: setup.index,
+            user: setup.user,
+        };
+        let listeners = Listeners::new(setup.listeners);
+        Ok(Self {
+            kernel,
+            ctx,
+            endpoints: Endpoints::new(setup.endpoints),
+            resolver: setup.resolver,
+            listeners,
+            completions: Vec::new(),
+            mails: VecDeque::new(),
+            direct: DirectReceives::default(),
+            #[cfg(feature = "tls")]
+            handshakes: Handshakes::default(),
+            trimming: false,
+            mails_peak: 0,
+            stop_word: 0,
+            grace: None,
+        })
+    }
+}
