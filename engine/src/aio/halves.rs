@@ -1,10 +1,20 @@
 //! The two halves of a split connection.
 
-use super::wake::Half;
+use super::drive::Drive;
+use super::wake::Side;
 use super::{Closed, Error, Message};
 use crate::proto::CloseCode;
+use std::cell::RefCell;
 use std::future::poll_fn;
+use std::rc::Rc;
 use std::task::{Context, Poll};
+
+/// One half's hold on the connection.
+#[derive(Debug)]
+pub(super) struct Half {
+    pub(super) drive: Rc<RefCell<Drive>>,
+    pub(super) side: Side,
+}
 
 /// The receiving half. Answers Pings and the closing handshake: keep it polled.
 #[derive(Debug)]

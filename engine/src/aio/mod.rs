@@ -173,7 +173,7 @@ impl WebSocket {
 
     /// Halves for two tasks of the same thread.
     pub fn split(self) -> (Sender, Receiver) {
-        let waking = |side| wake::Half { drive: Rc::clone(&self.drive), side };
+        let waking = |side| halves::Half { drive: Rc::clone(&self.drive), side };
         (Sender(waking(Side::Sender)), Receiver(waking(Side::Receiver)))
     }
 }

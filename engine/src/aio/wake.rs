@@ -1,9 +1,6 @@
 //! Two tasks that wait for one connection: each operation wakes both, since what one of them
 //! started may be what the other waits for.
 
-use super::drive::Drive;
-use std::cell::RefCell;
-use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Wake, Waker};
 
@@ -12,13 +9,6 @@ use std::task::{Context, Wake, Waker};
 pub(super) enum Side {
     Receiver,
     Sender,
-}
-
-/// One half's hold on the connection.
-#[derive(Debug)]
-pub(super) struct Half {
-    pub(super) drive: Rc<RefCell<Drive>>,
-    pub(super) side: Side,
 }
 
 /// Wakes both sides.

@@ -1,45 +1,9 @@
 //! What one send owns while the kernel holds it.
 
-use super::{Pool, Shared};
-use std::collections::VecDeque;
+use super::pieces::{Piece, Pieces};
+use super::pool::Pool;
+use super::shared::Shared;
 use std::io::IoSlice;
-
-/// A piece sent by reference.
-#[derive(Debug)]
-struct Piece {
-    /// How many copied bytes go before it.
-    at: usize,
-    /// What of it is not yet sent; never empty.
-    memory: Shared,
-}
-
-/// The pieces by reference that are not sent yet. Boxed, since most batches have none, and used
-/// again through the pool.
-#[derive(Debug, Default)]
-pub(super) struct Pieces {
-    next: Option<Piece>,
-    /// Behind `next`: empty when that is.
-    more: VecDeque<Piece>,
-}
-
-impl Pieces {
-    fn iter(&self) -> impl Iterator<Item = &Piece> {
-        self.next.iter().chain(&self.more)
-    }
-
-    fn push(&mut self, piece: Piece) {
-        match &self.next {
-            Some(_) => self.more.push_back(piece),
-            None => self.next = Some(piece),
-        }
-    }
-
-    /// Releases what is referred to.
-    fn clear(&mut self) {
-        self.next = None;
-        self.more.clear();
-    }
-}
 
 /// Bytes to be sent in order: copied ones and shared ones. Owned by the operation in flight.
 ///

@@ -4,6 +4,7 @@
 
 pub mod batch;
 pub mod outgoing;
+mod pieces;
 pub mod pool;
 pub mod shared;
 

@@ -1,6 +1,6 @@
 //! Spare byte vectors, so that a warm reactor allocates nothing per message.
 
-use super::batch::Pieces;
+use super::pieces::Pieces;
 use super::shared::{Returned, Shared};
 use std::sync::Arc;
 

@@ -1,8 +1,9 @@
 //! A provided buffer ring: the kernel's supply of buffers of one group to receive into.
 
 use super::diagnosis::{MMAP, Refused};
-use super::lease::{Buffers, Free};
+use super::lease::Free;
 use super::map::Map;
+use super::memory::Buffers;
 use super::setup::{patiently, refused};
 use io_uring::IoUring;
 use io_uring::types::BufRingEntry;

@@ -6,52 +6,13 @@
 //! descriptor is made an ordinary one for a moment and shut down by `shutdown(2)`; the operation
 //! remains for when descriptors have run out, and a close waits for it.
 
-use super::dispatch::borrow;
+use super::Socket;
 use super::op::Op;
+use super::outcome::borrow;
 use super::uring::{Sockets, Uring};
-use super::{Socket, Token};
 use io_uring::opcode;
 use io_uring::types::Fixed;
 use rustix::net::Shutdown;
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-
-/// A socket with shutdowns out.
-#[derive(Debug, Default)]
-struct Shutting {
-    out: u32,
-    close: Option<Token>,
-}
-
-/// The sockets with shutdowns out. Few at any time.
-#[derive(Debug, Default)]
-pub(super) struct Closing(HashMap<u32, Shutting>);
-
-impl Closing {
-    /// A shutdown is on its way.
-    pub(super) fn shutdown(&mut self, socket: Socket) {
-        self.0.entry(socket.0).or_default().out += 1;
-    }
-
-    /// A shutdown has ended. The close that was waiting for it may go now.
-    pub(super) fn ended(&mut self, socket: Socket) -> Option<Token> {
-        let Entry::Occupied(mut entry) = self.0.entry(socket.0) else { return None };
-        let shutting = entry.get_mut();
-        shutting.out -= 1;
-        if shutting.out > 0 { None } else { entry.remove().close }
-    }
-
-    /// Whether a socket may be closed now. If not, `ended` will say when.
-    pub(super) fn may_close(&mut self, socket: Socket, token: Token) -> bool {
-        match self.0.get_mut(&socket.0) {
-            None => true,
-            Some(shutting) => {
-                shutting.close = Some(token);
-                false
-            }
-        }
-    }
-}
 
 impl Uring {
     pub(super) fn shut(&mut self, socket: Socket, how: Shutdown) {
@@ -76,24 +37,5 @@ impl Uring {
         let how = if matches!(how, Shutdown::Both) { libc::SHUT_RDWR } else { libc::SHUT_WR };
         let shutdown = opcode::Shutdown::new(Fixed(socket.0), how).build();
         self.push(shutdown.user_data(Op::Shutdown.pair(0, socket.0)));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_close_waits_for_all_shutdowns() {
-        let (mut closing, socket) = (Closing::default(), Socket(3));
-        let token = Token { slot: 1, generation: 1 };
-        assert!(closing.may_close(socket, token));
-        closing.shutdown(socket);
-        closing.shutdown(socket);
-        assert!(!closing.may_close(socket, token));
-        assert_eq!(closing.ended(socket), None);
-        assert_eq!(closing.ended(socket), Some(token));
-        assert!(closing.may_close(socket, token));
-        assert!(closing.0.is_empty());
     }
 }

@@ -1,31 +1,18 @@
 //! Connections that we begin: a socket is made, set up and connected, all by the ring.
 
 use super::address::Address;
-use super::dispatch::{borrow, outcome};
+use super::attempts::Dial;
 use super::op::Op;
+use super::outcome::{borrow, outcome};
 use super::uring::{Sockets, Uring};
 use super::{Completion, Errno, Kernel, Socket, Token};
 use io_uring::opcode;
 use io_uring::types::{DestinationSlot, Fd, Fixed};
 use rustix::net::sockopt;
-use std::collections::HashMap;
 use std::net::SocketAddr;
 
 /// What `TCP_NODELAY` is set to, where the kernel finds it.
 static ON: libc::c_int = 1;
-
-/// A connection that is being made.
-struct Dial {
-    /// Where to. In place until the operation has ended: boxed.
-    to: Box<Address>,
-    /// Once it is there.
-    socket: Option<u32>,
-    cancelled: bool,
-}
-
-/// The connections that are being made.
-#[derive(Default)]
-pub(super) struct Dials(HashMap<Token, Dial>);
 
 impl Uring {
     pub(super) fn dial(&mut self, attempt: Token, to: SocketAddr) {

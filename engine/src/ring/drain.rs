@@ -1,8 +1,8 @@
 //! The end of a ring: nothing that the kernel may still touch is freed.
 
 use super::Token;
-use super::dispatch::{goes_on, outcome, own};
 use super::op::{Op, numbers};
+use super::outcome::{goes_on, outcome, own};
 use super::supply::Group;
 use super::uring::{Sockets, Uring};
 use io_uring::types::CancelBuilder;

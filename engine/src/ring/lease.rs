@@ -1,7 +1,5 @@
 //! A provided buffer that the kernel has filled and we hold for a while.
 
-pub use super::memory::Buffers;
-
 /// A buffer that nobody uses: not in the kernel's ring, not leased, not shared.
 ///
 /// There is exactly one of these per free buffer, made by `Buffers::new` and given back by

@@ -4,7 +4,9 @@
 //! seeded fake one that gives short reads, `ENOBUFS`, cancels, resets and late completions.
 
 mod accept;
+mod accepts;
 mod address;
+mod attempts;
 mod block;
 mod buf_ring;
 mod cache;
@@ -23,9 +25,12 @@ pub mod lease;
 mod map;
 mod memory;
 mod op;
+mod outcome;
 mod queue;
+mod receives;
 mod recv;
 mod setup;
+mod shutting;
 pub(crate) mod signals;
 #[cfg(feature = "sim")]
 pub mod sim;
@@ -46,7 +51,8 @@ use crate::tick::Tick;
 pub use config::Tuning;
 pub use config::UringConfig;
 pub use diagnosis::Refused;
-pub use lease::{Buffers, Lease};
+pub use lease::Lease;
+pub use memory::Buffers;
 pub use rustix::io::Errno;
 pub use stats::UringStats;
 use std::net::SocketAddr;

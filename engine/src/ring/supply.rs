@@ -3,7 +3,8 @@
 use super::buf_ring::BufRing;
 use super::cache;
 use super::diagnosis::{MMAP, Refused};
-use super::lease::{Buffers, Free, Lease};
+use super::lease::{Free, Lease};
+use super::memory::Buffers;
 use super::setup::refused;
 use super::window::{Hot, Window};
 use io_uring::IoUring;

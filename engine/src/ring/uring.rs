@@ -1,14 +1,14 @@
 //! The real kernel.
 
-use super::accept::{Accepts, Listeners};
-use super::closing::Closing;
-use super::connect::Dials;
+use super::accepts::{Accepts, Listeners};
+use super::attempts::Dials;
 use super::diagnosis::Locked;
 use super::direct::DirectReceives;
 use super::op::{Op, Sends, Source};
 use super::queue::{Queue, Waits};
-use super::recv::{Cancel, Kind, Receives};
+use super::receives::{Cancel, Kind, Receives};
 use super::setup::{self, Flags, Optional};
+use super::shutting::Closing;
 use super::supply::{LARGE, Supply};
 use super::{
     Buffers, Completion, Errno, Kernel, KernelError, Lease, Refused, Socket, Token, UringConfig,

@@ -1,7 +1,7 @@
 //! NEON.
 
+use super::implementation::Implementation;
 use super::vector::{self, Vector};
-use super::xor::Implementation;
 use core::arch::aarch64::*;
 
 pub(super) static NEON: Implementation = Implementation { name: "neon", xor: neon };

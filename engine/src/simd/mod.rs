@@ -2,6 +2,7 @@
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
+mod implementation;
 mod scalar;
 mod short;
 #[cfg(test)]
@@ -11,5 +12,6 @@ mod vector;
 mod x86_64;
 mod xor;
 
+pub use implementation::rotate;
 pub use short::{ONE_BLOCK, TWO_ENDS_MAX, append, unmask_short};
-pub use xor::{implementation, rotate, xor};
+pub use xor::{implementation, xor};

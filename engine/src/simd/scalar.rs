@@ -1,7 +1,7 @@
 //! The oracle: what the vectors must compute, one byte at a time. And the path of machines that
 //! have no vectors we know.
 
-use super::xor::Implementation;
+use super::implementation::Implementation;
 
 pub(super) static SCALAR: Implementation = Implementation { name: "scalar", xor: words };
 

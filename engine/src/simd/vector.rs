@@ -1,6 +1,6 @@
 //! The algorithm, once for all vectors.
 
-use super::xor::rotate;
+use super::implementation::rotate;
 
 /// A vector register.
 ///

@@ -1,7 +1,7 @@
 //! AVX-512, AVX2 and SSE2.
 
+use super::implementation::Implementation;
 use super::vector::{self, Vector};
-use super::xor::Implementation;
 use core::arch::x86_64::*;
 
 pub(super) static AVX512: Implementation = Implementation { name: "avx512", xor: avx512 };

@@ -1,20 +1,13 @@
 //! Masking: which implementation, chosen once.
 
-use super::{scalar, unmask_short};
+use super::implementation::Implementation;
+use super::scalar;
+use super::short::unmask_short;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 /// Below this many bytes (most chat messages) the call costs more than the vectors save.
 const SHORT: usize = 64;
-
-/// One way to do it.
-#[derive(Debug)]
-pub(super) struct Implementation {
-    /// As reported by [`implementation`].
-    pub(super) name: &'static str,
-    /// See [`xor`]. Unsafe because the CPU must have its instructions.
-    pub(super) xor: unsafe fn(&mut [u8], [u8; 4]) -> bool,
-}
 
 /// Null until first used. Threads that race to set it set the same.
 static CHOSEN: AtomicPtr<Implementation> = AtomicPtr::new(ptr::null_mut());
@@ -31,13 +24,6 @@ pub fn xor(data: &mut [u8], key: [u8; 4]) -> bool {
 fn long(data: &mut [u8], key: [u8; 4]) -> bool {
     // SAFETY: only what `available` lists is chosen, and it lists only what the CPU can run.
     unsafe { (chosen().xor)(data, key) }
-}
-
-/// The key for data that begins `offset` bytes behind the byte that `key[0]` belongs to.
-#[inline]
-pub const fn rotate(key: [u8; 4], offset: usize) -> [u8; 4] {
-    // As a little-endian number key[0] is the low byte, whatever the machine is.
-    u32::from_le_bytes(key).rotate_right((offset % 4) as u32 * 8).to_le_bytes()
 }
 
 /// The implementation in use: `avx512`, `avx2`, `sse2`, `neon` or `scalar`.

@@ -1,0 +1,102 @@
+//! Listening sockets, and room for the accepts that are out on them.
+
+use super::address::Address;
+use rustix::net::{AddressFamily, getsockname};
+use std::cell::UnsafeCell;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+
+#[derive(Debug)]
+pub(super) struct Listener {
+    /// `None` after `close_listener`.
+    pub(super) fd: Option<OwnedFd>,
+    /// Peers have no address.
+    pub(super) unix: bool,
+}
+
+/// The listening sockets of a reactor.
+#[derive(Debug)]
+pub(super) struct Listeners(pub(super) Vec<Listener>);
+
+impl Listeners {
+    pub(super) fn new(fds: Vec<OwnedFd>) -> Self {
+        let listener = |fd: OwnedFd| {
+            let family = getsockname(&fd).map(|address| address.address_family());
+            Listener { fd: Some(fd), unix: family == Ok(AddressFamily::UNIX) }
+        };
+        Self(fds.into_iter().map(listener).collect())
+    }
+
+    pub(super) fn close(&mut self, index: usize) {
+        if let Some(listener) = self.0.get_mut(index) {
+            listener.fd = None;
+        }
+    }
+}
+
+/// Room for one accept.
+pub(super) struct Place {
+    /// Where the kernel writes the peer's address. Not moved: boxed.
+    pub(super) peer: Box<UnsafeCell<Address>>,
+    /// Of the accept that is out.
+    pub(super) listener: Option<u32>,
+}
+
+/// The accepts that are out. Nothing is allocated once it has grown to the number of them.
+#[derive(Default)]
+pub(super) struct Accepts {
+    pub(super) places: Vec<Place>,
+    pub(super) vacant: Vec<u32>,
+}
+
+impl Accepts {
+    /// An accept goes out. Where the kernel may write to is valid and in place until
+    /// [`Accepts::land`].
+    pub(super) fn launch(&mut self, listener: usize) -> (u32, *mut Address) {
+        let index = self.vacant.pop().unwrap_or_else(|| {
+            let peer = Box::new(UnsafeCell::new(Address::room()));
+            self.places.push(Place { peer, listener: None });
+            (self.places.len() - 1) as u32
+        });
+        let place = &mut self.places[index as usize];
+        place.listener = Some(listener as u32);
+        *place.peer.get_mut() = Address::room();
+        (index, place.peer.get())
+    }
+
+    /// It has ended: who has come, as far as the kernel has told.
+    pub(super) fn land(&mut self, index: u32) -> Option<SocketAddr> {
+        let place = self.places.get_mut(index as usize)?;
+        place.listener = None;
+        self.vacant.push(index);
+        place.peer.get_mut().get()
+    }
+
+    /// Those that are out on a listener.
+    pub(super) fn of(&self, listener: usize) -> Vec<u32> {
+        let of_it = |place: &Place| place.listener == Some(listener as u32);
+        (0..).zip(&self.places).filter(|(_, place)| of_it(place)).map(|(index, _)| index).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_used_again_and_know_their_listener() {
+        let mut accepts = Accepts::default();
+        let (first, at) = accepts.launch(0);
+        let (second, _) = accepts.launch(1);
+        assert_eq!((accepts.of(0), accepts.of(1), accepts.of(2)), (vec![0], vec![1], vec![]));
+        let peer: SocketAddr = "[::1]:7".parse().expect("an address");
+        // SAFETY: the place is out, so nobody else touches it.
+        unsafe { *at = Address::new(peer) };
+        assert_eq!((accepts.land(first), accepts.land(second)), (Some(peer), None));
+        let (again, _) = accepts.launch(3);
+        assert_eq!((again, accepts.land(again)), (second, None));
+        let (again, _) = accepts.launch(3);
+        assert_eq!(accepts.land(again), None, "nothing is left of who was there before");
+        assert_eq!(accepts.places.len(), 2);
+    }
+}
