@@ -170,7 +170,7 @@ fn futures_that_are_dropped_lose_and_repeat_nothing() {
         let mut writer = client.stream.try_clone().unwrap();
         let writes = thread::spawn(move || {
             for seed in 0..MESSAGES {
-                writer.write_all(&frame(BINARY, &payload(seed, 1 + seed * 331 % 9_000))).unwrap();
+                writer.write_all(&frame(BINARY, payload(seed, 1 + seed * 331 % 9_000))).unwrap();
                 if seed % 17 == 0 {
                     thread::sleep(Duration::from_millis(1));
                 }
@@ -209,7 +209,7 @@ fn halves_send_and_receive_at_the_same_time() {
         let mut client = Client::connect(port);
         // Nothing is read before all is sent: neither half may wait for the other.
         for seed in 0..MESSAGES {
-            client.send(TEXT, &payload(seed, SIZE));
+            client.send(TEXT, payload(seed, SIZE));
         }
         for seed in 0..MESSAGES {
             client.hears(BINARY, payload(seed, SIZE));

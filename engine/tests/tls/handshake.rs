@@ -25,7 +25,7 @@ fn a_required_certificate_is_required() {
         for bad in &bad {
             let certificate = bad.as_ref();
             let dial = Dial { certificate, versions, ..Dial::new(&authority) };
-            let refused = dial.open(service.port).err().expect("refused");
+            let refused = dial.open(service.port).expect_err("refused");
             assert!(refused.to_string().contains("alert"), "{refused}");
         }
         let dial = Dial { certificate: Some(&good), versions, ..Dial::new(&authority) };
@@ -146,7 +146,7 @@ fn only_1_3_refuses_1_2() {
     let certified = authority.issue(&["localhost"]);
     let service = Service::new(&ServerSettings { only_1_3: true, ..settings(&[&certified]) });
     let dial = Dial { versions: &[&TLS12], ..Dial::new(&authority) };
-    let refused = dial.open(service.port).err().expect("refused");
+    let refused = dial.open(service.port).expect_err("refused");
     assert!(refused.to_string().contains("ProtocolVersion"), "{refused}");
     Dial::new(&authority).open(service.port).unwrap().close();
 }
@@ -160,7 +160,7 @@ fn http_1_1_is_what_is_spoken() {
         peer.close();
     }
     let dial = Dial { alpn: &[b"h2"], ..Dial::new(&authority) };
-    let refused = dial.open(service.port).err().expect("refused");
+    let refused = dial.open(service.port).expect_err("refused");
     assert!(refused.to_string().contains("NoApplicationProtocol"), "{refused}");
 }
 
