@@ -18,7 +18,7 @@ pub use self::core::log;
 pub use self::core::mail::Found;
 pub use self::core::name::{CallError, Conn, DialId, Timer};
 pub use api::closed::{Cause, Closed};
-pub use api::handler::{Context, Handle, Handler, Target};
+pub use api::contract::{Context, Handle, Handler, Target};
 pub use api::setup::{Served, Setup};
 pub use api::upgrade::{Message, Upgrade};
 pub use client::dials::{Busy, Resolve};

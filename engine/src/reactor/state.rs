@@ -2,8 +2,8 @@
 
 use crate::conn::{Tools, Writer};
 use crate::memory::Pool;
+use crate::reactor::api::contract::{Context, Mail};
 use crate::reactor::api::endpoints::Endpoints;
-use crate::reactor::api::handler::{Context, Mail};
 use crate::reactor::api::setup::Setup;
 use crate::reactor::client::dials::{Dials, Resolve};
 use crate::reactor::core::endpoints::ByEndpoint;

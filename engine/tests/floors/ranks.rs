@@ -49,7 +49,7 @@ const REACTOR: Ranks = Ranks {
         &["api", "client", "deliver", "io", "io/listeners", "io/direct", "deliver/handshakes"],
         &["deliver/shared", "client/dials", "client/refusal", "api/closed", "api/upgrade"],
         // Context, handler, target and handle, which name each other; then what they can do.
-        &["api/handler"],
+        &["api/contract"],
         &["api/call", "api/context", "api/handle", "api/setup", "api/timers", "api/turns"],
         &["api/endpoints", "client/target", "client/speak", "deliver/writer"],
         &["deliver/deliver"],

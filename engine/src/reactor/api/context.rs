@@ -3,7 +3,7 @@
 use crate::conn::{Env, Queued, Reading, SendError, SendFlags};
 use crate::memory::Outgoing;
 use crate::proto::{Answer, CloseCode, Opcode};
-use crate::reactor::api::handler::{Context, Handle, Mail};
+use crate::reactor::api::contract::{Context, Handle, Mail};
 use crate::reactor::api::upgrade::{Message, Messages};
 use crate::reactor::core::name::{CallError, Conn};
 use crate::reactor::core::slab::{EndsBy, Slot};

@@ -3,7 +3,7 @@
 
 use crate::conn::Limits;
 use crate::proto::Origins;
-use crate::reactor::api::handler::{Context, Handler};
+use crate::reactor::api::contract::{Context, Handler};
 use crate::reactor::api::setup::Served;
 use crate::reactor::core::endpoints::ByEndpoint;
 use std::sync::Arc;

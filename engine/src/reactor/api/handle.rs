@@ -3,7 +3,7 @@
 use crate::conn::{SendError, SendFlags};
 use crate::memory::Outgoing;
 use crate::proto::{CloseCode, Opcode, utf8};
-use crate::reactor::api::handler::{Context, Handle, Mail, Shared, Target};
+use crate::reactor::api::contract::{Context, Handle, Mail, Shared, Target};
 use crate::reactor::client::refusal::TargetError;
 use crate::reactor::core::counters::Stats;
 use crate::reactor::core::gauge::Gauges;

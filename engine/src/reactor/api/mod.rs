@@ -4,9 +4,9 @@
 pub(crate) mod call;
 pub(crate) mod closed;
 pub(crate) mod context;
+pub(crate) mod contract;
 pub(crate) mod endpoints;
 pub(crate) mod handle;
-pub(crate) mod handler;
 pub(crate) mod setup;
 pub(crate) mod timers;
 pub(crate) mod turns;

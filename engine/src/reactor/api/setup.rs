@@ -3,8 +3,8 @@
 use crate::conn::Limits;
 use crate::conn::tools::Fill;
 use crate::proto::Origins;
-use crate::reactor::api::handler::Handle;
-use crate::reactor::api::handler::Handler;
+use crate::reactor::api::contract::Handle;
+use crate::reactor::api::contract::Handler;
 use crate::reactor::client::dials::Resolve;
 use crate::reactor::core::log::Logger;
 use crate::tls;

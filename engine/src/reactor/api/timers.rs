@@ -1,6 +1,6 @@
 //! Timers of the application.
 
-use crate::reactor::api::handler::{Context, Job};
+use crate::reactor::api::contract::{Context, Job};
 use crate::reactor::core::name::Timer;
 use std::time::Duration;
 

@@ -7,7 +7,7 @@
 
 use crate::conn::{Queued, SendError};
 use crate::proto::{CloseCode, Opcode};
-use crate::reactor::api::handler::{Context, Mail};
+use crate::reactor::api::contract::{Context, Mail};
 use crate::reactor::core::lines::Line;
 use crate::reactor::core::mail::Sender;
 use crate::reactor::core::name::{CallError, Conn};

@@ -4,9 +4,9 @@
 
 use crate::conn::{Connection, Env};
 use crate::proto::Origins;
-use crate::reactor::api::handler::Context;
-use crate::reactor::api::handler::Mail;
-use crate::reactor::api::handler::Target;
+use crate::reactor::api::contract::Context;
+use crate::reactor::api::contract::Mail;
+use crate::reactor::api::contract::Target;
 use crate::reactor::api::setup::Served;
 use crate::reactor::client::dials::{Dial, Stage};
 use crate::reactor::client::refusal::{ConnectError, TargetError};

@@ -3,7 +3,7 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 use crate::proto::Answer;
-use crate::reactor::api::handler::Target;
+use crate::reactor::api::contract::Target;
 use crate::reactor::client::dials::Stage;
 use crate::reactor::client::refusal::{ConnectError, NotConnected};
 use crate::reactor::core::name::DialId;

@@ -2,7 +2,7 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 use crate::reactor::api::call::with_env;
-use crate::reactor::api::handler::Context;
+use crate::reactor::api::contract::Context;
 #[cfg(feature = "tls")]
 use crate::reactor::core::link::Link;
 #[cfg(feature = "tls")]

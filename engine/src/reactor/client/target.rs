@@ -5,7 +5,7 @@ use crate::conn::Limits;
 use crate::proto::url::Host;
 use crate::proto::url::split_authority;
 use crate::proto::{Ask, InvalidUrl, Proxy, Url};
-use crate::reactor::api::handler::{Handler, Target};
+use crate::reactor::api::contract::{Handler, Target};
 use crate::reactor::client::refusal::TargetError;
 #[cfg(feature = "tls")]
 use crate::tls;

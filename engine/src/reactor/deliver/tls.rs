@@ -13,7 +13,7 @@
 use crate::conn::{Disposition, Failure};
 use crate::memory::Batch;
 use crate::reactor::api::call::with_env;
-use crate::reactor::api::handler::Context;
+use crate::reactor::api::contract::Context;
 use crate::reactor::api::setup::Served;
 use crate::reactor::client::speak::speak;
 use crate::reactor::core::endpoints::ByEndpoint;

@@ -2,7 +2,7 @@
 //! queue, until something else touches it.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
-use crate::reactor::api::handler::Context;
+use crate::reactor::api::contract::Context;
 use crate::reactor::core::name::Conn;
 
 impl Context {
