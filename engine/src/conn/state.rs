@@ -109,6 +109,6 @@ impl Connection {
     #[cfg(test)]
     pub(super) fn heap_bytes(&self) -> usize {
         let head = self.head.as_ref().map_or(0, |_| size_of::<HeadReader>());
-        head + self.inbound.capacity() + self.outbox.heap_bytes()
+        head + self.inbound.heap_bytes() + self.outbox.heap_bytes()
     }
 }

@@ -1,5 +1,6 @@
 //! What the connections of one owner share for their work.
 
+use super::receive::progress::Spare;
 use crate::codec::{self, Codec};
 
 /// Fills a block with bytes that nobody can predict.
@@ -12,12 +13,15 @@ pub struct Tools {
     pub keys: Keys,
     /// Compressors and inflaters.
     pub codec: Codec,
+    /// For messages that come in parts.
+    pub(super) spare: Spare,
 }
 
 impl Tools {
     /// With masking keys from `fill`.
     pub fn new(fill: Fill) -> Self {
-        Self { keys: Keys::new(fill), codec: Codec::new(codec::MEMORY_MAX) }
+        let codec = Codec::new(codec::MEMORY_MAX);
+        Self { keys: Keys::new(fill), codec, spare: Spare::default() }
     }
 
     /// With so many bytes for the compressors and inflaters of connections that have their own.

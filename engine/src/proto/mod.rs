@@ -32,7 +32,7 @@ pub use header::Header;
 pub use input::Input;
 pub use opcode::Opcode;
 pub use origin::Origins;
-pub use reader::{FrameReader, Piece, WholeFrame};
+pub use reader::{Boundary, FrameReader, Piece, WholeFrame};
 pub use role::Role;
 pub use tunnel::Proxy;
 pub use url::{InvalidUrl, Url};

@@ -37,6 +37,92 @@ pub struct WholeFrame<'b> {
     pub key: [u8; 4],
 }
 
+/// What is known between two frames: all that outlasts them. It makes a [`FrameReader`] for a frame
+/// that does not come whole.
+#[derive(Clone, Copy, Debug)]
+pub struct Boundary {
+    /// Ours: it decides who must mask.
+    role: Role,
+    rsv1_allowed: bool,
+    /// Of a data frame that came whole, though not in one piece, the number of bits in its length:
+    /// of the latest one, or one bit less than was known before if that is more.
+    size_hint: u8,
+}
+
+impl Boundary {
+    /// Before the first frame.
+    pub const fn new(role: Role) -> Self {
+        Self { role, rsv1_allowed: false, size_hint: 0 }
+    }
+
+    /// As it was given.
+    #[inline]
+    pub fn role(self) -> Role {
+        self.role
+    }
+
+    /// Whether RSV1 has a meaning on the first frame of a message, that is, whether
+    /// permessage-deflate was negotiated. It has none until this is called.
+    pub fn allow_rsv1(&mut self, allowed: bool) {
+        self.rsv1_allowed = allowed;
+    }
+
+    /// The length of a data frame that came whole, though not in one piece, rounded down to a power
+    /// of two: of the latest one, or half of what was known before if that is more. 0 at first.
+    #[inline]
+    pub fn size_hint(self) -> u64 {
+        1_u64.checked_shl(u32::from(self.size_hint)).unwrap_or(u64::MAX) / 2
+    }
+
+    /// Starts over with what [`Boundary::size_hint`] says.
+    pub fn forget_size_hint(&mut self) {
+        self.size_hint = 0;
+    }
+
+    /// A whole message in one frame of less than 64 KiB, from a client: what most frames are, in a
+    /// third of the instructions that any piece takes. `None` means nothing but that the input is
+    /// for [`FrameReader::next`], as it is when the payload is longer than `len_max`. The order of
+    /// frames is not known here: a message that has begun must not be interrupted by this one
+    /// (RFC 6455 §5.4).
+    #[inline(always)]
+    pub fn next_whole<'b>(self, input: &mut Input<'b>, len_max: u32) -> Option<WholeFrame<'b>> {
+        let (header, start) = header::decode_whole(input.peek())?;
+        let end = start + header.len as usize;
+        let here = end <= input.len() && header.len <= u64::from(len_max);
+        if !here || self.role != Role::Server {
+            return None;
+        }
+        let (room, data) = input.take(end).split_at_mut(start);
+        let key = header.mask.unwrap_or_default();
+        Some(WholeFrame { header, room, data, key })
+    }
+
+    /// The same of any length and from either role, and control frames too: what needs no reader,
+    /// since nothing is to be remembered of it. `None` means nothing but that the input is for
+    /// [`FrameReader::next`].
+    ///
+    /// # Errors
+    /// As those of [`FrameReader::next`].
+    #[inline]
+    pub fn next_alone<'b>(
+        self,
+        input: &mut Input<'b>,
+        len_max: u64,
+    ) -> Result<Option<Piece<'b>>, Violation> {
+        let decoded = header::decode(input.peek(), self.role, self.rsv1_allowed)?;
+        let Decoded::Complete(header, start) = decoded else { return Ok(None) };
+        let here = header.len <= (input.len() - start) as u64 && header.len <= len_max;
+        let alone = header.fin && !header.rsv1 && header.opcode != Opcode::Continuation;
+        if !here || !alone {
+            return Ok(None);
+        }
+        input.take(start);
+        let data = input.take(header.len as usize);
+        let key = header.mask.unwrap_or_default();
+        Ok(Some(Piece { header, data, key, first: true, last: true }))
+    }
+}
+
 /// Splits a stream of bytes into pieces of frames. Keeps at most one header's bytes.
 #[derive(Debug)]
 pub struct FrameReader {
@@ -47,43 +133,36 @@ pub struct FrameReader {
     /// A header cut by the end of the input, as far as it has come.
     spill: [u8; HEADER_MAX],
     spilled: u8,
-    /// Of a data frame that came whole, though not in one piece, the number of bits in its length:
-    /// of the latest one, or one bit less than was known before if that is more.
-    size_hint: u8,
-    role: Role,
-    rsv1_allowed: bool,
+    known: Boundary,
 }
 
 impl FrameReader {
     /// A reader at a frame boundary.
     pub fn new(role: Role) -> Self {
-        let header =
-            Header { len: 0, mask: None, opcode: Opcode::Continuation, fin: false, rsv1: false };
-        let spill = [0; HEADER_MAX];
-        Self { header, left: 0, spill, spilled: 0, size_hint: 0, role, rsv1_allowed: false }
+        Self::at(Boundary::new(role))
     }
 
-    /// Whether RSV1 has a meaning on the first frame of a message, that is, whether
-    /// permessage-deflate was negotiated. It has none until this is called.
-    pub fn allow_rsv1(&mut self, allowed: bool) {
-        self.rsv1_allowed = allowed;
+    /// A reader at a frame boundary, of which that is known.
+    pub fn at(known: Boundary) -> Self {
+        let header =
+            Header { len: 0, mask: None, opcode: Opcode::Continuation, fin: false, rsv1: false };
+        Self { header, left: 0, spill: [0; HEADER_MAX], spilled: 0, known }
+    }
+
+    /// What will outlast the frame in progress.
+    #[inline]
+    pub fn known(&self) -> Boundary {
+        self.known
+    }
+
+    /// The same, to be changed.
+    pub fn known_mut(&mut self) -> &mut Boundary {
+        &mut self.known
     }
 
     /// Payload bytes of the frame in progress that have not come yet; 0 between frames.
     pub fn remaining(&self) -> u64 {
         self.left
-    }
-
-    /// The length of a data frame that came whole, though not in one piece, rounded down to a power
-    /// of two: of the latest one, or half of what was known before if that is more. 0 at first.
-    #[inline]
-    pub fn size_hint(&self) -> u64 {
-        1_u64.checked_shl(u32::from(self.size_hint)).unwrap_or(u64::MAX) / 2
-    }
-
-    /// Starts over with what [`FrameReader::size_hint`] says.
-    pub fn forget_size_hint(&mut self) {
-        self.size_hint = 0;
     }
 
     /// Whether the frame in progress is a control frame.
@@ -96,26 +175,14 @@ impl FrameReader {
         self.left == 0 && self.spilled == 0
     }
 
-    /// A whole message in one frame of less than 64 KiB, from a client: what most frames are, in a
-    /// third of the instructions that any piece takes. `None` means nothing but that the input is
-    /// for [`FrameReader::next`], as it is when the payload is longer than `len_max`. The order of
-    /// frames is not known here: a message that has begun must not be interrupted by this one
-    /// (RFC 6455 §5.4).
+    /// As [`Boundary::next_whole`]; `None` inside a frame, too.
     #[inline(always)]
     pub fn next_whole<'b>(
         &mut self,
         input: &mut Input<'b>,
         len_max: u32,
     ) -> Option<WholeFrame<'b>> {
-        let (header, start) = header::decode_whole(input.peek())?;
-        let end = start + header.len as usize;
-        let here = end <= input.len() && header.len <= u64::from(len_max);
-        if !here || !self.at_boundary() || self.role != Role::Server {
-            return None;
-        }
-        let (room, data) = input.take(end).split_at_mut(start);
-        let key = header.mask.unwrap_or_default();
-        Some(WholeFrame { header, room, data, key })
+        self.at_boundary().then(|| self.known.next_whole(input, len_max)).flatten()
     }
 
     /// The next piece, `None` when the input is exhausted. A frame's header is reported as soon as
@@ -130,7 +197,7 @@ impl FrameReader {
         }
         if self.spilled == 0
             && let Decoded::Complete(header, n) =
-                header::decode(input.peek(), self.role, self.rsv1_allowed)?
+                header::decode(input.peek(), self.known.role, self.known.rsv1_allowed)?
         {
             input.take(n);
             return Ok(Some(self.begin(header, input, u64::MAX)));
@@ -179,7 +246,8 @@ impl FrameReader {
         loop {
             let spilled = usize::from(self.spilled);
             let come = self.spill.get(..spilled).unwrap_or_default();
-            let needed = match header::decode(come, self.role, self.rsv1_allowed)? {
+            let Boundary { role, rsv1_allowed, .. } = self.known;
+            let needed = match header::decode(come, role, rsv1_allowed)? {
                 Decoded::Complete(header, _) => {
                     self.spilled = 0;
                     return Ok(Some(self.begin(header, input, data_max)));
@@ -218,7 +286,7 @@ impl FrameReader {
         self.left -= data.len() as u64;
         if self.left == 0 && !self.header.opcode.is_control() {
             let bits = (u64::BITS - self.header.len.leading_zeros()) as u8;
-            self.size_hint = bits.max(self.size_hint.saturating_sub(1));
+            self.known.size_hint = bits.max(self.known.size_hint.saturating_sub(1));
         }
         Piece { header: self.header, data, key, first: false, last: self.left == 0 }
     }
@@ -253,6 +321,45 @@ mod tests {
             let expected = if len > 125 { frame(len, true, None)[..4].to_vec() } else { vec![] };
             assert_eq!(header, expected);
         }
+    }
+
+    #[test]
+    fn what_needs_no_reader_is_what_one_finds() {
+        const KEY: Option<[u8; 4]> = Some([1, 2, 3, 4]);
+        let ping = b"\x89\x82\x01\x02\x03\x04ab".to_vec();
+        for (role, mask) in [(Role::Server, KEY), (Role::Client, None)] {
+            for len in [0, 125, 126, 0xFFFF, 0x1_0000] {
+                let mut bytes = [frame(len, true, mask), b"\x81".to_vec()].concat();
+                let mut same = bytes.clone();
+                let (mut input, mut same) = (Input::new(&mut bytes), Input::new(&mut same));
+                let known = Boundary::new(role);
+                if let Some(less) = (len as u64).checked_sub(1) {
+                    assert!(known.next_alone(&mut input, less).unwrap().is_none(), "too long");
+                }
+                let alone = known.next_alone(&mut input, len as u64).unwrap().unwrap();
+                let any = FrameReader::new(role).next(&mut same).unwrap().unwrap();
+                assert_eq!((alone.header, alone.key), (any.header, any.key));
+                assert!(*alone.data == *any.data && alone.first && alone.last);
+                assert_eq!((input.len(), same.len()), (1, 1));
+            }
+        }
+        let known = Boundary::new(Role::Server);
+        let mut bytes = ping;
+        let control = known.next_alone(&mut Input::new(&mut bytes), 125).unwrap().unwrap();
+        assert_eq!((control.header.opcode, &*control.data), (Opcode::Ping, &b"ab"[..]));
+        let mut fragment = frame(5, false, KEY);
+        let mut continued = b"\x80\x80\x01\x02\x03\x04".to_vec();
+        let mut cut = frame(5, true, KEY);
+        cut.pop();
+        for bytes in [&mut fragment, &mut continued, &mut cut, &mut Vec::new()] {
+            let mut input = Input::new(bytes);
+            let before = input.len();
+            assert!(known.next_alone(&mut input, u64::MAX).unwrap().is_none());
+            assert_eq!(input.len(), before);
+        }
+        let mut unmasked = frame(5, true, None);
+        let violation = known.next_alone(&mut Input::new(&mut unmasked), u64::MAX).unwrap_err();
+        assert_eq!(violation, Violation::Unmasked);
     }
 
     #[test]

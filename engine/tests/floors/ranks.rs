@@ -22,8 +22,11 @@ pub(crate) const RANKS: [Ranks; 2] = [CONN, REACTOR];
 const CONN: Ranks = Ranks {
     module: "conn",
     ranks: &[
-        &["tools", "clock", "handshake", "limits", "receive/batch", "receive/reading"],
-        &["env", "event", "send/stalled", "send/deflation"],
+        &["clock", "handshake", "limits", "receive/batch", "receive/reading"],
+        &["event", "send/stalled", "send/deflation"],
+        &["receive/progress"],
+        &["tools"],
+        &["env"],
         &["send/outbox"],
         &["send/overtake", "send/transmit", "send/writer"],
         &["receive/part", "handshake/asked"],

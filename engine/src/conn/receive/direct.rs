@@ -4,6 +4,7 @@
 //! [`Connection::received_directly`] or, when nothing came, by [`Connection::take_back`].
 
 use super::part::Inbound;
+use super::progress::Progress;
 use super::reading::Reading;
 use crate::conn::state::Expecting;
 use crate::conn::{Connection, Data, Env, Event, Failure};
@@ -35,7 +36,7 @@ impl Connection {
 
     /// Forgets the size hint: the peer has sent nothing of that size for a while.
     pub(crate) fn forget_size_hint(&mut self) {
-        self.inbound.reader.forget_size_hint();
+        self.inbound.forget_size_hint();
     }
 
     /// Lends out the memory of the message in progress, with room behind what it holds, and says
@@ -57,8 +58,10 @@ impl Connection {
 
     /// Takes lent memory back, with nothing received.
     pub(crate) fn take_back(&mut self, memory: Vec<u8>, pool: &mut Pool) {
-        match self.expecting {
-            Expecting::Open => pool.put(std::mem::replace(&mut self.inbound.bytes, memory)),
+        match &mut self.inbound.progress {
+            Some(progress) if self.expecting == Expecting::Open => {
+                pool.put(std::mem::replace(&mut progress.bytes, memory));
+            }
             // What came before was given up when the connection failed.
             _ => pool.put(memory),
         }
@@ -96,13 +99,46 @@ impl Connection {
 impl Inbound {
     #[inline]
     fn direct_receive(&self) -> DirectReceive {
-        DirectReceive {
-            size_hint: self.reader.size_hint(),
-            received: self.bytes.len(),
-            remaining: self.remaining(),
+        let size_hint = self.known.size_hint();
+        let (received, remaining) = match &self.progress {
+            Some(progress) => (progress.bytes.len(), progress.remaining()),
+            None => (0, 0),
+        };
+        DirectReceive { size_hint, received, remaining }
+    }
+
+    fn forget_size_hint(&mut self) {
+        self.known.forget_size_hint();
+        if let Some(progress) = &mut self.progress {
+            progress.reader.known_mut().forget_size_hint();
         }
     }
 
+    fn remaining(&self) -> u64 {
+        self.progress.as_ref().map_or(0, |progress| progress.remaining())
+    }
+
+    fn lend(&mut self, expected: usize, pool: &mut Pool) -> Vec<u8> {
+        self.progress.as_mut().map_or_else(Vec::new, |progress| progress.lend(expected, pool))
+    }
+
+    fn received_directly(
+        &mut self,
+        memory: Vec<u8>,
+        fresh: usize,
+        env: &mut Env<'_>,
+    ) -> Result<Option<(Opcode, Vec<u8>)>, Violation> {
+        let Some(mut progress) = self.progress.take() else {
+            env.pool.put(memory);
+            return Ok(None);
+        };
+        let found = progress.received_directly(memory, fresh, env);
+        self.keep(progress, env);
+        found
+    }
+}
+
+impl Progress {
     #[inline]
     pub(super) fn remaining(&self) -> u64 {
         if self.reader.in_control() { 0 } else { self.reader.remaining() }

@@ -1,7 +1,8 @@
 //! Compressed messages that come in, RFC 7692 §6.2: whole ones are collected and inflated under
 //! their limit; in stream mode they are inflated as they come.
 
-use super::part::{Found, Inbound};
+use super::part::Found;
+use super::progress::Progress;
 use crate::codec::{InflateError, Inflater};
 use crate::conn::{Data, Env};
 use crate::proto::{Input, Opcode, Piece, Violation, mask, utf8};
@@ -25,7 +26,7 @@ impl From<InflateError> for Violation {
     }
 }
 
-impl Inbound {
+impl Progress {
     /// A part of a compressed message, unmasked.
     pub(super) fn compressed_part<'b>(
         &mut self,
@@ -79,7 +80,7 @@ impl Inbound {
         Ok(inflated)
     }
 
-    /// As [`Inbound::next`], in stream mode: what a piece inflates to may be more than one part, so
+    /// As [`Progress::next`], in stream mode: what a piece inflates to may be more than one part, so
     /// of compressed frames only the header is taken at once.
     #[inline(never)]
     pub(super) fn next_streamed<'b>(

@@ -10,6 +10,7 @@ pub(super) mod direct;
 mod hold;
 mod inflate;
 pub(super) mod part;
+pub(super) mod progress;
 pub(super) mod reading;
 
 use self::part::Found;

@@ -1,12 +1,14 @@
 //! From frames to messages: whole ones where they lie, others assembled of their parts.
 
 use super::batch::{self, MessageBatch};
+use super::progress::Progress;
 use crate::conn::send::deflation::Inflation;
 use crate::conn::{Data, Env, Limits};
 use crate::memory::Pool;
-use crate::proto::sequence::{Place, Sequence};
-use crate::proto::utf8::{self, Utf8};
-use crate::proto::{FrameReader, Header, Input, Opcode, Piece, Role, Violation, WholeFrame, mask};
+use crate::proto::sequence::Place;
+use crate::proto::{
+    Boundary, Header, Input, Opcode, Piece, Role, Violation, WholeFrame, mask, utf8,
+};
 
 /// What the peer said.
 #[derive(Debug)]
@@ -22,47 +24,30 @@ pub(in crate::conn) enum Found<'b> {
 /// The receiving direction of an open connection.
 #[derive(Debug)]
 pub(in crate::conn) struct Inbound {
-    pub(in crate::conn) reader: FrameReader,
-    sequence: Sequence,
-    /// What had to be copied of the message in progress, and behind it of a control frame in
-    /// progress: while a control frame is incomplete, no data can come.
-    pub(in crate::conn) bytes: Vec<u8>,
-    /// Of the text message in progress; at its start between messages.
-    pub(in crate::conn) utf8: Utf8,
-    /// Of the message in progress.
-    pub(in crate::conn) opcode: Opcode,
-    /// In stream mode: a part of the message in progress was delivered.
-    pub(in crate::conn) begun: bool,
-    /// The message in progress is compressed.
-    pub(in crate::conn) compressed: bool,
-    role: Role,
-    pub(in crate::conn) inflation: Option<Box<Inflation>>,
+    /// As of the latest frame.
+    pub(super) known: Boundary,
+    /// None between messages, but with an inflater of its own.
+    pub(super) progress: Option<Box<Progress>>,
 }
 
 impl Inbound {
     pub(in crate::conn) fn new(role: Role) -> Self {
-        Self {
-            reader: FrameReader::new(role),
-            sequence: Sequence::new(),
-            bytes: Vec::new(),
-            utf8: Utf8::new(),
-            opcode: Opcode::Binary,
-            begun: false,
-            compressed: false,
-            role,
-            inflation: None,
-        }
+        Self { known: Boundary::new(role), progress: None }
     }
 
     /// Compressed messages may come from now on.
     pub(in crate::conn) fn allow_compressed(&mut self, own: Option<Box<Inflation>>) {
-        self.reader.allow_rsv1(true);
-        self.inflation = own;
+        self.known.allow_rsv1(true);
+        let progress =
+            |own| Box::new(Progress { inflation: Some(own), ..Progress::new(self.known) });
+        self.progress = own.map(progress);
     }
 
     /// None will come any more.
     pub(in crate::conn) fn forbid_compressed(&mut self) {
-        self.inflation = None;
+        if let Some(progress) = &mut self.progress {
+            progress.inflation = None;
+        }
     }
 
     /// Takes the whole messages that the input begins with, if they may come now: short ones as
@@ -76,9 +61,9 @@ impl Inbound {
         limits: &Limits,
     ) -> Option<Result<MessageBatch<'b>, Violation>> {
         // A message that has begun must not be interrupted by another (RFC 6455 §5.4).
-        let between = self.reader.at_boundary() && self.sequence.message().is_none();
+        let between = self.progress.as_ref().is_none_or(|progress| progress.is_over());
         // A limit of 0 may mean none: not decided here. Only clients mask.
-        if !between || limits.fragments_max == 0 || self.role != Role::Server {
+        if !between || limits.fragments_max == 0 || self.known.role() != Role::Server {
             return None;
         }
         let len = batch::unmask(input.peek_mut(), limits.message_max);
@@ -86,7 +71,7 @@ impl Inbound {
             return Some(Ok(MessageBatch::short(input.take(len))));
         }
         let WholeFrame { header, room, data, key } =
-            self.reader.next_whole(input, limits.message_max)?;
+            self.known.next_whole(input, limits.message_max)?;
         let checked = unmask_and_check(header.opcode, data, key);
         Some(checked.map(|()| MessageBatch::lone(header.opcode, room, data)))
     }
@@ -94,6 +79,106 @@ impl Inbound {
     /// Consumes input until there is something to report; `None` when it is used up.
     #[inline]
     pub(in crate::conn) fn next<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+        env: &mut Env<'_>,
+    ) -> Result<Option<Found<'b>>, Violation> {
+        if self.progress.is_none() {
+            if input.is_empty() {
+                return Ok(None);
+            }
+            if let Some(found) = self.next_alone(input, env.limits)? {
+                return Ok(Some(found));
+            }
+        }
+        self.next_in_progress(input, env)
+    }
+
+    /// A frame that nothing is to be remembered of: a whole message, or a control frame, that lies
+    /// whole in the input. `None` means nothing but that what comes has to be put together.
+    #[inline]
+    fn next_alone<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+        limits: &Limits,
+    ) -> Result<Option<Found<'b>>, Violation> {
+        if limits.fragments_max == 0 {
+            return Ok(None);
+        }
+        let Some(piece) = self.known.next_alone(input, limits.message_bytes())? else {
+            return Ok(None);
+        };
+        let Piece { header, data, key, .. } = piece;
+        if header.opcode.is_control() {
+            mask::unmask(data, key);
+            return Ok(Some(Found::Control { opcode: header.opcode, payload: Data::Lent(data) }));
+        }
+        unmask_and_check(header.opcode, data, key)?;
+        Ok(Some(Found::Whole { opcode: header.opcode, data }))
+    }
+
+    #[inline(never)]
+    fn next_in_progress<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+        env: &mut Env<'_>,
+    ) -> Result<Option<Found<'b>>, Violation> {
+        let known = self.known;
+        let mut progress = self.progress.take().unwrap_or_else(|| env.tools.spare.get(known));
+        let found = progress.next(input, env);
+        self.keep(progress, env);
+        found
+    }
+
+    /// Keeps what is in progress, if it still is.
+    pub(super) fn keep(&mut self, mut progress: Box<Progress>, env: &mut Env<'_>) {
+        self.known = progress.reader.known();
+        if !progress.is_over() {
+            self.progress = Some(progress);
+            return;
+        }
+        // It was lent out, perhaps, and nothing came of that.
+        env.pool.put(std::mem::take(&mut progress.bytes));
+        match progress.inflation {
+            Some(_) => self.progress = Some(progress),
+            None => env.tools.spare.put(progress),
+        }
+    }
+
+    /// Nothing more is received: what was begun is dropped and `reason` is kept in its place.
+    pub(in crate::conn) fn end(&mut self, reason: &str, pool: &mut Pool) {
+        if let Some(progress) = self.progress.take() {
+            pool.put(progress.bytes);
+        }
+        if !reason.is_empty() {
+            // To the size: an ended connection may linger, and nobody adds to it.
+            let bytes = reason.as_bytes().to_vec();
+            self.progress = Some(Box::new(Progress { bytes, ..Progress::new(self.known) }));
+        }
+    }
+
+    /// What `end` kept.
+    pub(in crate::conn) fn reason(&self) -> &str {
+        let bytes = self.progress.as_ref().map_or(&[][..], |progress| &progress.bytes);
+        std::str::from_utf8(bytes).unwrap_or_default()
+    }
+
+    /// Memory for what had to be copied, in bytes.
+    #[cfg(test)]
+    pub(in crate::conn) fn capacity(&self) -> usize {
+        self.progress.as_ref().map_or(0, |progress| progress.bytes.capacity())
+    }
+
+    /// Bytes of heap memory, used or not.
+    #[cfg(test)]
+    pub(in crate::conn) fn heap_bytes(&self) -> usize {
+        self.capacity() + self.progress.as_ref().map_or(0, |_| size_of::<Progress>())
+    }
+}
+
+impl Progress {
+    /// Consumes input until there is something to report; `None` when it is used up.
+    fn next<'b>(
         &mut self,
         input: &mut Input<'b>,
         env: &mut Env<'_>,
@@ -135,11 +220,7 @@ impl Inbound {
 
     /// Takes the header of a data frame.
     #[inline]
-    pub(in crate::conn) fn place(
-        &mut self,
-        header: &Header,
-        limits: &Limits,
-    ) -> Result<Place, Violation> {
+    pub(super) fn place(&mut self, header: &Header, limits: &Limits) -> Result<Place, Violation> {
         // RSV1 is on the first frame of a message alone (RFC 7692 §6.1).
         let compressed = match header.opcode {
             Opcode::Continuation => self.compressed,
@@ -153,14 +234,14 @@ impl Inbound {
     }
 
     /// A message begins that is not whole in one piece, or is compressed.
-    pub(in crate::conn) fn begin(&mut self, opcode: Opcode, compressed: bool) {
+    pub(super) fn begin(&mut self, opcode: Opcode, compressed: bool) {
         self.opcode = opcode;
         self.begun = false;
         self.compressed = compressed;
     }
 
     /// A part of a message that came split, or in fragments, or is compressed.
-    pub(in crate::conn) fn part<'b>(
+    pub(super) fn part<'b>(
         &mut self,
         piece: Piece<'b>,
         env: &mut Env<'_>,
@@ -207,11 +288,7 @@ impl Inbound {
     }
 
     #[inline]
-    pub(in crate::conn) fn control<'b>(
-        &mut self,
-        piece: Piece<'b>,
-        env: &mut Env<'_>,
-    ) -> Option<Found<'b>> {
+    pub(super) fn control<'b>(&mut self, piece: Piece<'b>, env: &mut Env<'_>) -> Option<Found<'b>> {
         let Piece { header, data, key, last, .. } = piece;
         mask::unmask(data, key);
         let opcode = header.opcode;
@@ -230,7 +307,7 @@ impl Inbound {
     /// Copies a piece. The peer's word for a length reserves nothing: memory at most doubles with
     /// what has come, and is made to fit once half of a message is there. Before its last frame
     /// that is not known: memory made to fit each of many small fragments would be moved with each.
-    pub(in crate::conn) fn append(&mut self, data: &[u8], of_message: bool, env: &mut Env<'_>) {
+    pub(super) fn append(&mut self, data: &[u8], of_message: bool, env: &mut Env<'_>) {
         if data.is_empty() {
             return;
         }
@@ -259,23 +336,6 @@ impl Inbound {
         let mut tail = pool.get();
         tail.extend(self.bytes.drain(start..));
         tail
-    }
-
-    /// Nothing more is received: what was begun is dropped and `reason` is kept in its place.
-    pub(in crate::conn) fn end(&mut self, reason: &str, pool: &mut Pool) {
-        // To the size: an ended connection may linger, and nobody adds to it.
-        pool.put(std::mem::replace(&mut self.bytes, reason.as_bytes().to_vec()));
-    }
-
-    /// What `end` kept.
-    pub(in crate::conn) fn reason(&self) -> &str {
-        std::str::from_utf8(&self.bytes).unwrap_or_default()
-    }
-
-    /// Memory for what had to be copied, in bytes.
-    #[cfg(test)]
-    pub(in crate::conn) fn capacity(&self) -> usize {
-        self.bytes.capacity()
     }
 }
 

@@ -79,6 +79,8 @@ fn what_comes_directly_behind_the_end_is_dropped() {
     let event = bench.with(|conn, env| conn.received_directly(memory, 0, env));
     assert_eq!(event.map(|event| event.is_none()), Err(Failure::EndOfStream));
     bench.with(|conn, env| conn.take_back(other, env.pool));
+    assert_eq!(bench.conn.inbound.capacity(), 0);
+    bench.with(|conn, env| conn.release(env.pool));
     assert_eq!(bench.conn.heap_bytes(), 0);
 }
 
