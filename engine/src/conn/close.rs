@@ -71,7 +71,7 @@ impl Connection {
         env: &mut Env<'_>,
     ) -> Failure {
         let failure = Failure::Violation(violation);
-        self.failure = Some(failure);
+        self.rare().failure = Some(failure);
         self.finish("", env);
         if !self.close_sent() {
             let code = violation.close_code();
@@ -85,26 +85,31 @@ impl Connection {
     pub(super) fn finish(&mut self, reason: &str, env: &mut Env<'_>) {
         self.expecting = Expecting::Done;
         // A failed connection is ended by whoever has failed it (RFC 6455 §7.1.7).
-        let awaits = self.outbox.masks() && self.failure.is_none();
+        let awaits = self.outbox.masks() && self.failure().is_none();
         self.disposition = if awaits { Disposition::Await } else { Disposition::Finish };
         self.clock.mark(env.now);
         self.outbox.drop_pong();
-        self.inbound.end(reason, env.pool);
+        self.inbound.end(env.pool);
+        if !reason.is_empty() {
+            self.rare().reason = reason.into();
+        }
     }
 
     /// The transport is to end now. A failure that is held already stays.
     pub(super) fn give_up(&mut self, failure: Option<Failure>) {
         self.expecting = Expecting::Done;
         self.disposition = Disposition::Abort;
-        self.failure = self.failure.or(failure);
+        if self.failure().is_none() && failure.is_some() {
+            self.rare().failure = failure;
+        }
     }
 
     /// What carries the connection cannot carry it any more: what is queued is dropped, what comes
     /// is discarded, and the transport is to be ended as after a last message.
     #[cfg(feature = "tls")]
     pub(crate) fn break_off(&mut self, failure: Failure, env: &mut Env<'_>) {
-        if self.failure.is_none() {
-            self.failure = Some(failure);
+        if self.failure().is_none() {
+            self.rare().failure = Some(failure);
         }
         self.cannot_send(env.now, env.pool);
         if self.expecting != Expecting::Done {
@@ -138,18 +143,13 @@ impl Connection {
         self.disposition
     }
 
-    /// The failure that is held, if any.
-    pub fn failure(&self) -> Option<Failure> {
-        self.failure
-    }
-
     /// How it closed, so far as is known now.
     pub fn close_info(&self) -> CloseInfo<'_> {
         let code = match self.received {
             0 => CloseCode::ABNORMAL,
             code => CloseCode(code),
         };
-        let reason = if self.received == 0 { "" } else { self.inbound.reason() };
+        let reason = self.rare.as_ref().map_or("", |rare| &rare.reason);
         let left = self.sent != 0 && self.sent != NEVER && self.all_left;
         CloseInfo { code, sent: left.then_some(CloseCode(self.sent)), reason }
     }

@@ -84,11 +84,11 @@ impl Connection {
     /// A server says so (RFC 9110 §15.5.9); a client has nothing more to say.
     fn too_late_to_open(&mut self, env: &mut Env<'_>) {
         let timeout = Timeout::Opening(env.limits.handshake_timeout_ms);
-        if self.asked.is_some() || self.outbox.masks() {
+        if self.asked().is_some() || self.outbox.masks() {
             return self.time_out(timeout);
         }
         self.reject(&Refusal::new(408), env);
-        self.failure = Some(Failure::TimedOut(timeout));
+        self.rare().failure = Some(Failure::TimedOut(timeout));
     }
 
     /// The peer has made room for bytes that it had none for before: a sign of life. That the

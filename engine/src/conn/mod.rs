@@ -5,8 +5,8 @@
 //! Which file stands on which, from the bottom; `engine/tests/floors.rs` sees to it that a file
 //! names only what is further down:
 //!
-//! 1. `clock` (what is remembered of the time), `receive/reading` (whether the peer is listened to),
-//!    `receive/batch` (whole messages where they lie), `limits`
+//! 1. `clock` (what is remembered of the time), `receive/reading` (whether the peer is listened
+//!    to), `receive/batch` (whole messages where they lie), `limits`
 //! 2. `receive/progress` (what has come in part), `tools` (what connections share), `env` (what a
 //!    call borrows), `event` (what it tells)
 //! 3. the sending queue: `send/outbox` (frames of messages), `send/overtake` (what leaves before

@@ -4,7 +4,7 @@ use super::clock::{Clock, Ping};
 use super::handshake::asked::Asked;
 use super::receive::part::Inbound;
 use super::receive::reading::{Losses, Reading};
-use super::send::deflation::Deflation;
+use super::send::deflation::{Deflation, Own};
 use super::send::outbox::Outbox;
 use super::{Disposition, Failure};
 use crate::memory::Pool;
@@ -35,11 +35,7 @@ pub struct Connection {
     pub(super) outbox: Outbox,
     pub(super) deflation: Deflation,
     pub(super) clock: Clock,
-    /// A head that did not come whole.
-    pub(super) head: Option<Box<HeadReader>>,
-    /// Of a client: what it waits for before it is open.
-    pub(super) asked: Option<Box<Asked>>,
-    pub(super) failure: Option<Failure>,
+    pub(super) rare: Option<Box<Rare>>,
     /// The code of the peer's Close frame; 0 while none has come.
     pub(super) received: u16,
     /// The code of ours; 0 while none was queued.
@@ -56,7 +52,21 @@ pub struct Connection {
     pub(super) all_left: bool,
     /// How far our last Ping is.
     pub(super) ping: Ping,
-    pub(super) losses: Option<Box<Losses>>,
+}
+
+/// What few connections have, or for a short time: apart, so that the many do not pay for it.
+#[derive(Debug, Default)]
+pub(super) struct Rare {
+    /// A head that did not come whole.
+    pub(super) head: Option<Box<HeadReader>>,
+    /// Of a client: what it waits for before it is open.
+    pub(super) asked: Option<Box<Asked>>,
+    /// Its own compressor.
+    pub(super) own: Option<Own>,
+    pub(super) failure: Option<Failure>,
+    pub(super) losses: Losses,
+    /// What the peer's Close frame says.
+    pub(super) reason: Box<str>,
 }
 
 impl Connection {
@@ -67,9 +77,7 @@ impl Connection {
             outbox: Outbox::new(Role::Server),
             deflation: Deflation::OFF,
             clock: Clock::new(now),
-            head: None,
-            asked: None,
-            failure: None,
+            rare: None,
             received: 0,
             sent: 0,
             expecting: Expecting::Head,
@@ -80,7 +88,6 @@ impl Connection {
             ended: false,
             all_left: false,
             ping: Ping::Left,
-            losses: None,
         }
     }
 
@@ -89,26 +96,59 @@ impl Connection {
         self.opened
     }
 
+    /// The failure that is held, if any.
+    pub fn failure(&self) -> Option<Failure> {
+        self.rare.as_ref().and_then(|rare| rare.failure)
+    }
+
+    /// To be given what few have.
+    pub(super) fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// It is open: what was asked for that, or came in parts, is no more.
+    pub(super) fn end_asking(&mut self) {
+        if let Some(rare) = &mut self.rare {
+            (rare.head, rare.asked) = (None, None);
+            if rare.own.is_none() {
+                self.rare = None;
+            }
+        }
+    }
+
+    /// Of a client: what it waits for before it is open.
+    pub(super) fn asked(&self) -> Option<&Asked> {
+        self.rare.as_ref()?.asked.as_deref()
+    }
+
+    /// The same, to go on with.
+    pub(super) fn asked_mut(&mut self) -> Option<&mut Asked> {
+        self.rare.as_mut()?.asked.as_deref_mut()
+    }
+
     /// Releases all memory into the pool, but the peer's reason. Nothing but `close_info` may be
     /// called after.
     pub fn release(&mut self, pool: &mut Pool) {
         self.expecting = Expecting::Done;
         // Neither goes to the pool: what is queued may be shared, and heads are not kept.
-        let head = self.head.as_ref().map_or(0, |head| head.collected());
-        pool.count_freed(self.outbox.buffered() + head);
-        (self.head, self.asked) = (None, None);
-        self.deflation = Deflation::OFF;
-        self.inbound.forbid_compressed();
-        self.outbox.release(pool);
-        if self.received == 0 {
-            self.inbound.end("", pool);
+        let mut head = 0;
+        if let Some(rare) = &mut self.rare {
+            head = rare.head.take().map_or(0, |head| head.collected());
+            (rare.asked, rare.own) = (None, None);
         }
+        pool.count_freed(self.outbox.buffered() + head);
+        self.deflation = Deflation::OFF;
+        self.inbound.end(pool);
+        self.outbox.release(pool);
     }
 
     /// Bytes of heap memory, used or not.
     #[cfg(test)]
     pub(super) fn heap_bytes(&self) -> usize {
-        let head = self.head.as_ref().map_or(0, |_| size_of::<HeadReader>());
-        head + self.inbound.heap_bytes() + self.outbox.heap_bytes()
+        let rare = self.rare.as_ref().map_or(0, |rare| {
+            let head = rare.head.as_ref().map_or(0, |_| size_of::<HeadReader>());
+            size_of::<Rare>() + head + rare.reason.len()
+        });
+        rare + self.inbound.heap_bytes() + self.outbox.heap_bytes()
     }
 }

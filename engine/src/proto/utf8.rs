@@ -26,14 +26,14 @@ const RUN: usize = 128 << 10;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Utf8 {
     /// A character cut by the end of the last part: valid so far as it has come.
-    carry: [u8; 4],
+    carry: [u8; 3],
     carried: u8,
 }
 
 impl Utf8 {
     /// At the start of a message.
     pub const fn new() -> Self {
-        Self { carry: [0; 4], carried: 0 }
+        Self { carry: [0; 3], carried: 0 }
     }
 
     /// Takes the next part. Fails in the part that has the first byte which no valid text could
@@ -92,9 +92,10 @@ impl Utf8 {
     /// Completes the carried character from `data` and returns the rest.
     fn complete<'a>(&mut self, data: &'a [u8]) -> Result<&'a [u8], Violation> {
         let carried = usize::from(self.carried);
-        let missing = sequence_len(self.carry[0]).saturating_sub(carried);
+        let [first, second, third] = self.carry;
+        let missing = sequence_len(first).saturating_sub(carried);
         let (more, rest) = data.split_at(missing.min(data.len()));
-        let mut cut = self.carry;
+        let mut cut = [first, second, third, 0];
         for (to, from) in cut.iter_mut().skip(carried).zip(more) {
             *to = *from;
         }

@@ -46,7 +46,7 @@ impl Connection {
     pub fn tunnel(request: &[u8], env: &mut Env<'_>) -> Self {
         let mut connection = Self::unasked(env.now);
         connection.outbox.answer(request, env.pool);
-        connection.asked = Some(Asked::new(Of::Proxy));
+        connection.rare().asked = Some(Asked::new(Of::Proxy));
         connection.expecting = Expecting::Head;
         connection
     }
@@ -66,7 +66,7 @@ impl Connection {
         let key = ask.encode(nonce, deflate.as_ref(), &mut request);
         self.outbox.answer(&request, env.pool);
         env.pool.put(request);
-        self.asked = Some(Asked::new(Of::Server(Arc::clone(ask), key, deflate)));
+        self.rare().asked = Some(Asked::new(Of::Server(Arc::clone(ask), key, deflate)));
         self.expecting = Expecting::Head;
         self.clock = Clock::new(env.now);
     }
@@ -76,7 +76,7 @@ impl Connection {
         input: &mut Input<'b>,
         env: &Env<'_>,
     ) -> Result<Option<Judged<'b>>, BadAnswer> {
-        let Some(asked) = &mut self.asked else { return Ok(None) };
+        let Some(asked) = self.asked_mut() else { return Ok(None) };
         let head_max = usize::try_from(env.limits.head_max).unwrap_or(usize::MAX);
         let head = asked.reader.feed(input, head_max).map_err(|refusal| match refusal.status {
             431 => BadAnswer::TooLong,
@@ -100,7 +100,7 @@ impl Connection {
         env: &mut Env<'_>,
     ) -> Result<Option<Event<'b>>, Failure> {
         loop {
-            if let Some((status, body)) = self.asked.as_mut().and_then(|a| a.refused.as_mut()) {
+            if let Some((status, body)) = self.asked_mut().and_then(|a| a.refused.as_mut()) {
                 let status = BadAnswer::Status(*status);
                 return match body.take(input, BODY_MAX) {
                     true => Err(self.refused_by(status, input)),
@@ -112,7 +112,7 @@ impl Connection {
                 Ok(None) => return Ok(None),
                 Err(bad) => return Err(self.refused_by(bad, input)),
             };
-            let Some(asked) = &mut self.asked else { return Ok(None) };
+            let Some(asked) = self.asked_mut() else { return Ok(None) };
             match verdict {
                 Ok(Verdict::Open(agreed)) => {
                     if let Some(agreed) = agreed
@@ -120,14 +120,14 @@ impl Connection {
                     {
                         return Err(self.refused_by(BadAnswer::Extension, input));
                     }
-                    self.asked = None;
+                    self.end_asking();
                     self.expecting = Expecting::Open;
                     self.opened = true;
                     self.clock = Clock::new(env.now);
                     return Ok(Some(Event::Open(Answer::new(head))));
                 }
                 Ok(Verdict::Tunnel) => {
-                    self.asked = None;
+                    self.end_asking();
                     self.expecting = Expecting::Upgrade;
                     return Ok(Some(Event::Tunnel));
                 }
@@ -148,7 +148,7 @@ impl Connection {
     /// There will be no connection: nothing more is worth being sent.
     fn refused_by(&mut self, bad: BadAnswer, input: &mut Input<'_>) -> Failure {
         input.take(usize::MAX);
-        let failure = match &self.asked {
+        let failure = match self.asked() {
             Some(asked) => self.cut_short().unwrap_or_else(|| asked.failure(bad)),
             None => Failure::Answer(bad),
         };
@@ -158,7 +158,7 @@ impl Connection {
 
     /// The refusal whose body is coming, or has come.
     pub(in crate::conn) fn cut_short(&self) -> Option<Failure> {
-        let asked = self.asked.as_ref()?;
+        let asked = self.asked()?;
         let (status, _) = asked.refused.as_ref()?;
         Some(asked.failure(BadAnswer::Status(*status)))
     }
@@ -166,7 +166,8 @@ impl Connection {
     /// The answer that has opened nothing, if one came, and the first bytes of its body, at most
     /// 1 KiB, without what frames them.
     pub fn take_refusal(&mut self) -> (Option<Answer<'static>>, Vec<u8>) {
-        let Some(asked) = self.asked.take() else { return (None, Vec::new()) };
+        let asked = self.rare.as_mut().and_then(|rare| rare.asked.take());
+        let Some(asked) = asked else { return (None, Vec::new()) };
         (asked.answer, asked.refused.map_or_else(Vec::new, |(_, body)| body.into_kept()))
     }
 }

@@ -14,18 +14,20 @@ impl Connection {
         env: &mut Env<'_>,
     ) -> Result<Option<Event<'b>>, Failure> {
         let head_max = usize::try_from(env.limits.head_max).unwrap_or(usize::MAX);
-        let head = match &mut self.head {
+        let head = match self.rare.as_mut().and_then(|rare| rare.head.as_deref_mut()) {
             Some(reader) => reader.feed(input, head_max),
             None => {
                 let mut reader = HeadReader::new();
                 let head = reader.feed(input, head_max);
-                self.head = (!reader.is_empty()).then(|| Box::new(reader));
+                if !reader.is_empty() {
+                    self.rare().head = Some(Box::new(reader));
+                }
                 head
             }
         };
         match head.and_then(|head| head.map(Request::parse).transpose()) {
             Ok(Some(request)) => {
-                self.head = None;
+                self.end_asking();
                 self.expecting = Expecting::Upgrade;
                 Ok(Some(Event::Upgrade(request)))
             }
@@ -66,8 +68,8 @@ impl Connection {
         // What is sent for a status that is none.
         let status = if (400..=599).contains(&refusal.status) { refusal.status } else { 500 };
         let failure = Failure::Handshake(status);
-        self.failure = Some(failure);
-        self.head = None;
+        let rare = self.rare();
+        (rare.failure, rare.head) = (Some(failure), None);
         let mut answer = env.pool.get();
         refusal.encode(&mut answer);
         self.outbox.answer(&answer, env.pool);

@@ -77,7 +77,7 @@ impl Connection {
     ) -> Result<Option<Event<'static>>, Failure> {
         if self.expecting != Expecting::Open {
             env.pool.put(memory);
-            return self.failure.map_or(Ok(None), Err);
+            return self.failure().map_or(Ok(None), Err);
         }
         self.clock.heard(env.now);
         match self.inbound.received_directly(memory, fresh, env) {

@@ -46,7 +46,7 @@ impl Connection {
 
     /// Payload bytes that came and were not delivered, because reading was stopped.
     pub fn unread(&self) -> u64 {
-        self.losses.as_ref().map_or(0, |losses| losses.unread)
+        self.rare.as_ref().map_or(0, |rare| rare.losses.unread)
     }
 
     /// So many bytes of messages were not delivered by whoever was given them.
@@ -70,7 +70,10 @@ impl Connection {
         if self.outbox.is_mute() {
             return;
         }
-        self.losses().unsent = self.outbox.unsent() as u64;
+        let unsent = self.outbox.unsent() as u64;
+        if unsent > 0 {
+            self.losses().unsent = unsent;
+        }
         if self.sent == 0 || !self.all_left {
             self.sent = NEVER;
         }
@@ -83,11 +86,11 @@ impl Connection {
     /// Bytes of messages that were queued and have not left, or not wholly, with the headers of
     /// their frames. After the end, what was dropped.
     pub fn unsent(&self) -> u64 {
-        let lost = self.losses.as_ref().map_or(0, |losses| losses.unsent);
+        let lost = self.rare.as_ref().map_or(0, |rare| rare.losses.unsent);
         lost + self.outbox.unsent() as u64
     }
 
     fn losses(&mut self) -> &mut Losses {
-        self.losses.get_or_insert_default()
+        &mut self.rare().losses
     }
 }

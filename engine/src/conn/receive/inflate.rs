@@ -80,8 +80,8 @@ impl Progress {
         Ok(inflated)
     }
 
-    /// As [`Progress::next`], in stream mode: what a piece inflates to may be more than one part, so
-    /// of compressed frames only the header is taken at once.
+    /// As [`Progress::next`], in stream mode: what a piece inflates to may be more than one part,
+    /// so of compressed frames only the header is taken at once.
     #[inline(never)]
     pub(super) fn next_streamed<'b>(
         &mut self,

@@ -45,7 +45,7 @@ impl Connection {
             };
         }
         if input.is_empty() {
-            return self.failure.map_or(Ok(None), Err);
+            return self.failure().map_or(Ok(None), Err);
         }
         self.clock.heard(env.now);
         if self.expecting != Expecting::Open {
@@ -95,12 +95,12 @@ impl Connection {
         env: &mut Env<'_>,
     ) -> Result<Option<Event<'b>>, Failure> {
         match self.expecting {
-            Expecting::Head if self.asked.is_some() => self.receive_answer(input, env),
+            Expecting::Head if self.asked().is_some() => self.receive_answer(input, env),
             Expecting::Head => self.receive_head(input, env),
             Expecting::Upgrade | Expecting::Open => Ok(None),
             Expecting::Done => {
                 input.take(usize::MAX);
-                self.failure.map_or(Ok(None), Err)
+                self.failure().map_or(Ok(None), Err)
             }
         }
     }

@@ -43,13 +43,6 @@ impl Inbound {
         self.progress = own.map(progress);
     }
 
-    /// None will come any more.
-    pub(in crate::conn) fn forbid_compressed(&mut self) {
-        if let Some(progress) = &mut self.progress {
-            progress.inflation = None;
-        }
-    }
-
     /// Takes the whole messages that the input begins with, if they may come now: short ones as
     /// many as there are, else one of less than 64 KiB. That is how most messages come, in a
     /// fraction of the instructions that all the others take. `None` means nothing but that what
@@ -145,22 +138,11 @@ impl Inbound {
         }
     }
 
-    /// Nothing more is received: what was begun is dropped and `reason` is kept in its place.
-    pub(in crate::conn) fn end(&mut self, reason: &str, pool: &mut Pool) {
+    /// Nothing more is received: what was begun is dropped.
+    pub(in crate::conn) fn end(&mut self, pool: &mut Pool) {
         if let Some(progress) = self.progress.take() {
             pool.put(progress.bytes);
         }
-        if !reason.is_empty() {
-            // To the size: an ended connection may linger, and nobody adds to it.
-            let bytes = reason.as_bytes().to_vec();
-            self.progress = Some(Box::new(Progress { bytes, ..Progress::new(self.known) }));
-        }
-    }
-
-    /// What `end` kept.
-    pub(in crate::conn) fn reason(&self) -> &str {
-        let bytes = self.progress.as_ref().map_or(&[][..], |progress| &progress.bytes);
-        std::str::from_utf8(bytes).unwrap_or_default()
     }
 
     /// Memory for what had to be copied, in bytes.

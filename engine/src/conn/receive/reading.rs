@@ -12,7 +12,7 @@ pub enum Reading {
     Discard,
 }
 
-/// What was lost on the way. Few connections have any.
+/// What was lost on the way.
 #[derive(Debug, Default)]
 pub(in crate::conn) struct Losses {
     /// See [`Connection::unread`].

@@ -76,10 +76,13 @@ impl Connection {
             let share = codec.budget.take(Deflater::memory(bits, wanted.mem_level));
             ours.takeover = share.is_some();
             codec.done.refused += u64::from(share.is_none());
-            own = share.map(|share| Box::new(Own { deflater: None, _share: share }));
+            own = share.map(|share| Own { deflater: None, _share: share });
         }
         // u32::MAX is off.
-        self.deflation = Deflation { min: wanted.min.min(u32::MAX - 1), bits, own };
+        self.deflation = Deflation { min: wanted.min.min(u32::MAX - 1), bits };
+        if own.is_some() {
+            self.rare().own = own;
+        }
         self.inbound.allow_compressed(inflation.map(Box::new));
         Some(agreed)
     }
@@ -97,7 +100,8 @@ impl Connection {
         self.outbox.check(opcode, payload, true)?;
         let plain = Head::of(opcode);
         let codec = &mut env.tools.codec;
-        match self.deflation.deflate(payload, env.limits, codec).map(<[u8]>::len) {
+        let own = self.rare.as_mut().and_then(|rare| rare.own.as_mut());
+        match self.deflation.deflate(own, payload, env.limits, codec).map(<[u8]>::len) {
             None => self.outbox.append(plain, payload, env),
             Some(len) => {
                 codec.done.deflated += 1;
@@ -118,7 +122,7 @@ impl Connection {
         message: &Outgoing,
         env: &mut Env<'_>,
     ) -> Result<Queued, SendError> {
-        if self.deflation.own.is_some() {
+        if self.rare.as_ref().is_some_and(|rare| rare.own.is_some()) {
             return self.send_deflated(message.opcode(), message.payload(), env);
         }
         let codec = &mut env.tools.codec;

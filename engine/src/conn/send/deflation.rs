@@ -5,18 +5,17 @@ use crate::conn::Limits;
 use crate::proto::deflate;
 
 /// The sending direction of a connection.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(in crate::conn) struct Deflation {
     /// Whole messages from here on are compressed. `u32::MAX` when nothing is.
     pub(super) min: u32,
     /// The window of what we compress, in bits.
     pub(super) bits: u8,
-    pub(super) own: Option<Box<Own>>,
 }
 
 /// A compressor of the connection's own.
 #[derive(Debug)]
-pub(super) struct Own {
+pub(in crate::conn) struct Own {
     /// Made with the first message.
     pub(super) deflater: Option<Deflater>,
     pub(super) _share: Share,
@@ -36,8 +35,7 @@ pub(in crate::conn) struct Inflation {
 
 impl Deflation {
     /// Nothing is compressed.
-    pub(in crate::conn) const OFF: Self =
-        Self { min: u32::MAX, bits: deflate::BITS_MAX, own: None };
+    pub(in crate::conn) const OFF: Self = Self { min: u32::MAX, bits: deflate::BITS_MAX };
 
     /// Whether a message of so many bytes is compressed.
     #[inline]
@@ -49,15 +47,17 @@ impl Deflation {
         Setting { level: limits.deflate.unwrap_or_default().level, bits: self.bits }
     }
 
-    /// A message compressed; `None` when it is better sent as it is.
+    /// A message compressed, by the connection's own compressor if it has one; `None` when it is
+    /// better sent as it is.
     pub(super) fn deflate<'c>(
-        &mut self,
+        self,
+        own: Option<&mut Own>,
         payload: &[u8],
         limits: &Limits,
         codec: &'c mut Codec,
     ) -> Option<&'c [u8]> {
         let setting = self.setting(limits);
-        let Some(own) = &mut self.own else { return codec.deflate(payload, setting) };
+        let Some(own) = own else { return codec.deflate(payload, setting) };
         let mem_level = limits.deflate.unwrap_or_default().mem_level;
         let deflater = own.deflater.get_or_insert_with(|| Deflater::new(setting, mem_level));
         // It has seen the message, so the peer must see it too, even if it is not smaller.

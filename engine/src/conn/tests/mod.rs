@@ -186,7 +186,7 @@ fn owned(opcode: Opcode, data: impl AsRef<[u8]>) -> Got {
 
 #[test]
 fn a_connection_is_small() {
-    assert!(size_of::<Connection>() <= 200, "{}", size_of::<Connection>());
+    assert!(size_of::<Connection>() <= 144, "{}", size_of::<Connection>());
 }
 
 #[test]
