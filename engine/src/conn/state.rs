@@ -62,7 +62,7 @@ pub(super) struct Rare {
     /// Of a client: what it waits for before it is open.
     pub(super) asked: Option<Box<Asked>>,
     /// Its own compressor.
-    pub(super) own: Option<Own>,
+    pub(super) own: Option<Box<Own>>,
     pub(super) failure: Option<Failure>,
     pub(super) losses: Losses,
     /// What the peer's Close frame says.
@@ -142,12 +142,12 @@ impl Connection {
         self.outbox.release(pool);
     }
 
-    /// Bytes of heap memory, used or not.
+    /// Bytes of heap memory for what was received or is to be sent, used or not.
     #[cfg(test)]
     pub(super) fn heap_bytes(&self) -> usize {
         let rare = self.rare.as_ref().map_or(0, |rare| {
             let head = rare.head.as_ref().map_or(0, |_| size_of::<HeadReader>());
-            size_of::<Rare>() + head + rare.reason.len()
+            head + rare.reason.len()
         });
         rare + self.inbound.heap_bytes() + self.outbox.heap_bytes()
     }

@@ -5,27 +5,20 @@ use super::pool::Pool;
 use super::shared::Shared;
 use std::io::IoSlice;
 
-/// Bytes to be sent in order: copied ones and shared ones. Owned by the operation in flight.
+/// Bytes that wait to be sent in order: copied ones and shared ones.
 ///
 /// The copied bytes of all frames lie in one vector, whatever shared pieces stand between them, so
-/// a batch without shared pieces is a vector and nothing else.
+/// a queue without shared pieces is a vector and nothing else.
 #[derive(Debug, Default)]
-pub struct Batch {
+pub(crate) struct Queue {
     copied: Vec<u8>,
-    /// Copied bytes that are sent.
-    sent: usize,
     pieces: Option<Box<Pieces>>,
 }
 
-impl Batch {
-    /// A batch that appends to `bytes` (usually empty, from a pool).
-    pub fn new(bytes: Vec<u8>) -> Self {
-        Self { copied: bytes, sent: 0, pieces: None }
-    }
-
+impl Queue {
     /// Appends a copy.
     #[inline]
-    pub fn copy(&mut self, bytes: &[u8]) {
+    pub(crate) fn copy(&mut self, bytes: &[u8]) {
         self.copied.extend_from_slice(bytes);
     }
 
@@ -36,7 +29,7 @@ impl Batch {
         crate::simd::xor(self.copied.get_mut(at..).unwrap_or_default(), key);
     }
 
-    /// Takes the copied bytes out, to append to them. Until [`Batch::attach`] there is no batch.
+    /// Takes the copied bytes out, to append to them. Until [`Queue::attach`] there is no queue.
     pub(crate) fn detach(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.copied)
     }
@@ -47,8 +40,7 @@ impl Batch {
     }
 
     /// Appends by reference. Allocates nothing once the pool is warm.
-    pub fn share(&mut self, memory: impl Into<Shared>, pool: &mut Pool) {
-        let memory = memory.into();
+    pub(crate) fn share(&mut self, memory: Shared, pool: &mut Pool) {
         if !memory.is_empty() {
             let piece = Piece { at: self.copied.len(), memory };
             self.pieces.get_or_insert_with(|| pool.get_pieces()).push(piece);
@@ -57,7 +49,7 @@ impl Batch {
 
     /// Makes room for `additional` bytes that will be copied, with the pool's spare memory.
     #[inline]
-    pub fn reserve(&mut self, additional: usize, pool: &mut Pool) {
+    pub(crate) fn reserve(&mut self, additional: usize, pool: &mut Pool) {
         let total = self.copied.len() + additional;
         let capacity = self.copied.capacity();
         if total > capacity {
@@ -68,32 +60,96 @@ impl Batch {
 
     /// Bytes that can be copied without more memory.
     #[inline]
-    pub fn room(&self) -> usize {
+    pub(crate) fn room(&self) -> usize {
         self.copied.capacity() - self.copied.len()
+    }
+
+    /// Bytes of memory for copies, used or not; 0 when the queue owns none.
+    #[inline]
+    pub(crate) fn capacity(&self) -> usize {
+        self.copied.capacity()
+    }
+
+    /// Bytes that wait. Counts the shared pieces: not for a hot path.
+    pub(crate) fn len(&self) -> usize {
+        let pieces = self.pieces.iter().flat_map(|pieces| pieces.iter());
+        self.copied.len() + pieces.map(|piece| piece.memory.len()).sum::<usize>()
+    }
+
+    /// Whether nothing waits.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.copied.is_empty() && self.has_no_pieces()
+    }
+
+    #[inline]
+    fn has_no_pieces(&self) -> bool {
+        self.pieces.as_ref().is_none_or(|pieces| pieces.next.is_none())
+    }
+
+    /// Gives the memory back for reuse; what was referred to is released.
+    #[inline]
+    pub(crate) fn recycle(self, pool: &mut Pool) {
+        pool.put(self.copied);
+        if let Some(mut pieces) = self.pieces {
+            pieces.clear();
+            pool.put_pieces(pieces);
+        }
+    }
+}
+
+/// What of a queue is being sent. Owned by the operation in flight.
+#[derive(Debug, Default)]
+pub struct Batch {
+    queue: Queue,
+    /// Copied bytes that are sent.
+    sent: usize,
+}
+
+impl From<Queue> for Batch {
+    #[inline]
+    fn from(queue: Queue) -> Self {
+        Self { queue, sent: 0 }
+    }
+}
+
+impl Batch {
+    /// A batch that appends to `bytes` (usually empty, from a pool).
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Queue { copied: bytes, pieces: None }.into()
+    }
+
+    /// Appends a copy.
+    pub fn copy(&mut self, bytes: &[u8]) {
+        self.queue.copy(bytes);
+    }
+
+    /// Appends by reference. Allocates nothing once the pool is warm.
+    pub fn share(&mut self, memory: impl Into<Shared>, pool: &mut Pool) {
+        self.queue.share(memory.into(), pool);
     }
 
     /// Bytes of memory for copies, used or not; 0 when the batch owns none.
     #[inline]
     pub fn capacity(&self) -> usize {
-        self.copied.capacity()
+        self.queue.capacity()
     }
 
     /// Bytes not yet sent. Counts the shared pieces: not for a hot path.
     pub fn len(&self) -> usize {
-        let pieces = self.pieces.iter().flat_map(|pieces| pieces.iter());
-        self.copied.len() - self.sent + pieces.map(|piece| piece.memory.len()).sum::<usize>()
+        self.queue.len() - self.sent
     }
 
     /// Whether all is sent.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.sent == self.copied.len() && self.pieces.as_ref().is_none_or(|p| p.next.is_none())
+        self.sent == self.queue.copied.len() && self.queue.has_no_pieces()
     }
 
     /// Marks the next `n` bytes as sent, all of them when there are fewer. Shared pieces that are
     /// sent whole are released.
     pub fn advance(&mut self, mut n: usize) {
-        if let Some(pieces) = &mut self.pieces {
+        if let Some(pieces) = &mut self.queue.pieces {
             while let Some(next) = &mut pieces.next {
                 let before = n.min(next.at - self.sent);
                 self.sent += before;
@@ -106,14 +162,14 @@ impl Batch {
                 pieces.next = pieces.more.pop_front();
             }
         }
-        self.sent += n.min(self.copied.len() - self.sent);
+        self.sent += n.min(self.queue.copied.len() - self.sent);
     }
 
     /// All that is not yet sent, when it lies in one piece.
     #[inline]
     pub fn contiguous(&self) -> Option<&[u8]> {
-        let copied = self.copied.get(self.sent..)?;
-        let Some(pieces) = &self.pieces else { return Some(copied) };
+        let copied = self.queue.copied.get(self.sent..)?;
+        let Some(pieces) = &self.queue.pieces else { return Some(copied) };
         match &pieces.next {
             None => Some(copied),
             Some(next) if copied.is_empty() && pieces.more.is_empty() => Some(next.memory.bytes()),
@@ -126,8 +182,8 @@ impl Batch {
         let mut room = out.iter_mut();
         let mut written = 0;
         let mut from = self.sent;
-        for piece in self.pieces.iter().flat_map(|pieces| pieces.iter()) {
-            let before = self.copied.get(from..piece.at).unwrap_or_default();
+        for piece in self.queue.pieces.iter().flat_map(|pieces| pieces.iter()) {
+            let before = self.queue.copied.get(from..piece.at).unwrap_or_default();
             from = piece.at;
             for bytes in [before, piece.memory.bytes()] {
                 if bytes.is_empty() {
@@ -138,7 +194,7 @@ impl Batch {
                 written += 1;
             }
         }
-        let tail = self.copied.get(from..).unwrap_or_default();
+        let tail = self.queue.copied.get(from..).unwrap_or_default();
         if let (false, Some(slot)) = (tail.is_empty(), room.next()) {
             *slot = IoSlice::new(tail);
             written += 1;
@@ -149,11 +205,7 @@ impl Batch {
     /// Gives the memory back for reuse; what was referred to is released.
     #[inline]
     pub fn recycle(self, pool: &mut Pool) {
-        pool.put(self.copied);
-        if let Some(mut pieces) = self.pieces {
-            pieces.clear();
-            pool.put_pieces(pieces);
-        }
+        self.queue.recycle(pool);
     }
 }
 
@@ -212,13 +264,13 @@ mod tests {
     #[test]
     fn copies_alone_are_one_piece_and_one_vector() {
         let mut batch = Batch::new(Vec::with_capacity(4_096));
-        let memory = batch.copied.as_ptr();
+        let memory = batch.queue.copied.as_ptr();
         batch.copy(b"ab");
         batch.copy(b"cdef");
         assert_eq!(batch.contiguous(), Some(&b"abcdef"[..]));
         batch.advance(2);
         assert_eq!(batch.contiguous(), Some(&b"cdef"[..]));
-        assert!(batch.pieces.is_none());
+        assert!(batch.queue.pieces.is_none());
         batch.advance(100);
         assert!(batch.is_empty());
         let mut pool = Pool::default();
@@ -258,7 +310,7 @@ mod tests {
         assert_eq!(holders(), 0);
         let mut batch = Batch::default();
         batch.share(digits.share(0..3), &mut pool);
-        let place: *const Pieces = &raw const **batch.pieces.as_ref().expect("boxed");
+        let place: *const Pieces = &raw const **batch.queue.pieces.as_ref().expect("boxed");
         batch.recycle(&mut pool);
         assert_eq!(holders(), 0, "released unsent");
         assert_eq!(place, &raw const *pool.get_pieces());
@@ -266,6 +318,6 @@ mod tests {
 
     #[test]
     fn a_batch_is_less_than_a_cache_line() {
-        assert!(size_of::<Batch>() <= 40, "{}", size_of::<Batch>());
+        assert_eq!((size_of::<Batch>(), size_of::<Queue>()), (40, 32), "idle connections have one");
     }
 }

@@ -9,6 +9,7 @@ pub mod pool;
 pub mod shared;
 
 pub use batch::Batch;
+pub(crate) use batch::Queue;
 pub use outgoing::Outgoing;
 pub use pool::Pool;
 pub use shared::Shared;

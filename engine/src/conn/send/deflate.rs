@@ -76,7 +76,7 @@ impl Connection {
             let share = codec.budget.take(Deflater::memory(bits, wanted.mem_level));
             ours.takeover = share.is_some();
             codec.done.refused += u64::from(share.is_none());
-            own = share.map(|share| Own { deflater: None, _share: share });
+            own = share.map(|share| Box::new(Own { deflater: None, _share: share }));
         }
         // u32::MAX is off.
         self.deflation = Deflation { min: wanted.min.min(u32::MAX - 1), bits };
@@ -100,7 +100,7 @@ impl Connection {
         self.outbox.check(opcode, payload, true)?;
         let plain = Head::of(opcode);
         let codec = &mut env.tools.codec;
-        let own = self.rare.as_mut().and_then(|rare| rare.own.as_mut());
+        let own = self.rare.as_mut().and_then(|rare| rare.own.as_deref_mut());
         match self.deflation.deflate(own, payload, env.limits, codec).map(<[u8]>::len) {
             None => self.outbox.append(plain, payload, env),
             Some(len) => {

@@ -20,7 +20,7 @@ use super::{Connection, Env, Limits, Queued, SendError, SendFlags};
 use crate::memory::{Batch, Outgoing, Pool, Shared};
 use crate::proto::Opcode;
 use crate::proto::header::CONTROL_MAX;
-use outbox::{Head, SHARE_MIN};
+use outbox::{FULL, Head, SHARE_MIN};
 
 impl Connection {
     /// Queues one frame: Text, Binary, Continuation, Ping or Pong. Copies `payload`. Ping and Pong
@@ -158,6 +158,6 @@ impl Connection {
 
     /// The application was told that there is no room: `transmitted` says when there is some.
     pub(crate) fn told_full(&mut self) {
-        self.outbox.full = true;
+        self.outbox.flags.set(FULL);
     }
 }

@@ -3,7 +3,7 @@
 
 use super::stalled::Stalled;
 use crate::conn::{Env, Queued, SendError};
-use crate::memory::{Batch, Pool, Shared};
+use crate::memory::{Pool, Queue, Shared};
 use crate::proto::header::{self, CONTROL_MAX, HEADER_MAX};
 use crate::proto::utf8::{self, Utf8};
 use crate::proto::{Header, Opcode, Role};
@@ -39,7 +39,7 @@ impl Head {
 /// Frames to be sent. Owns no heap memory when all is sent.
 #[derive(Debug)]
 pub(in crate::conn) struct Outbox {
-    pub(super) queue: Batch,
+    pub(super) queue: Queue,
     pub(super) stalled: Option<Box<Stalled>>,
     /// Bytes in `queue`, in `stalled` and in the batch that is out.
     pub(super) buffered: usize,
@@ -49,42 +49,65 @@ pub(in crate::conn) struct Outbox {
     text: Utf8,
     /// The opcode of the message that is being sent in fragments.
     pub(super) message: Option<Opcode>,
-    /// A batch is out.
-    pub(super) out: bool,
-    /// The queue begins with what no control frame may overtake: the HTTP head that goes before all
-    /// frames, or an earlier control frame.
-    pub(super) heading: bool,
-    /// Nothing can be sent any more: nothing is queued.
-    pub(super) mute: bool,
     /// Bytes of the Close frame.
     pub(super) close_len: u8,
-    /// The application was told that the queue is full, and not yet that it has drained.
-    pub(super) full: bool,
-    /// Frames are masked: they are a client's (RFC 6455 §5.3).
-    pub(super) masks: bool,
+    pub(super) flags: Flags,
+}
+
+/// What holds of an outbox: five bits in one byte, since each connection has one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Flags(u8);
+
+/// A batch is out.
+pub(super) const OUT: Flags = Flags(1);
+/// The queue begins with what no control frame may overtake: the HTTP head that goes before all
+/// frames, or an earlier control frame.
+pub(super) const HEADING: Flags = Flags(2);
+/// Nothing can be sent any more: nothing is queued.
+pub(super) const MUTE: Flags = Flags(4);
+/// The application was told that the queue is full, and not yet that it has drained.
+pub(super) const FULL: Flags = Flags(8);
+/// Frames are masked: they are a client's (RFC 6455 §5.3).
+const MASKS: Flags = Flags(16);
+
+impl Flags {
+    #[inline]
+    pub(super) fn has(self, one: Self) -> bool {
+        self.0 & one.0 != 0
+    }
+
+    #[inline]
+    pub(super) fn set(&mut self, one: Self) {
+        self.0 |= one.0;
+    }
+
+    #[inline]
+    pub(super) fn clear(&mut self, one: Self) {
+        self.0 &= !one.0;
+    }
 }
 
 impl Outbox {
     pub(in crate::conn) fn new(role: Role) -> Self {
         Self {
-            queue: Batch::default(),
+            queue: Queue::default(),
             stalled: None,
             buffered: 0,
             ahead: 0,
             text: Utf8::new(),
             message: None,
-            out: false,
-            heading: false,
-            mute: false,
             close_len: 0,
-            full: false,
-            masks: role == Role::Client,
+            flags: match role {
+                Role::Client => MASKS,
+                Role::Server => Flags(0),
+            },
         }
     }
 
     /// Whether its frames are a client's.
+    #[inline]
     pub(in crate::conn) fn masks(&self) -> bool {
-        self.masks
+        self.flags.has(MASKS)
     }
 
     #[inline]
@@ -115,13 +138,13 @@ impl Outbox {
             self.control(opcode, payload, env);
             return Ok(self.queued(max));
         }
-        let shared = share(!self.out && !self.masks);
+        let shared = share(!self.is_out() && !self.masks());
         let whole = self.message.is_none() && fin && opcode != Opcode::Continuation;
         if !(whole && (checked || shared.is_some())) {
             self.check(opcode, payload, fin)?;
         }
         match shared {
-            Some((frame, headed)) if !self.masks => self.append_shared(head, frame, headed, env),
+            Some((frame, headed)) if !self.masks() => self.append_shared(head, frame, headed, env),
             _ => self.append(head, payload, env),
         }
         Ok(self.queued(max))
@@ -131,7 +154,7 @@ impl Outbox {
     /// it is kept open: see [`Writer`](super::Writer).
     #[inline(always)]
     pub(super) fn append(&mut self, head: Head, payload: &[u8], env: &mut Env<'_>) {
-        if self.masks {
+        if self.masks() {
             return self.append_masked(head, payload, env);
         }
         self.append_header(head, payload.len(), payload.len(), None, env.pool);
@@ -166,7 +189,7 @@ impl Outbox {
 
     /// Queues a Close frame behind all that is queued.
     pub(in crate::conn) fn close(&mut self, payload: &[u8], env: &mut Env<'_>) {
-        if !self.mute {
+        if !self.is_mute() {
             let before = self.buffered;
             self.append(Head::of(Opcode::Close), payload, env);
             self.close_len = (self.buffered - before) as u8;
@@ -175,10 +198,10 @@ impl Outbox {
 
     /// Queues bytes that are no frame: the upgrade or the answer to it, before all frames.
     pub(in crate::conn) fn answer(&mut self, bytes: &[u8], pool: &mut Pool) {
-        if self.mute {
+        if self.is_mute() {
             return;
         }
-        self.heading = true;
+        self.flags.set(HEADING);
         self.open(bytes.len(), pool);
         self.queue.copy(bytes);
         self.buffered += bytes.len();
@@ -206,7 +229,7 @@ impl Outbox {
             return Err(SendError::TooBig);
         }
         if self.buffered > end {
-            self.full = true;
+            self.flags.set(FULL);
             return Err(SendError::Full);
         }
         Ok(())
@@ -292,7 +315,7 @@ impl Outbox {
         if self.buffered <= max {
             return Queued::Ok;
         }
-        self.full = true;
+        self.flags.set(FULL);
         Queued::Full
     }
 
@@ -300,7 +323,7 @@ impl Outbox {
     #[cfg(test)]
     pub(in crate::conn) fn heap_bytes(&self) -> usize {
         let stalled = |s: &Stalled| {
-            let sealed: usize = s.sealed.iter().map(Batch::capacity).sum();
+            let sealed: usize = s.sealed.iter().map(Queue::capacity).sum();
             size_of::<Stalled>() + s.rest.capacity() + s.control.capacity() + sealed
         };
         self.queue.capacity() + self.stalled.as_deref().map_or(0, stalled)

@@ -1,7 +1,7 @@
 //! What only a connection needs whose peer reads more slowly than we send: what is ahead of the
 //! queue, and the answers to Pings that overtake it.
 
-use super::outbox::{Head, Outbox, send_queue_max};
+use super::outbox::{HEADING, Head, Outbox, send_queue_max};
 use super::stalled::{Control, Stalled};
 use crate::conn::Env;
 use crate::memory::Pool;
@@ -36,7 +36,7 @@ impl Outbox {
         }
         if !self.is_out() && self.leaves_next() {
             // Usually there is nothing in it.
-            self.heading = true;
+            self.flags.set(HEADING);
             return self.append(Head::of(opcode), payload, env);
         }
         // It is written as any other frame, only elsewhere: for as long, that is the queue.
@@ -54,7 +54,7 @@ impl Outbox {
     /// what it begins with.
     fn leaves_next(&self) -> bool {
         self.stalled.as_ref().is_none_or(|stalled| {
-            self.heading && stalled.rest.is_empty() && stalled.sealed.is_empty()
+            self.flags.has(HEADING) && stalled.rest.is_empty() && stalled.sealed.is_empty()
         })
     }
 
@@ -100,8 +100,9 @@ impl Outbox {
         std::mem::take(&mut self.queue).recycle(pool);
         if let Some(stalled) = self.stalled.take() {
             let Stalled { rest, control, sealed, .. } = *stalled;
-            for batch in sealed.into_iter().chain([rest, control]) {
-                batch.recycle(pool);
+            rest.recycle(pool);
+            for queue in sealed.into_iter().chain([control]) {
+                queue.recycle(pool);
             }
         }
     }

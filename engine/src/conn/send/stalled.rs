@@ -1,6 +1,6 @@
 //! What waits where a peer reads more slowly than we send.
 
-use crate::memory::Batch;
+use crate::memory::{Batch, Queue};
 use crate::proto::header::CONTROL_MAX;
 use std::collections::VecDeque;
 
@@ -11,9 +11,9 @@ pub(super) struct Stalled {
     pub(super) rest: Batch,
     /// Control frames: "as soon as is practical" (RFC 6455 §5.5.2) is before the messages that
     /// wait, between two frames.
-    pub(super) control: Batch,
+    pub(super) control: Queue,
     /// Queues that have come to the size of a batch. Each ends where a frame ends.
-    pub(super) sealed: VecDeque<Batch>,
+    pub(super) sealed: VecDeque<Queue>,
     /// The answer to the latest Ping while the queue is over its limit: the only one that must be
     /// sent (RFC 6455 §5.5.3). Leaves with the control frames.
     pub(super) pong: Option<Control>,
@@ -38,9 +38,9 @@ impl Stalled {
         if !self.rest.is_empty() {
             std::mem::take(&mut self.rest)
         } else if control_may_lead && !self.control.is_empty() {
-            std::mem::take(&mut self.control)
+            std::mem::take(&mut self.control).into()
         } else {
-            self.sealed.pop_front().unwrap_or_default()
+            self.sealed.pop_front().unwrap_or_default().into()
         }
     }
 }

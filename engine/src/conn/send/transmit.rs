@@ -1,6 +1,6 @@
 //! What of the queue is out, and what becomes of it.
 
-use super::outbox::{Outbox, send_queue_max};
+use super::outbox::{FULL, HEADING, MUTE, OUT, Outbox, send_queue_max};
 use crate::conn::Env;
 use crate::memory::{Batch, Pool};
 
@@ -8,20 +8,23 @@ impl Outbox {
     /// The next batch to be sent, `None` when there is nothing or one is out already.
     #[inline]
     pub(super) fn transmit(&mut self) -> Option<Batch> {
-        if self.out {
+        if self.is_out() {
             return None;
         }
         let mut batch = match &mut self.stalled {
-            Some(stalled) => stalled.next(!self.heading),
+            Some(stalled) => stalled.next(!self.flags.has(HEADING)),
             None => Batch::default(),
         };
         if batch.is_empty() {
-            batch = std::mem::take(&mut self.queue);
+            batch = std::mem::take(&mut self.queue).into();
             self.ahead = self.buffered;
         }
-        self.heading = false;
-        self.out = !batch.is_empty();
-        self.out.then_some(batch)
+        self.flags.clear(HEADING);
+        if batch.is_empty() {
+            return None;
+        }
+        self.flags.set(OUT);
+        Some(batch)
     }
 
     /// The batch comes back. `true` when the queue was full and has drained.
@@ -32,7 +35,7 @@ impl Outbox {
         bytes: usize,
         env: &mut Env<'_>,
     ) -> bool {
-        if self.mute {
+        if self.is_mute() {
             // What is queued was given up while this was out.
             batch.recycle(env.pool);
             return false;
@@ -40,7 +43,7 @@ impl Outbox {
         let max = send_queue_max(env);
         let bytes = bytes.min(batch.len());
         batch.advance(bytes);
-        self.out = false;
+        self.flags.clear(OUT);
         self.buffered -= bytes;
         self.ahead -= bytes;
         if batch.is_empty() {
@@ -51,15 +54,19 @@ impl Outbox {
         if self.stalled.is_some() {
             self.release_pong(env);
         }
-        let drained = self.full && (self.buffered == 0 || self.buffered < max / 2);
-        self.full &= !drained;
+        let drained = self.flags.has(FULL) && (self.buffered == 0 || self.buffered < max / 2);
+        if drained {
+            self.flags.clear(FULL);
+        }
         drained
     }
 
     /// Forgets what is queued, and the batch that is out.
     pub(in crate::conn) fn drop_all(&mut self, pool: &mut Pool) {
         self.release(pool);
-        (self.buffered, self.ahead, self.out, self.full) = (0, 0, false, false);
+        (self.buffered, self.ahead) = (0, 0);
+        self.flags.clear(OUT);
+        self.flags.clear(FULL);
     }
 
     /// Bytes of messages that have not left: of control frames only those count that left with
@@ -70,17 +77,17 @@ impl Outbox {
 
     /// Nothing will be sent any more.
     pub(in crate::conn) fn mute(&mut self) {
-        self.mute = true;
+        self.flags.set(MUTE);
     }
 
     #[inline]
     pub(in crate::conn) fn is_mute(&self) -> bool {
-        self.mute
+        self.flags.has(MUTE)
     }
 
     /// Whether a batch is out.
     #[inline]
     pub(super) fn is_out(&self) -> bool {
-        self.out
+        self.flags.has(OUT)
     }
 }

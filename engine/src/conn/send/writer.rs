@@ -56,7 +56,7 @@ impl Outbox {
     /// masked.
     #[inline]
     pub(super) fn open_writer(&mut self, max: usize, pool: &mut Pool) -> Option<Writer> {
-        if self.masks {
+        if self.masks() {
             return None;
         }
         if self.queue.capacity() == 0 {

@@ -110,7 +110,7 @@ fn an_answer_and_the_frames_behind_it_cut_anywhere() {
             }
         }
         assert_eq!(got, expected, "cut at {cut}");
-        assert_eq!((bench.conn.heap_bytes(), bench.conn.asked().is_none()), (0, true));
+        assert_eq!((bench.conn.heap_bytes(), bench.conn.rare.is_none()), (0, true));
     }
 }
 
