@@ -105,6 +105,9 @@ pub(crate) struct Slot {
     pub(crate) mailed: bool,
 }
 
+// Most of what an idle connection costs.
+const _: () = assert!(size_of::<Slot>() <= 232);
+
 /// What few connections have: apart, so that the many do not pay for it.
 #[derive(Debug, Default)]
 struct Rare {
