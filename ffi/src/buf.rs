@@ -56,11 +56,8 @@ fn sendable(op: rws_opcode, payload: &[u8], flags: u32) -> Result<Opcode, Failur
     Ok(opcode)
 }
 
-fn outgoing(opcode: Opcode, payload: Bytes, flags: u32) -> Outgoing {
-    match flags & RWS_PLAIN {
-        0 => Outgoing::new(opcode, payload),
-        _ => Outgoing::plain(opcode, payload),
-    }
+fn flagged(message: Outgoing, flags: u32) -> Outgoing {
+    if flags & RWS_PLAIN == 0 { message } else { message.into_plain() }
 }
 
 /// A place for the reference that is handed out.
@@ -85,7 +82,7 @@ pub unsafe extern "C" fn rws_buf_new(
         // SAFETY: the caller's bytes, read before this returns.
         let payload = unsafe { slice(data, len) }?;
         let opcode = sendable(op, payload, flags)?;
-        let made = own::share(outgoing(opcode, Bytes::copy_from_slice(payload), flags));
+        let made = own::share(flagged(Outgoing::copied(opcode, payload), flags));
         // SAFETY: not null, as `place` has seen, so there is room for the pointer.
         unsafe { own::write(out, made) };
         Ok(())
@@ -116,7 +113,7 @@ pub unsafe extern "C" fn rws_buf_wrap(
         let payload = unsafe { slice(data, len) }?;
         let opcode = sendable(op, payload, flags)?;
         let wrapped = Bytes::from_owner(Wrapped { payload, release, arg: User(arg) });
-        let made = own::share(outgoing(opcode, wrapped, flags));
+        let made = own::share(flagged(Outgoing::wrapped(opcode, wrapped), flags));
         // SAFETY: not null, as `place` has seen, so there is room for the pointer.
         unsafe { own::write(out, made) };
         Ok(())

@@ -174,7 +174,7 @@ impl Drive {
         cx: &mut Context<'_>,
         message: &Message,
     ) -> Poll<Result<(), Error>> {
-        let outgoing = Outgoing::new(message.opcode(), message.payload().clone());
+        let outgoing = Outgoing::wrapped(message.opcode(), message.payload().clone());
         loop {
             self.can_send()?;
             match self.with_env(|conn, env| conn.send_message(&outgoing, env)) {

@@ -3,6 +3,7 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 pub mod batch;
+mod copied;
 pub mod outgoing;
 mod pieces;
 pub mod pool;
@@ -11,5 +12,6 @@ pub mod shared;
 pub use batch::Batch;
 pub(crate) use batch::Queue;
 pub use outgoing::Outgoing;
+pub(crate) use outgoing::SHARE_MIN;
 pub use pool::Pool;
 pub use shared::Shared;

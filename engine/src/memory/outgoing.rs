@@ -2,9 +2,14 @@
 
 use super::Shared;
 use crate::codec::Setting;
-use crate::proto::Opcode;
+use crate::proto::header::{self, HEADER_MAX};
+use crate::proto::{Header, Opcode};
 use bytes::Bytes;
 use std::sync::{Arc, Mutex, PoisonError};
+
+/// Payloads of this size are sent from where they lie, behind a header of their own. Smaller ones
+/// cost less in one piece with their header: the kernel need not gather anything.
+pub(crate) const SHARE_MIN: usize = 4 << 10;
 
 /// An immutable outgoing message, its payload by reference. Cloning is cheap.
 #[derive(Clone, Debug)]
@@ -29,35 +34,61 @@ enum Deflated {
 }
 
 impl Outgoing {
-    /// Frames `payload` as one unmasked frame with FIN. Text is not checked here, and not by
+    /// Frames `payload` as one unmasked frame with FIN; below 4 KiB in a copy, header and payload
+    /// in one piece. Text is not checked here, and not by
     /// [`send_message`](crate::conn::Connection::send_message) either: a message that is sent to
     /// thousands is checked once, by whoever made it.
     pub fn new(opcode: Opcode, payload: Bytes) -> Self {
+        match framed(opcode, &payload, false) {
+            Some(payload) => Self::of(opcode, payload),
+            None => Self::of(opcode, payload.into()),
+        }
+    }
+
+    /// As [`Outgoing::new`], of a copy.
+    pub fn copied(opcode: Opcode, payload: &[u8]) -> Self {
+        match framed(opcode, payload, false) {
+            Some(payload) => Self::of(opcode, payload),
+            None => Self::of(opcode, Bytes::copy_from_slice(payload).into()),
+        }
+    }
+
+    /// As [`Outgoing::new`], of what stays where it is, however small: whoever sends it to many
+    /// copies it for each.
+    pub fn wrapped(opcode: Opcode, payload: Bytes) -> Self {
         Self::of(opcode, payload.into())
     }
 
-    /// As [`Outgoing::new`].
+    /// As [`Outgoing::wrapped`].
     pub(crate) fn of(opcode: Opcode, payload: Shared) -> Self {
         let deflated = match opcode {
             Opcode::Text | Opcode::Binary => Deflated::Forms(Arc::default()),
             _ => Deflated::Never,
         };
-        Self { deflated, ..Self::framed(opcode, payload, true, false) }
+        Self { payload, opcode, fin: true, rsv1: false, deflated }
     }
 
     /// The same, never compressed: for secrets beside text that others choose, and for what is sent
     /// once to somebody who does not want it compressed.
     pub fn plain(opcode: Opcode, payload: Bytes) -> Self {
-        Self::framed(opcode, payload.into(), true, false)
+        Self::new(opcode, payload).into_plain()
+    }
+
+    /// The same as [`Outgoing::plain`].
+    #[must_use]
+    pub fn into_plain(self) -> Self {
+        Self { deflated: Deflated::Never, ..self }
     }
 
     /// Frames `payload` as one unmasked frame, a fragment when `fin` is false (RFC 6455 §5.4).
     pub fn with_fin(opcode: Opcode, payload: Bytes, fin: bool) -> Self {
-        Self::framed(opcode, payload.into(), fin, false)
+        Self { payload: payload.into(), opcode, fin, rsv1: false, deflated: Deflated::Never }
     }
 
-    fn framed(opcode: Opcode, payload: Shared, fin: bool, rsv1: bool) -> Self {
-        Self { payload, opcode, fin, rsv1, deflated: Deflated::Never }
+    /// A compressed form.
+    fn compressed(opcode: Opcode, payload: Shared) -> Self {
+        let payload = framed(opcode, payload.bytes(), true).unwrap_or(payload);
+        Self { payload, opcode, fin: true, rsv1: true, deflated: Deflated::Never }
     }
 
     /// What it carries.
@@ -98,7 +129,7 @@ impl Outgoing {
         };
         let made = find(&lock());
         made.unwrap_or_else(|| {
-            let form = deflate().map(|bytes| Self::framed(self.opcode, bytes, true, true));
+            let form = deflate().map(|bytes| Self::compressed(self.opcode, bytes));
             let mut forms = lock();
             find(&forms).unwrap_or_else(|| {
                 forms.push((setting, form.clone()));
@@ -117,6 +148,25 @@ impl Outgoing {
     pub(crate) fn shared(&self) -> &Shared {
         &self.payload
     }
+
+    /// The whole frame as a server sends it, if it was made in one piece: a whole message, then.
+    #[inline]
+    pub(crate) fn frame(&self) -> Option<&Arc<[u8]>> {
+        self.payload.frame()
+    }
+}
+
+/// The payload of a small message of data, in one piece with its header.
+fn framed(opcode: Opcode, payload: &[u8], rsv1: bool) -> Option<Shared> {
+    if payload.len() >= SHARE_MIN || !matches!(opcode, Opcode::Text | Opcode::Binary) {
+        return None;
+    }
+    let header = Header { len: payload.len() as u64, mask: None, opcode, fin: true, rsv1 };
+    let mut frame = Vec::with_capacity(HEADER_MAX + payload.len());
+    header::append(&header, &mut frame);
+    let headed = frame.len();
+    frame.extend_from_slice(payload);
+    Some(Shared::of_frame(frame.into(), headed))
 }
 
 #[cfg(test)]
@@ -128,6 +178,27 @@ mod tests {
         let message = Outgoing::with_fin(Opcode::Text, Bytes::from_static(b"a"), false);
         assert_eq!((message.payload(), message.fin()), (&b"a"[..], false));
         assert_eq!(message.opcode(), Opcode::Text);
+    }
+
+    #[test]
+    fn small_messages_are_one_piece_with_their_header() {
+        for (len, header) in [(0, &[0x82, 0][..]), (126, &[0x82, 126, 0, 126])] {
+            let payload = vec![7; len];
+            let expected = [header, &payload].concat();
+            for message in [
+                Outgoing::new(Opcode::Binary, payload.clone().into()),
+                Outgoing::copied(Opcode::Binary, &payload).into_plain(),
+            ] {
+                assert_eq!(message.payload(), payload);
+                assert_eq!(message.frame().map(|frame| &frame[..]), Some(&expected[..]));
+            }
+            assert!(Outgoing::wrapped(Opcode::Binary, payload.into()).frame().is_none());
+        }
+        let large = Bytes::from(vec![7; SHARE_MIN]);
+        let message = Outgoing::new(Opcode::Binary, large.clone());
+        assert_eq!((message.payload().as_ptr(), message.frame()), (large.as_ptr(), None));
+        assert!(Outgoing::new(Opcode::Ping, Bytes::new()).frame().is_none());
+        assert!(Outgoing::with_fin(Opcode::Text, Bytes::new(), true).frame().is_none());
     }
 
     /// Two reactors, one of which takes its time.

@@ -23,6 +23,8 @@ pub struct Shared {
 enum Owner {
     Buffer(Holder),
     Vector(Arc<Vector>),
+    /// A whole frame in one piece, of which the range is the payload.
+    Frame(Arc<[u8]>),
     /// What the application holds, or nobody must.
     Bytes(Bytes),
 }
@@ -32,6 +34,7 @@ impl Owner {
         match self {
             Self::Buffer(holder) => holder.buffers.bytes(holder),
             Self::Vector(vector) => &vector.bytes,
+            Self::Frame(frame) => frame,
             Self::Bytes(bytes) => bytes,
         }
     }
@@ -52,6 +55,21 @@ impl Shared {
     pub(super) fn of_vector(bytes: Vec<u8>, home: Arc<Returned>) -> Self {
         let len = bytes.len();
         Self::all_of(Owner::Vector(Arc::new(Vector { bytes, home })), len)
+    }
+
+    /// The payload of a frame, which begins behind `headed` bytes.
+    pub(super) fn of_frame(frame: Arc<[u8]>, headed: usize) -> Self {
+        let range = headed.min(frame.len())..frame.len();
+        Self { owner: Owner::Frame(frame), range }
+    }
+
+    /// The frame that it is the payload of, when that lies in one piece.
+    #[inline]
+    pub(super) fn frame(&self) -> Option<&Arc<[u8]>> {
+        match &self.owner {
+            Owner::Frame(frame) => Some(frame),
+            _ => None,
+        }
     }
 
     /// The bytes.

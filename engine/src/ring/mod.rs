@@ -196,6 +196,8 @@ pub trait Kernel {
     fn is_starved(&self, token: Token) -> bool;
     /// Sends the batch, all of it unless the socket fails. One per socket at a time.
     fn send(&mut self, socket: Socket, token: Token, batch: Batch);
+    /// Lets what was asked for so far begin, without waiting for the rest of the turn.
+    fn hand_over(&mut self);
     /// Ends the sending direction: the peer sees the end of the stream. No completion.
     fn shutdown_send(&mut self, socket: Socket);
     /// Ends both directions: a receive and a send in flight complete. No completion of its own.

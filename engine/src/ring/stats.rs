@@ -8,7 +8,7 @@ pub struct UringStats {
     pub enters: u64,
     /// Completions taken.
     pub completions: u64,
-    /// Submissions outside of a wait because the submission queue was full.
+    /// Submissions outside of a wait: the submission queue was full, or what is in it is urgent.
     pub flushes: u64,
     /// Receives that found no buffer.
     pub buffers_exhausted: u64,

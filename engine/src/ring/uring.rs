@@ -20,7 +20,6 @@ use io_uring::types::{CancelBuilder, Fd, Fixed};
 use io_uring::{cqueue, opcode, squeue};
 use rustix::net::Shutdown;
 use std::cell::UnsafeCell;
-use std::collections::HashSet;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::net::SocketAddr;
@@ -44,7 +43,7 @@ pub(super) enum Sockets {
     /// Direct descriptors: slots of the ring's own table.
     Direct,
     /// Ordinary descriptors, and which are open: for kernels without `FIXED_FD_INSTALL` (6.8).
-    Ordinary(HashSet<u32>),
+    Ordinary(std::collections::HashSet<u32>),
 }
 
 /// The kernel by io_uring. Belongs to the thread that made it.
@@ -141,7 +140,7 @@ impl Uring {
         let mut uring = Self {
             queue,
             held: ManuallyDrop::new(held),
-            sockets: if direct { Sockets::Direct } else { Sockets::Ordinary(HashSet::new()) },
+            sockets: if direct { Sockets::Direct } else { Sockets::Ordinary(Default::default()) },
             sockets_max,
             places,
             taken: 0,
@@ -305,23 +304,26 @@ impl Kernel for Uring {
         // WAITALL: the kernel goes on by itself when the socket takes only a part.
         const FLAGS: i32 = libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
         let (index, source) = self.held.sends.launch(token, batch);
-        let fd = socket.0 as i32;
         let entry = match (source, &self.sockets) {
             (Source::Bytes(at, len), Sockets::Direct) => {
                 opcode::Send::new(Fixed(socket.0), at, len).flags(FLAGS).build()
             }
             (Source::Bytes(at, len), Sockets::Ordinary(_)) => {
-                opcode::Send::new(Fd(fd), at, len).flags(FLAGS).build()
+                opcode::Send::new(Fd(socket.0 as i32), at, len).flags(FLAGS).build()
             }
             (Source::Message(message), Sockets::Direct) => {
                 opcode::SendMsg::new(Fixed(socket.0), message).flags(FLAGS as u32).build()
             }
             (Source::Message(message), Sockets::Ordinary(_)) => {
-                opcode::SendMsg::new(Fd(fd), message).flags(FLAGS as u32).build()
+                opcode::SendMsg::new(Fd(socket.0 as i32), message).flags(FLAGS as u32).build()
             }
         };
         // SAFETY: `Sends` keeps the batch and the message until the completion lands.
         unsafe { self.queue.push(entry.user_data(Op::Send.pair(0, index))) };
+    }
+
+    fn hand_over(&mut self) {
+        self.queue.flush();
     }
 
     fn shutdown_send(&mut self, socket: Socket) {

@@ -17,10 +17,10 @@ pub(crate) use writer::Writer;
 
 use super::state::Expecting;
 use super::{Connection, Env, Limits, Queued, SendError, SendFlags};
-use crate::memory::{Batch, Outgoing, Pool, Shared};
+use crate::memory::{Batch, Outgoing, Pool, SHARE_MIN, Shared};
 use crate::proto::Opcode;
 use crate::proto::header::CONTROL_MAX;
-use outbox::{FULL, Head, SHARE_MIN};
+use outbox::{FULL, Head, send_queue_max};
 
 impl Connection {
     /// Queues one frame: Text, Binary, Continuation, Ping or Pong. Copies `payload`. Ping and Pong
@@ -66,7 +66,8 @@ impl Connection {
         self.outbox.send(head, payload, false, env, share)
     }
 
-    /// Queues a message made before; copies nothing unless it is small (below 4 KiB). The text of a
+    /// Queues a message made before; copies nothing unless it is small (below 4 KiB) and something
+    /// else is queued. The text of a
     /// whole message is not checked: whoever made it has done so.
     ///
     /// # Errors
@@ -81,6 +82,15 @@ impl Connection {
 
     /// The same as it was made.
     fn send_made(&mut self, m: &Outgoing, env: &mut Env<'_>) -> Result<Queued, SendError> {
+        if let Some(frame) = m.frame()
+            && !self.outbox.masks()
+            && self.outbox.message.is_none()
+        {
+            let max = send_queue_max(env);
+            self.outbox.admit(m.opcode(), m.shared().len(), true, max)?;
+            self.outbox.append_frame(frame, env.pool);
+            return Ok(self.outbox.queued(max));
+        }
         let (payload, head) =
             (m.payload(), Head { opcode: m.opcode(), fin: m.fin(), rsv1: m.rsv1() });
         let share = |_| (payload.len() >= SHARE_MIN).then(|| (m.shared().clone(), 0));

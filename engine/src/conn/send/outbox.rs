@@ -7,10 +7,7 @@ use crate::memory::{Pool, Queue, Shared};
 use crate::proto::header::{self, CONTROL_MAX, HEADER_MAX};
 use crate::proto::utf8::{self, Utf8};
 use crate::proto::{Header, Opcode, Role};
-
-/// Payloads of messages that were made before are referred to from here on: below it a copy costs
-/// less than another reference count and another piece for the kernel to gather.
-pub(super) const SHARE_MIN: usize = 4 << 10;
+use std::sync::Arc;
 
 /// What control frames of the application may exceed the limit of the queue by: they are not held
 /// back by data, but every queue has an end.
@@ -180,6 +177,17 @@ impl Outbox {
         }
         self.buffered += frame.len();
         self.queue.share(frame, env.pool);
+    }
+
+    /// Appends a frame that was made before in one piece: by reference where the queue has nothing.
+    /// What others follow is copied: they need memory anyway. Not for frames that are masked.
+    #[inline]
+    pub(super) fn append_frame(&mut self, frame: &Arc<[u8]>, pool: &mut Pool) {
+        if !self.queue.refer(frame) {
+            self.open(frame.len(), pool);
+            self.queue.copy(frame);
+        }
+        self.buffered += frame.len();
     }
 
     /// Asks for a sign of life.

@@ -92,6 +92,31 @@ fn large_messages_are_shared_and_small_ones_copied() {
 }
 
 #[test]
+fn a_small_message_for_many_is_sent_from_one_place_until_something_follows_it() {
+    let message = Outgoing::new(Opcode::Text, Bytes::from_static(b"for all"));
+    let frame = b"\x81\x07for all";
+    let place = message.frame().expect("in one piece").as_ptr();
+    let mut bench = Bench::open(Limits::default());
+    for _ in 0..2 {
+        bench.with(|conn, env| conn.send_message(&message, env)).unwrap();
+        assert_eq!((bench.conn.buffered(), bench.conn.heap_bytes()), (frame.len(), 0));
+        let batch = bench.conn.transmit().unwrap();
+        assert_eq!(batch.contiguous().map(<[u8]>::as_ptr), Some(place));
+        // While it is out, the next ones wait behind it.
+        bench.with(|conn, env| conn.send_message(&message, env)).unwrap();
+        bench.with(|conn, env| conn.transmitted(batch, 4, env));
+        bench.send(Opcode::Binary, b"copied").unwrap();
+        bench.with(|conn, env| conn.send_message(&message, env)).unwrap();
+        let rest = [&frame[4..], frame, b"\x82\x06copied", frame].concat();
+        assert_eq!((bench.conn.buffered(), bench.sent()), (rest.len(), rest));
+        assert_eq!((bench.conn.buffered(), bench.conn.heap_bytes()), (0, 0));
+    }
+    bench.send_more(Opcode::Text, b"begun").unwrap();
+    let refused = bench.with(|conn, env| conn.send_message(&message, env));
+    assert_eq!(refused, Err(SendError::Sequence), "in the middle of another message");
+}
+
+#[test]
 fn full_once_refused_after_and_drained_once() {
     let mut bench = small_queue();
     assert_eq!(bench.send(Opcode::Binary, &[0; 996]), Ok(Queued::Ok), "1000 with its header");

@@ -8,7 +8,6 @@ use crate::reactor::api::upgrade::{Message, Messages};
 use crate::reactor::core::name::{CallError, Conn};
 use crate::reactor::core::slab::{EndsBy, Slot};
 use crate::reactor::deliver::shared::Source;
-use bytes::Bytes;
 use std::net::SocketAddr;
 
 impl Context {
@@ -124,7 +123,7 @@ impl Context {
             }
             None => {
                 self.counters.retain_copied.add(1);
-                Outgoing::new(message.opcode, Bytes::copy_from_slice(message.payload))
+                Outgoing::copied(message.opcode, message.payload)
             }
         }
     }

@@ -12,12 +12,23 @@ use crate::reactor::deliver::deliver::unpark;
 use crate::reactor::state::Reactor;
 use crate::ring::{Kernel, Token};
 
+/// So many connections are more than one submission holds: what is sent to them takes more than one
+/// system call.
+const MANY: usize = 256;
+
+/// Then the first of those is made after so few, so that the first receivers do not wait for what
+/// is said to the others.
+const FIRST: usize = 16;
+
 impl<K: Kernel> Reactor<K> {
     /// Settles every slot on the dirty list, also those that callbacks add meanwhile.
     pub(crate) fn settle_dirty(&mut self) {
         let mut next = 0;
         while let Some(&index) = self.ctx.dirty.get(next) {
             next += 1;
+            if next == FIRST + 1 && self.ctx.dirty.len() > MANY {
+                self.kernel.hand_over();
+            }
             let slot = self.ctx.slab.at(index);
             slot.dirty = false;
             match slot.phase {
