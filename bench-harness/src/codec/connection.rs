@@ -4,7 +4,7 @@ use super::{Case, Operation, Task};
 use ringws_engine::conn::{Connection, Env, Event, Limits, SendFlags, Tools};
 use ringws_engine::memory::Pool;
 use ringws_engine::proto::handshake::Response;
-use ringws_engine::proto::{Input, Opcode};
+use ringws_engine::proto::Input;
 use ringws_engine::tick::Tick;
 use std::hint::black_box;
 
