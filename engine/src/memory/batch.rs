@@ -1,21 +1,17 @@
 //! What one send owns while the kernel holds it.
 
-use super::copied::Copied;
 use super::pieces::{Piece, Pieces};
 use super::pool::Pool;
 use super::shared::Shared;
 use std::io::IoSlice;
-use std::sync::Arc;
 
 /// Bytes that wait to be sent in order: copied ones and shared ones.
 ///
 /// The copied bytes of all frames lie in one vector, whatever shared pieces stand between them, so
-/// a queue without shared pieces is a vector and nothing else. One that is a small frame made for
-/// many, and nothing else, is that frame: a thousand receivers of it take no memory each, and the
-/// kernel reads the same lines for all of them.
+/// a queue without shared pieces is a vector and nothing else.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
-    copied: Copied,
+    copied: Vec<u8>,
     pieces: Option<Box<Pieces>>,
 }
 
@@ -23,45 +19,42 @@ impl Queue {
     /// Appends a copy.
     #[inline]
     pub(crate) fn copy(&mut self, bytes: &[u8]) {
-        self.copied.own().extend_from_slice(bytes);
+        self.copied.extend_from_slice(bytes);
     }
 
-    /// Refers to a frame, if nothing was queued and no memory taken yet: `false` when there was.
+    /// Whether nothing was queued and no memory taken yet.
     #[inline]
-    pub(crate) fn refer(&mut self, frame: &Arc<[u8]>) -> bool {
-        let vacant =
-            self.pieces.is_none() && self.capacity() == 0 && self.copied.bytes().is_empty();
-        if vacant {
-            self.copied = Copied::Frame(Arc::clone(frame));
-        }
-        vacant
+    pub(crate) fn is_vacant(&self) -> bool {
+        self.pieces.is_none() && self.copied.capacity() == 0
+    }
+
+    /// The copied bytes, to append to them.
+    #[inline(always)]
+    pub(crate) fn end(&mut self) -> &mut Vec<u8> {
+        &mut self.copied
     }
 
     /// Appends a copy, masked with `key` (RFC 6455 §5.3).
     pub(crate) fn copy_masked(&mut self, bytes: &[u8], key: [u8; 4]) {
-        let copied = self.copied.own();
-        let at = copied.len();
-        copied.extend_from_slice(bytes);
-        crate::simd::xor(copied.get_mut(at..).unwrap_or_default(), key);
+        let at = self.copied.len();
+        self.copied.extend_from_slice(bytes);
+        crate::simd::xor(self.copied.get_mut(at..).unwrap_or_default(), key);
     }
 
     /// Takes the copied bytes out, to append to them. Until [`Queue::attach`] there is no queue.
     pub(crate) fn detach(&mut self) -> Vec<u8> {
-        std::mem::take(self.copied.own())
+        std::mem::take(&mut self.copied)
     }
 
-    /// Puts the copied bytes in again, or memory for them where there was none.
+    /// Puts the copied bytes in again, or memory for them.
     pub(crate) fn attach(&mut self, copied: Vec<u8>) {
-        match self.copied {
-            Copied::Own(_) => self.copied = Copied::Own(copied),
-            Copied::Frame(_) => self.copied.unshare(copied),
-        }
+        self.copied = copied;
     }
 
     /// Appends by reference. Allocates nothing once the pool is warm.
     pub(crate) fn share(&mut self, memory: Shared, pool: &mut Pool) {
         if !memory.is_empty() {
-            let piece = Piece { at: self.copied.bytes().len(), memory };
+            let piece = Piece { at: self.copied.len(), memory };
             self.pieces.get_or_insert_with(|| pool.get_pieces()).push(piece);
         }
     }
@@ -69,43 +62,36 @@ impl Queue {
     /// Makes room for `additional` bytes that will be copied, with the pool's spare memory.
     #[inline]
     pub(crate) fn reserve(&mut self, additional: usize, pool: &mut Pool) {
-        let copied = self.copied.own();
-        let total = copied.len() + additional;
-        let capacity = copied.capacity();
+        let total = self.copied.len() + additional;
+        let capacity = self.copied.capacity();
         if total > capacity {
             // Doubling keeps the cost of many small appends linear.
-            pool.grow(copied, total.max(2 * capacity));
+            pool.grow(&mut self.copied, total.max(2 * capacity));
         }
     }
 
     /// Bytes that can be copied without more memory.
     #[inline]
     pub(crate) fn room(&self) -> usize {
-        match &self.copied {
-            Copied::Own(bytes) => bytes.capacity() - bytes.len(),
-            Copied::Frame(_) => 0,
-        }
+        self.copied.capacity() - self.copied.len()
     }
 
     /// Bytes of memory for copies, used or not; 0 when the queue owns none.
     #[inline]
     pub(crate) fn capacity(&self) -> usize {
-        match &self.copied {
-            Copied::Own(bytes) => bytes.capacity(),
-            Copied::Frame(_) => 0,
-        }
+        self.copied.capacity()
     }
 
     /// Bytes that wait. Counts the shared pieces: not for a hot path.
     pub(crate) fn len(&self) -> usize {
         let pieces = self.pieces.iter().flat_map(|pieces| pieces.iter());
-        self.copied.bytes().len() + pieces.map(|piece| piece.memory.len()).sum::<usize>()
+        self.copied.len() + pieces.map(|piece| piece.memory.len()).sum::<usize>()
     }
 
     /// Whether nothing waits.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.copied.bytes().is_empty() && self.has_no_pieces()
+        self.copied.is_empty() && self.has_no_pieces()
     }
 
     #[inline]
@@ -116,9 +102,7 @@ impl Queue {
     /// Gives the memory back for reuse; what was referred to is released.
     #[inline]
     pub(crate) fn recycle(self, pool: &mut Pool) {
-        if let Copied::Own(bytes) = self.copied {
-            pool.put(bytes);
-        }
+        pool.put(self.copied);
         if let Some(mut pieces) = self.pieces {
             pieces.clear();
             pool.put_pieces(pieces);
@@ -144,7 +128,7 @@ impl From<Queue> for Batch {
 impl Batch {
     /// A batch that appends to `bytes` (usually empty, from a pool).
     pub fn new(bytes: Vec<u8>) -> Self {
-        Queue { copied: Copied::Own(bytes), pieces: None }.into()
+        Queue { copied: bytes, pieces: None }.into()
     }
 
     /// Appends a copy.
@@ -171,7 +155,7 @@ impl Batch {
     /// Whether all is sent.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.sent == self.queue.copied.bytes().len() && self.queue.has_no_pieces()
+        self.sent == self.queue.copied.len() && self.queue.has_no_pieces()
     }
 
     /// Marks the next `n` bytes as sent, all of them when there are fewer. Shared pieces that are
@@ -190,13 +174,13 @@ impl Batch {
                 pieces.next = pieces.more.pop_front();
             }
         }
-        self.sent += n.min(self.queue.copied.bytes().len() - self.sent);
+        self.sent += n.min(self.queue.copied.len() - self.sent);
     }
 
     /// All that is not yet sent, when it lies in one piece.
     #[inline]
     pub fn contiguous(&self) -> Option<&[u8]> {
-        let copied = self.queue.copied.bytes().get(self.sent..)?;
+        let copied = self.queue.copied.get(self.sent..)?;
         let Some(pieces) = &self.queue.pieces else { return Some(copied) };
         match &pieces.next {
             None => Some(copied),
@@ -211,7 +195,7 @@ impl Batch {
         let mut written = 0;
         let mut from = self.sent;
         for piece in self.queue.pieces.iter().flat_map(|pieces| pieces.iter()) {
-            let before = self.queue.copied.bytes().get(from..piece.at).unwrap_or_default();
+            let before = self.queue.copied.get(from..piece.at).unwrap_or_default();
             from = piece.at;
             for bytes in [before, piece.memory.bytes()] {
                 if bytes.is_empty() {
@@ -222,7 +206,7 @@ impl Batch {
                 written += 1;
             }
         }
-        let tail = self.queue.copied.bytes().get(from..).unwrap_or_default();
+        let tail = self.queue.copied.get(from..).unwrap_or_default();
         if let (false, Some(slot)) = (tail.is_empty(), room.next()) {
             *slot = IoSlice::new(tail);
             written += 1;
@@ -292,7 +276,7 @@ mod tests {
     #[test]
     fn copies_alone_are_one_piece_and_one_vector() {
         let mut batch = Batch::new(Vec::with_capacity(4_096));
-        let memory = batch.queue.copied.bytes().as_ptr();
+        let memory = batch.queue.copied.as_ptr();
         batch.copy(b"ab");
         batch.copy(b"cdef");
         assert_eq!(batch.contiguous(), Some(&b"abcdef"[..]));
@@ -342,38 +326,6 @@ mod tests {
         batch.recycle(&mut pool);
         assert_eq!(holders(), 0, "released unsent");
         assert_eq!(place, &raw const *pool.get_pieces());
-    }
-
-    #[test]
-    fn a_frame_is_referred_to_until_something_is_copied_behind_it() {
-        let frame: Arc<[u8]> = b"frame".as_slice().into();
-        let mut pool = Pool::default();
-        let mut queue = Queue::default();
-        assert!(queue.refer(&frame) && !queue.refer(&frame), "only where nothing is");
-        assert_eq!((queue.len(), queue.room(), queue.capacity()), (5, 0, 0));
-        queue.share(Bytes::from_static(b" and more").into(), &mut pool);
-        assert_eq!(Arc::strong_count(&frame), 2);
-        queue.attach(pool.get());
-        assert_eq!(Arc::strong_count(&frame), 1);
-        queue.copy(b", copied");
-        assert_eq!(drain(queue.into(), 3, 2), b"frame and more, copied");
-
-        let mut queue = Queue::default();
-        assert!(queue.refer(&frame));
-        let batch = Batch::from(queue);
-        assert_eq!(batch.contiguous().map(<[u8]>::as_ptr), Some(frame.as_ptr()));
-        assert_eq!(drain(batch, 1, 2), b"frame");
-        let mut queue = Queue::default();
-        assert!(queue.refer(&frame));
-        queue.copy(b"d");
-        assert_eq!(drain(queue.into(), 1, 9), b"framed", "without memory for it, too");
-        let mut queue = Queue::default();
-        assert!(queue.refer(&frame));
-        queue.recycle(&mut pool);
-        assert_eq!(Arc::strong_count(&frame), 1, "nothing to be kept");
-        let mut queue = Queue::default();
-        queue.attach(pool.get());
-        assert!(!queue.refer(&frame), "it has memory already");
     }
 
     #[test]

@@ -3,7 +3,6 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 pub mod batch;
-mod copied;
 pub mod outgoing;
 mod pieces;
 pub mod pool;

@@ -65,9 +65,9 @@ impl Shared {
 
     /// The frame that it is the payload of, when that lies in one piece.
     #[inline]
-    pub(super) fn frame(&self) -> Option<&Arc<[u8]>> {
+    pub(super) fn frame(&self) -> Option<Self> {
         match &self.owner {
-            Owner::Frame(frame) => Some(frame),
+            Owner::Frame(frame) => Some(Self { owner: self.owner.clone(), range: 0..frame.len() }),
             _ => None,
         }
     }

@@ -67,8 +67,7 @@ impl Connection {
     }
 
     /// Queues a message made before; copies nothing unless it is small (below 4 KiB) and something
-    /// else is queued. The text of a
-    /// whole message is not checked: whoever made it has done so.
+    /// else is queued. The text of a whole message is not checked: whoever made it has done so.
     ///
     /// # Errors
     /// As [`SendError`] says. Nothing was queued then.

@@ -7,7 +7,6 @@ use crate::memory::{Pool, Queue, Shared};
 use crate::proto::header::{self, CONTROL_MAX, HEADER_MAX};
 use crate::proto::utf8::{self, Utf8};
 use crate::proto::{Header, Opcode, Role};
-use std::sync::Arc;
 
 /// What control frames of the application may exceed the limit of the queue by: they are not held
 /// back by data, but every queue has an end.
@@ -27,6 +26,15 @@ pub(super) struct Head {
 }
 
 impl Head {
+    /// The header of a frame with a payload of `len` bytes.
+    #[inline(always)]
+    fn encode(self, len: usize, mask: Option<[u8; 4]>, room: &mut [u8; HEADER_MAX]) -> &[u8] {
+        let Self { opcode, fin, rsv1 } = self;
+        let fields = Header { len: len as u64, mask, opcode, fin, rsv1 };
+        let header_len = header::encode(&fields, room);
+        room.get(..header_len).unwrap_or_default()
+    }
+
     /// Of a whole message, or a control frame.
     pub(super) fn of(opcode: Opcode) -> Self {
         Self { opcode, fin: true, rsv1: false }
@@ -154,9 +162,14 @@ impl Outbox {
         if self.masks() {
             return self.append_masked(head, payload, env);
         }
-        self.append_header(head, payload.len(), payload.len(), None, env.pool);
-        self.queue.copy(payload);
-        self.buffered += payload.len();
+        let mut header = [0; HEADER_MAX];
+        let header = head.encode(payload.len(), None, &mut header);
+        let len = header.len() + payload.len();
+        self.open(len, env.pool);
+        let end = self.queue.end();
+        end.extend_from_slice(header);
+        end.extend_from_slice(payload);
+        self.buffered += len;
     }
 
     /// The same, masked with a key that nobody can predict (RFC 6455 §5.3).
@@ -182,12 +195,13 @@ impl Outbox {
     /// Appends a frame that was made before in one piece: by reference where the queue has nothing.
     /// What others follow is copied: they need memory anyway. Not for frames that are masked.
     #[inline]
-    pub(super) fn append_frame(&mut self, frame: &Arc<[u8]>, pool: &mut Pool) {
-        if !self.queue.refer(frame) {
-            self.open(frame.len(), pool);
-            self.queue.copy(frame);
-        }
+    pub(super) fn append_frame(&mut self, frame: Shared, pool: &mut Pool) {
         self.buffered += frame.len();
+        if self.queue.is_vacant() {
+            return self.queue.share(frame, pool);
+        }
+        self.open(frame.len(), pool);
+        self.queue.copy(frame.bytes());
     }
 
     /// Asks for a sign of life.
@@ -282,11 +296,8 @@ impl Outbox {
         mask: Option<[u8; 4]>,
         pool: &mut Pool,
     ) {
-        let Head { opcode, fin, rsv1 } = head;
-        let fields = Header { len: len as u64, mask, opcode, fin, rsv1 };
         let mut header = [0; HEADER_MAX];
-        let header_len = header::encode(&fields, &mut header);
-        let header = header.get(..header_len).unwrap_or_default();
+        let header = head.encode(len, mask, &mut header);
         self.open(header.len() + copied, pool);
         self.queue.copy(header);
         self.buffered += header.len();

@@ -95,7 +95,7 @@ fn large_messages_are_shared_and_small_ones_copied() {
 fn a_small_message_for_many_is_sent_from_one_place_until_something_follows_it() {
     let message = Outgoing::new(Opcode::Text, Bytes::from_static(b"for all"));
     let frame = b"\x81\x07for all";
-    let place = message.frame().expect("in one piece").as_ptr();
+    let place = message.frame().expect("in one piece").bytes().as_ptr();
     let mut bench = Bench::open(Limits::default());
     for _ in 0..2 {
         bench.with(|conn, env| conn.send_message(&message, env)).unwrap();
