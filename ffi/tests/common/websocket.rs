@@ -30,6 +30,8 @@ pub(crate) fn converse_over<S: Read + Write>(
     first.send(PING, "are you there");
     first.hears(PONG, "are you there");
     first.close();
+    // The server has ended its direction and waits for the end of ours.
+    drop(first);
 
     let mut big = open();
     big.send(BINARY, vec![0; message_max + 1]);
@@ -44,6 +46,6 @@ pub(crate) fn converse_over<S: Read + Write>(
     rude.hears(CLOSE, close(1001, ""));
     polite.send(CLOSE, close(1001, ""));
     polite.ends();
-    drop(rude);
+    drop((polite, rude));
     assert_eq!(server.wait(patience).code(), Some(0));
 }
