@@ -10,7 +10,8 @@ use crate::proto::{Answer, BadAnswer, CloseCode, Opcode, Violation};
 pub enum Data<'b> {
     /// Where it was received: no copy was made.
     Lent(&'b mut [u8]),
-    /// Assembled from several pieces. Give it back with [`Pool::put`].
+    /// Assembled from several pieces. Give it back with
+    /// [`Pool::put`](crate::memory::Pool::put).
     Owned(Vec<u8>),
 }
 

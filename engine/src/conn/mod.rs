@@ -82,7 +82,8 @@ pub enum SendError {
 /// Flags of `send`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SendFlags {
-    /// A fragment, FIN = 0: continue with [`Opcode::Continuation`].
+    /// A fragment, FIN = 0: continue with
+    /// [`Opcode::Continuation`](crate::proto::Opcode::Continuation).
     pub more: bool,
     /// Not compressed, whatever was negotiated: for secrets beside text that others choose, whose
     /// compressed length would tell of both.

@@ -7,7 +7,8 @@ pub enum Reading {
     Deliver,
     /// Leave them where they are: the application has paused.
     Hold,
-    /// Read them: messages are counted in [`Connection::unread`] and dropped. What else is in them,
+    /// Read them: messages are counted in
+    /// [`Connection::unread`](crate::conn::Connection::unread) and dropped. What else is in them,
     /// the peer's Close above all, counts.
     Discard,
 }

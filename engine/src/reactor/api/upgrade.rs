@@ -45,7 +45,8 @@ impl<'a> Upgrade<'a> {
     pub fn add_header(&mut self, name: &str, value: &[u8]) -> Result<(), InvalidHeader> {
         self.response.add_header(name, value)
     }
-    /// The connection's user word, as [`Context::user`] will give it back.
+    /// The connection's user word, as
+    /// [`Context::user`](crate::reactor::Context::user) will give it back.
     pub fn set_user(&mut self, user: usize) {
         *self.user = user;
     }
