@@ -50,7 +50,7 @@ fn the_sources_keep_the_rules() {
 
 /// The checker itself: each rule finds what it is for, and lets pass what is right.
 mod checker {
-    use super::ranks::{Ranks, check_ranks};
+    use super::ranks::{Ranks, check_circles, check_ranks};
     use super::rules::{File, check};
     use super::source::{blank, functions};
 
@@ -207,6 +207,26 @@ mod checker {
         let code = blank(text);
         assert_eq!(code.chars().count(), text.chars().count());
         assert_eq!(code.split_whitespace().collect::<String>(), "a(,,,)b<'a>");
+    }
+
+    #[test]
+    fn circles_of_imports() {
+        let file =
+            |(path, text): (&str, &str)| File { path: path.to_owned(), text: text.to_owned() };
+        let found = |c: &str| {
+            let all = [
+                ("engine/src/ring/mod.rs", "mod a;\nmod b;\nmod c;\npub use a::A;"),
+                ("engine/src/ring/a.rs", "use super::b::B;"),
+                ("engine/src/ring/b.rs", "use crate::ring::c::C;"),
+                ("engine/src/ring/c.rs", c),
+            ];
+            check_circles(&all.map(file), "ring")
+        };
+        assert_eq!(found("use crate::memory::Pool;"), [""; 0]);
+        for circle in ["use super::a::A;", "use super::A;", "fn f() -> crate::ring::b::B {}"] {
+            let found = found(circle);
+            assert!(found.len() == 1 && found[0].contains("circles"), "{circle}: {found:?}");
+        }
     }
 
     #[test]

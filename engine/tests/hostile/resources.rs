@@ -237,9 +237,9 @@ fn memory_of_an_attack_goes_back() {
     let service = Service::new(Limits { send_queue_max: 2 << 20, ..Limits::default() });
     let mut witness = Client::connect(service.port);
     let before = resident();
-    // Short enough for their echoes to be copied into the connections' own queues.
-    let message = frame(BINARY, [b'x'; 8_000]);
-    for _ in 0..2 {
+    // Echoes that are referred to, and such as are copied into the connections' own queues.
+    for len in [64 << 10, 8_000] {
+        let message = frame(BINARY, vec![b'x'; len]);
         let open = |_| (Client::connect(service.port).stream, 0);
         let mut streams: Vec<(TcpStream, usize)> = (0..250).map(open).collect();
         for (stream, _) in &streams {
