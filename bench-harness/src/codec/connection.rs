@@ -3,8 +3,8 @@
 use super::{Case, Operation, Task};
 use ringws_engine::conn::{Connection, Env, Event, Limits, SendFlags, Tools};
 use ringws_engine::memory::Pool;
-use ringws_engine::proto::handshake::Response;
 use ringws_engine::proto::Input;
+use ringws_engine::proto::handshake::Response;
 use ringws_engine::tick::Tick;
 use std::hint::black_box;
 
