@@ -14,7 +14,7 @@ pub(crate) struct Census {
     /// Nodes on the wheel: deadlines of connections, timers, retries.
     pub(crate) deadlines: usize,
     /// Memory granted to messages in progress, in bytes.
-    pub(crate) known: usize,
+    pub(crate) granted: usize,
     /// What direct receives have done.
     pub(crate) direct: Seen,
     /// Messages sent back out of their buffers, since the start.
@@ -26,7 +26,7 @@ impl<K: Kernel> Reactor<K> {
         Census {
             slots: self.ctx.slab.len(),
             deadlines: self.ctx.wheel.len(),
-            known: self.direct.known(),
+            granted: self.direct.granted,
             direct: self.direct.seen,
             echoed: self.ctx.source.echoed,
         }
@@ -40,6 +40,7 @@ impl<K: Kernel> Reactor<K> {
     /// Whether a receive is armed for a connection that is live and whose input is held back.
     pub(crate) fn is_receiving(&mut self, conn: Conn) -> bool {
         let slot = self.ctx.slab.live(conn);
-        slot.is_some_and(|slot| slot.holds() && slot.receiving && slot.how != ReceiveMode::Watch)
+        let receives = |mode| mode != ReceiveMode::Watch;
+        slot.is_some_and(|slot| slot.holds() && slot.receive.mode().is_some_and(receives))
     }
 }

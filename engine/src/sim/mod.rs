@@ -218,7 +218,7 @@ impl Run {
         let census = self.reactor.census();
         // A retry of accepting, and the trimming of spare memory.
         assert!(census.deadlines <= armed + 2, "{census:?}, timers of the application: {armed}");
-        assert_eq!(census.known, 0, "memory granted to messages that have gone");
+        assert_eq!(census.granted, 0, "memory granted to messages that have gone");
         self.check_buffers();
     }
 

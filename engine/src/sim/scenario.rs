@@ -80,8 +80,8 @@ impl Scenario {
             piece_max: *choices.pick(&[4096, 1000, 64]),
             turn_max: *choices.pick(&[8192, 1, 500]),
             overtakes_max: *choices.pick(&[4, 0, 1]),
-            known_max: *choices.pick(&[1 << 20, 3000, 0]),
-            quiet_max: *choices.pick(&[8, 1, 2]),
+            granted_max: *choices.pick(&[1 << 20, 3000, 0]),
+            small_max: *choices.pick(&[8, 1, 2]),
             echo_min: *choices.pick(&[126, 1, 4096]),
         }
     }

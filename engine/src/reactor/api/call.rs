@@ -6,8 +6,8 @@ use crate::reactor::api::contract::Context;
 use crate::reactor::core::name::Conn;
 
 /// The handle of a slot's tenant.
-pub(crate) fn handle_of(ctx: &mut Context, index: u32) -> Conn {
-    Conn::new(ctx.index, index, ctx.slab.at(index).generation)
+pub(crate) fn handle_of(ctx: &Context, index: u32) -> Conn {
+    Conn::new(ctx.index, index, ctx.slab.token(index).generation)
 }
 
 /// Runs a call on a slot's connection with what it borrows from the reactor.

@@ -185,7 +185,7 @@ impl<K: Kernel> Reactor<K> {
         };
         slot.user = target.user;
         slot.peer = Some(to).into();
-        slot.dial = index;
+        slot.rare().dial = index;
         ctx.dials.at(index).stage = Stage::Up(slot_index);
         ctx.counters.connections.add(1);
         ctx.counters.connected.add(1);

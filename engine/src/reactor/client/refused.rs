@@ -73,7 +73,7 @@ impl<K: Kernel> Reactor<K> {
     /// A connection that we were to make did not come to be.
     pub(crate) fn dial_refused(&mut self, slot: u32) {
         let slot = self.ctx.slab.at(slot);
-        let index = std::mem::replace(&mut slot.dial, NO_DIAL);
+        let index = slot.take_dial();
         if index == NO_DIAL {
             return;
         }
@@ -90,7 +90,7 @@ impl<K: Kernel> Reactor<K> {
     /// In how many milliseconds a connection that we made, and that is over, is made again; 0: not.
     pub(crate) fn retry_after(&mut self, slot: u32) -> u32 {
         let slot = self.ctx.slab.at(slot);
-        let (index, by_application) = (slot.dial, slot.quit);
+        let (index, by_application) = (slot.dial(), slot.quit);
         if index == NO_DIAL || by_application || self.ctx.draining {
             return 0;
         }
@@ -106,7 +106,7 @@ impl<K: Kernel> Reactor<K> {
     /// whether it is made again.
     pub(crate) fn dial_ended(&mut self, slot: u32, retry_ms: u32) {
         let slot = self.ctx.slab.at(slot);
-        let index = std::mem::replace(&mut slot.dial, NO_DIAL);
+        let index = slot.take_dial();
         if index == NO_DIAL {
             return;
         }

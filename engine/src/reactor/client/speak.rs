@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// The way to the server is open, directly or through a proxy, and encrypted if it is to be: from
 /// here on bytes are for it.
 pub(crate) fn speak(ctx: &mut Context, slot: u32) {
-    let index = ctx.slab.at(slot).dial;
+    let index = ctx.slab.at(slot).dial();
     if index == NO_DIAL {
         return;
     }
@@ -38,16 +38,16 @@ pub(crate) fn speak(ctx: &mut Context, slot: u32) {
 #[cfg(feature = "tls")]
 fn begins(ctx: &mut Context, index: u32) -> bool {
     let slot = ctx.slab.at(index);
-    let target = &ctx.dials.at(slot.dial).target;
+    let target = &ctx.dials.at(slot.dial()).target;
     let Some(settings) = target.tls.as_ref().filter(|_| target.url.is_secure()) else {
         return false;
     };
-    if slot.tls.is_some() {
+    if slot.is_secure() {
         return false;
     }
     let name = target.server_name();
     match Session::client(settings, &name, &mut ctx.pool) {
-        Ok(session) => slot.tls = Some(Link::new(session, slot.sending)),
+        Ok(session) => slot.rare().tls = Some(Link::new(session, slot.sending)),
         Err(_) => (slot.abort, slot.ends_by) = (true, EndsBy::Tls),
     }
     ctx.mark_dirty(index);

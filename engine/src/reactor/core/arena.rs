@@ -2,6 +2,7 @@
 //! those before it, and a stale name finds nothing.
 
 use crate::ring::Token;
+use std::collections::TryReserveError;
 
 /// A dense array whose places are used again, the one that was left last first.
 #[derive(Debug)]
@@ -13,6 +14,14 @@ pub(crate) struct Arena<T> {
 impl<T> Arena<T> {
     pub(crate) const fn new() -> Self {
         Self { entries: Vec::new(), vacant: Vec::new() }
+    }
+
+    /// With room for so many, reserved now and touched when used.
+    pub(crate) fn with_room(room: usize) -> Result<Self, TryReserveError> {
+        let mut arena = Self::new();
+        arena.entries.try_reserve_exact(room)?;
+        arena.vacant.try_reserve_exact(room)?;
+        Ok(arena)
     }
 
     /// Its name. No generation is ever 0, so that no name is all zeros.
@@ -36,17 +45,27 @@ impl<T> Arena<T> {
     }
 
     /// The name of what has that number now.
+    #[inline]
     pub(crate) fn name(&self, slot: u32) -> Token {
         Token { slot, generation: self.entries[slot as usize].0 }
     }
 
     /// What a name names, if it is still there.
+    #[inline]
     pub(crate) fn get(&self, name: Token) -> Option<&T> {
         let (generation, entry) = self.entries.get(name.slot as usize)?;
         if *generation == name.generation { entry.as_ref() } else { None }
     }
 
+    /// The same, to be changed.
+    #[inline]
+    pub(crate) fn get_mut(&mut self, name: Token) -> Option<&mut T> {
+        let (generation, entry) = self.entries.get_mut(name.slot as usize)?;
+        if *generation == name.generation { entry.as_mut() } else { None }
+    }
+
     /// What has that number, whatever the generation.
+    #[inline]
     pub(crate) fn at(&mut self, slot: u32) -> Option<&mut T> {
         self.entries.get_mut(slot as usize)?.1.as_mut()
     }

@@ -18,6 +18,8 @@ pub(crate) struct Link {
     pub(crate) queued: bool,
     /// The handshake was counted as done.
     pub(crate) counted: bool,
+    /// It sends its last words to a peer that has ended its direction.
+    pub(crate) lingering: bool,
 }
 
 impl Link {
@@ -27,8 +29,16 @@ impl Link {
     }
 
     pub(crate) fn new(session: Session, plain: bool) -> Box<Self> {
-        let (batch, rest) = (None, None);
-        Box::new(Self { session, batch, taken: 0, rest, plain, queued: false, counted: false })
+        Box::new(Self {
+            session,
+            batch: None,
+            taken: 0,
+            rest: None,
+            plain,
+            queued: false,
+            counted: false,
+            lingering: false,
+        })
     }
 
     /// Whether it will send more, be it only a close_notify or an alert.

@@ -7,7 +7,6 @@ use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 pub(crate) struct PeerAddress {
     /// As IPv6 has it, or the first four bytes of it.
     ip: [u8; 16],
-    scope: u32,
     port: u16,
     family: Family,
 }
@@ -17,19 +16,30 @@ enum Family {
     None,
     V4,
     V6,
+    /// A link-local address with a scope, which stands in [`SCOPE`].
+    V6Scoped,
 }
+
+/// Where a link-local address has zeros, always (RFC 4291 §2.5.6). Only such an address has a scope.
+const SCOPE: std::ops::Range<usize> = 4..8;
 
 impl PeerAddress {
     /// On a Unix socket.
-    pub(crate) const NONE: Self = Self { ip: [0; 16], scope: 0, port: 0, family: Family::None };
+    pub(crate) const NONE: Self = Self { ip: [0; 16], port: 0, family: Family::None };
 
     /// Which one it is.
     pub(crate) fn get(&self) -> Option<SocketAddr> {
-        let [a, b, c, d, ..] = self.ip;
+        let [a, b, c, d, s0, s1, s2, s3, ..] = self.ip;
+        let v6 = |ip: [u8; 16], scope| SocketAddrV6::new(ip.into(), self.port, 0, scope).into();
         match self.family {
             Family::None => None,
             Family::V4 => Some(SocketAddr::new(IpAddr::from([a, b, c, d]), self.port)),
-            Family::V6 => Some(SocketAddrV6::new(self.ip.into(), self.port, 0, self.scope).into()),
+            Family::V6 => Some(v6(self.ip, 0)),
+            Family::V6Scoped => {
+                let mut ip = self.ip;
+                ip[SCOPE].fill(0);
+                Some(v6(ip, u32::from_be_bytes([s0, s1, s2, s3])))
+            }
         }
     }
 }
@@ -41,11 +51,16 @@ impl From<Option<SocketAddr>> for PeerAddress {
             Some(SocketAddr::V4(at)) => {
                 let mut ip = [0; 16];
                 ip[..4].copy_from_slice(&at.ip().octets());
-                Self { ip, scope: 0, port: at.port(), family: Family::V4 }
+                Self { ip, port: at.port(), family: Family::V4 }
             }
             Some(SocketAddr::V6(at)) => {
-                let (ip, scope) = (at.ip().octets(), at.scope_id());
-                Self { ip, scope, port: at.port(), family: Family::V6 }
+                let (mut ip, scope) = (at.ip().octets(), at.scope_id());
+                let scoped = scope != 0 && at.ip().is_unicast_link_local();
+                if scoped {
+                    ip[SCOPE].copy_from_slice(&scope.to_be_bytes());
+                }
+                let family = if scoped { Family::V6Scoped } else { Family::V6 };
+                Self { ip, port: at.port(), family }
             }
         }
     }
@@ -57,11 +72,11 @@ mod tests {
 
     #[test]
     fn an_address_comes_out_as_it_went_in_and_is_small() {
-        let ats = ["127.0.0.1:80", "[::1]:65535", "[fe80::1%7]:9", "0.0.0.0:0"];
+        let ats = ["127.0.0.1:80", "[::1]:65535", "[fe80::1%7]:9", "[fe80::2]:9", "0.0.0.0:0"];
         for at in ats.map(|text| text.parse::<SocketAddr>().expect("an address")) {
             assert_eq!(PeerAddress::from(Some(at)).get(), Some(at));
         }
         assert_eq!(PeerAddress::from(None).get(), None);
-        assert!(size_of::<PeerAddress>() <= 24);
+        assert!(size_of::<PeerAddress>() <= 20);
     }
 }

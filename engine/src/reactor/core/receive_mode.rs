@@ -1,6 +1,6 @@
 //! How a socket receives.
 
-/// The receive that is armed, or was last.
+/// In which way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReceiveMode {
     /// Into small buffers, until cancelled.
@@ -11,8 +11,54 @@ pub(crate) enum ReceiveMode {
     Head,
     /// Once, into the memory of the message in progress.
     Direct,
-    /// Not yet: its direct receive waits for its turn.
-    Waiting,
     /// Not at all: the end is watched for.
     Watch,
+}
+
+/// The receive of a socket: there is at most one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Receive {
+    /// None.
+    Down,
+    /// None yet: a direct receive that waits for its turn.
+    Waiting,
+    /// The kernel has it.
+    Armed(ReceiveMode),
+    /// The kernel has it, and is to end it.
+    Cancelling(ReceiveMode),
+}
+
+impl Receive {
+    /// Whether the kernel has it: its completion is still to come.
+    #[inline]
+    pub(crate) fn is_up(self) -> bool {
+        matches!(self, Self::Armed(_) | Self::Cancelling(_))
+    }
+
+    /// In which way the one receives that the kernel has.
+    #[inline]
+    pub(crate) fn mode(self) -> Option<ReceiveMode> {
+        match self {
+            Self::Armed(mode) | Self::Cancelling(mode) => Some(mode),
+            Self::Down | Self::Waiting => None,
+        }
+    }
+
+    /// It is to end: whether the kernel must be told.
+    pub(crate) fn cancel(&mut self) -> bool {
+        let Self::Armed(mode) = *self else { return false };
+        *self = Self::Cancelling(mode);
+        true
+    }
+}
+
+/// What is known of a connection that sends large messages.
+#[derive(Debug, Default)]
+pub(crate) struct LargeMessages {
+    /// Bytes of memory granted to the message in progress before they have come.
+    pub(crate) granted: usize,
+    /// Bytes that the latest direct receive of the frame in progress has brought.
+    pub(crate) latest: u32,
+    /// Receives in a row that brought no large frame, and began none.
+    pub(crate) small_in_a_row: u8,
 }

@@ -1,11 +1,12 @@
 //! Connection slots: a dense array, reused, each tenant with a generation of its own.
 
+use super::arena::Arena;
 use crate::conn::{Connection, Disposition, Reading};
 #[cfg(feature = "tls")]
 use crate::reactor::core::link::Link;
 use crate::reactor::core::name::Conn;
 use crate::reactor::core::peer::PeerAddress;
-use crate::reactor::core::receive_mode::ReceiveMode;
+use crate::reactor::core::receive_mode::{LargeMessages, Receive};
 use crate::reactor::core::wheel::NodeId;
 use crate::ring::{Errno, Socket, Token};
 use std::collections::TryReserveError;
@@ -19,14 +20,23 @@ pub(crate) const NO_SLOT: Token = Token { slot: (1 << 24) - 1, generation: 0 };
 /// Where a tenant stands between accept and the reuse of its slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// Nobody lives here.
-    Vacant,
     /// Traffic flows; the handle is valid once the connection is open.
     Live,
     /// Reported closed; the operations in flight are being joined.
     Joining,
     /// The socket is being closed; nothing else is in flight.
     Closing,
+}
+
+/// What the peer has done with its direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Incoming {
+    /// Nothing.
+    Open,
+    /// Ended it, as a poll has said: what has come before is still to be received.
+    Ending,
+    /// Ended it, and all was received; or the transport failed. Nothing more can be received.
+    Ended,
 }
 
 /// What ends a connection beside the protocol.
@@ -53,52 +63,30 @@ pub(crate) enum EndsBy {
 #[derive(Debug)]
 pub(crate) struct Slot {
     pub(crate) conn: Connection,
-    pub(crate) generation: u32,
     pub(crate) socket: Socket,
     pub(crate) user: usize,
     pub(crate) peer: PeerAddress,
     /// What few connections have.
-    rare: Option<Box<Rare>>,
-    /// Its TLS, if it has any.
-    #[cfg(feature = "tls")]
-    pub(crate) tls: Option<Box<Link>>,
+    pub(crate) rare: Option<Box<Rare>>,
     pub(crate) timer: Option<NodeId>,
-    /// Memory granted to the message in progress before it has come.
-    pub(crate) known: usize,
     pub(crate) endpoint: u32,
-    /// Of a connection that we made; else `NO_DIAL`.
-    pub(crate) dial: u32,
     pub(crate) phase: Phase,
-    /// A receive is armed. At most one.
-    pub(crate) receiving: bool,
-    /// Of which kind that is.
-    pub(crate) how: ReceiveMode,
-    /// Bytes that the latest direct receive of the frame in progress has brought.
-    pub(crate) fresh: u32,
-    /// Heads received in a row that began no large frame.
-    pub(crate) quiet: u8,
-    /// That receive is being cancelled.
-    pub(crate) cancelling: bool,
+    pub(crate) receive: Receive,
+    pub(crate) incoming: Incoming,
     /// A send is in flight. At most one.
     pub(crate) sending: bool,
+    /// Which wait submitted it.
+    pub(crate) sent_in: u32,
+    /// Our direction has been ended, or has failed.
+    pub(crate) send_ended: bool,
     /// On the dirty list.
     pub(crate) dirty: bool,
-    /// The last run of messages was answered.
+    /// The last batch of short messages was answered.
     pub(crate) answered: bool,
     /// Nothing is to be waited for any more: the socket is to be given back.
     pub(crate) abort: bool,
     /// Why it ends, as far as the connection itself cannot know.
     pub(crate) ends_by: EndsBy,
-    /// Nothing more can be received: the peer has ended its direction, or the transport failed.
-    pub(crate) end_of_stream: bool,
-    /// A poll has said that the peer has ended its direction.
-    pub(crate) end_seen: bool,
-    /// Our direction has been ended, or has failed.
-    pub(crate) send_ended: bool,
-    /// TLS sends its last words to a peer that has ended its direction.
-    pub(crate) lingering: bool,
-    /// Which wait submitted the send that is in flight.
-    pub(crate) sent_in: u32,
     /// The application itself has closed or aborted it.
     pub(crate) quit: bool,
     /// Other threads send to it, and may ask how much it has queued.
@@ -106,11 +94,17 @@ pub(crate) struct Slot {
 }
 
 // Most of what an idle connection costs.
-const _: () = assert!(size_of::<Slot>() <= 232);
+const _: () = assert!(size_of::<Slot>() <= 192);
 
 /// What few connections have: apart, so that the many do not pay for it.
-#[derive(Debug, Default)]
-struct Rare {
+#[derive(Debug)]
+pub(crate) struct Rare {
+    /// Its TLS, if it has any.
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<Box<Link>>,
+    /// Of a connection that we made; else `NO_DIAL`.
+    pub(crate) dial: u32,
+    pub(crate) large: LargeMessages,
     /// Received while paused, or left over when a callback paused. A copy: a lease must not wait
     /// for the application.
     parked: Vec<u8>,
@@ -120,7 +114,67 @@ struct Rare {
     mail_dropped: u32,
 }
 
+impl Default for Rare {
+    fn default() -> Self {
+        Self {
+            #[cfg(feature = "tls")]
+            tls: None,
+            dial: NO_DIAL,
+            large: LargeMessages::default(),
+            parked: Vec::new(),
+            errno: 0,
+            mail_dropped: 0,
+        }
+    }
+}
+
 impl Slot {
+    fn new(conn: Connection, socket: Socket, endpoint: u32) -> Self {
+        Self {
+            conn,
+            socket,
+            user: 0,
+            peer: PeerAddress::NONE,
+            rare: None,
+            timer: None,
+            endpoint,
+            phase: Phase::Live,
+            receive: Receive::Down,
+            incoming: Incoming::Open,
+            sending: false,
+            sent_in: 0,
+            send_ended: false,
+            dirty: false,
+            answered: false,
+            abort: false,
+            ends_by: EndsBy::Itself,
+            quit: false,
+            mailed: false,
+        }
+    }
+
+    /// Whether nothing more can be received.
+    #[inline]
+    pub(crate) fn has_ended(&self) -> bool {
+        self.incoming == Incoming::Ended
+    }
+
+    /// The dial that made it; else `NO_DIAL`.
+    #[inline]
+    pub(crate) fn dial(&self) -> u32 {
+        self.rare.as_ref().map_or(NO_DIAL, |rare| rare.dial)
+    }
+
+    /// The same; the dial has nothing to do with it any more.
+    pub(crate) fn take_dial(&mut self) -> u32 {
+        self.rare.as_mut().map_or(NO_DIAL, |rare| std::mem::replace(&mut rare.dial, NO_DIAL))
+    }
+
+    /// Bytes that the latest direct receive of the frame in progress has brought.
+    pub(crate) fn latest_direct(&self) -> usize {
+        self.rare.as_ref().map_or(0, |rare| rare.large.latest as usize)
+    }
+
     /// Whether what the peer sends is to stay where it is, for an application that has paused.
     #[inline(always)]
     pub(crate) fn holds(&self) -> bool {
@@ -171,7 +225,8 @@ impl Slot {
         *dropped = dropped.saturating_add(mails);
     }
 
-    fn rare(&mut self) -> &mut Rare {
+    /// To be given what few have.
+    pub(crate) fn rare(&mut self) -> &mut Rare {
         self.rare.get_or_insert_default()
     }
 
@@ -188,8 +243,7 @@ impl Slot {
 /// The slots of one reactor.
 #[derive(Debug)]
 pub(crate) struct Slab {
-    slots: Vec<Slot>,
-    vacant: Vec<u32>,
+    slots: Arena<Slot>,
     slots_max: usize,
 }
 
@@ -197,14 +251,11 @@ impl Slab {
     /// Room for `slots_max` tenants, reserved now and touched when used.
     pub(crate) fn new(slots_max: u32) -> Result<Self, TryReserveError> {
         let slots_max = slots_max as usize;
-        let (mut slots, mut vacant) = (Vec::new(), Vec::new());
-        slots.try_reserve_exact(slots_max)?;
-        vacant.try_reserve_exact(slots_max)?;
-        Ok(Self { slots, vacant, slots_max })
+        Ok(Self { slots: Arena::with_room(slots_max)?, slots_max })
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.slots.len() - self.vacant.len()
+        self.slots.len()
     }
 
     /// Tenants that may still move in.
@@ -223,94 +274,64 @@ impl Slab {
         socket: Socket,
         endpoint: u32,
     ) -> Option<(u32, &mut Slot)> {
-        let mut fresh = Slot {
-            conn,
-            generation: 1,
-            socket,
-            user: 0,
-            peer: PeerAddress::NONE,
-            rare: None,
-            #[cfg(feature = "tls")]
-            tls: None,
-            timer: None,
-            known: 0,
-            endpoint,
-            dial: NO_DIAL,
-            phase: Phase::Live,
-            receiving: false,
-            how: ReceiveMode::Multishot,
-            fresh: 0,
-            quiet: 0,
-            cancelling: false,
-            sending: false,
-            dirty: false,
-            answered: false,
-            abort: false,
-            ends_by: EndsBy::Itself,
-            end_of_stream: false,
-            end_seen: false,
-            send_ended: false,
-            lingering: false,
-            sent_in: 0,
-            quit: false,
-            mailed: false,
-        };
-        if let Some(index) = self.vacant.pop() {
-            let slot = &mut self.slots[index as usize];
-            fresh.generation = slot.generation;
-            *slot = fresh;
-            return Some((index, slot));
-        }
-        if self.slots.len() >= self.slots_max {
+        if self.is_full() {
             return None;
         }
-        let index = self.slots.len() as u32;
-        self.slots.push(fresh);
-        Some((index, &mut self.slots[index as usize]))
+        let index = self.slots.insert(Slot::new(conn, socket, endpoint)).slot;
+        Some((index, self.at(index)))
     }
 
     /// Moves the tenant out: all its names are stale from here on.
     pub(crate) fn vacate(&mut self, index: u32) {
-        let slot = &mut self.slots[index as usize];
-        assert!(!slot.receiving && !slot.sending, "a slot is reset only when both are down");
-        slot.phase = Phase::Vacant;
-        // Generation 0 is skipped, so that no handle is ever 0.
-        slot.generation = slot.generation.wrapping_add(1).max(1);
-        self.vacant.push(index);
+        let slot = self.slots.remove(index);
+        let down = slot.is_some_and(|slot| !slot.receive.is_up() && !slot.sending);
+        assert!(down, "a slot is reset only when both are down");
+    }
+
+    /// The name of a slot's tenant in completions.
+    #[inline]
+    pub(crate) fn token(&self, index: u32) -> Token {
+        self.slots.name(index)
     }
 
     /// The tenant that a completion names, if it is still there.
+    #[inline]
     pub(crate) fn by_token(&mut self, token: Token) -> Option<&mut Slot> {
-        let slot = self.slots.get_mut(token.slot as usize)?;
-        (slot.generation == token.generation && slot.phase != Phase::Vacant).then_some(slot)
+        self.slots.get_mut(token)
     }
 
     /// The tenant that a handle names, in whatever phase.
     pub(crate) fn by_conn(&self, conn: Conn) -> Option<&Slot> {
-        let slot = self.slots.get(conn.slot() as usize)?;
-        (slot.generation == conn.generation() && slot.phase != Phase::Vacant).then_some(slot)
+        self.slots.get(token_of(conn))
     }
 
     /// The tenant that a handle names, while the application may act on it.
+    #[inline]
     pub(crate) fn live(&mut self, conn: Conn) -> Option<&mut Slot> {
-        let slot = self.slots.get_mut(conn.slot() as usize)?;
-        let live = slot.generation == conn.generation() && slot.phase == Phase::Live && !slot.abort;
-        live.then_some(slot)
+        self.slots.get_mut(token_of(conn)).filter(|slot| slot.phase == Phase::Live && !slot.abort)
     }
 
-    /// A slot by index. Panics when there never was one.
+    /// The tenant of a slot, if there is one.
+    #[inline]
+    pub(crate) fn get(&mut self, index: u32) -> Option<&mut Slot> {
+        self.slots.at(index)
+    }
+
+    /// The tenant of a slot. Panics when there is none.
+    #[inline]
     pub(crate) fn at(&mut self, index: u32) -> &mut Slot {
-        &mut self.slots[index as usize]
+        self.slots.at(index).expect("a slot that has a tenant")
     }
 
     /// Indices of all tenants in a phase.
     pub(crate) fn in_phase(&self, phase: Phase) -> Vec<u32> {
-        let matching = self.slots.iter().enumerate().filter(|(_, slot)| slot.phase == phase);
-        matching.map(|(index, _)| index as u32).collect()
+        let matching = self.slots.iter().filter(|(_, slot)| slot.phase == phase);
+        matching.map(|(index, _)| index).collect()
     }
 }
 
-/// The name of a slot's tenant in completions.
-pub(crate) fn token_of(index: u32, slot: &Slot) -> Token {
-    Token { slot: index, generation: slot.generation }
+/// The name in completions of the connection that a handle names.
+#[inline]
+fn token_of(conn: Conn) -> Token {
+    Token { slot: conn.slot(), generation: conn.generation() }
 }

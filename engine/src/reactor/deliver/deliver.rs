@@ -102,7 +102,7 @@ pub(crate) fn unpark(ctx: &mut Context, endpoints: &ByEndpoint<Served>, index: u
     deliver(ctx, endpoints, index, &mut parked);
     let now = ctx.served.now;
     let slot = ctx.slab.at(index);
-    if slot.end_of_stream && !slot.has_parked() {
+    if slot.has_ended() && !slot.has_parked() {
         slot.conn.end_of_stream(now);
     }
 }

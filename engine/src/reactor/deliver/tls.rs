@@ -18,11 +18,11 @@ use crate::reactor::api::setup::Served;
 use crate::reactor::client::speak::speak;
 use crate::reactor::core::endpoints::ByEndpoint;
 use crate::reactor::core::slab::NO_DIAL;
-use crate::reactor::core::slab::{EndsBy, Phase};
+use crate::reactor::core::slab::{EndsBy, Incoming, Phase};
 use crate::reactor::deliver::deliver::{deliver, park};
 use crate::reactor::deliver::shared::Delivery;
 use crate::reactor::state::Reactor;
-use crate::ring::{Kernel, Lease, Token};
+use crate::ring::{Kernel, Lease};
 
 /// Steps of handshakes within one turn. The longest, a signature with RSA, takes half a
 /// millisecond.
@@ -45,7 +45,7 @@ impl<K: Kernel> Reactor<K> {
             let delivery = Delivery::of_buffer(buffer, bytes);
             let rest = bytes.get_mut(used..).unwrap_or_default();
             let slot = ctx.slab.at(index);
-            if let (Some(link), false) = (&mut slot.tls, rest.is_empty()) {
+            if let (Some(link), false) = (slot.link_mut(), rest.is_empty()) {
                 let plain = link.session.receive(rest, &mut ctx.pool);
                 ctx.source.begin(delivery);
                 take_in(ctx, endpoints, index, rest.get_mut(plain).unwrap_or_default());
@@ -61,9 +61,9 @@ impl<K: Kernel> Reactor<K> {
     /// Keeps bytes of a handshake until its turn comes.
     fn put_aside(&mut self, index: u32, lease: &mut Lease) {
         let bytes = self.kernel.bytes(lease);
+        let token = self.ctx.slab.token(index);
         let slot = self.ctx.slab.at(index);
-        let generation = slot.generation;
-        let Some(link) = &mut slot.tls else { return };
+        let Some(link) = slot.link_mut() else { return };
         link.session.carry(bytes, &mut self.ctx.pool);
         if link.session.carried() > UNHEARD_MAX {
             (slot.abort, slot.ends_by) = (true, EndsBy::Tls);
@@ -71,7 +71,7 @@ impl<K: Kernel> Reactor<K> {
         }
         if !link.queued && link.session.is_ready() {
             link.queued = true;
-            self.handshakes.0.push_back(Token { slot: index, generation });
+            self.handshakes.0.push_back(token);
         }
     }
 
@@ -90,13 +90,13 @@ impl<K: Kernel> Reactor<K> {
             let (ctx, index) = (&mut self.ctx, token.slot);
             // It may have ended meanwhile.
             let Some(slot) = ctx.slab.by_token(token) else { continue };
-            let Some(link) = &mut slot.tls else { continue };
+            let Some(link) = slot.link_mut() else { continue };
             link.queued = false;
             open_carried(ctx, &self.endpoints.served, index);
             heed(ctx, index);
             let now = ctx.served.now;
             let slot = ctx.slab.at(index);
-            if slot.end_of_stream && !slot.has_backlog() {
+            if slot.has_ended() && !slot.has_backlog() {
                 slot.conn.end_of_stream(now);
                 ctx.mark_dirty(index);
             }
@@ -105,13 +105,13 @@ impl<K: Kernel> Reactor<K> {
 }
 
 fn is_established(ctx: &mut Context, index: u32) -> bool {
-    ctx.slab.at(index).tls.as_ref().is_some_and(|link| link.session.is_established())
+    ctx.slab.at(index).link_mut().is_some_and(|link| link.session.is_established())
 }
 
 /// Takes in records of which parts came before, as far as `bytes` go with them. How far that is.
 fn complete(ctx: &mut Context, endpoints: &ByEndpoint<Served>, index: u32, bytes: &[u8]) -> usize {
     let mut used = 0;
-    while let Some(link) = &mut ctx.slab.at(index).tls
+    while let Some(link) = ctx.slab.at(index).link_mut()
         && link.session.carried() > 0
         && used < bytes.len()
     {
@@ -123,7 +123,7 @@ fn complete(ctx: &mut Context, endpoints: &ByEndpoint<Served>, index: u32, bytes
 
 /// Takes in what was carried.
 fn open_carried(ctx: &mut Context, endpoints: &ByEndpoint<Served>, index: u32) {
-    let Some(link) = &mut ctx.slab.at(index).tls else { return };
+    let Some(link) = ctx.slab.at(index).link_mut() else { return };
     if let Some((mut memory, plain)) = link.session.receive_carried(&mut ctx.pool) {
         note_established(ctx, index);
         take_in(ctx, endpoints, index, memory.get_mut(plain).unwrap_or_default());
@@ -146,7 +146,7 @@ fn take_in(ctx: &mut Context, endpoints: &ByEndpoint<Served>, index: u32, plain:
 
 /// The handshake counts once it is done.
 fn note_established(ctx: &mut Context, index: u32) {
-    if let Some(link) = &mut ctx.slab.at(index).tls
+    if let Some(link) = ctx.slab.at(index).link_mut()
         && !link.counted
         && link.session.is_established()
     {
@@ -162,7 +162,7 @@ fn heed(ctx: &mut Context, index: u32) {
     note_established(ctx, index);
     let now = ctx.served.now;
     let slot = ctx.slab.at(index);
-    let Some(link) = &mut slot.tls else { return };
+    let Some(link) = slot.link_mut() else { return };
     let has_output = link.session.has_output();
     if link.session.failure().is_some() {
         // What the connection has queued cannot be sent any more, only the alert.
@@ -172,9 +172,9 @@ fn heed(ctx: &mut Context, index: u32) {
         with_env(ctx, index, |conn, env| conn.break_off(Failure::Tls, env));
         return ctx.mark_dirty(index);
     }
-    if link.session.is_peer_closed() && !slot.end_of_stream {
+    if link.session.is_peer_closed() && slot.incoming != Incoming::Ended {
         // As good as the end of the stream, which comes next: nothing else does.
-        slot.end_of_stream = true;
+        slot.incoming = Incoming::Ended;
         if slot.phase == Phase::Live && !slot.has_parked() {
             slot.conn.end_of_stream(now);
         }
@@ -190,7 +190,8 @@ impl Context {
     /// say; and at the end the close_notify.
     pub(crate) fn cover(&mut self, index: u32) -> Option<Batch> {
         let slot = self.slab.at(index);
-        let link = slot.tls.as_mut()?;
+        let ours = slot.dial() != NO_DIAL;
+        let link = slot.rare.as_mut()?.tls.as_mut()?;
         if let Some(rest) = link.rest.take() {
             return Some(rest);
         }
@@ -210,7 +211,7 @@ impl Context {
             } else if slot.conn.disposition() != Disposition::Open {
                 session.close(&mut self.pool);
             }
-        } else if session.failure().is_some() && !session.has_output() && slot.dial != NO_DIAL {
+        } else if session.failure().is_some() && !session.has_output() && ours {
             // The server knows, and the application wants to.
             slot.abort = true;
             self.mark_dirty(index);
@@ -228,7 +229,7 @@ impl Context {
         sent: usize,
     ) -> Option<(Batch, usize)> {
         let slot = self.slab.at(index);
-        let Some(link) = &mut slot.tls else { return None };
+        let Some(link) = slot.rare.as_mut().and_then(|rare| rare.tls.as_mut()) else { return None };
         if std::mem::take(&mut link.plain) {
             // What is left of it must not be encrypted.
             slot.abort |= sent < ciphertext.len();
@@ -257,7 +258,7 @@ impl Context {
     /// The connection is gone: so is its TLS.
     pub(crate) fn drop_tls(&mut self, index: u32) {
         let slot = self.slab.at(index);
-        if let Some(link) = slot.tls.take() {
+        if let Some(link) = slot.rare.as_mut().and_then(|rare| rare.tls.take()) {
             let failure = link.session.failure().map(|alert| alert.0.as_str());
             self.log.tls_ended(self.now, slot.peer.get(), link.counted, failure);
             self.counters.tls_failed.add(u64::from(!link.counted));

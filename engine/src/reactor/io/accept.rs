@@ -130,8 +130,8 @@ impl<K: Kernel> Reactor<K> {
         slot.user = user;
         #[cfg(feature = "tls")]
         if let Some(settings) = &self.endpoints.served.of(endpoint.into()).tls {
-            slot.tls = Link::server(settings);
-            if slot.tls.is_none() {
+            slot.rare().tls = Link::server(settings);
+            if !slot.is_secure() {
                 (slot.abort, slot.ends_by) = (true, EndsBy::Tls);
             }
         }

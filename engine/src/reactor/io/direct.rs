@@ -28,9 +28,9 @@ pub(crate) struct Sizes {
     pub(crate) overtakes_max: u8,
     /// Memory of one reactor for messages that are expected to be as large as those before them.
     /// Beyond it, memory only doubles with what has come.
-    pub(crate) known_max: usize,
+    pub(crate) granted_max: usize,
     /// After so many receives without a large frame a connection is received as most are.
-    pub(crate) quiet_max: u8,
+    pub(crate) small_max: u8,
     /// A message of this length that lies whole in its buffer is sent back out of it: see `Source`.
     pub(crate) echo_min: usize,
 }
@@ -45,8 +45,8 @@ impl Default for Sizes {
             piece_max: 256 << 10,
             turn_max: 256 << 10,
             overtakes_max: 4,
-            known_max: 64 << 20,
-            quiet_max: 8,
+            granted_max: 64 << 20,
+            small_max: 8,
             echo_min: 4 << 10,
         }
     }
@@ -63,8 +63,8 @@ pub(crate) struct DirectReceives {
     pub(crate) waiting: VecDeque<u32>,
     /// Turns in which the first of them was overtaken.
     pub(crate) overtaken: u8,
-    /// Granted to the messages in progress: see `Sizes::known_max`.
-    pub(crate) known: usize,
+    /// Granted to the messages in progress: see `Sizes::granted_max`.
+    pub(crate) granted: usize,
     #[cfg(feature = "sim")]
     pub(crate) seen: Seen,
 }
@@ -103,7 +103,7 @@ impl DirectReceives {
     /// neither copied nor waited for twice, so that is for all that fit into a large one.
     pub(crate) fn way(&self, slot: &Slot, large_capacity: usize) -> ReceiveMode {
         // The end of a frame that is received directly is so as well, however short.
-        let rest_min = if slot.fresh > 0 { 1 } else { self.sizes.rest_min };
+        let rest_min = if slot.latest_direct() > 0 { 1 } else { self.sizes.rest_min };
         let receive = slot.conn.direct_receive();
         let longest = receive.size_hint.saturating_mul(2);
         if receive.remaining >= rest_min {
@@ -117,17 +117,18 @@ impl DirectReceives {
 
     /// Memory for the message in progress, at once: what the connection has shown that it sends.
     pub(crate) fn grant(&mut self, slot: &mut Slot) -> usize {
-        if slot.known == 0 {
-            let direct = slot.conn.direct_receive();
+        let direct = slot.conn.direct_receive();
+        let large = &mut slot.rare().large;
+        if large.granted == 0 {
             let most = direct.remaining.saturating_add(direct.received as u64);
-            let known = direct.size_hint.saturating_mul(2).min(most);
-            let known = usize::try_from(known).unwrap_or(usize::MAX);
-            if known <= self.sizes.known_max - self.known {
-                self.known += known;
-                slot.known = known;
+            let expected = direct.size_hint.saturating_mul(2).min(most);
+            let expected = usize::try_from(expected).unwrap_or(usize::MAX);
+            if expected <= self.sizes.granted_max - self.granted {
+                self.granted += expected;
+                large.granted = expected;
             }
         }
-        slot.known
+        large.granted
     }
 
     /// Whether one must wait for its turn. What has begun goes on before others begin, but not
@@ -137,14 +138,10 @@ impl DirectReceives {
         self.turn >= self.sizes.turn_max || !self.waiting.is_empty() && !overtakes
     }
 
-    /// Bytes granted now.
-    #[cfg(feature = "sim")]
-    pub(crate) fn known(&self) -> usize {
-        self.known
-    }
-
     /// The message in progress has come, or never will.
     pub(crate) fn revoke(&mut self, slot: &mut Slot) {
-        self.known -= std::mem::take(&mut slot.known);
+        if let Some(rare) = &mut slot.rare {
+            self.granted -= std::mem::take(&mut rare.large.granted);
+        }
     }
 }

@@ -9,8 +9,8 @@
 #[cfg(feature = "sim")]
 use super::direct::Sizes;
 use crate::reactor::api::call::{handle_of, with_env};
-use crate::reactor::core::receive_mode::ReceiveMode;
-use crate::reactor::core::slab::{Phase, token_of};
+use crate::reactor::core::receive_mode::{Receive, ReceiveMode};
+use crate::reactor::core::slab::Phase;
 use crate::reactor::deliver::deliver::{act, park};
 use crate::reactor::state::Reactor;
 use crate::ring::{Errno, Kernel, Token};
@@ -36,8 +36,8 @@ impl<K: Kernel> Reactor<K> {
         while self.direct.turn < self.direct.sizes.turn_max
             && let Some(index) = self.direct.waiting.pop_front()
         {
-            let slot = self.ctx.slab.at(index);
-            if slot.phase != Phase::Live || slot.how != ReceiveMode::Waiting {
+            let Some(slot) = self.ctx.slab.get(index) else { continue };
+            if slot.phase != Phase::Live || slot.receive != Receive::Waiting {
                 continue;
             }
             if slot.conn.direct_receive().remaining == 0 {
@@ -63,37 +63,35 @@ impl<K: Kernel> Reactor<K> {
     #[inline]
     pub(crate) fn must_move(&mut self, index: u32) -> bool {
         let slot = self.ctx.slab.at(index);
-        slot.how == ReceiveMode::Multishot
+        slot.receive.mode() == Some(ReceiveMode::Multishot)
             && self.direct.suits(slot)
             && !self.ctx.limits.of(slot.endpoint).stream
     }
 
     /// Receives, in the way that suits the connection now.
     pub(crate) fn arm_receive(&mut self, index: u32) {
+        let token = self.ctx.slab.token(index);
         let slot = self.ctx.slab.at(index);
-        let token = token_of(index, slot);
         let stream = self.ctx.limits.of(slot.endpoint).stream;
         if !self.direct.suits(slot) || stream {
-            slot.how = ReceiveMode::Multishot;
-            slot.receiving = true;
+            slot.receive = Receive::Armed(ReceiveMode::Multishot);
             return self.kernel.receive(slot.socket, token);
         }
         match self.direct.way(slot, self.ctx.source.buffers.large_capacity()) {
             // Something else has happened to it meanwhile.
-            ReceiveMode::Direct if slot.how == ReceiveMode::Waiting => {}
-            ReceiveMode::Direct if self.direct.must_wait(slot.fresh > 0) => {
+            ReceiveMode::Direct if slot.receive == Receive::Waiting => {}
+            ReceiveMode::Direct if self.direct.must_wait(slot.latest_direct() > 0) => {
                 #[cfg(feature = "sim")]
                 (self.direct.seen.waited += 1);
-                slot.how = ReceiveMode::Waiting;
+                slot.receive = Receive::Waiting;
                 self.direct.waiting.push_back(index);
             }
             ReceiveMode::Direct => self.receive_direct(index),
-            how => {
+            mode => {
                 self.direct.revoke(slot);
-                slot.how = how;
-                slot.fresh = 0;
-                slot.receiving = true;
-                if how == ReceiveMode::Large {
+                slot.rare().large.latest = 0;
+                slot.receive = Receive::Armed(mode);
+                if mode == ReceiveMode::Large {
                     self.kernel.receive_large(slot.socket, token);
                 } else {
                     self.kernel.receive_once(slot.socket, token, self.direct.sizes.head);
@@ -104,16 +102,19 @@ impl<K: Kernel> Reactor<K> {
 
     /// The next piece of a large message goes where the message is.
     fn receive_direct(&mut self, index: u32) {
+        let token = self.ctx.slab.token(index);
         let slot = self.ctx.slab.at(index);
-        let known = self.direct.grant(slot);
+        let expected = self.direct.grant(slot);
         let piece_max = self.direct.sizes.piece_max;
-        let (memory, most) = slot.conn.lend_direct(known, piece_max, &mut self.ctx.pool);
+        let (memory, most) = slot.conn.lend_direct(expected, piece_max, &mut self.ctx.pool);
         // A message that goes on takes its place in the turn by what it brought: one that trickles
         // must not keep others waiting.
-        self.direct.turn += if slot.fresh > 0 { most.min(slot.fresh as usize) } else { most };
-        slot.how = ReceiveMode::Direct;
-        slot.receiving = true;
-        self.kernel.receive_into(slot.socket, token_of(index, slot), memory, most);
+        self.direct.turn += match slot.latest_direct() {
+            0 => most,
+            latest => most.min(latest),
+        };
+        slot.receive = Receive::Armed(ReceiveMode::Direct);
+        self.kernel.receive_into(slot.socket, token, memory, most);
     }
 
     /// A receive that was not armed for good has brought `len` bytes: notes whether they were, or
@@ -122,13 +123,14 @@ impl<K: Kernel> Reactor<K> {
         let slot = self.ctx.slab.at(index);
         let sizes = &self.direct.sizes;
         let begun = slot.conn.direct_receive().remaining >= sizes.rest_min;
+        let small_in_a_row = &mut slot.rare().large.small_in_a_row;
         if begun || len as u64 >= sizes.large_min / 2 {
-            slot.quiet = 0;
+            *small_in_a_row = 0;
             return;
         }
-        slot.quiet += 1;
-        if slot.quiet >= sizes.quiet_max {
-            slot.quiet = 0;
+        *small_in_a_row += 1;
+        if *small_in_a_row >= sizes.small_max {
+            *small_in_a_row = 0;
             slot.conn.forget_size_hint();
         }
     }
@@ -143,8 +145,7 @@ impl<K: Kernel> Reactor<K> {
         let Some(slot) = self.ctx.slab.by_token(token) else {
             return self.ctx.pool.put(memory);
         };
-        slot.receiving = false;
-        slot.cancelling = false;
+        slot.receive = Receive::Down;
         self.ctx.mark_dirty(token.slot);
         match result {
             Ok(fresh @ 1..) => self.feed_direct(token.slot, memory, fresh),
@@ -160,7 +161,7 @@ impl<K: Kernel> Reactor<K> {
         if slot.phase != Phase::Live || slot.abort {
             return slot.conn.take_back(memory, &mut self.ctx.pool);
         }
-        slot.fresh = fresh as u32;
+        slot.rare().large.latest = fresh as u32;
         if slot.holds() || slot.has_parked() {
             let held = memory.len() - fresh;
             park(&mut self.ctx, index, memory.get(held..).unwrap_or_default());

@@ -6,8 +6,8 @@ use crate::conn::{CloseInfo, Disposition, Failure};
 use crate::reactor::api::call::{handle_of, with_env};
 use crate::reactor::api::closed::Closed;
 use crate::reactor::core::key;
-use crate::reactor::core::receive_mode::ReceiveMode;
-use crate::reactor::core::slab::{Phase, token_of};
+use crate::reactor::core::receive_mode::{Receive, ReceiveMode};
+use crate::reactor::core::slab::{Incoming, Phase};
 use crate::reactor::deliver::deliver::unpark;
 use crate::reactor::state::Reactor;
 use crate::ring::{Kernel, Token};
@@ -29,12 +29,13 @@ impl<K: Kernel> Reactor<K> {
             if next == FIRST + 1 && self.ctx.dirty.len() > MANY {
                 self.kernel.hand_over();
             }
-            let slot = self.ctx.slab.at(index);
+            // Its tenant may have moved out.
+            let Some(slot) = self.ctx.slab.get(index) else { continue };
             slot.dirty = false;
             match slot.phase {
                 Phase::Live => self.settle(index),
                 Phase::Joining => self.join(index),
-                Phase::Closing | Phase::Vacant => {}
+                Phase::Closing => {}
             }
         }
         self.ctx.dirty.clear();
@@ -48,8 +49,7 @@ impl<K: Kernel> Reactor<K> {
         if self.is_over(index) {
             return self.abort(index);
         }
-        let slot = self.ctx.slab.at(index);
-        let token = token_of(index, slot);
+        let token = self.ctx.slab.token(index);
         let waits = self.ctx.served.waits.wrapping_add(1);
         let slot = self.ctx.slab.at(index);
         if !slot.sending && !slot.send_ended {
@@ -79,28 +79,25 @@ impl<K: Kernel> Reactor<K> {
     /// Sees to it that what is wanted of the peer is armed: a receive, or while the application has
     /// paused a poll, so that a peer that is gone is not kept for ever.
     fn settle_receive(&mut self, index: u32) {
+        let token = self.ctx.slab.token(index);
         let slot = self.ctx.slab.at(index);
-        let token = token_of(index, slot);
         let reads = !slot.holds();
-        if slot.receiving {
-            let fits = match slot.how {
+        if let Some(mode) = slot.receive.mode() {
+            let fits = match mode {
                 ReceiveMode::Watch => !reads,
                 _ => reads && !self.must_move(index),
             };
-            let slot = self.ctx.slab.at(index);
-            if !slot.cancelling && !fits {
-                slot.cancelling = true;
+            if !fits && self.ctx.slab.at(index).receive.cancel() {
                 self.kernel.cancel_receive(token);
             }
         } else if reads {
-            if !slot.end_of_stream {
+            if !slot.has_ended() {
                 self.arm_receive(index);
             }
-        } else if slot.end_of_stream || slot.end_seen {
+        } else if slot.incoming != Incoming::Open {
             slot.conn.peer_hung_up(self.ctx.served.now);
         } else {
-            slot.how = ReceiveMode::Watch;
-            slot.receiving = true;
+            slot.receive = Receive::Armed(ReceiveMode::Watch);
             self.kernel.watch(slot.socket, token);
         }
     }
@@ -116,13 +113,13 @@ impl<K: Kernel> Reactor<K> {
         }
         let timed_out = matches!(slot.conn.failure(), Some(Failure::TimedOut(_)));
         let owes = slot.owes() && !slot.send_ended;
-        if timed_out || !slot.end_of_stream || !owes {
+        if timed_out || !slot.has_ended() || !owes {
             return true;
         }
         // The peer has ended its direction but may still read: TLS has its last words, within the
         // close timeout.
-        if !slot.lingering {
-            slot.lingering = true;
+        if !slot.is_lingering() {
+            slot.linger();
             let until =
                 self.ctx.now + u64::from(self.ctx.limits.of(slot.endpoint).close_timeout_ms);
             if let Some(node) = slot.timer.take() {
@@ -137,7 +134,7 @@ impl<K: Kernel> Reactor<K> {
     /// later leaves its node: that fires early and is placed anew.
     fn schedule(&mut self, index: u32) {
         let slot = self.ctx.slab.at(index);
-        if slot.lingering {
+        if slot.is_lingering() {
             return;
         }
         let Some(deadline) = slot.conn.deadline(self.ctx.limits.of(slot.endpoint)) else {
@@ -156,13 +153,13 @@ impl<K: Kernel> Reactor<K> {
     /// Whether the peer may have said something that we have not taken: what it is judged by must
     /// be read first.
     fn is_unheard(&mut self, index: u32) -> bool {
+        let token = self.ctx.slab.token(index);
         let slot = self.ctx.slab.at(index);
-        if slot.holds() || slot.end_of_stream {
+        if slot.holds() || slot.has_ended() {
             return false;
         }
         // A handshake, or a large message, that waits for its turn; no buffer is free.
-        let token = token_of(index, slot);
-        slot.has_backlog() || !slot.receiving || self.kernel.is_starved(token)
+        slot.has_backlog() || !slot.receive.is_up() || self.kernel.is_starved(token)
     }
 
     /// A connection's node on the wheel has fired.
@@ -175,7 +172,7 @@ impl<K: Kernel> Reactor<K> {
         }
         self.ctx.mark_dirty(index);
         let slot = self.ctx.slab.at(index);
-        if slot.lingering {
+        if slot.is_lingering() {
             slot.abort = true;
             return;
         }
@@ -224,10 +221,9 @@ impl<K: Kernel> Reactor<K> {
         slot.conn.release(&mut self.ctx.pool);
         #[cfg(feature = "tls")]
         self.ctx.drop_tls(index);
+        let token = self.ctx.slab.token(index);
         let slot = self.ctx.slab.at(index);
-        let token = token_of(index, slot);
-        if slot.receiving && !slot.cancelling {
-            slot.cancelling = true;
+        if slot.receive.cancel() {
             self.kernel.cancel_receive(token);
         }
         if slot.sending {
@@ -262,12 +258,12 @@ impl<K: Kernel> Reactor<K> {
     /// until both are down, then close.
     pub(crate) fn join(&mut self, index: u32) {
         let slot = self.ctx.slab.at(index);
-        if slot.receiving || slot.sending {
+        if slot.receive.is_up() || slot.sending {
             return;
         }
         slot.phase = Phase::Closing;
-        let token = token_of(index, slot);
-        self.kernel.close(slot.socket, token);
+        let socket = slot.socket;
+        self.kernel.close(socket, self.ctx.slab.token(index));
     }
 
     /// Teardown, step 3: the socket is gone, the slot may have another tenant.

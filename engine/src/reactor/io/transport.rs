@@ -4,8 +4,8 @@
 use crate::conn::Disposition;
 use crate::memory::Batch;
 use crate::reactor::api::call::{handle_of, with_env};
-use crate::reactor::core::receive_mode::ReceiveMode;
-use crate::reactor::core::slab::{EndsBy, Phase};
+use crate::reactor::core::receive_mode::{Receive, ReceiveMode};
+use crate::reactor::core::slab::{EndsBy, Incoming, Phase};
 use crate::reactor::deliver::deliver::{deliver, park};
 use crate::reactor::deliver::shared::Delivery;
 use crate::reactor::state::Reactor;
@@ -25,17 +25,17 @@ impl<K: Kernel> Reactor<K> {
             }
             return;
         };
+        let mode = slot.receive.mode();
         if !more {
-            slot.receiving = false;
-            slot.cancelling = false;
+            slot.receive = Receive::Down;
             self.ctx.mark_dirty(token.slot);
         }
         let slot = self.ctx.slab.at(token.slot);
         match result {
             Ok(Some(lease)) if slot.phase == Phase::Live => {
-                let (how, len) = (slot.how, lease.len());
+                let len = lease.len();
                 self.feed(token.slot, lease);
-                if matches!(how, ReceiveMode::Head | ReceiveMode::Large) {
+                if matches!(mode, Some(ReceiveMode::Head | ReceiveMode::Large)) {
                     self.note_size(token.slot, len);
                 } else if self.must_move(token.slot) {
                     self.ctx.mark_dirty(token.slot);
@@ -59,7 +59,7 @@ impl<K: Kernel> Reactor<K> {
         }
         let now = self.ctx.served.now;
         let slot = self.ctx.slab.at(index);
-        slot.end_of_stream = true;
+        slot.incoming = Incoming::Ended;
         if slot.phase != Phase::Live {
             return;
         }
@@ -71,10 +71,11 @@ impl<K: Kernel> Reactor<K> {
     /// The poll of a connection that is not read has ended.
     pub(crate) fn hung_up(&mut self, token: Token, result: Result<(), Errno>) {
         let Some(slot) = self.ctx.slab.by_token(token) else { return };
-        slot.receiving = false;
-        slot.cancelling = false;
+        slot.receive = Receive::Down;
         if slot.phase == Phase::Live && result != Err(Errno::CANCELED) {
-            slot.end_seen = true;
+            if slot.incoming == Incoming::Open {
+                slot.incoming = Incoming::Ending;
+            }
             if let Err(errno) = result {
                 self.transport_failed(token.slot, EndsBy::Receiving, errno);
             }
