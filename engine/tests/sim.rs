@@ -78,6 +78,8 @@ fn summarise(reports: &[Report]) {
         ("buffers_exhausted", sum(|report| report.stats.buffers_exhausted)),
         ("direct", sum(|report| report.direct)),
         ("large", sum(|report| report.large)),
+        ("rests", sum(|report| report.rests)),
+        ("slow", sum(|report| report.slow)),
         ("waited", sum(|report| report.waited)),
         ("echoed", sum(|report| report.echoed)),
         ("died", sum(|report| u64::from(report.died))),

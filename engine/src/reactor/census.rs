@@ -15,6 +15,8 @@ pub(crate) struct Census {
     pub(crate) deadlines: usize,
     /// Memory granted to messages in progress, in bytes.
     pub(crate) granted: usize,
+    /// Large buffers that are being filled further.
+    pub(crate) rests: u16,
     /// What direct receives have done.
     pub(crate) direct: Seen,
     /// Messages sent back out of their buffers, since the start.
@@ -27,6 +29,7 @@ impl<K: Kernel> Reactor<K> {
             slots: self.ctx.slab.len(),
             deadlines: self.ctx.wheel.len(),
             granted: self.direct.granted,
+            rests: self.direct.rests.out,
             direct: self.direct.seen,
             echoed: self.ctx.source.echoed,
         }

@@ -29,7 +29,7 @@ pub use state::Reactor;
 
 use self::core::key;
 use self::core::slab::NO_SLOT;
-use crate::ring::{Completion, Kernel, KernelError};
+use crate::ring::{Completion, Destination, Kernel, KernelError};
 use std::collections::TryReserveError;
 use std::time::Duration;
 
@@ -111,6 +111,7 @@ impl<K: Kernel> Reactor<K> {
         self.fire_timers();
         self.settle_dirty();
         self.begin_waiting();
+        self.end_slow_rests();
         self.ctx.log.turned(self.ctx.now, self.kernel.clock());
         Ok(true)
     }
@@ -118,9 +119,10 @@ impl<K: Kernel> Reactor<K> {
     fn act(&mut self, completion: Completion) {
         match completion {
             Completion::Received { token, result, more } => self.received(token, result, more),
-            Completion::ReceivedInto { token, memory, result } => {
-                self.received_into(token, memory, result)
-            }
+            Completion::ReceivedInto { token, memory, result } => match memory {
+                Destination::Vector(memory) => self.received_into(token, memory, result),
+                Destination::Buffer(lease) => self.received_rest(token, lease, result),
+            },
             Completion::HungUp { token, result } => self.hung_up(token, result),
             Completion::Sent { token, batch, result } => self.sent(token, batch, result),
             Completion::Accepted { listener, result } => self.accepted(listener, result),

@@ -1,29 +1,65 @@
-//! Memory of the reactor that the kernel receives into.
+//! Memory that is received into without a provided buffer being taken for it.
 
-use super::Token;
+use super::memory::Buffers;
+use super::{Lease, Token};
 use std::collections::HashMap;
+
+/// Memory that is received into, behind what it holds.
+#[derive(Debug)]
+pub enum Destination {
+    /// A vector of the reactor.
+    Vector(Vec<u8>),
+    /// A receive buffer that was filled in part.
+    Buffer(Lease),
+}
 
 /// The memory of the receives that need no provided buffer: at most one per token. Those few that
 /// are out carry so much each that a map is no cost.
 #[derive(Debug, Default)]
-pub(super) struct DirectReceives(HashMap<u64, Vec<u8>>);
+pub(super) struct DirectReceives {
+    out: HashMap<u64, Destination>,
+    /// Receive buffers among them.
+    buffers: usize,
+}
 
 impl DirectReceives {
     /// Takes memory over until [`DirectReceives::end`]. Returns where at most `most` bytes may be
-    /// written. That stays valid and in place: it is on the heap, and nobody touches the vector.
+    /// written. That stays valid and in place: a vector's is on the heap, a buffer's in the
+    /// mapping, and nobody touches either.
     ///
     /// # Panics
     /// When the token has memory out already, or there is no room.
-    pub(super) fn begin(&mut self, token: Token, memory: Vec<u8>, most: usize) -> (*mut u8, u32) {
-        // Longer than a length can be: the rest comes with the next receive.
-        let len = most.min(memory.capacity() - memory.len()).min(i32::MAX as usize) as u32;
-        assert!(len > 0, "a receive into no room");
-        let held = self.0.entry(token.pack());
+    pub(super) fn begin(
+        &mut self,
+        token: Token,
+        memory: Destination,
+        most: usize,
+        buffers: &Buffers,
+    ) -> (*mut u8, u32) {
+        let held = self.out.entry(token.pack());
         let std::collections::hash_map::Entry::Vacant(place) = held else {
             panic!("one receive per socket at a time");
         };
-        let at = place.insert(memory).spare_capacity_mut().as_mut_ptr();
-        (at.cast(), len)
+        let (at, room) = match place.insert(memory) {
+            Destination::Vector(memory) => {
+                let room = memory.spare_capacity_mut();
+                (room.as_mut_ptr().cast(), room.len())
+            }
+            Destination::Buffer(lease) => {
+                self.buffers += 1;
+                buffers.room_behind(lease)
+            }
+        };
+        // Longer than a length can be: the rest comes with the next receive.
+        let len = most.min(room).min(i32::MAX as usize) as u32;
+        assert!(len > 0, "a receive into no room");
+        (at, len)
+    }
+
+    /// Receive buffers that are being received into.
+    #[inline]
+    pub(super) fn buffers(&self) -> usize {
+        self.buffers
     }
 
     /// Gives memory back when the kernel is done with it, longer by the `written` bytes that the
@@ -31,12 +67,20 @@ impl DirectReceives {
     ///
     /// # Safety
     /// So many bytes were written to where `begin` said.
-    pub(super) unsafe fn end(&mut self, token: Token, written: usize) -> Option<Vec<u8>> {
-        let mut memory = self.0.remove(&token.pack())?;
-        let len = memory.len() + written;
-        assert!(len <= memory.capacity(), "more was received than there was room for");
-        // SAFETY: below the capacity, and written by the caller's promise.
-        unsafe { memory.set_len(len) };
+    pub(super) unsafe fn end(&mut self, token: Token, written: usize) -> Option<Destination> {
+        let mut memory = self.out.remove(&token.pack())?;
+        match &mut memory {
+            Destination::Vector(memory) => {
+                let len = memory.len() + written;
+                assert!(len <= memory.capacity(), "more was received than there was room for");
+                // SAFETY: below the capacity, and written by the caller's promise.
+                unsafe { memory.set_len(len) };
+            }
+            Destination::Buffer(lease) => {
+                self.buffers -= 1;
+                lease.len += written as u32;
+            }
+        }
         Some(memory)
     }
 }
@@ -49,25 +93,40 @@ mod tests {
 
     #[test]
     fn memory_comes_back_longer_by_what_was_written() {
+        let (buffers, mut free) = Buffers::new(1, 64).expect("memory");
         let mut receives = DirectReceives::default();
         let mut memory = Vec::with_capacity(64);
         memory.extend_from_slice(b"head ");
-        let (at, len) = receives.begin(TOKEN, memory, 4);
-        assert_eq!(len, 4);
-        // SAFETY: inside the room that was just handed out.
-        unsafe { at.copy_from_nonoverlapping(b"tail".as_ptr(), 4) };
-        // SAFETY: written above.
-        let memory = unsafe { receives.end(TOKEN, 4) }.expect("out");
-        assert_eq!(memory, b"head tail");
-        // SAFETY: nothing is out, so nothing was written.
-        assert!(unsafe { receives.end(TOKEN, 0) }.is_none(), "ends once");
-        let (_, len) = receives.begin(TOKEN, memory, usize::MAX);
-        assert_eq!(len, 55, "no more than there is room for");
+        let lease = buffers.fill(free.pop().expect("one"), b"head ");
+        for memory in [Destination::Vector(memory), Destination::Buffer(lease)] {
+            let (at, len) = receives.begin(TOKEN, memory, 4, &buffers);
+            assert_eq!(len, 4);
+            // SAFETY: inside the room that was just handed out.
+            unsafe { at.copy_from_nonoverlapping(b"tail".as_ptr(), 4) };
+            // SAFETY: written above.
+            let mut memory = unsafe { receives.end(TOKEN, 4) }.expect("out");
+            let (bytes, room) = match &mut memory {
+                Destination::Vector(bytes) => (bytes.to_vec(), 55),
+                Destination::Buffer(lease) => (buffers.bytes(lease).to_vec(), 128 - 9),
+            };
+            assert_eq!(bytes, b"head tail");
+            // SAFETY: nothing is out, so nothing was written.
+            assert!(unsafe { receives.end(TOKEN, 0) }.is_none(), "ends once");
+            let (_, len) = receives.begin(TOKEN, memory, usize::MAX, &buffers);
+            assert_eq!(len, room, "no more than there is room for");
+            // SAFETY: nothing was written.
+            let memory = unsafe { receives.end(TOKEN, 0) };
+            if let Some(Destination::Buffer(lease)) = memory {
+                assert!(buffers.release(lease).is_some());
+            }
+        }
+        assert_eq!(receives.buffers(), 0);
     }
 
     #[test]
     #[should_panic(expected = "into no room")]
     fn memory_without_room_is_refused() {
-        DirectReceives::default().begin(TOKEN, Vec::new(), 1);
+        let (buffers, _) = Buffers::new(1, 64).expect("memory");
+        DirectReceives::default().begin(TOKEN, Destination::Vector(Vec::new()), 1, &buffers);
     }
 }

@@ -5,7 +5,7 @@ use super::outcome::{goes_on, outcome, own};
 use super::receives::End;
 use super::supply::Group;
 use super::uring::Uring;
-use super::{Completion, Errno, Socket, Token};
+use super::{Completion, Destination, Errno, Socket, Token};
 use io_uring::cqueue;
 use rustix::net::Shutdown;
 
@@ -97,6 +97,9 @@ impl Uring {
         // SAFETY: the kernel has written so many bytes to where it was told to, and is done.
         if let Some(memory) = unsafe { self.held.direct.end(token, written) } {
             self.receives.ended(token, false);
+            if let Destination::Buffer(lease) = &memory {
+                self.held.supply.grown(lease);
+            }
             out.push(Completion::ReceivedInto { token, memory, result });
         }
     }

@@ -157,7 +157,7 @@ fn multishot_receives() -> Result<(), Errno> {
     let ring = &fresh()?;
     let server = rustix::net::accept(&server)?;
     let mut supply = Supply::register(ring, (2, 64), (2, 64)).map_err(|no| no.errno)?;
-    supply.replenish();
+    supply.replenish(0);
     rustix::io::write(&client, b"x")?;
     let receive = opcode::RecvMulti::new(Fd(server.as_raw_fd()), Group::Small as u16);
     let entry = first(ring, receive.build())?;

@@ -20,7 +20,7 @@ mod dispatch;
 mod drain;
 pub mod features;
 pub(crate) mod heap;
-
+mod holders;
 pub mod lease;
 mod map;
 mod memory;
@@ -51,6 +51,7 @@ use crate::tick::Tick;
 pub use config::Tuning;
 pub use config::UringConfig;
 pub use diagnosis::Refused;
+pub use direct::Destination;
 pub use lease::Lease;
 pub use memory::Buffers;
 pub use rustix::io::Errno;
@@ -108,7 +109,7 @@ pub enum Completion {
         /// As given to `receive_into`.
         token: Token,
         /// With what was received behind what it held.
-        memory: Vec<u8>,
+        memory: Destination,
         /// Bytes that were received; `Ok(0)` is the end of the stream.
         result: Result<usize, Errno>,
     },
@@ -184,7 +185,7 @@ pub trait Kernel {
     fn receive_large(&mut self, socket: Socket, token: Token);
     /// Receives once, and at most `most` bytes, into the room behind what `memory` holds, which
     /// must be there. `ReceivedInto` follows.
-    fn receive_into(&mut self, socket: Socket, token: Token, memory: Vec<u8>, most: usize);
+    fn receive_into(&mut self, socket: Socket, token: Token, memory: Destination, most: usize);
     /// Receives nothing, but waits until the peer has ended its direction or the connection is
     /// gone. Takes the place of a receive, and is cancelled as one. `HungUp` follows.
     fn watch(&mut self, socket: Socket, token: Token);

@@ -3,8 +3,8 @@
 use super::op::Op;
 use super::receives::Kind;
 use super::supply::Group;
-use super::uring::{Sockets, Uring};
-use super::{Socket, Token};
+use super::uring::{Held, Sockets, Uring};
+use super::{Destination, Socket, Token};
 use io_uring::types::{Fd, Fixed};
 use io_uring::{opcode, squeue};
 use std::ptr::null_mut;
@@ -28,6 +28,25 @@ impl Uring {
             return self.receives.line_up(token);
         }
         self.push_receive(socket, token, kind, if in_vain { POLL_FIRST } else { 0 });
+    }
+
+    /// Begins a receive into memory that is there already.
+    pub(super) fn start_receive_into(
+        &mut self,
+        socket: Socket,
+        token: Token,
+        memory: Destination,
+        most: usize,
+    ) {
+        self.receives.arm(socket, token, Kind::Into);
+        let Held { supply, direct, .. } = &mut *self.held;
+        let (at, len) = direct.begin(token, memory, most, supply.buffers());
+        let receive = match self.sockets {
+            Sockets::Direct => opcode::Recv::new(Fixed(socket.0), at, len),
+            Sockets::Ordinary(_) => opcode::Recv::new(Fd(socket.0 as i32), at, len),
+        };
+        // SAFETY: `DirectReceives` keeps the memory until the final completion.
+        unsafe { self.queue.push(receive.build().user_data(Op::Direct.of(token))) };
     }
 
     /// A receive into provided buffers.

@@ -94,9 +94,14 @@ impl Supply {
         self.hot.is_sending()
     }
 
+    /// A large buffer has come to hold more.
+    pub(super) fn grown(&mut self, lease: &Lease) {
+        self.hot.grown(lease.len());
+    }
+
     /// Gives the kernel as many buffers as the windows say, if there are as many. Once per turn,
-    /// before submitting.
-    pub(super) fn replenish(&mut self) {
+    /// before submitting, while so many large ones are being `filled` further.
+    pub(super) fn replenish(&mut self, filled: usize) {
         self.window.turn();
         self.buffers.take_returned(&mut self.returned);
         for free in self.returned.drain(..) {
@@ -105,7 +110,7 @@ impl Supply {
             group.put(free);
         }
         self.small.replenish(&self.buffers, self.window.target());
-        let target = self.hot.turn(self.large.out());
+        let target = self.hot.turn(self.large.out() - filled, filled);
         self.large.replenish(&self.buffers, target);
     }
 

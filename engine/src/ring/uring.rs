@@ -11,8 +11,8 @@ use super::setup::{self, Flags, Optional};
 use super::shutting::Closing;
 use super::supply::{LARGE, Supply};
 use super::{
-    Buffers, Completion, Errno, Kernel, KernelError, Lease, Refused, Socket, Token, UringConfig,
-    UringStats, Waker,
+    Buffers, Completion, Destination, Errno, Kernel, KernelError, Lease, Refused, Socket, Token,
+    UringConfig, UringStats, Waker,
 };
 use crate::memory::Batch;
 use crate::tick::Tick;
@@ -260,15 +260,8 @@ impl Kernel for Uring {
         self.start_receive(socket, token, Kind::Large);
     }
 
-    fn receive_into(&mut self, socket: Socket, token: Token, memory: Vec<u8>, most: usize) {
-        self.receives.arm(socket, token, Kind::Into);
-        let (at, len) = self.held.direct.begin(token, memory, most);
-        let receive = match self.sockets {
-            Sockets::Direct => opcode::Recv::new(Fixed(socket.0), at, len),
-            Sockets::Ordinary(_) => opcode::Recv::new(Fd(socket.0 as i32), at, len),
-        };
-        // SAFETY: `DirectReceives` keeps the memory until the final completion.
-        unsafe { self.queue.push(receive.build().user_data(Op::Direct.of(token))) };
+    fn receive_into(&mut self, socket: Socket, token: Token, memory: Destination, most: usize) {
+        self.start_receive_into(socket, token, memory, most);
     }
 
     fn watch(&mut self, socket: Socket, token: Token) {
@@ -376,7 +369,8 @@ impl Kernel for Uring {
         timeout: Option<Duration>,
         completions: &mut Vec<Completion>,
     ) -> Result<(), KernelError> {
-        self.held.supply.replenish();
+        let Held { supply, direct, .. } = &mut *self.held;
+        supply.replenish(direct.buffers());
         let mut timeout = self.revive(timeout);
         if !self.ready.is_empty() {
             completions.append(&mut self.ready);

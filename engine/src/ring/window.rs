@@ -124,16 +124,23 @@ impl Hot {
         self.most = self.most.max(bytes);
     }
 
+    /// A buffer that came back before has come to hold `bytes`.
+    #[inline]
+    pub(super) fn grown(&mut self, bytes: usize) {
+        self.filled += 1;
+        self.most = self.most.max(bytes);
+    }
+
     /// Whether this turn is for sending what the last one brought.
     #[inline]
     pub(super) fn is_sending(&self) -> bool {
         self.sending
     }
 
-    /// Between two turns, `out` buffers being neither free nor in the kernel's ring: how many to
-    /// have in that.
+    /// Between two turns, `out` buffers being neither free nor with the kernel, and `growing` ones
+    /// being filled further: how many to have in the kernel's ring.
     #[inline]
-    pub(super) fn turn(&mut self, out: usize) -> u16 {
+    pub(super) fn turn(&mut self, out: usize, growing: usize) -> u16 {
         // Whoever does not read what is sent to it must not stop the others: one turn only.
         self.sending = self.filled > 0 && out > 0;
         if self.filled > 0 {
@@ -144,8 +151,9 @@ impl Hot {
             return 0;
         }
         let fit = u16::try_from(self.turn_bytes / self.expected.max(1)).unwrap_or(u16::MAX);
+        let growing = u16::try_from(growing).unwrap_or(u16::MAX);
         // So many may be lent at the same time.
-        fit.min(self.max / 2).max(1)
+        fit.min(self.max / 2).saturating_sub(growing).max(1)
     }
 }
 
@@ -215,29 +223,29 @@ mod tests {
     #[test]
     fn large_buffers_are_as_many_as_the_cache_takes() {
         let mut hot = Hot::new(512 << 10, 16);
-        assert_eq!(hot.turn(0), 1, "nothing is known yet");
+        assert_eq!(hot.turn(0, 0), 1, "nothing is known yet");
         (0..100).for_each(|_| {
-            hot.turn(0);
+            hot.turn(0, 0);
             hot.filled(64 << 10);
         });
-        assert_eq!(hot.turn(0), 6);
+        assert_eq!(hot.turn(0, 0), 6);
         hot.filled(200 << 10);
-        assert_eq!(hot.turn(0), 1, "larger ones at once");
+        assert_eq!(hot.turn(0, 0), 1, "larger ones at once");
         (0..100).for_each(|_| {
-            hot.turn(0);
+            hot.turn(0, 0);
             hot.filled(100);
         });
-        assert_eq!(hot.turn(0), 8, "no more than may be lent");
+        assert_eq!(hot.turn(0, 0), 8, "no more than may be lent");
     }
 
     #[test]
     fn what_is_sent_is_waited_for_one_turn() {
         let mut hot = Hot::new(512 << 10, 16);
-        hot.turn(0);
+        hot.turn(0, 0);
         hot.filled(200 << 10);
-        assert_eq!((hot.turn(1), hot.is_sending()), (0, true));
-        assert_eq!((hot.turn(1), hot.is_sending()), (1, false), "who does not read is not");
+        assert_eq!((hot.turn(1, 0), hot.is_sending()), (0, true));
+        assert_eq!((hot.turn(1, 0), hot.is_sending()), (1, false), "who does not read is not");
         hot.filled(200 << 10);
-        assert_eq!((hot.turn(0), hot.is_sending()), (1, false), "all are free");
+        assert_eq!((hot.turn(0, 0), hot.is_sending()), (1, false), "all are free");
     }
 }

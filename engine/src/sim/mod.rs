@@ -61,6 +61,10 @@ pub struct Report {
     pub waited: u64,
     /// Receives into large buffers.
     pub large: u64,
+    /// Receives of the rest of a message into such a buffer.
+    pub rests: u64,
+    /// Messages that have kept such a buffer for too long.
+    pub slow: u64,
     /// Messages sent back out of the buffers they came in.
     pub echoed: u64,
     /// The kernel failed, as it was told to.
@@ -219,6 +223,7 @@ impl Run {
         // A retry of accepting, and the trimming of spare memory.
         assert!(census.deadlines <= armed + 2, "{census:?}, timers of the application: {armed}");
         assert_eq!(census.granted, 0, "memory granted to messages that have gone");
+        assert_eq!(census.rests, 0, "buffers of messages that have gone");
         self.check_buffers();
     }
 
@@ -264,6 +269,8 @@ impl Run {
             direct: census.direct.direct,
             waited: census.direct.waited,
             large,
+            rests: census.direct.rests,
+            slow: census.direct.slow,
             echoed: census.echoed,
             died: self.died,
             stalls: ledger.stalls,

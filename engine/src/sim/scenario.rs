@@ -82,6 +82,7 @@ impl Scenario {
             overtakes_max: *choices.pick(&[4, 0, 1]),
             granted_max: *choices.pick(&[1 << 20, 3000, 0]),
             small_max: *choices.pick(&[8, 1, 2]),
+            rest_turns_max: *choices.pick(&[16, 0, 1]),
             echo_min: *choices.pick(&[126, 1, 4096]),
         }
     }

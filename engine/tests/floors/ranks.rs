@@ -59,7 +59,15 @@ const REACTOR: Ranks = Ranks {
         // The reactor itself, then what its turns call, and above all the turn.
         &["state"],
         &["client/connect", "client/refused", "deliver/tls", "census"],
-        &["io/accept", "io/mail", "io/receive_mode", "io/settle", "io/stop", "io/transport"],
+        &[
+            "io/accept",
+            "io/mail",
+            "io/receive_mode",
+            "io/rest",
+            "io/settle",
+            "io/stop",
+            "io/transport",
+        ],
     ],
     known: &[],
 };

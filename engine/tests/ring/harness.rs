@@ -3,7 +3,8 @@
 
 use ringws_engine::memory::{Batch, Pool};
 use ringws_engine::ring::{
-    Accepted, Completion, Errno, Kernel, Lease, Socket, Token, Tuning, Uring, UringConfig, Waker,
+    Accepted, Completion, Destination, Errno, Kernel, Lease, Socket, Token, Tuning, Uring,
+    UringConfig, Waker,
 };
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
@@ -192,10 +193,8 @@ impl Echo {
                 }
                 self.accept();
             }
-            Completion::Connected { .. } => panic!("nobody connects here"),
-            Completion::HungUp { .. } => panic!("nobody is watched here"),
             Completion::Received { token, result, more } => self.received(token, result, more),
-            Completion::ReceivedInto { token, memory, result } => {
+            Completion::ReceivedInto { token, memory: Destination::Vector(memory), result } => {
                 self.received_into(token, memory, result)
             }
             Completion::Sent { token, batch, result } => self.sent(token, batch, result),
@@ -209,6 +208,7 @@ impl Echo {
                 self.accept();
             }
             Completion::Woken => self.woken += 1,
+            other => panic!("not asked for: {other:?}"),
         }
     }
 
@@ -251,7 +251,7 @@ impl Echo {
             Way::Into(most) => {
                 let mut memory = Vec::with_capacity(HELD.len() + most);
                 memory.extend_from_slice(HELD);
-                self.kernel.receive_into(socket, token, memory, most);
+                self.kernel.receive_into(socket, token, Destination::Vector(memory), most);
             }
         }
     }
@@ -372,7 +372,7 @@ impl Echo {
     }
 }
 
-/// A batch in one piece, or in copied and shared ones by turns.
+/// A batch in one piece, or in copied and shared ones.
 pub(crate) fn batch(bytes: Vec<u8>, pieces: usize) -> Batch {
     if pieces == 0 {
         return Batch::new(bytes);

@@ -39,6 +39,20 @@ impl Connection {
         self.inbound.forget_size_hint();
     }
 
+    /// How many bytes are missing of the message that `bytes` begin with, which have come: so many
+    /// more behind them, and all of it lies in one place. 0 when that is not to be waited for: it
+    /// is no binary message in one frame, or too long, or wrong, or nobody wants it.
+    pub(crate) fn missing(&mut self, bytes: &[u8], env: &Env<'_>) -> usize {
+        if self.expecting != Expecting::Open || self.reading != Reading::Deliver {
+            return 0;
+        }
+        let missing = self.inbound.missing(bytes, env.limits);
+        if missing > 0 {
+            self.clock.heard(env.now);
+        }
+        usize::try_from(missing).unwrap_or(usize::MAX)
+    }
+
     /// Lends out the memory of the message in progress, with room behind what it holds, and says
     /// how much of the frame in progress may be received there, no more than `most`. It must come
     /// back by [`Connection::received_directly`] or [`Connection::take_back`] before anything else

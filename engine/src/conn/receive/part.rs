@@ -5,6 +5,7 @@ use super::progress::Progress;
 use crate::conn::send::deflation::Inflation;
 use crate::conn::{Data, Env, Limits};
 use crate::memory::Pool;
+use crate::proto::header::{self, Decoded};
 use crate::proto::sequence::Place;
 use crate::proto::{
     Boundary, Header, Input, Opcode, Piece, Role, Violation, WholeFrame, mask, utf8,
@@ -53,10 +54,9 @@ impl Inbound {
         input: &mut Input<'b>,
         limits: &Limits,
     ) -> Option<Result<MessageBatch<'b>, Violation>> {
-        // A message that has begun must not be interrupted by another (RFC 6455 §5.4).
-        let between = self.progress.as_ref().is_none_or(|progress| progress.is_over());
-        // A limit of 0 may mean none: not decided here. Only clients mask.
-        if !between || limits.fragments_max == 0 || self.known.role() != Role::Server {
+        // A message that has begun must not be interrupted by another (RFC 6455 §5.4). A limit of 0
+        // may mean none: not decided here. Only clients mask.
+        if !self.is_between() || limits.fragments_max == 0 || self.known.role() != Role::Server {
             return None;
         }
         let len = batch::unmask(input.peek_mut(), limits.message_max);
@@ -67,6 +67,29 @@ impl Inbound {
             self.known.next_whole(input, limits.message_max)?;
         let checked = unmask_and_check(header.opcode, data, key);
         Some(checked.map(|()| MessageBatch::lone(header.opcode, room, data)))
+    }
+
+    /// Whether no message is in progress.
+    #[inline(always)]
+    fn is_between(&self) -> bool {
+        self.progress.as_ref().is_none_or(|progress| progress.is_over())
+    }
+
+    /// How many bytes are missing of the binary message that `bytes` begin with, if it may come now
+    /// and is in one frame, not compressed, of which the header has come; else 0, and when it is
+    /// wrong. Text is not waited for: it is checked as it comes, to fail at the offending byte.
+    pub(super) fn missing(&self, bytes: &[u8], limits: &Limits) -> u64 {
+        if !self.is_between() || limits.fragments_max == 0 || limits.stream {
+            return 0;
+        }
+        match header::decode(bytes, self.known.role(), false) {
+            Ok(Decoded::Complete(header, start)) if header.len <= limits.message_bytes() => {
+                let alone = header.fin && header.opcode == Opcode::Binary;
+                let here = (bytes.len() - start) as u64;
+                if alone { header.len.saturating_sub(here) } else { 0 }
+            }
+            _ => 0,
+        }
     }
 
     /// Consumes input until there is something to report; `None` when it is used up.

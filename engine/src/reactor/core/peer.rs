@@ -20,7 +20,7 @@ enum Family {
     V6Scoped,
 }
 
-/// Where a link-local address has zeros, always (RFC 4291 §2.5.6). Only such an address has a scope.
+/// Where a link-local address has zeros (RFC 4291 §2.5.6). Only such an address has a scope.
 const SCOPE: std::ops::Range<usize> = 4..8;
 
 impl PeerAddress {

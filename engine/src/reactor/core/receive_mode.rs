@@ -11,6 +11,8 @@ pub(crate) enum ReceiveMode {
     Head,
     /// Once, into the memory of the message in progress.
     Direct,
+    /// Once, into the large buffer in which the message in progress began.
+    Rest,
     /// Not at all: the end is watched for.
     Watch,
 }
@@ -59,6 +61,8 @@ pub(crate) struct LargeMessages {
     pub(crate) granted: usize,
     /// Bytes that the latest direct receive of the frame in progress has brought.
     pub(crate) latest: u32,
+    /// The wait after which the message in progress was found to have begun in a large buffer.
+    pub(crate) rest_since: u32,
     /// Receives in a row that brought no large frame, and began none.
     pub(crate) small_in_a_row: u8,
 }

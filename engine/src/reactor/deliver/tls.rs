@@ -229,7 +229,7 @@ impl Context {
         sent: usize,
     ) -> Option<(Batch, usize)> {
         let slot = self.slab.at(index);
-        let Some(link) = slot.rare.as_mut().and_then(|rare| rare.tls.as_mut()) else { return None };
+        let link = slot.rare.as_mut()?.tls.as_mut()?;
         if std::mem::take(&mut link.plain) {
             // What is left of it must not be encrypted.
             slot.abort |= sent < ciphertext.len();

@@ -3,6 +3,7 @@
 
 use crate::reactor::core::receive_mode::ReceiveMode;
 use crate::reactor::core::slab::Slot;
+use crate::ring::Token;
 use std::collections::VecDeque;
 
 /// When to receive how, and when to copy.
@@ -31,6 +32,10 @@ pub(crate) struct Sizes {
     pub(crate) granted_max: usize,
     /// After so many receives without a large frame a connection is received as most are.
     pub(crate) small_max: u8,
+    /// So many turns a message may keep a large buffer while it has not come whole. One that takes
+    /// longer goes on in memory of its own: there are few buffers, and a peer that sends slowly, or
+    /// nothing more, must not keep one from others.
+    pub(crate) rest_turns_max: u32,
     /// A message of this length that lies whole in its buffer is sent back out of it: see `Source`.
     pub(crate) echo_min: usize,
 }
@@ -47,6 +52,7 @@ impl Default for Sizes {
             overtakes_max: 4,
             granted_max: 64 << 20,
             small_max: 8,
+            rest_turns_max: 16,
             echo_min: 4 << 10,
         }
     }
@@ -65,8 +71,18 @@ pub(crate) struct DirectReceives {
     pub(crate) overtaken: u8,
     /// Granted to the messages in progress: see `Sizes::granted_max`.
     pub(crate) granted: usize,
+    pub(crate) rests: Rests,
     #[cfg(feature = "sim")]
     pub(crate) seen: Seen,
+}
+
+/// The messages whose rest is being received into their buffers.
+#[derive(Debug, Default)]
+pub(crate) struct Rests {
+    /// How many.
+    pub(crate) out: u16,
+    /// Since which wait each has been, in this order. May hold some that have ended.
+    pub(crate) since: VecDeque<(Token, u32)>,
 }
 
 /// What has happened since the start, for the simulator.
@@ -77,6 +93,10 @@ pub(crate) struct Seen {
     pub(crate) direct: u64,
     /// Those that had to wait for their turn.
     pub(crate) waited: u64,
+    /// Receives of the rest of a message into the buffer in which it has begun.
+    pub(crate) rests: u64,
+    /// Messages that have kept their buffers for too long.
+    pub(crate) slow: u64,
     /// The most turns in which one of those was overtaken.
     pub(crate) overtaken: u8,
 }

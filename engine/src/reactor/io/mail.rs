@@ -28,7 +28,7 @@ impl<K: Kernel> Reactor<K> {
     #[inline]
     pub(crate) fn publish_mailed(&mut self, index: u32) {
         if self.ctx.slab.at(index).mailed {
-            let conn = handle_of(&mut self.ctx, index);
+            let conn = handle_of(&self.ctx, index);
             self.ctx.publish(conn);
         }
     }

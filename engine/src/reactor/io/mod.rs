@@ -6,6 +6,7 @@ pub(crate) mod direct;
 pub(crate) mod listeners;
 pub(crate) mod mail;
 pub(crate) mod receive_mode;
+pub(crate) mod rest;
 pub(crate) mod settle;
 pub(crate) mod stop;
 pub(crate) mod transport;

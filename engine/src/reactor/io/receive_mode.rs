@@ -13,7 +13,7 @@ use crate::reactor::core::receive_mode::{Receive, ReceiveMode};
 use crate::reactor::core::slab::Phase;
 use crate::reactor::deliver::deliver::{act, park};
 use crate::reactor::state::Reactor;
-use crate::ring::{Errno, Kernel, Token};
+use crate::ring::{Destination, Errno, Kernel, Token};
 
 impl<K: Kernel> Reactor<K> {
     /// Other sizes than the default ones, for tests.
@@ -114,7 +114,7 @@ impl<K: Kernel> Reactor<K> {
             latest => most.min(latest),
         };
         slot.receive = Receive::Armed(ReceiveMode::Direct);
-        self.kernel.receive_into(slot.socket, token, memory, most);
+        self.kernel.receive_into(slot.socket, token, Destination::Vector(memory), most);
     }
 
     /// A receive that was not armed for good has brought `len` bytes: notes whether they were, or
@@ -179,7 +179,7 @@ impl<K: Kernel> Reactor<K> {
         }
         if let Ok(Some(event)) = found {
             let handler = self.endpoints.handler(slot.endpoint);
-            let conn = handle_of(&mut self.ctx, index);
+            let conn = handle_of(&self.ctx, index);
             act(&mut self.ctx, handler, conn, event);
         }
     }

@@ -207,7 +207,7 @@ impl<K: Kernel> Reactor<K> {
             self.ctx.counters.refused.add(1);
         }
         let announced = slot.conn.opened();
-        let conn = handle_of(&mut self.ctx, index);
+        let conn = handle_of(&self.ctx, index);
         self.ctx.end_line(conn);
         if announced {
             let retry_ms = self.report_close(index);
@@ -236,7 +236,7 @@ impl<K: Kernel> Reactor<K> {
     /// In how many milliseconds the connection is to be made again; 0: not.
     fn report_close(&mut self, index: u32) -> u32 {
         let retry_ms = self.retry_after(index);
-        let conn = handle_of(&mut self.ctx, index);
+        let conn = handle_of(&self.ctx, index);
         let slot = self.ctx.slab.at(index);
         let info = slot.conn.close_info();
         let reason = info.reason.to_owned();

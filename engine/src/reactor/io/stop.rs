@@ -34,7 +34,7 @@ impl<K: Kernel> Reactor<K> {
         self.stop_dials();
         self.stop_listening();
         for index in self.ctx.slab.in_phase(Phase::Live) {
-            let conn = handle_of(&mut self.ctx, index);
+            let conn = handle_of(&self.ctx, index);
             if self.ctx.slab.at(index).conn.opened() {
                 // Refused only where the closing handshake has begun already.
                 let _ = self.ctx.close(conn, CloseCode::GOING_AWAY, "");

@@ -33,9 +33,12 @@ impl<K: Kernel> Reactor<K> {
         let slot = self.ctx.slab.at(token.slot);
         match result {
             Ok(Some(lease)) if slot.phase == Phase::Live => {
+                if mode == Some(ReceiveMode::Large) {
+                    return self.received_large(token.slot, lease, false);
+                }
                 let len = lease.len();
                 self.feed(token.slot, lease);
-                if matches!(mode, Some(ReceiveMode::Head | ReceiveMode::Large)) {
+                if mode == Some(ReceiveMode::Head) {
                     self.note_size(token.slot, len);
                 } else if self.must_move(token.slot) {
                     self.ctx.mark_dirty(token.slot);
@@ -97,7 +100,7 @@ impl<K: Kernel> Reactor<K> {
     }
 
     /// Gives a filled buffer to its connection for as long as its callbacks run.
-    fn feed(&mut self, index: u32, mut lease: Lease) {
+    pub(crate) fn feed(&mut self, index: u32, mut lease: Lease) {
         #[cfg(feature = "tls")]
         if self.ctx.slab.at(index).is_secure() {
             return self.feed_tls(index, lease);
@@ -158,7 +161,7 @@ impl<K: Kernel> Reactor<K> {
         let slot = self.ctx.slab.at(token.slot);
         if drained && slot.conn.opened() && !slot.abort && !slot.send_ended {
             let endpoint = slot.endpoint;
-            let conn = handle_of(&mut self.ctx, token.slot);
+            let conn = handle_of(&self.ctx, token.slot);
             self.endpoints.handler(endpoint).on_drain(&mut self.ctx, conn);
         }
     }

@@ -6,6 +6,7 @@ use crate::ring::lease::Free;
 
 /// What is written over a buffer that was given back, so that a use after that shows.
 const POISON: u8 = 0xDD;
+
 impl Sim {
     pub(super) fn take_returned(&mut self) {
         let mut returned = Vec::new();
@@ -23,6 +24,14 @@ impl Sim {
         let filled = self.filled[usize::from(free.id())];
         let lease = self.buffers.fill(free, &vec![POISON; filled]);
         self.buffers.release(lease).expect("a buffer that nobody retains")
+    }
+
+    /// Copies bytes behind what a lease holds.
+    pub(super) fn fill_behind(&mut self, lease: &mut Lease, bytes: &[u8]) {
+        let before = lease.len();
+        lease.len += bytes.len() as u32;
+        self.filled[usize::from(lease.id())] = lease.len();
+        self.buffers.bytes(lease)[before..].copy_from_slice(bytes);
     }
 
     pub(super) fn end_lease(&mut self, lease: Lease) {

@@ -22,7 +22,9 @@ pub use faults::Faults;
 pub use net::{Net, Peer, Seen, WINDOW};
 
 use super::lease::Free;
-use super::{Buffers, Completion, Errno, Kernel, KernelError, Lease, Socket, Token, Waker};
+use super::{
+    Buffers, Completion, Destination, Errno, Kernel, KernelError, Lease, Socket, Token, Waker,
+};
 use crate::memory::Batch;
 use crate::tick::Tick;
 use dial::Dial;
@@ -267,8 +269,17 @@ impl Kernel for Sim {
         self.start_receive(socket, token, Target::Large);
     }
 
-    fn receive_into(&mut self, socket: Socket, token: Token, memory: Vec<u8>, most: usize) {
-        let room = memory.capacity() - memory.len();
+    fn receive_into(&mut self, socket: Socket, token: Token, memory: Destination, most: usize) {
+        let room = match &memory {
+            Destination::Vector(memory) => memory.capacity() - memory.len(),
+            Destination::Buffer(lease) => {
+                assert!(
+                    self.leased[usize::from(lease.id())],
+                    "a receive into a lease that has ended"
+                );
+                self.buffers.capacity_of(lease.id()) - lease.len()
+            }
+        };
         assert!(most > 0 && most <= room, "a receive of {most} bytes into room for {room}");
         self.start_receive(socket, token, Target::Memory(memory, most));
     }

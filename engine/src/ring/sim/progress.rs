@@ -3,7 +3,7 @@
 use super::net::{Link, Peer};
 use super::socket::{Local, Target};
 use super::{Lane, Sim, WINDOW};
-use crate::ring::{Accepted, Completion, Errno, Lease, Socket};
+use crate::ring::{Accepted, Completion, Destination, Errno, Lease, Socket};
 use std::net::{Ipv4Addr, SocketAddr};
 
 impl Sim {
@@ -127,11 +127,10 @@ impl Sim {
             Target::Buffer(most) => (receive.token, false, *most),
             Target::Large => (receive.token, false, usize::MAX),
             Target::Nothing => unreachable!("a poll receives nothing"),
-            Target::Memory(memory, most) => {
-                let (mut memory, most) = (std::mem::take(memory), *most);
+            Target::Memory(_, most) => {
+                let most = *most;
                 let bytes = self.take_bytes(socket, most);
-                memory.extend_from_slice(&bytes);
-                return self.finish_direct(socket, memory, Ok(bytes.len()));
+                return self.finish_direct(socket, Ok(&bytes));
             }
         };
         // No buffer: the ring arms itself again once one is back.
@@ -155,18 +154,26 @@ impl Sim {
             return self.complete(Lane::Receive(socket), Completion::HungUp { token, result });
         }
         local.drained |= result != Err(Errno::CANCELED);
-        if let Target::Memory(memory, _) = &mut receive.target {
-            let memory = std::mem::take(memory);
-            return self.finish_direct(socket, memory, result.map(|()| 0));
+        if let Target::Memory(..) = &receive.target {
+            return self.finish_direct(socket, result.map(|()| &[][..]));
         }
         local.receive = None;
         let result = result.map(|()| None);
         self.complete(Lane::Receive(socket), Completion::Received { token, result, more: false });
     }
 
-    fn finish_direct(&mut self, socket: u32, memory: Vec<u8>, result: Result<usize, Errno>) {
+    fn finish_direct(&mut self, socket: u32, received: Result<&[u8], Errno>) {
         let receive = self.local(Socket(socket)).receive.take().expect("an armed receive");
-        let token = receive.token;
+        let (token, Target::Memory(mut memory, _)) = (receive.token, receive.target) else {
+            unreachable!("a receive into memory")
+        };
+        let result = received.map(<[u8]>::len);
+        match &mut memory {
+            Destination::Vector(memory) => memory.extend_from_slice(received.unwrap_or_default()),
+            Destination::Buffer(lease) => {
+                self.fill_behind(lease, received.unwrap_or_default());
+            }
+        }
         self.complete(Lane::Receive(socket), Completion::ReceivedInto { token, memory, result });
     }
 

@@ -3,7 +3,7 @@
 use super::net::Link;
 use super::{Choices, Faults};
 use crate::memory::Batch;
-use crate::ring::{Errno, Token};
+use crate::ring::{Destination, Errno, Token};
 use std::io::IoSlice;
 
 /// How a receive receives.
@@ -15,8 +15,8 @@ pub(super) enum Target {
     Buffer(usize),
     /// Into a large provided buffer, once.
     Large,
-    /// At most so many bytes behind what memory of the reactor holds, once.
-    Memory(Vec<u8>, usize),
+    /// At most so many bytes behind what memory holds, once.
+    Memory(Destination, usize),
     /// None: until the peer has ended its direction.
     Nothing,
 }
