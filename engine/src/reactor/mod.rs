@@ -75,7 +75,7 @@ impl<K: Kernel> Reactor<K> {
             self.finish();
             return Ok(false);
         }
-        for reactor in self.ctx.to_wake.drain(..) {
+        for reactor in self.ctx.post.to_wake.drain(..) {
             self.kernel.wake(reactor as usize);
         }
         let next = self.ctx.wheel.next();
@@ -84,7 +84,7 @@ impl<K: Kernel> Reactor<K> {
         if self.handshakes.is_waiting() {
             timeout = Some(Duration::ZERO);
         }
-        let due = self.ctx.own.mail.has_some() || self.ctx.dials.are_due();
+        let due = self.ctx.post.own.mail.has_some() || self.ctx.dials.are_due();
         if self.direct.are_waiting() || due {
             timeout = Some(Duration::ZERO);
         }

@@ -2,7 +2,7 @@
 
 use crate::conn::{Tools, Writer};
 use crate::memory::Pool;
-use crate::reactor::api::contract::{Context, Mail};
+use crate::reactor::api::contract::{BatchAtWork, Context, Mail, Post};
 use crate::reactor::api::endpoints::Endpoints;
 use crate::reactor::api::setup::Setup;
 use crate::reactor::client::dials::{Dials, Resolve};
@@ -68,20 +68,19 @@ impl<K: Kernel> Reactor<K> {
             origins: ByEndpoint::new(
                 setup.endpoints.iter().map(|served| served.origins.clone()).collect(),
             ),
-            handle: setup.handle,
-            own,
-            lines: Lines::default(),
+            post: Post { handle: setup.handle, own, lines: Lines::default(), to_wake: Vec::new() },
             log: setup.log,
             counters,
             source: Source::new(kernel.buffers(), Sizes::default().echo_min),
-            delivering: Conn::NONE,
-            run_stopped: false,
-            run_user: 0,
-            written: Conn::NONE,
-            writer: Writer::default(),
+            batch: BatchAtWork {
+                conn: Conn::NONE,
+                stopped: false,
+                user: 0,
+                written: Conn::NONE,
+                writer: Writer::default(),
+            },
             dials: Dials::new(),
             answer: None,
-            to_wake: Vec::new(),
             now,
             served: ServedTime::new(now),
             draining: false,

@@ -38,7 +38,7 @@ impl Context {
     #[doc(hidden)]
     #[inline(always)]
     pub fn answer(&mut self, conn: Conn, opcode: Opcode, payload: &[u8]) -> bool {
-        self.own.is_written(conn) && self.writer.push(opcode, payload)
+        self.post.own.is_written(conn) && self.batch.writer.push(opcode, payload)
     }
 
     #[inline(never)]
@@ -54,7 +54,7 @@ impl Context {
             let mail = Mail::Frame { conn, sender, opcode, payload, flags };
             return self.forward(conn, mail).map(|()| Queued::Ok);
         }
-        if !self.lines.is_empty() {
+        if !self.post.lines.is_empty() {
             let (sender, payload) = (self.index, payload.into());
             return self.in_turn(
                 conn,
@@ -80,7 +80,7 @@ impl Context {
             slot.conn.send_from(opcode, payload, flags, env, share)
         })?;
         self.counters.messages_out.add(1);
-        if conn == self.delivering {
+        if conn == self.batch.conn {
             self.open_writer(conn);
         }
         Ok(queued)
@@ -95,7 +95,7 @@ impl Context {
             let mail = Mail::Message { conn, sender: self.index, message: message.clone() };
             return self.forward(conn, mail).map(|()| Queued::Ok);
         }
-        if !self.lines.is_empty() {
+        if !self.post.lines.is_empty() {
             let (sender, message) = (self.index, message.clone());
             return self.in_turn(conn, sender, Mail::Message { conn, sender, message });
         }
@@ -139,7 +139,7 @@ impl Context {
             let (sender, reason) = (self.index, reason.into());
             return self.forward(conn, Mail::Close { conn, sender, code, reason });
         }
-        if !self.lines.is_empty() {
+        if !self.post.lines.is_empty() {
             let (sender, reason) = (self.index, reason.into());
             let mail = Mail::Close { conn, sender, code, reason };
             return self.in_turn(conn, sender, mail).map(|_| ());
@@ -202,8 +202,8 @@ impl Context {
     }
 
     pub(crate) fn queued(&self, conn: Conn) -> usize {
-        let written = if conn == self.written { self.writer.len() } else { 0 };
-        let waiting = self.lines.bytes(conn);
+        let written = if conn == self.batch.written { self.batch.writer.len() } else { 0 };
+        let waiting = self.post.lines.bytes(conn);
         self.slot(conn).map_or(0, |slot| slot.conn.buffered() + written + waiting)
     }
 
@@ -233,15 +233,15 @@ impl Context {
             return self.forward(conn, Mail::SetUser { conn, user });
         }
         self.slab.live(conn).ok_or(CallError::Gone)?.user = user;
-        if conn == self.delivering {
-            self.run_user = user;
+        if conn == self.batch.conn {
+            self.batch.user = user;
         }
         Ok(())
     }
 
     /// The engine, for other threads.
     pub fn engine(&self) -> &Handle {
-        &self.handle
+        &self.post.handle
     }
 
     /// The reactor's number, from 0.
@@ -306,7 +306,7 @@ impl Context {
         call: impl FnOnce(&mut Slot, &mut Env<'_>, &mut Source) -> Result<T, SendError>,
     ) -> Result<T, CallError> {
         self.heed_own_mail();
-        if conn == self.written {
+        if conn == self.batch.written {
             self.close_writer();
         }
         let slot = self.slab.live(conn).ok_or(CallError::Gone)?;
@@ -314,8 +314,8 @@ impl Context {
         let (pool, tools) = (&mut self.pool, &mut self.tools);
         let mut env = Env { now: self.served.now, limits, pool, tools, copied: &mut 0 };
         let done = call(slot, &mut env, &mut self.source);
-        if conn == self.delivering {
-            self.run_stopped = slot.conn.reading() != Reading::Deliver || slot.abort;
+        if conn == self.batch.conn {
+            self.batch.stopped = slot.conn.reading() != Reading::Deliver || slot.abort;
         }
         let done = done?;
         if !slot.dirty {
@@ -330,10 +330,10 @@ impl<'b> Messages<'b> {
     /// The next one; none when the application has stopped them.
     #[inline(always)]
     pub fn next(&mut self, ctx: &Context) -> Option<Message<'b>> {
-        if ctx.run_stopped {
+        if ctx.batch.stopped {
             return None;
         }
         let (opcode, payload) = self.batch.next()?;
-        Some(Message { opcode, payload, first: true, last: true, user: ctx.run_user })
+        Some(Message { opcode, payload, first: true, last: true, user: ctx.batch.user })
     }
 }

@@ -97,36 +97,47 @@ pub struct Context {
     pub(crate) timers: Timers<Job>,
     pub(crate) limits: ByEndpoint<Limits>,
     pub(crate) origins: ByEndpoint<Origins>,
-    pub(crate) handle: Handle,
-    /// What this thread asks of us through a handle.
-    pub(crate) own: Arc<Own<Mail>>,
-    /// Who waits for the end of somebody's message.
-    pub(crate) lines: Lines<Mail>,
+    pub(crate) post: Post,
     pub(crate) log: Logger,
     pub(crate) counters: Arc<Counters>,
     pub(crate) source: Source,
-    /// The connection that a run of messages is being delivered of, or none.
-    pub(crate) delivering: Conn,
-    /// No more of that run: the connection was paused or aborted.
-    pub(crate) run_stopped: bool,
-    /// Its user word.
-    pub(crate) run_user: usize,
-    /// The same, or none: the one that `writer` is open on. `own` says whether it may still be
-    /// used.
-    pub(crate) written: Conn,
-    pub(crate) writer: Writer,
+    pub(crate) batch: BatchAtWork,
     /// Connections that are being made.
     pub(crate) dials: Dials<Target>,
     /// The server's answer, while its connection is being reported open.
     pub(crate) answer: Option<(Conn, Answer<'static>)>,
-    /// Other reactors that have mail from us and must be woken when the turn ends.
-    pub(crate) to_wake: Vec<u32>,
     pub(crate) now: Tick,
     pub(crate) served: ServedTime,
     /// The engine is stopping: upgrades are refused.
     pub(crate) draining: bool,
     pub(crate) index: u32,
     pub(crate) user: usize,
+}
+
+/// The batch of short messages that is being delivered.
+#[derive(Debug)]
+pub(crate) struct BatchAtWork {
+    /// Whose it is; none when there is no batch.
+    pub(crate) conn: Conn,
+    /// No more of it: the connection was paused or aborted.
+    pub(crate) stopped: bool,
+    /// The connection's user word.
+    pub(crate) user: usize,
+    /// The connection, or none: the one that `writer` is open on. `Own` says whether it may still
+    /// be used.
+    pub(crate) written: Conn,
+    pub(crate) writer: Writer,
+}
+
+/// What passes between this reactor, other threads and itself.
+pub(crate) struct Post {
+    pub(crate) handle: Handle,
+    /// What this thread asks of us through a handle.
+    pub(crate) own: Arc<Own<Mail>>,
+    /// Who waits for the end of somebody's message.
+    pub(crate) lines: Lines<Mail>,
+    /// Other reactors that have mail from us and must be woken when the turn ends.
+    pub(crate) to_wake: Vec<u32>,
 }
 
 impl std::fmt::Debug for Context {

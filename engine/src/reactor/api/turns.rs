@@ -18,7 +18,7 @@ impl Context {
     /// Carries out what this thread has asked for before.
     #[inline]
     pub(crate) fn heed_own_mail(&mut self) {
-        if self.own.mail.has_some() {
+        if self.post.own.mail.has_some() {
             self.read_own_mail();
         }
     }
@@ -26,7 +26,7 @@ impl Context {
     #[cold]
     fn read_own_mail(&mut self) {
         let mut mails = VecDeque::new();
-        self.own.mail.take(&mut mails);
+        self.post.own.mail.take(&mut mails);
         for mail in mails {
             self.deliver_mail(mail);
         }
@@ -66,7 +66,7 @@ impl Context {
             self.publish(conn);
         }
         // Last, so that who reads meanwhile sees too much rather than too little.
-        if let Some(gauge) = self.handle.gauges(self.index).get(conn) {
+        if let Some(gauge) = self.post.handle.gauges(self.index).get(conn) {
             gauge.taken(bytes);
         }
     }
@@ -107,7 +107,7 @@ impl Context {
         if !turns_come || opcode.is_some_and(Opcode::is_control) {
             return false;
         }
-        if self.lines.0.get(&conn).is_some_and(|line| line.waits(sender)) {
+        if self.post.lines.0.get(&conn).is_some_and(|line| line.waits(sender)) {
             return true;
         }
         matches!(opcode, Some(Opcode::Text | Opcode::Binary))
@@ -117,7 +117,7 @@ impl Context {
 
     /// Whether `mail` goes on with a message of its sender, so that losing it would spoil that.
     fn goes_on(&self, conn: Conn, sender: Sender, mail: &Mail) -> bool {
-        let waits = || self.lines.0.get(&conn).is_some_and(|line| line.waits(sender));
+        let waits = || self.post.lines.0.get(&conn).is_some_and(|line| line.waits(sender));
         let speaks = || self.in_message(conn) && self.speaker(conn) == sender;
         mail.opcode() == Some(Opcode::Continuation) && (waits() || speaks())
     }
@@ -128,7 +128,7 @@ impl Context {
 
     /// Whose message it is in the middle of.
     fn speaker(&self, conn: Conn) -> Sender {
-        self.lines.0.get(&conn).map_or(self.index, |line| line.speaker)
+        self.post.lines.0.get(&conn).map_or(self.index, |line| line.speaker)
     }
 
     fn wait_in_line(
@@ -139,7 +139,7 @@ impl Context {
     ) -> Result<Queued, CallError> {
         let slot = self.slab.live(conn).ok_or(CallError::Gone)?;
         let max = self.limits.of(slot.endpoint).send_queue_max as usize;
-        let line = self.lines.0.entry(conn).or_insert_with(|| Line::new(self.index));
+        let line = self.post.lines.0.entry(conn).or_insert_with(|| Line::new(self.index));
         if slot.conn.buffered() + line.bytes > max {
             slot.conn.told_full();
             return Err(SendError::Full.into());
@@ -155,16 +155,16 @@ impl Context {
     /// A frame of `sender` was sent: notes whose message it is, or lets others go on.
     fn has_spoken(&mut self, conn: Conn, sender: Sender) {
         if self.in_message(conn) {
-            if sender != self.index || self.lines.0.contains_key(&conn) {
-                self.lines.0.entry(conn).or_insert_with(|| Line::new(sender)).speaker = sender;
+            if sender != self.index || self.post.lines.0.contains_key(&conn) {
+                self.post.lines.0.entry(conn).or_insert_with(|| Line::new(sender)).speaker = sender;
             }
-        } else if !self.lines.is_empty() {
+        } else if !self.post.lines.is_empty() {
             self.let_go_on(conn);
         }
     }
 
     fn let_go_on(&mut self, conn: Conn) {
-        let Some(mut line) = self.lines.0.remove(&conn) else { return };
+        let Some(mut line) = self.post.lines.0.remove(&conn) else { return };
         loop {
             let speaker = self.in_message(conn).then_some(line.speaker);
             let Some((sender, mail)) = line.pop(speaker) else { break };
@@ -176,7 +176,7 @@ impl Context {
             }
         }
         if self.in_message(conn) {
-            self.lines.0.insert(conn, line);
+            self.post.lines.0.insert(conn, line);
         }
     }
 
@@ -214,13 +214,13 @@ impl Context {
     /// The connection has ended: nobody's turn will come.
     #[inline]
     pub(crate) fn end_line(&mut self, conn: Conn) {
-        if !self.lines.is_empty()
-            && let Some(line) = self.lines.0.remove(&conn)
+        if !self.post.lines.is_empty()
+            && let Some(line) = self.post.lines.0.remove(&conn)
         {
             self.count_lost(conn, line.len());
         }
         if self.slab.at(conn.slot()).mailed
-            && let Some(gauge) = self.handle.gauges(self.index).get(conn)
+            && let Some(gauge) = self.post.handle.gauges(self.index).get(conn)
         {
             gauge.publish(conn, 0);
         }
@@ -230,15 +230,15 @@ impl Context {
     #[cold]
     pub(crate) fn publish(&mut self, conn: Conn) {
         let bytes = self.queued(conn);
-        if let Some(gauge) = self.handle.gauges(self.index).get(conn) {
+        if let Some(gauge) = self.post.handle.gauges(self.index).get(conn) {
             gauge.publish(conn, bytes);
         }
     }
 
     /// Hands a call for a connection of another reactor over.
     pub(crate) fn forward(&mut self, conn: Conn, mail: Mail) -> Result<(), CallError> {
-        if self.handle.push(conn, mail)? {
-            self.to_wake.push(conn.reactor());
+        if self.post.handle.push(conn, mail)? {
+            self.post.to_wake.push(conn.reactor());
         }
         Ok(())
     }

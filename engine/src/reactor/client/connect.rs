@@ -95,7 +95,7 @@ impl<K: Kernel> Reactor<K> {
             Err(ip) => self.found(index, Ok(vec![SocketAddr::new(ip, port)])),
             Ok(name) => {
                 self.schedule_dial(index);
-                let (name_of, handle) = (self.ctx.dials.name(index), self.ctx.handle.clone());
+                let (name_of, handle) = (self.ctx.dials.name(index), self.ctx.post.handle.clone());
                 let reactor = self.ctx.index as usize;
                 let found = move |found| {
                     // A reactor that has ended wants no answer; one whose mailbox is full gives up
@@ -258,10 +258,10 @@ impl Context {
     /// As [`Handle::connect`](crate::reactor::Handle::connect).
     pub fn connect(&mut self, mut target: Target) -> Result<DialId, TargetError> {
         if target.reactor.is_some_and(|reactor| reactor != self.index) {
-            return self.handle.connect(target);
+            return self.post.handle.connect(target);
         }
         target.check()?;
-        let name = self.handle.name_dial(self.index);
+        let name = self.post.handle.name_dial(self.index);
         self.dials.wanted.push_back((name, Arc::new(target)));
         Ok(name)
     }
@@ -273,7 +273,7 @@ impl Context {
     /// [`CallError::Gone`] for what is over, if it was this reactor's.
     pub fn cancel_connect(&mut self, dial: DialId) -> Result<(), CallError> {
         if dial.reactor() != self.index {
-            return self.handle.cancel_connect(dial);
+            return self.post.handle.cancel_connect(dial);
         }
         let wanted = || self.dials.wanted.iter().any(|(name, _)| *name == dial);
         if self.dials.place(dial).is_none() && !wanted() {

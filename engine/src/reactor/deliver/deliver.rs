@@ -67,12 +67,12 @@ fn deliver_batch(ctx: &mut Context, handler: &dyn Handler, conn: Conn, batch: Me
             return ctx.source.withdraw();
         }
     };
-    ctx.begin_run(conn);
+    ctx.begin_batch(conn);
     let mut messages = handler.on_messages(ctx, conn, Messages { batch });
     while let Some(message) = messages.next(ctx) {
         handler.on_message(ctx, conn, message);
     }
-    ctx.end_run();
+    ctx.end_batch();
     let (taken, bytes) = messages.batch.taken();
     ctx.counters.messages_in.add(taken as u64);
     ctx.counters.bytes_in.add(bytes as u64);

@@ -9,11 +9,11 @@ impl Context {
     /// A run of messages of the connection is about to be delivered. One that was answered the
     /// last time probably will be again.
     #[inline]
-    pub(crate) fn begin_run(&mut self, conn: Conn) {
+    pub(crate) fn begin_batch(&mut self, conn: Conn) {
         let slot = self.slab.at(conn.slot());
-        self.delivering = conn;
-        self.run_stopped = false;
-        self.run_user = slot.user;
+        self.batch.conn = conn;
+        self.batch.stopped = false;
+        self.batch.user = slot.user;
         if slot.answered {
             self.open_writer(conn);
         }
@@ -21,8 +21,8 @@ impl Context {
 
     /// The run is delivered.
     #[inline]
-    pub(crate) fn end_run(&mut self) {
-        self.delivering = Conn::NONE;
+    pub(crate) fn end_batch(&mut self) {
+        self.batch.conn = Conn::NONE;
         self.close_writer();
     }
 
@@ -33,21 +33,21 @@ impl Context {
         let limits = self.limits.of(slot.endpoint);
         if let Some(writer) = slot.conn.open_writer(limits, &mut self.pool) {
             slot.answered = true;
-            self.writer = writer;
-            self.written = conn;
-            self.own.set_written(conn);
+            self.batch.writer = writer;
+            self.batch.written = conn;
+            self.post.own.set_written(conn);
         }
     }
 
     /// Ends that: before anything else touches the connection, and when the delivery ends.
     #[inline]
     pub(crate) fn close_writer(&mut self) {
-        let conn = std::mem::replace(&mut self.written, Conn::NONE);
+        let conn = std::mem::replace(&mut self.batch.written, Conn::NONE);
         if conn == Conn::NONE {
             return;
         }
-        self.own.set_written(Conn::NONE);
-        let writer = std::mem::take(&mut self.writer);
+        self.post.own.set_written(Conn::NONE);
+        let writer = std::mem::take(&mut self.batch.writer);
         let frames = writer.frames();
         let slot = self.slab.at(conn.slot());
         slot.conn.close_writer(writer, &mut self.pool);

@@ -13,7 +13,7 @@ const TRIM_MS: u64 = 1_000;
 impl<K: Kernel> Reactor<K> {
     pub(crate) fn read_mail(&mut self) {
         self.ctx.heed_own_mail();
-        self.ctx.handle.0.mailboxes[self.ctx.index as usize].take(&mut self.mails);
+        self.ctx.post.handle.0.mailboxes[self.ctx.index as usize].take(&mut self.mails);
         self.mails_peak = self.mails_peak.max(self.mails.len());
         // One by one: should a job panic, the others are still to be called.
         while let Some(mail) = self.mails.pop_front() {
@@ -58,7 +58,7 @@ impl<K: Kernel> Reactor<K> {
         self.trim_later();
         let peak = std::mem::take(&mut self.mails_peak);
         let ours = mailbox::trim(&mut self.mails, peak);
-        if self.ctx.handle.0.mailboxes[self.ctx.index as usize].trim(peak) || ours {
+        if self.ctx.post.handle.0.mailboxes[self.ctx.index as usize].trim(peak) || ours {
             self.trim_soon();
         }
     }

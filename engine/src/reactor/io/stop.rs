@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 impl<K: Kernel> Reactor<K> {
     /// Looks whether a stop was asked for, or another: the latest decides about the grace.
     pub(crate) fn heed_stop(&mut self) {
-        let word = self.ctx.handle.stop_word();
+        let word = self.ctx.post.handle.stop_word();
         if word == self.stop_word {
             return;
         }
@@ -72,9 +72,9 @@ impl<K: Kernel> Reactor<K> {
 
     fn close_mail(&mut self) {
         let mut mails = VecDeque::new();
-        self.ctx.own.mail.close(&mut mails);
+        self.ctx.post.own.mail.close(&mut mails);
         self.mails.append(&mut mails);
-        self.ctx.handle.0.mailboxes[self.ctx.index as usize].close(&mut mails);
+        self.ctx.post.handle.0.mailboxes[self.ctx.index as usize].close(&mut mails);
         self.mails.append(&mut mails);
     }
 
@@ -100,7 +100,7 @@ impl<K: Kernel> Reactor<K> {
     pub fn bury(&mut self) {
         self.ctx.source.end(None);
         self.ctx.answer = None;
-        guarded(|| self.ctx.end_run());
+        guarded(|| self.ctx.end_batch());
         self.give_up(None);
     }
 }
