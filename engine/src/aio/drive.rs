@@ -232,7 +232,7 @@ impl Drive {
             match found {
                 Ok(Some(Event::Message { opcode, data, .. })) => {
                     let payload = match data {
-                        Data::Lent(bytes) => Bytes::copy_from_slice(bytes),
+                        Data::Borrowed(bytes) => Bytes::copy_from_slice(bytes),
                         Data::Owned(bytes) => Bytes::from(bytes),
                     };
                     return Some(Message::received(opcode, payload));

@@ -9,7 +9,7 @@ use crate::proto::{Answer, BadAnswer, CloseCode, Opcode, Violation};
 #[derive(Debug)]
 pub enum Data<'b> {
     /// Where it was received: no copy was made.
-    Lent(&'b mut [u8]),
+    Borrowed(&'b mut [u8]),
     /// Assembled from several pieces. Give it back with
     /// [`Pool::put`](crate::memory::Pool::put).
     Owned(Vec<u8>),
@@ -20,7 +20,7 @@ impl Data<'_> {
     #[inline]
     pub fn as_slice(&self) -> &[u8] {
         match self {
-            Self::Lent(bytes) => bytes,
+            Self::Borrowed(bytes) => bytes,
             Self::Owned(bytes) => bytes,
         }
     }

@@ -107,7 +107,7 @@ impl Connection {
     }
 
     /// It is open: what was asked for that, or came in parts, is no more.
-    pub(super) fn end_asking(&mut self) {
+    pub(super) fn end_opening(&mut self) {
         if let Some(rare) = &mut self.rare {
             (rare.head, rare.asked) = (None, None);
             if rare.own.is_none() {

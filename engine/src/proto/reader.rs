@@ -133,7 +133,7 @@ pub struct FrameReader {
     /// A header cut by the end of the input, as far as it has come.
     spill: [u8; HEADER_MAX],
     spilled: u8,
-    known: Boundary,
+    boundary: Boundary,
 }
 
 impl FrameReader {
@@ -143,21 +143,21 @@ impl FrameReader {
     }
 
     /// A reader at a frame boundary, of which that is known.
-    pub fn at(known: Boundary) -> Self {
+    pub fn at(boundary: Boundary) -> Self {
         let header =
             Header { len: 0, mask: None, opcode: Opcode::Continuation, fin: false, rsv1: false };
-        Self { header, left: 0, spill: [0; HEADER_MAX], spilled: 0, known }
+        Self { header, left: 0, spill: [0; HEADER_MAX], spilled: 0, boundary }
     }
 
     /// What will outlast the frame in progress.
     #[inline]
-    pub fn known(&self) -> Boundary {
-        self.known
+    pub fn boundary(&self) -> Boundary {
+        self.boundary
     }
 
     /// The same, to be changed.
-    pub fn known_mut(&mut self) -> &mut Boundary {
-        &mut self.known
+    pub fn boundary_mut(&mut self) -> &mut Boundary {
+        &mut self.boundary
     }
 
     /// Payload bytes of the frame in progress that have not come yet; 0 between frames.
@@ -182,7 +182,7 @@ impl FrameReader {
         input: &mut Input<'b>,
         len_max: u32,
     ) -> Option<WholeFrame<'b>> {
-        self.at_boundary().then(|| self.known.next_whole(input, len_max)).flatten()
+        self.at_boundary().then(|| self.boundary.next_whole(input, len_max)).flatten()
     }
 
     /// The next piece, `None` when the input is exhausted. A frame's header is reported as soon as
@@ -197,7 +197,7 @@ impl FrameReader {
         }
         if self.spilled == 0
             && let Decoded::Complete(header, n) =
-                header::decode(input.peek(), self.known.role, self.known.rsv1_allowed)?
+                header::decode(input.peek(), self.boundary.role, self.boundary.rsv1_allowed)?
         {
             input.take(n);
             return Ok(Some(self.begin(header, input, u64::MAX)));
@@ -246,7 +246,7 @@ impl FrameReader {
         loop {
             let spilled = usize::from(self.spilled);
             let come = self.spill.get(..spilled).unwrap_or_default();
-            let Boundary { role, rsv1_allowed, .. } = self.known;
+            let Boundary { role, rsv1_allowed, .. } = self.boundary;
             let needed = match header::decode(come, role, rsv1_allowed)? {
                 Decoded::Complete(header, _) => {
                     self.spilled = 0;
@@ -286,7 +286,7 @@ impl FrameReader {
         self.left -= data.len() as u64;
         if self.left == 0 && !self.header.opcode.is_control() {
             let bits = (u64::BITS - self.header.len.leading_zeros()) as u8;
-            self.known.size_hint = bits.max(self.known.size_hint.saturating_sub(1));
+            self.boundary.size_hint = bits.max(self.boundary.size_hint.saturating_sub(1));
         }
         Piece { header: self.header, data, key, first: false, last: self.left == 0 }
     }
@@ -332,20 +332,20 @@ mod tests {
                 let mut bytes = [frame(len, true, mask), b"\x81".to_vec()].concat();
                 let mut same = bytes.clone();
                 let (mut input, mut same) = (Input::new(&mut bytes), Input::new(&mut same));
-                let known = Boundary::new(role);
+                let boundary = Boundary::new(role);
                 if let Some(less) = (len as u64).checked_sub(1) {
-                    assert!(known.next_alone(&mut input, less).unwrap().is_none(), "too long");
+                    assert!(boundary.next_alone(&mut input, less).unwrap().is_none(), "too long");
                 }
-                let alone = known.next_alone(&mut input, len as u64).unwrap().unwrap();
+                let alone = boundary.next_alone(&mut input, len as u64).unwrap().unwrap();
                 let any = FrameReader::new(role).next(&mut same).unwrap().unwrap();
                 assert_eq!((alone.header, alone.key), (any.header, any.key));
                 assert!(*alone.data == *any.data && alone.first && alone.last);
                 assert_eq!((input.len(), same.len()), (1, 1));
             }
         }
-        let known = Boundary::new(Role::Server);
+        let boundary = Boundary::new(Role::Server);
         let mut bytes = ping;
-        let control = known.next_alone(&mut Input::new(&mut bytes), 125).unwrap().unwrap();
+        let control = boundary.next_alone(&mut Input::new(&mut bytes), 125).unwrap().unwrap();
         assert_eq!((control.header.opcode, &*control.data), (Opcode::Ping, &b"ab"[..]));
         let mut fragment = frame(5, false, KEY);
         let mut continued = b"\x80\x80\x01\x02\x03\x04".to_vec();
@@ -354,11 +354,11 @@ mod tests {
         for bytes in [&mut fragment, &mut continued, &mut cut, &mut Vec::new()] {
             let mut input = Input::new(bytes);
             let before = input.len();
-            assert!(known.next_alone(&mut input, u64::MAX).unwrap().is_none());
+            assert!(boundary.next_alone(&mut input, u64::MAX).unwrap().is_none());
             assert_eq!(input.len(), before);
         }
         let mut unmasked = frame(5, true, None);
-        let violation = known.next_alone(&mut Input::new(&mut unmasked), u64::MAX).unwrap_err();
+        let violation = boundary.next_alone(&mut Input::new(&mut unmasked), u64::MAX).unwrap_err();
         assert_eq!(violation, Violation::Unmasked);
     }
 

@@ -1,7 +1,7 @@
 //! Floor 2: one thread, where connections and the kernel meet.
 //!
-//! A turn: settle what changed with the kernel, wait, copy the completions out, act on each,
-//! read the mail, fire the timers, settle again. Callbacks run from here only, never from inside
+//! A turn: reconcile what changed with the kernel, wait, copy the completions out, act on each,
+//! read the mail, fire the timers, reconcile again. Callbacks run from here only, never from inside
 //! a call that the application makes.
 
 mod api;
@@ -68,9 +68,9 @@ impl<K: Kernel> Reactor<K> {
     /// # Errors
     /// The kernel cannot go on. Every open connection has then been reported closed.
     pub fn turn(&mut self) -> Result<bool, KernelError> {
-        self.heed_stop();
+        self.check_stop();
         self.run_dials();
-        self.settle_dirty();
+        self.reconcile_dirty();
         if self.is_finished() {
             self.finish();
             return Ok(false);
@@ -109,7 +109,7 @@ impl<K: Kernel> Reactor<K> {
         self.completions = completions;
         self.read_mail();
         self.fire_timers();
-        self.settle_dirty();
+        self.reconcile_dirty();
         self.begin_waiting();
         self.end_slow_rests();
         self.ctx.log.turned(self.ctx.now, self.kernel.clock());

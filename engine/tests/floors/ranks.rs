@@ -54,7 +54,7 @@ const REACTOR: Ranks = Ranks {
         // Context, handler, target and handle, which name each other; then what they can do.
         &["api/contract"],
         &["api/call", "api/context", "api/handle", "api/setup", "api/timers", "api/turns"],
-        &["api/endpoints", "client/target", "client/speak", "deliver/writer"],
+        &["api/endpoints", "client/target", "client/greet", "deliver/writer"],
         &["deliver/deliver"],
         // The reactor itself, then what its turns call, and above all the turn.
         &["state"],
@@ -64,8 +64,9 @@ const REACTOR: Ranks = Ranks {
             "io/mail",
             "io/receive_mode",
             "io/rest",
-            "io/settle",
+            "io/reconcile",
             "io/stop",
+            "io/teardown",
             "io/transport",
         ],
     ],

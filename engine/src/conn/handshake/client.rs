@@ -120,14 +120,14 @@ impl Connection {
                     {
                         return Err(self.refused_by(BadAnswer::Extension, input));
                     }
-                    self.end_asking();
+                    self.end_opening();
                     self.expecting = Expecting::Open;
                     self.opened = true;
                     self.clock = Clock::new(env.now);
                     return Ok(Some(Event::Open(Answer::new(head))));
                 }
                 Ok(Verdict::Tunnel) => {
-                    self.end_asking();
+                    self.end_opening();
                     self.expecting = Expecting::Upgrade;
                     return Ok(Some(Event::Tunnel));
                 }

@@ -27,7 +27,7 @@ impl Connection {
         };
         match head.and_then(|head| head.map(Request::parse).transpose()) {
             Ok(Some(request)) => {
-                self.end_asking();
+                self.end_opening();
                 self.expecting = Expecting::Upgrade;
                 Ok(Some(Event::Upgrade(request)))
             }

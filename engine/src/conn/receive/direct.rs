@@ -1,7 +1,7 @@
 //! Direct receive: what remains of a large frame is received into the memory that its message is
 //! assembled in, without a copy. Whoever receives asks [`Connection::direct_receive`] whether that
-//! pays, takes the memory by [`Connection::lend_direct`], and returns it by
-//! [`Connection::received_directly`] or, when nothing came, by [`Connection::take_back`].
+//! pays, takes the memory by [`Connection::begin_direct`], and returns it by
+//! [`Connection::received_directly`] or, when nothing came, by [`Connection::cancel_direct`].
 
 use super::part::Inbound;
 use super::progress::Progress;
@@ -55,23 +55,23 @@ impl Connection {
 
     /// Lends out the memory of the message in progress, with room behind what it holds, and says
     /// how much of the frame in progress may be received there, no more than `most`. It must come
-    /// back by [`Connection::received_directly`] or [`Connection::take_back`] before anything else
-    /// is received. Room is made for messages of `expected` bytes at once, for others as they come.
-    /// Only while something remains of a data frame, and not in stream mode.
-    pub(crate) fn lend_direct(
+    /// back by [`Connection::received_directly`] or [`Connection::cancel_direct`] before anything
+    /// else is received. Room is made for messages of `expected` bytes at once, for others as they
+    /// come. Only while something remains of a data frame, and not in stream mode.
+    pub(crate) fn begin_direct(
         &mut self,
         expected: usize,
         most: usize,
         pool: &mut Pool,
     ) -> (Vec<u8>, usize) {
-        let memory = self.inbound.lend(expected, pool);
+        let memory = self.inbound.room(expected, pool);
         let room = most.min(memory.capacity() - memory.len());
         let remaining = usize::try_from(self.inbound.remaining()).unwrap_or(usize::MAX);
         (memory, room.min(remaining))
     }
 
     /// Takes lent memory back, with nothing received.
-    pub(crate) fn take_back(&mut self, memory: Vec<u8>, pool: &mut Pool) {
+    pub(crate) fn cancel_direct(&mut self, memory: Vec<u8>, pool: &mut Pool) {
         match &mut self.inbound.progress {
             Some(progress) if self.expecting == Expecting::Open => {
                 pool.put(std::mem::replace(&mut progress.bytes, memory));
@@ -81,12 +81,12 @@ impl Connection {
         }
     }
 
-    /// Takes lent memory back in which the last `fresh` bytes are new, no more of them than
-    /// [`Connection::lend_direct`] has said. As [`Connection::receive`] otherwise.
+    /// Takes lent memory back in which the last `received` bytes are new, no more of them than
+    /// [`Connection::begin_direct`] has said. As [`Connection::receive`] otherwise.
     pub(crate) fn received_directly(
         &mut self,
         memory: Vec<u8>,
-        fresh: usize,
+        received: usize,
         env: &mut Env<'_>,
     ) -> Result<Option<Event<'static>>, Failure> {
         if self.expecting != Expecting::Open {
@@ -94,7 +94,7 @@ impl Connection {
             return self.failure().map_or(Ok(None), Err);
         }
         self.clock.heard(env.now);
-        match self.inbound.received_directly(memory, fresh, env) {
+        match self.inbound.received_directly(memory, received, env) {
             Ok(Some((_, bytes))) if self.reading == Reading::Discard => {
                 self.discard(Data::Owned(bytes), env.pool);
                 Ok(None)
@@ -113,7 +113,7 @@ impl Connection {
 impl Inbound {
     #[inline]
     fn direct_receive(&self) -> DirectReceive {
-        let size_hint = self.known.size_hint();
+        let size_hint = self.boundary.size_hint();
         let (received, remaining) = match &self.progress {
             Some(progress) => (progress.bytes.len(), progress.remaining()),
             None => (0, 0),
@@ -122,9 +122,9 @@ impl Inbound {
     }
 
     fn forget_size_hint(&mut self) {
-        self.known.forget_size_hint();
+        self.boundary.forget_size_hint();
         if let Some(progress) = &mut self.progress {
-            progress.reader.known_mut().forget_size_hint();
+            progress.reader.boundary_mut().forget_size_hint();
         }
     }
 
@@ -132,21 +132,21 @@ impl Inbound {
         self.progress.as_ref().map_or(0, |progress| progress.remaining())
     }
 
-    fn lend(&mut self, expected: usize, pool: &mut Pool) -> Vec<u8> {
-        self.progress.as_mut().map_or_else(Vec::new, |progress| progress.lend(expected, pool))
+    fn room(&mut self, expected: usize, pool: &mut Pool) -> Vec<u8> {
+        self.progress.as_mut().map_or_else(Vec::new, |progress| progress.room(expected, pool))
     }
 
     fn received_directly(
         &mut self,
         memory: Vec<u8>,
-        fresh: usize,
+        received: usize,
         env: &mut Env<'_>,
     ) -> Result<Option<(Opcode, Vec<u8>)>, Violation> {
         let Some(mut progress) = self.progress.take() else {
             env.pool.put(memory);
             return Ok(None);
         };
-        let found = progress.received_directly(memory, fresh, env);
+        let found = progress.received_directly(memory, received, env);
         self.keep(progress, env);
         found
     }
@@ -161,7 +161,7 @@ impl Progress {
     /// The memory that the message in progress is assembled in, with room behind what it holds: for
     /// all of the message when it will be at most `expected` bytes, else for as much again as has
     /// come.
-    fn lend(&mut self, expected: usize, pool: &mut Pool) -> Vec<u8> {
+    fn room(&mut self, expected: usize, pool: &mut Pool) -> Vec<u8> {
         if self.bytes.capacity() == 0 {
             self.bytes = pool.get();
         }
@@ -174,14 +174,14 @@ impl Progress {
         std::mem::take(&mut self.bytes)
     }
 
-    /// The message, when the fresh bytes have completed it.
+    /// The message, when the received bytes have completed it.
     fn received_directly(
         &mut self,
         mut memory: Vec<u8>,
-        fresh: usize,
+        received: usize,
         env: &mut Env<'_>,
     ) -> Result<Option<(Opcode, Vec<u8>)>, Violation> {
-        let start = memory.len().saturating_sub(fresh);
+        let start = memory.len().saturating_sub(received);
         let mut input = Input::new(memory.get_mut(start..).unwrap_or_default());
         let mut whole = false;
         if let Some(piece) = self.reader.next(&mut input)? {

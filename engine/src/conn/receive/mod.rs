@@ -67,7 +67,7 @@ impl Connection {
                     self.discard(data, env.pool);
                 }
                 Ok(Some(Found::Whole { data, .. })) if self.reading == Reading::Discard => {
-                    self.discard(Data::Lent(data), env.pool);
+                    self.discard(Data::Borrowed(data), env.pool);
                 }
                 Ok(Some(Found::Whole { opcode, data })) => {
                     let batch = MessageBatch::lone(opcode, &mut [], data);

@@ -26,21 +26,21 @@ pub(in crate::conn) enum Found<'b> {
 #[derive(Debug)]
 pub(in crate::conn) struct Inbound {
     /// As of the latest frame.
-    pub(super) known: Boundary,
+    pub(super) boundary: Boundary,
     /// None between messages, but with an inflater of its own.
     pub(super) progress: Option<Box<Progress>>,
 }
 
 impl Inbound {
     pub(in crate::conn) fn new(role: Role) -> Self {
-        Self { known: Boundary::new(role), progress: None }
+        Self { boundary: Boundary::new(role), progress: None }
     }
 
     /// Compressed messages may come from now on.
     pub(in crate::conn) fn allow_compressed(&mut self, own: Option<Box<Inflation>>) {
-        self.known.allow_rsv1(true);
+        self.boundary.allow_rsv1(true);
         let progress =
-            |own| Box::new(Progress { inflation: Some(own), ..Progress::new(self.known) });
+            |own| Box::new(Progress { inflation: Some(own), ..Progress::new(self.boundary) });
         self.progress = own.map(progress);
     }
 
@@ -56,7 +56,7 @@ impl Inbound {
     ) -> Option<Result<MessageBatch<'b>, Violation>> {
         // A message that has begun must not be interrupted by another (RFC 6455 §5.4). A limit of 0
         // may mean none: not decided here. Only clients mask.
-        if !self.is_between() || limits.fragments_max == 0 || self.known.role() != Role::Server {
+        if !self.is_between() || limits.fragments_max == 0 || self.boundary.role() != Role::Server {
             return None;
         }
         let len = batch::unmask(input.peek_mut(), limits.message_max);
@@ -64,7 +64,7 @@ impl Inbound {
             return Some(Ok(MessageBatch::short(input.take(len))));
         }
         let WholeFrame { header, room, data, key } =
-            self.known.next_whole(input, limits.message_max)?;
+            self.boundary.next_whole(input, limits.message_max)?;
         let checked = unmask_and_check(header.opcode, data, key);
         Some(checked.map(|()| MessageBatch::lone(header.opcode, room, data)))
     }
@@ -82,7 +82,7 @@ impl Inbound {
         if !self.is_between() || limits.fragments_max == 0 || limits.stream {
             return 0;
         }
-        match header::decode(bytes, self.known.role(), false) {
+        match header::decode(bytes, self.boundary.role(), false) {
             Ok(Decoded::Complete(header, start)) if header.len <= limits.message_bytes() => {
                 let alone = header.fin && header.opcode == Opcode::Binary;
                 let here = (bytes.len() - start) as u64;
@@ -121,13 +121,16 @@ impl Inbound {
         if limits.fragments_max == 0 {
             return Ok(None);
         }
-        let Some(piece) = self.known.next_alone(input, limits.message_bytes())? else {
+        let Some(piece) = self.boundary.next_alone(input, limits.message_bytes())? else {
             return Ok(None);
         };
         let Piece { header, data, key, .. } = piece;
         if header.opcode.is_control() {
             mask::unmask(data, key);
-            return Ok(Some(Found::Control { opcode: header.opcode, payload: Data::Lent(data) }));
+            return Ok(Some(Found::Control {
+                opcode: header.opcode,
+                payload: Data::Borrowed(data),
+            }));
         }
         unmask_and_check(header.opcode, data, key)?;
         Ok(Some(Found::Whole { opcode: header.opcode, data }))
@@ -139,8 +142,8 @@ impl Inbound {
         input: &mut Input<'b>,
         env: &mut Env<'_>,
     ) -> Result<Option<Found<'b>>, Violation> {
-        let known = self.known;
-        let mut progress = self.progress.take().unwrap_or_else(|| env.tools.spare.get(known));
+        let boundary = self.boundary;
+        let mut progress = self.progress.take().unwrap_or_else(|| env.tools.spare.get(boundary));
         let found = progress.next(input, env);
         self.keep(progress, env);
         found
@@ -148,7 +151,7 @@ impl Inbound {
 
     /// Keeps what is in progress, if it still is.
     pub(super) fn keep(&mut self, mut progress: Box<Progress>, env: &mut Env<'_>) {
-        self.known = progress.reader.known();
+        self.boundary = progress.reader.boundary();
         if !progress.is_over() {
             self.progress = Some(progress);
             return;
@@ -263,7 +266,7 @@ impl Progress {
             let first = !std::mem::replace(&mut self.begun, true);
             return Ok(Some(match first && last {
                 true => Found::Whole { opcode, data },
-                false => Found::Message { opcode, data: Data::Lent(data), first, last },
+                false => Found::Message { opcode, data: Data::Borrowed(data), first, last },
             }));
         }
         if last && self.bytes.is_empty() {
@@ -298,7 +301,7 @@ impl Progress {
         mask::unmask(data, key);
         let opcode = header.opcode;
         if last && data.len() as u64 == header.len {
-            return Some(Found::Control { opcode, payload: Data::Lent(data) });
+            return Some(Found::Control { opcode, payload: Data::Borrowed(data) });
         }
         self.append(data, false, env);
         // At most 125 (RFC 6455 §5.5), and so many are there now.

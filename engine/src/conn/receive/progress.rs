@@ -32,9 +32,9 @@ pub(in crate::conn) struct Progress {
 
 impl Progress {
     /// Nothing has come yet.
-    pub(super) fn new(known: Boundary) -> Self {
+    pub(super) fn new(boundary: Boundary) -> Self {
         Self {
-            reader: FrameReader::at(known),
+            reader: FrameReader::at(boundary),
             sequence: Sequence::new(),
             bytes: Vec::new(),
             utf8: Utf8::new(),
@@ -61,13 +61,13 @@ pub(in crate::conn) struct Spare {
 
 impl Spare {
     /// A box in which nothing has come yet.
-    pub(super) fn get(&mut self, known: Boundary) -> Box<Progress> {
+    pub(super) fn get(&mut self, boundary: Boundary) -> Box<Progress> {
         match self.boxes.pop() {
             Some(mut progress) => {
-                *progress = Progress::new(known);
+                *progress = Progress::new(boundary);
                 progress
             }
-            None => Box::new(Progress::new(known)),
+            None => Box::new(Progress::new(boundary)),
         }
     }
 
@@ -87,8 +87,8 @@ mod tests {
     #[test]
     fn a_box_is_used_again_as_if_it_were_new() {
         let mut spare = Spare::default();
-        let mut known = Boundary::new(Role::Server);
-        let mut progress = spare.get(known);
+        let mut boundary = Boundary::new(Role::Server);
+        let mut progress = spare.get(boundary);
         assert!(progress.is_over());
         let place = &raw const *progress;
         let mut bytes = b"\x82\x84\x01\x02\x03\x04abcd".to_vec();
@@ -97,14 +97,14 @@ mod tests {
             assert_eq!(progress.is_over(), part.len() < 7);
         }
         (progress.begun, progress.compressed) = (true, true);
-        known = progress.reader.known();
-        assert_eq!(known.size_hint(), 4);
+        boundary = progress.reader.boundary();
+        assert_eq!(boundary.size_hint(), 4);
         spare.put(progress);
         let again = spare.get(Boundary::new(Role::Client));
         assert_eq!(&raw const *again, place);
         assert_eq!((again.begun, again.compressed, again.is_over()), (false, false, true));
         assert_eq!(
-            (again.reader.known().role(), again.reader.known().size_hint()),
+            (again.reader.boundary().role(), again.reader.boundary().size_hint()),
             (Role::Client, 0)
         );
     }
@@ -112,8 +112,8 @@ mod tests {
     #[test]
     fn no_more_is_kept_than_is_said() {
         let mut spare = Spare::default();
-        let known = Boundary::new(Role::Server);
-        (0..SPARE_MAX + 5).for_each(|_| spare.put(Box::new(Progress::new(known))));
+        let boundary = Boundary::new(Role::Server);
+        (0..SPARE_MAX + 5).for_each(|_| spare.put(Box::new(Progress::new(boundary))));
         assert_eq!(spare.boxes.len(), SPARE_MAX);
         assert!(SPARE_MAX * size_of::<Progress>() <= 140 << 10, "{}", size_of::<Progress>());
     }

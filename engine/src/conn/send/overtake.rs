@@ -72,7 +72,7 @@ impl Outbox {
         if let Some(stalled) = &mut self.stalled {
             stalled.pong = None;
         }
-        self.settle_stalled();
+        self.drop_empty_stalled();
     }
 
     /// A batch has left: the answer that was held back goes next, unless a rest does.
@@ -85,11 +85,11 @@ impl Outbox {
             let payload = pong.payload.get(..usize::from(pong.len)).unwrap_or_default();
             self.control(Opcode::Pong, payload, env);
         }
-        self.settle_stalled();
+        self.drop_empty_stalled();
     }
 
     /// Frees what a slow peer made necessary, once it no longer is.
-    pub(super) fn settle_stalled(&mut self) {
+    pub(super) fn drop_empty_stalled(&mut self) {
         if self.stalled.as_ref().is_some_and(|stalled| stalled.is_empty()) {
             self.stalled = None;
         }

@@ -197,7 +197,7 @@ impl Context {
     /// Bytes queued and not yet sent, also those that wait for the end of somebody's message; 0 for
     /// a stale handle or one of another reactor.
     pub fn buffered(&mut self, conn: Conn) -> usize {
-        self.heed_own_mail();
+        self.read_own_mail();
         self.queued(conn)
     }
 
@@ -259,7 +259,7 @@ impl Context {
         self.user = user;
     }
 
-    /// Puts a slot on the list of those to settle.
+    /// Puts a slot on the list of those to reconcile.
     #[inline]
     pub(crate) fn mark_dirty(&mut self, index: u32) {
         let slot = self.slab.at(index);
@@ -305,7 +305,7 @@ impl Context {
         conn: Conn,
         call: impl FnOnce(&mut Slot, &mut Env<'_>, &mut Source) -> Result<T, SendError>,
     ) -> Result<T, CallError> {
-        self.heed_own_mail();
+        self.read_own_mail();
         if conn == self.batch.written {
             self.close_writer();
         }

@@ -91,7 +91,7 @@ pub struct Context {
     pub(crate) tools: Tools,
     /// What of the codec is in the counters.
     pub(crate) codec_counted: (Done, usize),
-    /// Slots whose state must be settled with the kernel before the turn ends. Each at most once.
+    /// Slots that must be reconciled with the kernel before the turn ends. Each at most once.
     pub(crate) dirty: Vec<u32>,
     pub(crate) wheel: Wheel,
     pub(crate) timers: Timers<Job>,

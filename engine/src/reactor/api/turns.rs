@@ -17,14 +17,14 @@ use std::collections::VecDeque;
 impl Context {
     /// Carries out what this thread has asked for before.
     #[inline]
-    pub(crate) fn heed_own_mail(&mut self) {
+    pub(crate) fn read_own_mail(&mut self) {
         if self.post.own.mail.has_some() {
-            self.read_own_mail();
+            self.take_own_mail();
         }
     }
 
     #[cold]
-    fn read_own_mail(&mut self) {
+    fn take_own_mail(&mut self) {
         let mut mails = VecDeque::new();
         self.post.own.mail.take(&mut mails);
         for mail in mails {
@@ -81,7 +81,7 @@ impl Context {
         sender: Sender,
         mail: Mail,
     ) -> Result<Queued, CallError> {
-        self.heed_own_mail();
+        self.read_own_mail();
         if self.must_wait(conn, sender, &mail) {
             return self.wait_in_line(conn, sender, mail);
         }

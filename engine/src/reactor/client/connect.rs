@@ -9,8 +9,8 @@ use crate::reactor::api::contract::Mail;
 use crate::reactor::api::contract::Target;
 use crate::reactor::api::setup::Served;
 use crate::reactor::client::dials::{Dial, Stage};
+use crate::reactor::client::greet::greet;
 use crate::reactor::client::refusal::{ConnectError, TargetError};
-use crate::reactor::client::speak::speak;
 use crate::reactor::core::key;
 use crate::reactor::core::mail::Found;
 use crate::reactor::core::name::{CallError, DialId};
@@ -191,7 +191,7 @@ impl<K: Kernel> Reactor<K> {
         ctx.counters.connected.add(1);
         ctx.mark_dirty(slot_index);
         if target.proxy.is_none() {
-            speak(ctx, slot_index);
+            greet(ctx, slot_index);
         }
         if self.ctx.slab.is_full() {
             self.disarm_listeners();

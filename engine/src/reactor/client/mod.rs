@@ -2,7 +2,7 @@
 
 pub(crate) mod connect;
 pub(crate) mod dials;
+pub(crate) mod greet;
 pub(crate) mod refusal;
 pub(crate) mod refused;
-pub(crate) mod speak;
 pub(crate) mod target;

@@ -9,7 +9,7 @@ use crate::reactor::api::contract::Context;
 use crate::reactor::api::contract::Handler;
 use crate::reactor::api::setup::Served;
 use crate::reactor::api::upgrade::{Message, Messages, Upgrade};
-use crate::reactor::client::speak::speak;
+use crate::reactor::client::greet::greet;
 use crate::reactor::core::endpoints::ByEndpoint;
 use crate::reactor::core::name::Conn;
 use crate::reactor::core::slab::Phase;
@@ -122,7 +122,7 @@ pub(crate) fn act(ctx: &mut Context, handler: &dyn Handler, conn: Conn, event: E
         Event::Message { opcode, data: Data::Owned(bytes), first, last } => {
             deliver_owned(ctx, handler, conn, (opcode, first, last), bytes);
         }
-        Event::Message { opcode, data: Data::Lent(payload), first, last } => {
+        Event::Message { opcode, data: Data::Borrowed(payload), first, last } => {
             let user = ctx.slab.at(conn.slot()).user;
             let message = Message { opcode, payload, first, last, user };
             deliver_message(ctx, handler, conn, message);
@@ -136,7 +136,7 @@ pub(crate) fn act(ctx: &mut Context, handler: &dyn Handler, conn: Conn, event: E
         Event::Close => ctx.mark_dirty(conn.slot()),
         Event::Upgrade(request) => upgrade(ctx, handler, conn, &request),
         Event::Open(answer) => opened(ctx, handler, conn, answer),
-        Event::Tunnel => speak(ctx, conn.slot()),
+        Event::Tunnel => greet(ctx, conn.slot()),
     }
 }
 

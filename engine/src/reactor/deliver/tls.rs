@@ -15,7 +15,7 @@ use crate::memory::Batch;
 use crate::reactor::api::call::with_env;
 use crate::reactor::api::contract::Context;
 use crate::reactor::api::setup::Served;
-use crate::reactor::client::speak::speak;
+use crate::reactor::client::greet::greet;
 use crate::reactor::core::endpoints::ByEndpoint;
 use crate::reactor::core::slab::NO_DIAL;
 use crate::reactor::core::slab::{EndsBy, Incoming, Phase};
@@ -51,7 +51,7 @@ impl<K: Kernel> Reactor<K> {
                 take_in(ctx, endpoints, index, rest.get_mut(plain).unwrap_or_default());
                 ctx.source.end(None);
             }
-            heed(ctx, index);
+            after_records(ctx, index);
         } else {
             self.put_aside(index, &mut lease);
         }
@@ -93,7 +93,7 @@ impl<K: Kernel> Reactor<K> {
             let Some(link) = slot.link_mut() else { continue };
             link.queued = false;
             open_carried(ctx, &self.endpoints.served, index);
-            heed(ctx, index);
+            after_records(ctx, index);
             let now = ctx.served.now;
             let slot = ctx.slab.at(index);
             if slot.has_ended() && !slot.has_backlog() {
@@ -153,12 +153,12 @@ fn note_established(ctx: &mut Context, index: u32) {
         link.counted = true;
         ctx.counters.tls_handshakes.add(1);
         ctx.counters.tls_resumed.add(u64::from(link.session.is_resumed()));
-        speak(ctx, index);
+        greet(ctx, index);
     }
 }
 
 /// Sees to what the session has come to by what was taken in.
-fn heed(ctx: &mut Context, index: u32) {
+fn after_records(ctx: &mut Context, index: u32) {
     note_established(ctx, index);
     let now = ctx.served.now;
     let slot = ctx.slab.at(index);
@@ -188,7 +188,7 @@ fn heed(ctx: &mut Context, index: u32) {
 impl Context {
     /// What a connection with TLS sends next: what it has queued, encrypted; what TLS itself has to
     /// say; and at the end the close_notify.
-    pub(crate) fn cover(&mut self, index: u32) -> Option<Batch> {
+    pub(crate) fn next_ciphertext(&mut self, index: u32) -> Option<Batch> {
         let slot = self.slab.at(index);
         let ours = slot.dial() != NO_DIAL;
         let link = slot.rare.as_mut()?.tls.as_mut()?;
@@ -222,7 +222,7 @@ impl Context {
 
     /// A send has ended that took `sent` bytes of the ciphertext. What the connection is to be
     /// given back, and how much of that was sent; `None` when the rest must be sent first.
-    pub(crate) fn uncover(
+    pub(crate) fn ciphertext_sent(
         &mut self,
         index: u32,
         mut ciphertext: Batch,

@@ -12,7 +12,7 @@ const TRIM_MS: u64 = 1_000;
 
 impl<K: Kernel> Reactor<K> {
     pub(crate) fn read_mail(&mut self) {
-        self.ctx.heed_own_mail();
+        self.ctx.read_own_mail();
         self.ctx.post.handle.0.mailboxes[self.ctx.index as usize].take(&mut self.mails);
         self.mails_peak = self.mails_peak.max(self.mails.len());
         // One by one: should a job panic, the others are still to be called.

@@ -106,7 +106,7 @@ impl<K: Kernel> Reactor<K> {
         let slot = self.ctx.slab.at(index);
         let expected = self.direct.grant(slot);
         let piece_max = self.direct.sizes.piece_max;
-        let (memory, most) = slot.conn.lend_direct(expected, piece_max, &mut self.ctx.pool);
+        let (memory, most) = slot.conn.begin_direct(expected, piece_max, &mut self.ctx.pool);
         // A message that goes on takes its place in the turn by what it brought: one that trickles
         // must not keep others waiting.
         self.direct.turn += match slot.latest_direct() {
@@ -148,31 +148,32 @@ impl<K: Kernel> Reactor<K> {
         slot.receive = Receive::Down;
         self.ctx.mark_dirty(token.slot);
         match result {
-            Ok(fresh @ 1..) => self.feed_direct(token.slot, memory, fresh),
+            Ok(received @ 1..) => self.feed_direct(token.slot, memory, received),
             ended => {
-                self.ctx.slab.at(token.slot).conn.take_back(memory, &mut self.ctx.pool);
+                self.ctx.slab.at(token.slot).conn.cancel_direct(memory, &mut self.ctx.pool);
                 self.receive_ended(token.slot, ended.map(|_| ()));
             }
         }
     }
 
-    fn feed_direct(&mut self, index: u32, mut memory: Vec<u8>, fresh: usize) {
+    fn feed_direct(&mut self, index: u32, mut memory: Vec<u8>, received: usize) {
         let slot = self.ctx.slab.at(index);
         if slot.phase != Phase::Live || slot.abort {
-            return slot.conn.take_back(memory, &mut self.ctx.pool);
+            return slot.conn.cancel_direct(memory, &mut self.ctx.pool);
         }
-        slot.rare().large.latest = fresh as u32;
+        slot.rare().large.latest = received as u32;
         if slot.holds() || slot.has_parked() {
-            let held = memory.len() - fresh;
+            let held = memory.len() - received;
             park(&mut self.ctx, index, memory.get(held..).unwrap_or_default());
             memory.truncate(held);
             let slot = self.ctx.slab.at(index);
-            return slot.conn.take_back(memory, &mut self.ctx.pool);
+            return slot.conn.cancel_direct(memory, &mut self.ctx.pool);
         }
         #[cfg(feature = "sim")]
         (self.direct.seen.direct += 1);
-        let found =
-            with_env(&mut self.ctx, index, |conn, env| conn.received_directly(memory, fresh, env));
+        let found = with_env(&mut self.ctx, index, |conn, env| {
+            conn.received_directly(memory, received, env)
+        });
         let slot = self.ctx.slab.at(index);
         if slot.conn.direct_receive().remaining == 0 {
             self.direct.revoke(slot);

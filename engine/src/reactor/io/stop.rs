@@ -12,7 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 impl<K: Kernel> Reactor<K> {
     /// Looks whether a stop was asked for, or another: the latest decides about the grace.
-    pub(crate) fn heed_stop(&mut self) {
+    pub(crate) fn check_stop(&mut self) {
         let word = self.ctx.post.handle.stop_word();
         if word == self.stop_word {
             return;

@@ -141,7 +141,7 @@ impl<K: Kernel> Reactor<K> {
         #[cfg(feature = "tls")]
         let (batch, taken) = match self.ctx.slab.at(token.slot).is_secure() {
             false => (batch, taken),
-            true => match self.ctx.uncover(token.slot, batch, taken) {
+            true => match self.ctx.ciphertext_sent(token.slot, batch, taken) {
                 Some(sent) => sent,
                 None => return,
             },

@@ -1,16 +1,14 @@
-//! What a connection wants of the kernel, settled once per turn, and its teardown in named steps:
-//! abort, join what is in flight, close, reset.
+//! What a connection wants of the kernel, and what it has: made to agree once per turn.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
-use crate::conn::{CloseInfo, Disposition, Failure};
-use crate::reactor::api::call::{handle_of, with_env};
-use crate::reactor::api::closed::Closed;
+use crate::conn::{Disposition, Failure};
+use crate::reactor::api::call::with_env;
 use crate::reactor::core::key;
 use crate::reactor::core::receive_mode::{Receive, ReceiveMode};
 use crate::reactor::core::slab::{Incoming, Phase};
 use crate::reactor::deliver::deliver::unpark;
 use crate::reactor::state::Reactor;
-use crate::ring::{Kernel, Token};
+use crate::ring::Kernel;
 
 /// So many connections are more than one submission holds: what is sent to them takes more than one
 /// system call.
@@ -21,8 +19,8 @@ const MANY: usize = 256;
 const FIRST: usize = 16;
 
 impl<K: Kernel> Reactor<K> {
-    /// Settles every slot on the dirty list, also those that callbacks add meanwhile.
-    pub(crate) fn settle_dirty(&mut self) {
+    /// Reconciles every slot on the dirty list, also those that callbacks add meanwhile.
+    pub(crate) fn reconcile_dirty(&mut self) {
         let mut next = 0;
         while let Some(&index) = self.ctx.dirty.get(next) {
             next += 1;
@@ -33,7 +31,7 @@ impl<K: Kernel> Reactor<K> {
             let Some(slot) = self.ctx.slab.get(index) else { continue };
             slot.dirty = false;
             match slot.phase {
-                Phase::Live => self.settle(index),
+                Phase::Live => self.reconcile(index),
                 Phase::Joining => self.join(index),
                 Phase::Closing => {}
             }
@@ -41,7 +39,7 @@ impl<K: Kernel> Reactor<K> {
         self.ctx.dirty.clear();
     }
 
-    fn settle(&mut self, index: u32) {
+    fn reconcile(&mut self, index: u32) {
         let slot = self.ctx.slab.at(index);
         if !slot.holds() && !slot.abort && slot.has_parked() {
             unpark(&mut self.ctx, &self.endpoints.served, index);
@@ -55,7 +53,7 @@ impl<K: Kernel> Reactor<K> {
         if !slot.sending && !slot.send_ended {
             #[cfg(feature = "tls")]
             let batch = match slot.is_secure() {
-                true => self.ctx.cover(index),
+                true => self.ctx.next_ciphertext(index),
                 false => slot.conn.transmit(),
             };
             #[cfg(not(feature = "tls"))]
@@ -71,14 +69,14 @@ impl<K: Kernel> Reactor<K> {
             }
         }
         // Behind the send: what is sent is in the cache now, and what is received takes its place.
-        self.settle_receive(index);
+        self.reconcile_receive(index);
         self.publish_mailed(index);
         self.schedule(index);
     }
 
     /// Sees to it that what is wanted of the peer is armed: a receive, or while the application has
     /// paused a poll, so that a peer that is gone is not kept for ever.
-    fn settle_receive(&mut self, index: u32) {
+    fn reconcile_receive(&mut self, index: u32) {
         let token = self.ctx.slab.token(index);
         let slot = self.ctx.slab.at(index);
         let reads = !slot.holds();
@@ -187,92 +185,5 @@ impl<K: Kernel> Reactor<K> {
         if slot.conn.disposition() == Disposition::Finish && slot.is_unestablished() {
             slot.abort = true;
         }
-    }
-
-    /// Teardown, step 1: the application hears of it, the connection's memory goes back, and what
-    /// is in flight is made to end.
-    pub(crate) fn abort(&mut self, index: u32) {
-        let slot = self.ctx.slab.at(index);
-        slot.phase = Phase::Joining;
-        if let Some(node) = slot.timer.take() {
-            self.ctx.wheel.remove(node);
-        }
-        let refused = matches!(slot.conn.failure(), Some(Failure::Handshake(_)));
-        match slot.conn.failure() {
-            Some(Failure::Violation(_)) => self.ctx.counters.violations.add(1),
-            Some(Failure::TimedOut(_)) => self.ctx.counters.timeouts.add(1),
-            _ => {}
-        }
-        if refused {
-            self.ctx.counters.refused.add(1);
-        }
-        let announced = slot.conn.opened();
-        let conn = handle_of(&self.ctx, index);
-        self.ctx.end_line(conn);
-        if announced {
-            let retry_ms = self.report_close(index);
-            self.dial_ended(index, retry_ms);
-        } else {
-            self.dial_refused(index);
-        }
-        let slot = self.ctx.slab.at(index);
-        self.ctx.pool.put(slot.take_parked());
-        self.direct.revoke(slot);
-        slot.conn.release(&mut self.ctx.pool);
-        #[cfg(feature = "tls")]
-        self.ctx.drop_tls(index);
-        let token = self.ctx.slab.token(index);
-        let slot = self.ctx.slab.at(index);
-        if slot.receive.cancel() {
-            self.kernel.cancel_receive(token);
-        }
-        if slot.sending {
-            // A send to a peer that does not read ends only with its socket.
-            self.kernel.shutdown(slot.socket);
-        }
-        self.join(index);
-    }
-
-    /// In how many milliseconds the connection is to be made again; 0: not.
-    fn report_close(&mut self, index: u32) -> u32 {
-        let retry_ms = self.retry_after(index);
-        let conn = handle_of(&self.ctx, index);
-        let slot = self.ctx.slab.at(index);
-        let info = slot.conn.close_info();
-        let reason = info.reason.to_owned();
-        let mut closed = Closed {
-            info: CloseInfo { reason: &reason, code: info.code, sent: info.sent },
-            errno: slot.errno(),
-            cause: slot.cause(),
-            unsent: slot.conn.unsent(),
-            unread: slot.conn.unread() + slot.parked_len() as u64,
-            dropped: slot.mail_dropped(),
-            retry_ms,
-        };
-        let endpoint = slot.endpoint;
-        self.endpoints.handler(endpoint).on_close(&mut self.ctx, conn, &mut closed);
-        closed.retry_ms
-    }
-
-    /// Teardown, step 2: closing a socket with an operation in flight would race with it, so wait
-    /// until both are down, then close.
-    pub(crate) fn join(&mut self, index: u32) {
-        let slot = self.ctx.slab.at(index);
-        if slot.receive.is_up() || slot.sending {
-            return;
-        }
-        slot.phase = Phase::Closing;
-        let socket = slot.socket;
-        self.kernel.close(socket, self.ctx.slab.token(index));
-    }
-
-    /// Teardown, step 3: the socket is gone, the slot may have another tenant.
-    pub(crate) fn closed(&mut self, token: Token) {
-        if self.ctx.slab.by_token(token).is_none_or(|slot| slot.phase != Phase::Closing) {
-            return;
-        }
-        self.ctx.slab.vacate(token.slot);
-        self.ctx.counters.connections.sub(1);
-        self.arm_listeners();
     }
 }

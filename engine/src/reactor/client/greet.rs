@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 /// The way to the server is open, directly or through a proxy, and encrypted if it is to be: from
 /// here on bytes are for it.
-pub(crate) fn speak(ctx: &mut Context, slot: u32) {
+pub(crate) fn greet(ctx: &mut Context, slot: u32) {
     let index = ctx.slab.at(slot).dial();
     if index == NO_DIAL {
         return;

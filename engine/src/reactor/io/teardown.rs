@@ -1,0 +1,98 @@
+//! The end of a connection, in named steps: abort, join what is in flight, close, reset.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
+
+use crate::conn::{CloseInfo, Failure};
+use crate::reactor::api::call::handle_of;
+use crate::reactor::api::closed::Closed;
+use crate::reactor::core::slab::Phase;
+use crate::reactor::state::Reactor;
+use crate::ring::{Kernel, Token};
+
+impl<K: Kernel> Reactor<K> {
+    /// Teardown, step 1: the application hears of it, the connection's memory goes back, and what
+    /// is in flight is made to end.
+    pub(crate) fn abort(&mut self, index: u32) {
+        let slot = self.ctx.slab.at(index);
+        slot.phase = Phase::Joining;
+        if let Some(node) = slot.timer.take() {
+            self.ctx.wheel.remove(node);
+        }
+        let refused = matches!(slot.conn.failure(), Some(Failure::Handshake(_)));
+        match slot.conn.failure() {
+            Some(Failure::Violation(_)) => self.ctx.counters.violations.add(1),
+            Some(Failure::TimedOut(_)) => self.ctx.counters.timeouts.add(1),
+            _ => {}
+        }
+        if refused {
+            self.ctx.counters.refused.add(1);
+        }
+        let announced = slot.conn.opened();
+        let conn = handle_of(&self.ctx, index);
+        self.ctx.end_line(conn);
+        if announced {
+            let retry_ms = self.report_close(index);
+            self.dial_ended(index, retry_ms);
+        } else {
+            self.dial_refused(index);
+        }
+        let slot = self.ctx.slab.at(index);
+        self.ctx.pool.put(slot.take_parked());
+        self.direct.revoke(slot);
+        slot.conn.release(&mut self.ctx.pool);
+        #[cfg(feature = "tls")]
+        self.ctx.drop_tls(index);
+        let token = self.ctx.slab.token(index);
+        let slot = self.ctx.slab.at(index);
+        if slot.receive.cancel() {
+            self.kernel.cancel_receive(token);
+        }
+        if slot.sending {
+            // A send to a peer that does not read ends only with its socket.
+            self.kernel.shutdown(slot.socket);
+        }
+        self.join(index);
+    }
+
+    /// In how many milliseconds the connection is to be made again; 0: not.
+    fn report_close(&mut self, index: u32) -> u32 {
+        let retry_ms = self.retry_after(index);
+        let conn = handle_of(&self.ctx, index);
+        let slot = self.ctx.slab.at(index);
+        let info = slot.conn.close_info();
+        let reason = info.reason.to_owned();
+        let mut closed = Closed {
+            info: CloseInfo { reason: &reason, code: info.code, sent: info.sent },
+            errno: slot.errno(),
+            cause: slot.cause(),
+            unsent: slot.conn.unsent(),
+            unread: slot.conn.unread() + slot.parked_len() as u64,
+            dropped: slot.mail_dropped(),
+            retry_ms,
+        };
+        let endpoint = slot.endpoint;
+        self.endpoints.handler(endpoint).on_close(&mut self.ctx, conn, &mut closed);
+        closed.retry_ms
+    }
+
+    /// Teardown, step 2: closing a socket with an operation in flight would race with it, so wait
+    /// until both are down, then close.
+    pub(crate) fn join(&mut self, index: u32) {
+        let slot = self.ctx.slab.at(index);
+        if slot.receive.is_up() || slot.sending {
+            return;
+        }
+        slot.phase = Phase::Closing;
+        let socket = slot.socket;
+        self.kernel.close(socket, self.ctx.slab.token(index));
+    }
+
+    /// Teardown, step 3: the socket is gone, the slot may have another tenant.
+    pub(crate) fn closed(&mut self, token: Token) {
+        if self.ctx.slab.by_token(token).is_none_or(|slot| slot.phase != Phase::Closing) {
+            return;
+        }
+        self.ctx.slab.vacate(token.slot);
+        self.ctx.counters.connections.sub(1);
+        self.arm_listeners();
+    }
+}
