@@ -23,7 +23,7 @@ pub(super) enum Kind {
     #[default]
     Multishot,
     /// At most so many bytes into one provided buffer.
-    Once(u32),
+    Once(u16),
     /// Once, into one large provided buffer.
     Large,
     /// Into memory of the reactor.
@@ -44,6 +44,9 @@ pub(super) struct Receive {
     /// A cancel is on its way.
     pub(super) cancelling: bool,
 }
+
+// Each slot has one.
+const _: () = assert!(size_of::<Receive>() <= 16);
 
 /// What a final completion of the kernel means.
 #[derive(Debug, PartialEq, Eq)]

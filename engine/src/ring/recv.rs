@@ -54,7 +54,7 @@ impl Uring {
         let fd = Fd(socket.0 as i32);
         let group = kind.group() as u16;
         let most = match kind {
-            Kind::Once(most) => Some(most),
+            Kind::Once(most) => Some(u32::from(most)),
             // As much as the buffer takes.
             Kind::Large => Some(0),
             _ => None,

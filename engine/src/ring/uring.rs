@@ -253,7 +253,8 @@ impl Kernel for Uring {
 
     fn receive_once(&mut self, socket: Socket, token: Token, most: u32) {
         // A length of 0 would mean the whole buffer.
-        self.start_receive(socket, token, Kind::Once(most.max(1)));
+        let most = u16::try_from(most.max(1)).unwrap_or(u16::MAX);
+        self.start_receive(socket, token, Kind::Once(most));
     }
 
     fn receive_large(&mut self, socket: Socket, token: Token) {
