@@ -51,7 +51,7 @@ pub struct Engine {
 
 #[derive(Default)]
 struct State {
-    phase: Phase,
+    phase: EnginePhase,
     endpoints: Vec<Served>,
     /// Per endpoint, one listening socket per reactor.
     sockets: Vec<Vec<OwnedFd>>,
@@ -62,7 +62,7 @@ struct State {
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Phase {
+enum EnginePhase {
     #[default]
     New,
     Started,
@@ -103,7 +103,7 @@ impl Engine {
         self.outside()?;
         at.limits.check().map_err(|text| Error::Invalid(text.into()))?;
         let mut state = self.lock();
-        if state.phase != Phase::New {
+        if state.phase != EnginePhase::New {
             return Err(Error::State("listen comes before start"));
         }
         let (sockets, port) = listen(&at.address, at.port, self.sizes.reactors)?;
@@ -125,10 +125,10 @@ impl Engine {
     pub fn start(&self) -> Result<(), Error> {
         self.outside()?;
         let mut state = self.lock();
-        if state.phase != Phase::New {
+        if state.phase != EnginePhase::New {
             return Err(Error::State("started before"));
         }
-        state.phase = Phase::Started;
+        state.phase = EnginePhase::Started;
         let (report, reports) = channel();
         let mut outcome = Ok(());
         for index in 0..self.sizes.reactors {
@@ -190,16 +190,16 @@ impl Engine {
     pub fn wait(&self) -> Result<(), Error> {
         self.outside()?;
         let mut state = self.lock();
-        while state.phase == Phase::Joining {
+        while state.phase == EnginePhase::Joining {
             state = self.joined.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        if state.phase == Phase::Started {
-            state.phase = Phase::Joining;
+        if state.phase == EnginePhase::Started {
+            state.phase = EnginePhase::Joining;
             let threads = std::mem::take(&mut state.threads);
             drop(state);
             let outcome = join(threads);
             state = self.lock();
-            state.phase = Phase::Ended;
+            state.phase = EnginePhase::Ended;
             state.outcome = Some(outcome);
             self.joined.notify_all();
         }

@@ -5,7 +5,7 @@
 //! tells no addresses. Each accept has been promised a place in the table of sockets: one that
 //! finds the table full drops the connection that it has just taken.
 
-use super::accepts::Listener;
+use super::accepts::ListeningSocket;
 use super::op::Op;
 use super::outcome::outcome;
 use super::uring::{Sockets, Uring};
@@ -17,7 +17,9 @@ use std::ptr::null_mut;
 
 impl Uring {
     pub(super) fn push_accept(&mut self, listener: usize) {
-        let Some(Listener { fd: Some(fd), unix }) = self.listeners.0.get(listener) else { return };
+        let Some(ListeningSocket { fd: Some(fd), unix }) = self.listeners.0.get(listener) else {
+            return;
+        };
         let fd = Fd(fd.as_raw_fd());
         let (index, peer) = self.held.accepts.launch(listener);
         let (at, len) = if *unix {

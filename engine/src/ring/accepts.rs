@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
 #[derive(Debug)]
-pub(super) struct Listener {
+pub(super) struct ListeningSocket {
     /// `None` after `close_listener`.
     pub(super) fd: Option<OwnedFd>,
     /// Peers have no address.
@@ -16,13 +16,13 @@ pub(super) struct Listener {
 
 /// The listening sockets of a reactor.
 #[derive(Debug)]
-pub(super) struct Listeners(pub(super) Vec<Listener>);
+pub(super) struct ListeningSockets(pub(super) Vec<ListeningSocket>);
 
-impl Listeners {
+impl ListeningSockets {
     pub(super) fn new(fds: Vec<OwnedFd>) -> Self {
         let listener = |fd: OwnedFd| {
             let family = getsockname(&fd).map(|address| address.address_family());
-            Listener { fd: Some(fd), unix: family == Ok(AddressFamily::UNIX) }
+            ListeningSocket { fd: Some(fd), unix: family == Ok(AddressFamily::UNIX) }
         };
         Self(fds.into_iter().map(listener).collect())
     }

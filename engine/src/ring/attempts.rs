@@ -5,7 +5,7 @@ use super::address::Address;
 use std::collections::HashMap;
 
 /// A connection that is being made.
-pub(super) struct Dial {
+pub(super) struct Attempt {
     /// Where to. In place until the operation has ended: boxed.
     pub(super) to: Box<Address>,
     /// Once it is there.
@@ -15,4 +15,4 @@ pub(super) struct Dial {
 
 /// The connections that are being made.
 #[derive(Default)]
-pub(super) struct Dials(pub(super) HashMap<Token, Dial>);
+pub(super) struct Attempts(pub(super) HashMap<Token, Attempt>);

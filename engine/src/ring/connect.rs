@@ -1,7 +1,7 @@
 //! Connections that we begin: a socket is made, set up and connected, all by the ring.
 
 use super::address::Address;
-use super::attempts::Dial;
+use super::attempts::Attempt;
 use super::op::Op;
 use super::outcome::{borrow, outcome};
 use super::uring::{Sockets, Uring};
@@ -23,8 +23,8 @@ impl Uring {
         }
         self.taken += 1;
         let (domain, tcp) = (if to.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 }, 6);
-        let dial = Dial { to: Box::new(Address::new(to)), socket: None, cancelled: false };
-        let before = self.held.dials.0.insert(attempt, dial);
+        let dial = Attempt { to: Box::new(Address::new(to)), socket: None, cancelled: false };
+        let before = self.held.attempts.0.insert(attempt, dial);
         debug_assert!(before.is_none(), "one attempt of a name at a time");
         let socket = match &self.sockets {
             Sockets::Direct => opcode::Socket::new(domain, libc::SOCK_STREAM, tcp)
@@ -37,7 +37,7 @@ impl Uring {
     }
 
     pub(super) fn cancel_dial(&mut self, attempt: Token) {
-        let Some(dial) = self.held.dials.0.get_mut(&attempt) else { return };
+        let Some(dial) = self.held.attempts.0.get_mut(&attempt) else { return };
         dial.cancelled = true;
         if dial.socket.is_some() {
             self.cancel(Op::Connect.of(attempt));
@@ -51,11 +51,11 @@ impl Uring {
         result: i32,
         out: &mut Vec<Completion>,
     ) -> bool {
-        let Some(dial) = self.held.dials.0.get_mut(&attempt) else { return false };
+        let Some(dial) = self.held.attempts.0.get_mut(&attempt) else { return false };
         let socket = match outcome(result) {
             Ok(socket) => socket,
             Err(errno) => {
-                self.held.dials.0.remove(&attempt);
+                self.held.attempts.0.remove(&attempt);
                 self.taken -= 1;
                 out.push(Completion::Connected { attempt, result: Err(errno) });
                 return false;
@@ -76,7 +76,7 @@ impl Uring {
             Sockets::Direct => opcode::Connect::new(Fixed(socket), to, len),
             Sockets::Ordinary(_) => opcode::Connect::new(Fd(socket as i32), to, len),
         };
-        // SAFETY: `Dials` keeps the address, which is boxed, until the operation has ended.
+        // SAFETY: `Attempts` keeps the address, which is boxed, until the operation has ended.
         unsafe { self.queue.push(connect.build().user_data(Op::Connect.of(attempt))) };
         true
     }
@@ -100,7 +100,7 @@ impl Uring {
         match outcome(result) {
             Err(errno) => self.give_socket_up(attempt, errno, out),
             Ok(_) => {
-                let dial = self.held.dials.0.remove(&attempt);
+                let dial = self.held.attempts.0.remove(&attempt);
                 if let Some(socket) = dial.and_then(|dial| dial.socket) {
                     out.push(Completion::Connected { attempt, result: Ok(Socket(socket)) });
                 }
@@ -110,7 +110,7 @@ impl Uring {
 
     /// The socket goes before anybody has seen it.
     fn give_socket_up(&mut self, attempt: Token, errno: Errno, out: &mut Vec<Completion>) {
-        let dial = self.held.dials.0.remove(&attempt);
+        let dial = self.held.attempts.0.remove(&attempt);
         if let Some(socket) = dial.and_then(|dial| dial.socket) {
             self.give_up(socket);
         }

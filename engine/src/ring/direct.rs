@@ -16,14 +16,14 @@ pub enum Destination {
 /// The memory of the receives that need no provided buffer: at most one per token. Those few that
 /// are out carry so much each that a map is no cost.
 #[derive(Debug, Default)]
-pub(super) struct DirectReceives {
+pub(super) struct Destinations {
     out: HashMap<u64, Destination>,
     /// Receive buffers among them.
     buffers: usize,
 }
 
-impl DirectReceives {
-    /// Takes memory over until [`DirectReceives::end`]. Returns where at most `most` bytes may be
+impl Destinations {
+    /// Takes memory over until [`Destinations::end`]. Returns where at most `most` bytes may be
     /// written. That stays valid and in place: a vector's is on the heap, a buffer's in the
     /// mapping, and nobody touches either.
     ///
@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn memory_comes_back_longer_by_what_was_written() {
         let (buffers, mut free) = Buffers::new(1, 64).expect("memory");
-        let mut receives = DirectReceives::default();
+        let mut receives = Destinations::default();
         let mut memory = Vec::with_capacity(64);
         memory.extend_from_slice(b"head ");
         let lease = buffers.fill(free.pop().expect("one"), b"head ");
@@ -127,6 +127,6 @@ mod tests {
     #[should_panic(expected = "into no room")]
     fn memory_without_room_is_refused() {
         let (buffers, _) = Buffers::new(1, 64).expect("memory");
-        DirectReceives::default().begin(TOKEN, Destination::Vector(Vec::new()), 1, &buffers);
+        Destinations::default().begin(TOKEN, Destination::Vector(Vec::new()), 1, &buffers);
     }
 }

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 /// Where a token's receive stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Phase {
+pub(super) enum Standing {
     /// There is none.
     #[default]
     Down,
@@ -38,7 +38,7 @@ pub(super) struct Receive {
     pub(super) generation: u32,
     pub(super) socket: u32,
     pub(super) kind: Kind,
-    pub(super) phase: Phase,
+    pub(super) standing: Standing,
     /// The last one that ended has left something in the socket.
     pub(super) left_some: bool,
     /// A cancel is on its way.
@@ -112,13 +112,13 @@ impl Receives {
             self.slots.resize(index + 1, Receive::default());
         }
         let receive = &mut self.slots[index];
-        assert!(receive.phase == Phase::Down, "one receive per socket at a time");
+        assert!(receive.standing == Standing::Down, "one receive per socket at a time");
         let left_some = receive.left_some && receive.generation == token.generation;
         *receive = Receive {
             generation: token.generation,
             socket: socket.0,
             kind,
-            phase: Phase::Armed,
+            standing: Standing::Armed,
             left_some,
             cancelling: false,
         };
@@ -140,9 +140,9 @@ impl Receives {
     /// The kernel has ended a receive; `ENOBUFS` if `no_buffers`.
     pub(super) fn ended(&mut self, token: Token, no_buffers: bool) -> End {
         let Some(receive) = self.at(token) else { return End::Over };
-        debug_assert!(receive.phase == Phase::Armed);
+        debug_assert!(receive.standing == Standing::Armed);
         if !no_buffers || receive.cancelling {
-            receive.phase = Phase::Down;
+            receive.standing = Standing::Down;
             return if no_buffers { End::Cancelled } else { End::Over };
         }
         let group = receive.kind.group();
@@ -153,7 +153,7 @@ impl Receives {
     /// An armed receive goes to the end of its line.
     pub(super) fn line_up(&mut self, token: Token) {
         let Some(receive) = self.at(token) else { return };
-        receive.phase = Phase::Starved;
+        receive.standing = Standing::Starved;
         let group = receive.kind.group();
         let line = self.line(group);
         line.queue.push_back(token);
@@ -163,25 +163,25 @@ impl Receives {
     /// The reactor wants a receive to end.
     pub(super) fn cancel(&mut self, token: Token) -> Cancel {
         let Some(receive) = self.at(token) else { return Cancel::Nothing };
-        match receive.phase {
-            Phase::Armed if !receive.cancelling => {
+        match receive.standing {
+            Standing::Armed if !receive.cancelling => {
                 receive.cancelling = true;
                 Cancel::Kernel(receive.kind)
             }
-            Phase::Starved => {
-                receive.phase = Phase::Down;
+            Standing::Starved => {
+                receive.standing = Standing::Down;
                 let group = receive.kind.group();
                 self.line(group).starved -= 1;
                 Cancel::Finish
             }
-            Phase::Armed | Phase::Down => Cancel::Nothing,
+            Standing::Armed | Standing::Down => Cancel::Nothing,
         }
     }
 
     /// Whether this one waits for a buffer.
     pub(super) fn is_starved(&self, token: Token) -> bool {
         self.slots.get(token.slot as usize).is_some_and(|receive| {
-            receive.generation == token.generation && receive.phase == Phase::Starved
+            receive.generation == token.generation && receive.standing == Standing::Starved
         })
     }
 
@@ -200,10 +200,10 @@ impl Receives {
         loop {
             let token = self.line(group).queue.pop_front()?;
             if let Some(receive) = self.at(token)
-                && receive.phase == Phase::Starved
+                && receive.standing == Standing::Starved
                 && receive.kind.group() == group
             {
-                receive.phase = Phase::Armed;
+                receive.standing = Standing::Armed;
                 let (socket, kind) = (Socket(receive.socket), receive.kind);
                 self.line(group).starved -= 1;
                 return Some((socket, token, kind));

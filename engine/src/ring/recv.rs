@@ -45,7 +45,7 @@ impl Uring {
             Sockets::Direct => opcode::Recv::new(Fixed(socket.0), at, len),
             Sockets::Ordinary(_) => opcode::Recv::new(Fd(socket.0 as i32), at, len),
         };
-        // SAFETY: `DirectReceives` keeps the memory until the final completion.
+        // SAFETY: `Destinations` keeps the memory until the final completion.
         unsafe { self.queue.push(receive.build().user_data(Op::Direct.of(token))) };
     }
 

@@ -1,9 +1,9 @@
 //! The real kernel.
 
-use super::accepts::{Accepts, Listeners};
-use super::attempts::Dials;
+use super::accepts::{Accepts, ListeningSockets};
+use super::attempts::Attempts;
 use super::diagnosis::Locked;
-use super::direct::DirectReceives;
+use super::direct::Destinations;
 use super::op::{Op, Sends, Source};
 use super::queue::{Queue, Waits};
 use super::receives::{Cancel, Kind, Receives};
@@ -31,8 +31,8 @@ use std::time::{Duration, Instant};
 pub(super) struct Held {
     pub(super) supply: Supply,
     pub(super) sends: Sends,
-    pub(super) direct: DirectReceives,
-    pub(super) dials: Dials,
+    pub(super) direct: Destinations,
+    pub(super) attempts: Attempts,
     pub(super) accepts: Accepts,
     /// Where the eventfd's counter is read to.
     count: Box<UnsafeCell<u64>>,
@@ -60,7 +60,7 @@ pub struct Uring {
     pub(super) op_shutdown: bool,
     pub(super) has: Optional,
     pub(super) flags: Flags,
-    pub(super) listeners: Listeners,
+    pub(super) listeners: ListeningSockets,
     pub(super) receives: Receives,
     pub(super) closing: Closing,
     /// Reports that did not come from the kernel.
@@ -132,8 +132,8 @@ impl Uring {
         let held = Held {
             supply,
             sends: Sends::default(),
-            direct: DirectReceives::default(),
-            dials: Dials::default(),
+            direct: Destinations::default(),
+            attempts: Attempts::default(),
             accepts: Accepts::default(),
             count: Box::default(),
         };
@@ -147,7 +147,7 @@ impl Uring {
             op_shutdown: tuning.op_shutdown,
             has,
             flags,
-            listeners: Listeners::new(config.listeners),
+            listeners: ListeningSockets::new(config.listeners),
             receives: Receives::default(),
             closing: Closing::default(),
             ready: Vec::new(),

@@ -19,7 +19,7 @@ pub(crate) enum ReceiveMode {
 
 /// The receive of a socket: there is at most one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Receive {
+pub(crate) enum ReceiveState {
     /// None.
     Down,
     /// None yet: a direct receive that waits for its turn.
@@ -30,7 +30,7 @@ pub(crate) enum Receive {
     Cancelling(ReceiveMode),
 }
 
-impl Receive {
+impl ReceiveState {
     /// Whether the kernel has it: its completion is still to come.
     #[inline]
     pub(crate) fn is_up(self) -> bool {

@@ -6,7 +6,7 @@ use crate::conn::{Connection, Disposition, Reading};
 use crate::reactor::core::link::Link;
 use crate::reactor::core::name::Conn;
 use crate::reactor::core::peer::PeerAddress;
-use crate::reactor::core::receive_mode::{LargeMessages, Receive};
+use crate::reactor::core::receive_mode::{LargeMessages, ReceiveState};
 use crate::reactor::core::wheel::NodeId;
 use crate::ring::{Errno, Socket, Token};
 use std::collections::TryReserveError;
@@ -71,7 +71,7 @@ pub(crate) struct Slot {
     pub(crate) timer: Option<NodeId>,
     pub(crate) endpoint: u32,
     pub(crate) phase: Phase,
-    pub(crate) receive: Receive,
+    pub(crate) receive: ReceiveState,
     pub(crate) incoming: Incoming,
     /// A send is in flight. At most one.
     pub(crate) sending: bool,
@@ -139,7 +139,7 @@ impl Slot {
             timer: None,
             endpoint,
             phase: Phase::Live,
-            receive: Receive::Down,
+            receive: ReceiveState::Down,
             incoming: Incoming::Open,
             sending: false,
             sent_in: 0,

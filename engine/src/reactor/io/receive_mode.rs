@@ -9,7 +9,7 @@
 #[cfg(feature = "sim")]
 use super::direct::Sizes;
 use crate::reactor::api::call::{handle_of, with_env};
-use crate::reactor::core::receive_mode::{Receive, ReceiveMode};
+use crate::reactor::core::receive_mode::{ReceiveMode, ReceiveState};
 use crate::reactor::core::slab::Phase;
 use crate::reactor::deliver::deliver::{act, park};
 use crate::reactor::state::Reactor;
@@ -37,7 +37,7 @@ impl<K: Kernel> Reactor<K> {
             && let Some(index) = self.direct.waiting.pop_front()
         {
             let Some(slot) = self.ctx.slab.get(index) else { continue };
-            if slot.phase != Phase::Live || slot.receive != Receive::Waiting {
+            if slot.phase != Phase::Live || slot.receive != ReceiveState::Waiting {
                 continue;
             }
             if slot.conn.direct_receive().remaining == 0 {
@@ -74,23 +74,23 @@ impl<K: Kernel> Reactor<K> {
         let slot = self.ctx.slab.at(index);
         let stream = self.ctx.limits.of(slot.endpoint).stream;
         if !self.direct.suits(slot) || stream {
-            slot.receive = Receive::Armed(ReceiveMode::Multishot);
+            slot.receive = ReceiveState::Armed(ReceiveMode::Multishot);
             return self.kernel.receive(slot.socket, token);
         }
         match self.direct.way(slot, self.ctx.source.buffers.large_capacity()) {
             // Something else has happened to it meanwhile.
-            ReceiveMode::Direct if slot.receive == Receive::Waiting => {}
+            ReceiveMode::Direct if slot.receive == ReceiveState::Waiting => {}
             ReceiveMode::Direct if self.direct.must_wait(slot.latest_direct() > 0) => {
                 #[cfg(feature = "sim")]
                 (self.direct.seen.waited += 1);
-                slot.receive = Receive::Waiting;
+                slot.receive = ReceiveState::Waiting;
                 self.direct.waiting.push_back(index);
             }
             ReceiveMode::Direct => self.receive_direct(index),
             mode => {
                 self.direct.revoke(slot);
                 slot.rare().large.latest = 0;
-                slot.receive = Receive::Armed(mode);
+                slot.receive = ReceiveState::Armed(mode);
                 if mode == ReceiveMode::Large {
                     self.kernel.receive_large(slot.socket, token);
                 } else {
@@ -113,7 +113,7 @@ impl<K: Kernel> Reactor<K> {
             0 => most,
             latest => most.min(latest),
         };
-        slot.receive = Receive::Armed(ReceiveMode::Direct);
+        slot.receive = ReceiveState::Armed(ReceiveMode::Direct);
         self.kernel.receive_into(slot.socket, token, Destination::Vector(memory), most);
     }
 
@@ -145,7 +145,7 @@ impl<K: Kernel> Reactor<K> {
         let Some(slot) = self.ctx.slab.by_token(token) else {
             return self.ctx.pool.put(memory);
         };
-        slot.receive = Receive::Down;
+        slot.receive = ReceiveState::Down;
         self.ctx.mark_dirty(token.slot);
         match result {
             Ok(received @ 1..) => self.feed_direct(token.slot, memory, received),

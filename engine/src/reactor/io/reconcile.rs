@@ -4,7 +4,7 @@
 use crate::conn::{Disposition, Failure};
 use crate::reactor::api::call::with_env;
 use crate::reactor::core::key;
-use crate::reactor::core::receive_mode::{Receive, ReceiveMode};
+use crate::reactor::core::receive_mode::{ReceiveMode, ReceiveState};
 use crate::reactor::core::slab::{Incoming, Phase};
 use crate::reactor::deliver::deliver::unpark;
 use crate::reactor::state::Reactor;
@@ -95,7 +95,7 @@ impl<K: Kernel> Reactor<K> {
         } else if slot.incoming != Incoming::Open {
             slot.conn.peer_hung_up(self.ctx.served.now);
         } else {
-            slot.receive = Receive::Armed(ReceiveMode::Watch);
+            slot.receive = ReceiveState::Armed(ReceiveMode::Watch);
             self.kernel.watch(slot.socket, token);
         }
     }

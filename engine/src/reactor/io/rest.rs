@@ -3,7 +3,7 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 use crate::reactor::api::call::with_env;
-use crate::reactor::core::receive_mode::{Receive, ReceiveMode};
+use crate::reactor::core::receive_mode::{ReceiveMode, ReceiveState};
 use crate::reactor::core::slab::Phase;
 use crate::reactor::state::Reactor;
 use crate::ring::{Destination, Errno, Kernel, Lease, Token};
@@ -29,7 +29,7 @@ impl<K: Kernel> Reactor<K> {
         self.direct.rests.out += 1;
         #[cfg(feature = "sim")]
         (self.direct.seen.rests += 1);
-        slot.receive = Receive::Armed(ReceiveMode::Rest);
+        slot.receive = ReceiveState::Armed(ReceiveMode::Rest);
         self.kernel.receive_into(slot.socket, token, Destination::Buffer(lease), missing);
     }
 
@@ -60,7 +60,7 @@ impl<K: Kernel> Reactor<K> {
     ) {
         self.direct.rests.out -= 1;
         let Some(slot) = self.ctx.slab.by_token(token) else { return self.kernel.release(lease) };
-        slot.receive = Receive::Down;
+        slot.receive = ReceiveState::Down;
         let live = slot.phase == Phase::Live;
         self.ctx.mark_dirty(token.slot);
         match result {
@@ -82,7 +82,10 @@ impl<K: Kernel> Reactor<K> {
             self.direct.rests.since.pop_front();
             let Some(slot) = self.ctx.slab.by_token(token) else { continue };
             let same = slot.rare.as_ref().is_some_and(|rare| rare.large.rest_since == since);
-            if same && slot.receive == Receive::Armed(ReceiveMode::Rest) && slot.receive.cancel() {
+            if same
+                && slot.receive == ReceiveState::Armed(ReceiveMode::Rest)
+                && slot.receive.cancel()
+            {
                 self.kernel.cancel_receive(token);
                 #[cfg(feature = "sim")]
                 (self.direct.seen.slow += 1);

@@ -4,7 +4,7 @@
 use crate::conn::Disposition;
 use crate::memory::Batch;
 use crate::reactor::api::call::{handle_of, with_env};
-use crate::reactor::core::receive_mode::{Receive, ReceiveMode};
+use crate::reactor::core::receive_mode::{ReceiveMode, ReceiveState};
 use crate::reactor::core::slab::{EndsBy, Incoming, Phase};
 use crate::reactor::deliver::deliver::{deliver, park};
 use crate::reactor::deliver::shared::Delivery;
@@ -27,7 +27,7 @@ impl<K: Kernel> Reactor<K> {
         };
         let mode = slot.receive.mode();
         if !more {
-            slot.receive = Receive::Down;
+            slot.receive = ReceiveState::Down;
             self.ctx.mark_dirty(token.slot);
         }
         let slot = self.ctx.slab.at(token.slot);
@@ -74,7 +74,7 @@ impl<K: Kernel> Reactor<K> {
     /// The poll of a connection that is not read has ended.
     pub(crate) fn hung_up(&mut self, token: Token, result: Result<(), Errno>) {
         let Some(slot) = self.ctx.slab.by_token(token) else { return };
-        slot.receive = Receive::Down;
+        slot.receive = ReceiveState::Down;
         if slot.phase == Phase::Live && result != Err(Errno::CANCELED) {
             if slot.incoming == Incoming::Open {
                 slot.incoming = Incoming::Ending;

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 /// An attempt that the kernel works on.
 #[derive(Debug)]
-pub(super) struct Dial {
+pub(super) struct Attempt {
     attempt: Token,
     to: SocketAddr,
     cancelled: bool,
@@ -17,7 +17,7 @@ pub(super) struct Dial {
     crowded: bool,
 }
 
-impl Dial {
+impl Attempt {
     /// Whether a socket has been promised to it.
     pub(super) fn has_place(&self) -> bool {
         !self.crowded
@@ -35,7 +35,7 @@ impl Sim {
         assert!(!twice, "two attempts of one name");
         let hangs = self.choices.chance(self.net.faults.connect_hang);
         let crowded = self.room() == 0;
-        self.dials.push(Dial { attempt, to, cancelled: false, hangs, crowded });
+        self.dials.push(Attempt { attempt, to, cancelled: false, hangs, crowded });
     }
 
     pub(super) fn cancel_dial(&mut self, attempt: Token) {
@@ -65,7 +65,7 @@ impl Sim {
         active
     }
 
-    fn end_dial(&mut self, dial: &Dial) -> Result<Socket, Errno> {
+    fn end_dial(&mut self, dial: &Attempt) -> Result<Socket, Errno> {
         if dial.crowded {
             return Err(Errno::NFILE);
         }

@@ -27,7 +27,7 @@ use super::{
 };
 use crate::memory::Batch;
 use crate::tick::Tick;
-use dial::Dial;
+use dial::Attempt;
 use rustix::event::{PollFd, PollFlags, poll};
 use socket::{Local, Send, Target};
 use std::collections::{BTreeMap, VecDeque};
@@ -99,7 +99,7 @@ pub struct Sim {
     choices: Choices,
     listeners: Vec<Listening>,
     sockets: Vec<Option<Local>>,
-    dials: Vec<Dial>,
+    dials: Vec<Attempt>,
     sockets_max: usize,
     lanes: BTreeMap<Lane, VecDeque<Completion>>,
     buffers: Arc<Buffers>,
