@@ -15,7 +15,7 @@ use std::process::ExitCode;
 /// AVX-512: this is the path of CPUs with AVX2.
 #[derive(Parser)]
 struct Arguments {
-    /// Fail when a case takes over 3 % more instructions than in the baseline.
+    /// Fail when a case takes over 2 % more instructions than in the baseline.
     #[arg(long, conflicts_with = "bless")]
     check: bool,
     /// Make what is counted the baseline.
@@ -83,7 +83,7 @@ fn check(counts: &Counts, baseline: &Path) -> Result<()> {
     let before: Counts = toml::from_str(&text).map_err(|e| Error::Usage(e.to_string()))?;
     let found = count::regressions(&before, counts)?;
     if found.is_empty() {
-        println!("no case takes over 3 % more than in {}", baseline.display());
+        println!("no case takes over 2 % more than in {}", baseline.display());
         return Ok(());
     }
     let mut message = format!("{} regressions:\n  {}\n", found.len(), found.join("\n  "));

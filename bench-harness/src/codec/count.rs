@@ -21,7 +21,7 @@ use std::process::{Command, Stdio};
 pub const COUNTED: &str = "counted";
 
 /// By how much a case may grow before it is a regression.
-pub const TOLERANCE: f64 = 0.03;
+pub const TOLERANCE: f64 = 0.02;
 
 /// See above. The counts of passes are alike, so few are enough.
 const PASSES: usize = 2;
