@@ -63,7 +63,7 @@ fn once_known_large_messages_are_not_copied_in_and_text_in_parts_once_at_most() 
         let (binary, text) = (copied_of(BINARY), copied_of(TEXT));
         assert!(binary <= 8 * 512, "{size}: {binary} bytes copied");
         // But text is checked as it comes, so parts of it are not waited for.
-        let most = if size < 256 << 10 { 8 * size as u64 } else { 8 * 512 };
+        let most = if size < 512 << 10 { 8 * size as u64 } else { 8 * 512 };
         assert!(text <= most, "{size}: {text} bytes copied");
     }
 }

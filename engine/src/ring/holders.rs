@@ -8,10 +8,10 @@ use std::sync::{Arc, PoisonError};
 
 impl Buffers {
     /// Whether `len` bytes are too few to keep a buffer for: a large one is kept for no less than
-    /// a sixteenth of it, since there are few.
+    /// a thirty-second of it, since there are few.
     #[inline]
     fn is_too_much_for(&self, id: u16, len: usize) -> bool {
-        self.is_large(id) && len < self.large.capacity / 16
+        self.is_large(id) && len < self.large.capacity / 32
     }
 
     /// Makes a part of buffer `id` outlive its lease, with the `before` bytes in front of it;

@@ -93,10 +93,9 @@ impl Uring {
             // It is known to have something.
             self.push_receive(socket, token, kind, 0);
         }
-        let soon = supplied > 0 || group == Group::Large && self.held.supply.is_sending();
         match self.receives.starved(group) {
             0 => timeout,
-            _ if soon => Some(Duration::ZERO),
+            _ if supplied > 0 => Some(Duration::ZERO),
             _ => Some(timeout.map_or(STARVED_WAIT, |timeout| timeout.min(STARVED_WAIT))),
         }
     }

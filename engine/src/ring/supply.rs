@@ -10,10 +10,11 @@ use super::window::{Hot, Window};
 use io_uring::IoUring;
 use std::sync::Arc;
 
-/// Large buffers, and bytes of payload in each. What is not touched takes no memory: that of a
-/// message's own size for each that a turn fills, and for each that is held by a peer that reads
-/// slowly.
-pub(super) const LARGE: (u16, u32) = (16, 256 << 10);
+/// Large buffers, and bytes of payload in each. Twice 256 KiB: of the sizes of messages only the
+/// power of two is known, so that those of 256 KiB may be as long. What is not touched takes no
+/// memory: that of a message's own size for each that a turn fills, and for each that is held by a
+/// peer that reads slowly.
+pub(super) const LARGE: (u16, u32) = (16, 512 << 10);
 
 /// A buffer group, as the kernel numbers them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -87,16 +88,9 @@ impl Supply {
         self.window.target()
     }
 
-    /// Whether the large buffers that were filled in the last turn are being sent from, so that
-    /// none are supplied in this one: when they are free again they are still in the cache.
-    #[inline]
-    pub(super) fn is_sending(&self) -> bool {
-        self.hot.is_sending()
-    }
-
     /// A large buffer has come to hold more.
     pub(super) fn grown(&mut self, lease: &Lease) {
-        self.hot.grown(lease.len());
+        self.hot.filled(lease.len());
     }
 
     /// Gives the kernel as many buffers as the windows say, if there are as many. Once per turn,
