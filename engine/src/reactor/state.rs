@@ -52,6 +52,8 @@ impl<K: Kernel> Reactor<K> {
     pub(crate) fn with(kernel: K, setup: Setup) -> Result<Self, TryReserveError> {
         let slab = Slab::new(setup.connections_max)?;
         let now = kernel.now();
+        let mut wheel = Wheel::new(now);
+        wheel.reserve(setup.connections_max as usize)?;
         let counters = Arc::clone(&setup.handle.0.counters[setup.index as usize]);
         let own = Arc::clone(&setup.handle.0.owns[setup.index as usize]);
         own.mail.open();
@@ -62,7 +64,7 @@ impl<K: Kernel> Reactor<K> {
             tools: Tools::new(setup.random).with_codec_memory(setup.codec_memory_max),
             codec_counted: Default::default(),
             dirty: Vec::new(),
-            wheel: Wheel::new(now),
+            wheel,
             timers: Timers::new(setup.index),
             limits: ByEndpoint::new(setup.endpoints.iter().map(|served| served.limits).collect()),
             origins: ByEndpoint::new(

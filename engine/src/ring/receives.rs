@@ -96,6 +96,15 @@ impl Kind {
 }
 
 impl Receives {
+    /// With room for those of so many slots, reserved now and touched when used: a vector that
+    /// grows leaves its former self behind in the heap.
+    pub(super) fn with_room(slots: u32) -> Self {
+        let mut receives = Self::default();
+        // Without, it grows.
+        let _ = receives.slots.try_reserve_exact(slots as usize);
+        receives
+    }
+
     pub(super) fn at(&mut self, token: Token) -> Option<&mut Receive> {
         let receive = self.slots.get_mut(token.slot as usize)?;
         (receive.generation == token.generation).then_some(receive)

@@ -148,7 +148,7 @@ impl Uring {
             has,
             flags,
             listeners: ListeningSockets::new(config.listeners),
-            receives: Receives::default(),
+            receives: Receives::with_room(sockets_max),
             closing: Closing::default(),
             ready: Vec::new(),
             scratch: Vec::new(),

@@ -6,6 +6,7 @@
 //! here for that: the node fires at the old time and its owner asks for the new one.
 
 use crate::tick::Tick;
+use std::collections::TryReserveError;
 use std::num::NonZeroU32;
 
 const LEVELS: usize = 5;
@@ -63,6 +64,12 @@ impl Wheel {
             free: NONE,
             len: 0,
         }
+    }
+
+    /// Room for so many nodes, reserved now and touched when used: a vector that grows leaves its
+    /// former self behind in the heap.
+    pub(crate) fn reserve(&mut self, nodes: usize) -> Result<(), TryReserveError> {
+        self.nodes.try_reserve_exact(nodes)
     }
 
     /// Nodes that have not fired.
