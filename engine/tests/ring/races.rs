@@ -1,6 +1,6 @@
 //! Cancels, resets, shutdowns and closes against data in flight.
 
-use crate::harness::{Echo, config, kinds, listener};
+use crate::harness::{Echo, PATIENCE, config, kinds, listener};
 use ringws_engine::ring::{Errno, Kernel, Tuning};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -168,6 +168,28 @@ fn shutdown_send_ends_one_direction_after_what_was_sent() {
         echo.run(|echo| echo.closed == 1);
         reader.join().expect(name);
         assert_eq!(echo.slots[0].received, 6, "{name}");
+    }
+}
+
+#[test]
+fn what_is_handed_over_leaves_before_the_next_wait() {
+    for (name, sqpoll, tuning) in kinds() {
+        let (fd, address) = listener();
+        let mut config = config(vec![fd]);
+        config.sqpoll = sqpoll;
+        let mut echo = Echo::new(config, &tuning);
+        let mut stream = TcpStream::connect(address).expect("connected");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        echo.run(|echo| echo.accepted == 1);
+        let token = echo.token(0);
+        echo.slots[0].out = b"early".to_vec();
+        echo.advance(token);
+        echo.kernel.hand_over();
+        let mut back = [0; 5];
+        stream.read_exact(&mut back).expect(name);
+        assert_eq!(&back, b"early", "{name}");
+        assert!(echo.slots[0].sending, "{name}: its completion comes with the next wait");
+        echo.run(|echo| !echo.slots[0].sending);
     }
 }
 

@@ -98,3 +98,34 @@ fn a_stopped_connection_discards_what_it_receives_directly() {
     }
     assert_eq!((got, bench.conn.unread()), (vec![], 3000));
 }
+
+#[test]
+fn only_what_is_worth_waiting_for_is_missing() {
+    let limits = Limits { message_max: 1000, ..Limits::default() };
+    let whole = frame(0x82, "x".repeat(900));
+    let missing = |bench: &mut Bench, bytes: &[u8]| bench.with(|c, env| c.missing(bytes, env));
+    let mut bench = Bench::open(limits.clone());
+    bench.now = 7;
+    for (cut, expected) in [(3, 0), (8, 900), (500, 408), (whole.len() - 1, 1), (whole.len(), 0)] {
+        assert_eq!(missing(&mut bench, &whole[..cut]), expected, "{cut}");
+    }
+    let behind = [&whole[..], b"\x82\xFE"].concat();
+    assert_eq!(missing(&mut bench, &behind), 0, "the first one is whole");
+    for (first, len, why) in [
+        (0x81, 900, "text fails at the offending byte"),
+        (0x02, 900, "a fragment"),
+        (0xC2, 900, "RSV1 without an extension"),
+        (0x89, 100, "a control frame"),
+        (0x82, 1001, "too long: refused at once"),
+    ] {
+        assert_eq!(missing(&mut bench, &frame(first, "x".repeat(len))[..60]), 0, "{why}");
+    }
+    let mut unmasked = whole.clone();
+    unmasked[1] &= 0x7F;
+    assert_eq!(missing(&mut bench, &unmasked[..60]), 0, "a violation");
+    bench.feed(&frame(0x02, "begun"));
+    assert_eq!(missing(&mut bench, &whole[..60]), 0, "another message is in progress");
+    let mut bench = Bench::open(limits);
+    bench.with(|conn, env| conn.set_paused(true, env.now));
+    assert_eq!(missing(&mut bench, &whole[..60]), 0, "nobody reads");
+}
