@@ -104,7 +104,7 @@ fn only_what_is_worth_waiting_for_is_missing() {
     let limits = Limits { message_max: 1000, ..Limits::default() };
     let whole = frame(0x82, "x".repeat(900));
     let missing = |bench: &mut Bench, bytes: &[u8]| bench.with(|c, env| c.missing(bytes, env));
-    let mut bench = Bench::open(limits.clone());
+    let mut bench = Bench::open(limits);
     bench.now = 7;
     for (cut, expected) in [(3, 0), (8, 900), (500, 408), (whole.len() - 1, 1), (whole.len(), 0)] {
         assert_eq!(missing(&mut bench, &whole[..cut]), expected, "{cut}");
