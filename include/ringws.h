@@ -380,6 +380,16 @@ typedef struct { /* limits of one connection; NULL: all defaults; a timeout of U
   uint32_t deflate_level;       /* 1 fast .. 9 small; default 1 */
   uint32_t deflate_window_bits; /* of what we compress, 9..15; default 15 */
   uint32_t deflate_mem_level;   /* 1..9, with RWS_OPT_TAKEOVER; default 8 */
+  /* TCP: bytes that the kernel takes before it can put them on the wire (TCP_NOTSENT_LOWAT).
+   * What is beyond waits in the queue, where rws_buffered and send_queue_max count it; what is
+   * on its way, up to the peer's window, is not in it. Default 1 MiB; 16 to 64 KiB for feeds
+   * whose readers may be slow (a third more CPU time for messages of 1 MiB); UINT32_MAX: no
+   * bound */
+  uint32_t unsent_max;
+  /* TCP: bytes of all that the kernel holds, what the peer has not acknowledged too
+   * (SO_SNDBUF: Linux doubles it, and cuts it to net.core.wmem_max), and so the most that can
+   * be sent in a round trip. Default: the system's, which grows with the connection */
+  uint32_t kernel_send_max;
 } rws_options;
 
 typedef struct { /* what to listen on */
@@ -664,7 +674,9 @@ rws_status rws_abort(rws_reactor *r, rws_conn c);
  * read and discarded, and resuming does not change that. Pausing twice is pausing once. */
 rws_status rws_pause(rws_reactor *r, rws_conn c);
 rws_status rws_resume(rws_reactor *r, rws_conn c); /* Reads again. Fine if not paused. */
-/* Bytes queued that the kernel has not taken yet; 0 if stale or another reactor's. */
+/* Bytes queued that the kernel has not taken yet; 0 if stale or another reactor's. What it is
+ * taking counts until it has taken all of that: 256 KiB of messages or one longer one, and at
+ * most 1 MiB. What it has taken and not sent yet does not count: see unsent_max. */
 size_t rws_buffered(rws_reactor *r, rws_conn c);
 /* The peer's address, in on_close too. RWS_E_STATE: another reactor's connection. */
 rws_status rws_peer(rws_reactor *r, rws_conn c, rws_address *out);

@@ -6,6 +6,7 @@ use crate::proto::Origins;
 pub use crate::reactor::Target;
 pub use crate::reactor::log::{Level, Log};
 use crate::reactor::{Context, Handler};
+pub use crate::ring::SendBuffer;
 use crate::tls;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -72,6 +73,8 @@ pub struct Endpoint {
     pub handler: Arc<dyn Handler>,
     /// The limits of its connections.
     pub limits: Limits,
+    /// What the kernel may hold of what is sent to them.
+    pub send_buffer: SendBuffer,
     /// Whose web pages may connect; others are answered with 403 before the handler is asked.
     pub origins: Origins,
     /// With TLS, under these settings; `None`: plain. Whoever has a clone of them can replace the
@@ -85,7 +88,9 @@ impl Endpoint {
     /// Every address on `port`, with the default limits, for pages of the same origin.
     pub fn new(port: u16, handler: Arc<dyn Handler>) -> Self {
         let (limits, origins) = (Limits::default(), Origins::default());
-        Self { address: Address::Any, port, handler, limits, origins, tls: None, user: 0 }
+        let send_buffer = SendBuffer::default();
+        let address = Address::Any;
+        Self { address, port, handler, limits, send_buffer, origins, tls: None, user: 0 }
     }
 }
 

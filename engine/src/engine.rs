@@ -106,7 +106,7 @@ impl Engine {
         if state.phase != EnginePhase::New {
             return Err(Error::State("listen comes before start"));
         }
-        let (sockets, port) = listen(&at.address, at.port, self.sizes.reactors)?;
+        let (sockets, port) = listen(&at.address, at.port, at.send_buffer, self.sizes.reactors)?;
         if let Address::Unix(path) = at.address {
             state.socket_files.push(SocketFile::new(path));
         }

@@ -2,12 +2,13 @@
 
 use crate::config::Address;
 use crate::engine::Error;
+use crate::ring::SendBuffer;
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
 use std::fs::{self, File};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -26,18 +27,20 @@ const STEP: Duration = Duration::from_millis(10);
 pub(crate) fn listen(
     address: &Address,
     port: u16,
+    send_buffer: SendBuffer,
     reactors: u32,
 ) -> Result<(Vec<OwnedFd>, u16), Error> {
+    let listen_tcp = |at, dual_stack| listen_tcp(at, dual_stack, send_buffer, reactors);
     match address {
         Address::Unix(path) => Ok((listen_unix(path, reactors)?, 0)),
-        Address::Ip(ip) => listen_tcp(SocketAddr::new(*ip, port), false, reactors),
+        Address::Ip(ip) => listen_tcp(SocketAddr::new(*ip, port), false),
         Address::Any => {
             let any = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port);
-            match listen_tcp(any, true, reactors) {
+            match listen_tcp(any, true) {
                 // A machine without IPv6: every IPv4 address is every address.
                 Err(Error::System { source: Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL, .. }) => {
                     let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port);
-                    listen_tcp(any, false, reactors)
+                    listen_tcp(any, false)
                 }
                 other => other,
             }
@@ -48,6 +51,7 @@ pub(crate) fn listen(
 fn listen_tcp(
     at: SocketAddr,
     dual_stack: bool,
+    send_buffer: SendBuffer,
     reactors: u32,
 ) -> Result<(Vec<OwnedFd>, u16), Error> {
     let mut at = at;
@@ -59,7 +63,7 @@ fn listen_tcp(
             .map_err(|errno| failed(format!("listening on {at}"), errno))?;
     }
     for _ in 0..reactors {
-        let socket = bind_tcp(at, dual_stack)
+        let socket = bind_tcp(at, dual_stack, send_buffer)
             .map_err(|errno| failed(format!("listening on {at}"), errno))?;
         if at.port() == 0 {
             let bound = net::getsockname(&socket)
@@ -83,12 +87,13 @@ fn patiently<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> 
     }
 }
 
-fn bind_tcp(at: SocketAddr, dual_stack: bool) -> Result<OwnedFd, Errno> {
+fn bind_tcp(at: SocketAddr, dual_stack: bool, send_buffer: SendBuffer) -> Result<OwnedFd, Errno> {
     let socket = tcp_socket(at, dual_stack)?;
     // One listener per reactor on the same port: the kernel spreads connections over them.
     sockopt::set_socket_reuseport(&socket, true)?;
-    // Accepted sockets inherit it. A turn's output leaves in one send: waiting gains nothing.
+    // Accepted sockets inherit both. A turn's output leaves in one send: waiting gains nothing.
     sockopt::set_tcp_nodelay(&socket, true)?;
+    send_buffer.set_on(socket.as_fd())?;
     net::bind(&socket, &at)?;
     net::listen(&socket, BACKLOG)?;
     Ok(socket)

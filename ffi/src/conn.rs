@@ -262,7 +262,9 @@ pub unsafe extern "C" fn rws_resume(r: *mut rws_reactor, c: rws_conn) -> rws_sta
     })
 }
 
-/// Bytes queued that the kernel has not taken yet; 0 if stale or another reactor's.
+/// Bytes queued that the kernel has not taken yet; 0 if stale or another reactor's. What it is
+/// taking counts until it has taken all of that: 256 KiB of messages or one longer one, and at
+/// most 1 MiB. What it has taken and not sent yet does not count: see unsent_max.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_buffered(r: *mut rws_reactor, c: rws_conn) -> usize {
     // SAFETY: the lent reactor or null.

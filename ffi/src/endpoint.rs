@@ -6,7 +6,7 @@ use crate::own;
 use crate::sized::{self, Sized};
 use crate::status::{Failure, rws_status};
 use crate::types::{User, rws_tls, string};
-use ringws_engine::config::{Address, Endpoint};
+use ringws_engine::config::{Address, Endpoint, SendBuffer};
 use ringws_engine::conn::{Deflate, Limits};
 use ringws_engine::proto::Origins;
 use std::ffi::{c_char, c_void};
@@ -47,6 +47,16 @@ pub struct rws_options {
     pub deflate_window_bits: u32,
     /// 1..9, with RWS_OPT_TAKEOVER; default 8
     pub deflate_mem_level: u32,
+    /// TCP: bytes that the kernel takes before it can put them on the wire (TCP_NOTSENT_LOWAT).
+    /// What is beyond waits in the queue, where rws_buffered and send_queue_max count it; what is
+    /// on its way, up to the peer's window, is not in it. Default 1 MiB; 16 to 64 KiB for feeds
+    /// whose readers may be slow (a third more CPU time for messages of 1 MiB); UINT32_MAX: no
+    /// bound
+    pub unsent_max: u32,
+    /// TCP: bytes of all that the kernel holds, what the peer has not acknowledged too
+    /// (SO_SNDBUF: Linux doubles it, and cuts it to net.core.wmem_max), and so the most that can
+    /// be sent in a round trip. Default: the system's, which grows with the connection
+    pub kernel_send_max: u32,
 }
 
 // SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
@@ -55,14 +65,14 @@ unsafe impl Sized for rws_options {
 }
 
 impl rws_options {
-    /// The engine's limits; the default for null and for each zero.
+    /// The engine's limits and the kernel's; the default for null and for each zero.
     ///
     /// # Safety
     /// `from` is null or names an `rws_options` as its `size` says.
-    pub(crate) unsafe fn read(from: *const Self) -> Result<Limits, rws_status> {
-        let default = Limits::default();
+    pub(crate) unsafe fn read(from: *const Self) -> Result<(Limits, SendBuffer), rws_status> {
+        let (default, kernel) = (Limits::default(), SendBuffer::default());
         if from.is_null() {
-            return Ok(default);
+            return Ok((default, kernel));
         }
         // SAFETY: not null, so the caller has promised an `rws_options` as its `size` says.
         let options = unsafe { sized::read(from) }?;
@@ -70,7 +80,7 @@ impl rws_options {
             return Err(rws_status::RWS_E_UNSUPPORTED);
         }
         let or = |value: u32, default: u32| if value == 0 { default } else { value };
-        Ok(Limits {
+        let limits = Limits {
             message_max: or(options.message_max, default.message_max),
             fragments_max: or(options.fragments_max, default.fragments_max),
             send_queue_max: or(options.send_queue_max, default.send_queue_max),
@@ -80,7 +90,9 @@ impl rws_options {
             close_timeout_ms: or(options.close_timeout_ms, default.close_timeout_ms),
             stream: options.flags & RWS_OPT_STREAM != 0,
             deflate: options.deflate(),
-        })
+        };
+        let unsent_max = or(options.unsent_max, kernel.unsent_max);
+        Ok((limits, SendBuffer { unsent_max, kernel_send_max: options.kernel_send_max }))
     }
 }
 
@@ -145,7 +157,7 @@ impl rws_endpoint {
     pub(crate) unsafe fn read(from: *const Self) -> Result<Endpoint, Failure> {
         // SAFETY: null, or as their sizes say: the caller has promised it of `from` and of the
         // pointers in it.
-        let (at, callbacks, limits) = unsafe {
+        let (at, callbacks, (limits, send_buffer)) = unsafe {
             let at = sized::read(from)?;
             (at, sized::read(at.callbacks)?, rws_options::read(at.options)?)
         };
@@ -173,6 +185,7 @@ impl rws_endpoint {
             port,
             handler: Arc::new(callbacks),
             limits,
+            send_buffer,
             origins,
             tls,
             user: User(at.user).to_word(),
@@ -210,13 +223,16 @@ mod tests {
         deflate_level: 0,
         deflate_window_bits: 0,
         deflate_mem_level: 0,
+        unsent_max: 0,
+        kernel_send_max: 0,
     };
 
     /// What the comments above say.
     #[test]
     fn defaults() {
         // SAFETY: null is allowed.
-        let limits = unsafe { rws_options::read(std::ptr::null()) }.unwrap();
+        let (limits, kernel) = unsafe { rws_options::read(std::ptr::null()) }.unwrap();
+        assert_eq!((kernel.unsent_max, kernel.kernel_send_max), (1 << 20, 0));
         assert_eq!((limits.message_max, limits.fragments_max), (1 << 20, 16_384));
         assert_eq!((limits.send_queue_max, limits.head_max), (1 << 20, 16 << 10));
         assert_eq!((limits.handshake_timeout_ms, limits.idle_timeout_ms), (10_000, 60_000));
@@ -226,13 +242,16 @@ mod tests {
         options.flags = RWS_OPT_DEFLATE;
         // SAFETY: a struct as its size says.
         let read = |options: &rws_options| unsafe { rws_options::read(options) }.unwrap();
-        let deflate = read(&options).deflate.unwrap();
+        let deflate = read(&options).0.deflate.unwrap();
         assert_eq!((deflate.takeover, deflate.min, deflate.level), (false, 128, 1));
         assert_eq!((deflate.window_bits, deflate.mem_level), (15, 8));
         options.flags |= RWS_OPT_TAKEOVER;
+        (options.unsent_max, options.kernel_send_max) = (u32::MAX, 1 << 20);
+        let bounds = SendBuffer { unsent_max: u32::MAX, kernel_send_max: 1 << 20 };
+        assert_eq!(read(&options).1, bounds);
         options.deflate_window_bits = 256;
-        assert!(read(&options).deflate.unwrap().takeover);
-        assert!(read(&options).check().is_err());
+        assert!(read(&options).0.deflate.unwrap().takeover);
+        assert!(read(&options).0.check().is_err());
     }
 
     #[test]

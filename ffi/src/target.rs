@@ -105,7 +105,7 @@ impl rws_target {
     /// what they say.
     unsafe fn read(from: *const Self) -> Result<Target, Failure> {
         // SAFETY: as the caller says.
-        let (to, callbacks, limits) = unsafe {
+        let (to, callbacks, (limits, send_buffer)) = unsafe {
             let to = sized::read(from)?;
             (to, sized::read(to.callbacks)?, rws_options::read(to.options)?)
         };
@@ -150,7 +150,7 @@ impl rws_target {
             // SAFETY: not null, and alive as the caller says.
             target.tls = Some(unsafe { own::borrow(to.tls) }?.client()?);
         }
-        target.limits = limits;
+        (target.limits, target.send_buffer) = (limits, send_buffer);
         target.user = User(to.user).to_word();
         target.reactor = chosen.then_some(to.reactor);
         if to.connect_timeout_ms != 0 {

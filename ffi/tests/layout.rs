@@ -60,7 +60,7 @@ structs! {
     rws_options {
         size, flags, message_max, fragments_max, send_queue_max, head_max, handshake_timeout_ms,
         idle_timeout_ms, close_timeout_ms, deflate_min, deflate_level, deflate_window_bits,
-        deflate_mem_level,
+        deflate_mem_level, unsent_max, kernel_send_max,
     }
     rws_stats {
         size, reactors, connections, accepted, upgraded, refused, violations, timeouts,

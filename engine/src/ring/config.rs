@@ -26,7 +26,7 @@ pub struct UringConfig {
     /// reactor; zero: not at all.
     pub coalesce: Duration,
     /// Sockets that listen, named by their index from then on. What is set on them
-    /// (`TCP_NODELAY`, buffer sizes) is inherited by what they accept.
+    /// (`TCP_NODELAY`, [`SendBuffer`](super::SendBuffer)) is inherited by what they accept.
     pub listeners: Vec<OwnedFd>,
     /// Of all reactors of the engine.
     pub wakers: Arc<[Waker]>,

@@ -5,17 +5,17 @@ use super::attempts::Attempt;
 use super::op::Op;
 use super::outcome::{borrow, outcome};
 use super::uring::{Sockets, Uring};
-use super::{Completion, Errno, Kernel, Socket, Token};
+use super::{Completion, Errno, Kernel, SendBuffer, Socket, Token};
 use io_uring::opcode;
 use io_uring::types::{DestinationSlot, Fd, Fixed};
 use rustix::net::sockopt;
 use std::net::SocketAddr;
 
 /// What `TCP_NODELAY` is set to, where the kernel finds it.
-static ON: libc::c_int = 1;
+static ON: u32 = 1;
 
 impl Uring {
-    pub(super) fn dial(&mut self, attempt: Token, to: SocketAddr) {
+    pub(super) fn dial(&mut self, attempt: Token, to: SocketAddr, send_buffer: SendBuffer) {
         // Whoever was accepted meanwhile would have no place in the table.
         if self.room() == 0 {
             let result = Err(Errno::NFILE);
@@ -23,8 +23,9 @@ impl Uring {
         }
         self.taken += 1;
         let (domain, tcp) = (if to.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 }, 6);
-        let dial = Attempt { to: Box::new(Address::new(to)), socket: None, cancelled: false };
-        let before = self.held.attempts.0.insert(attempt, dial);
+        let to = Box::new(Address::new(to));
+        let dial = Attempt { to, socket: None, cancelled: false, send_buffer };
+        let before = self.held.attempts.out.insert(attempt, dial);
         debug_assert!(before.is_none(), "one attempt of a name at a time");
         let socket = match &self.sockets {
             Sockets::Direct => opcode::Socket::new(domain, libc::SOCK_STREAM, tcp)
@@ -37,7 +38,7 @@ impl Uring {
     }
 
     pub(super) fn cancel_dial(&mut self, attempt: Token) {
-        let Some(dial) = self.held.attempts.0.get_mut(&attempt) else { return };
+        let Some(dial) = self.held.attempts.out.get_mut(&attempt) else { return };
         dial.cancelled = true;
         if dial.socket.is_some() {
             self.cancel(Op::Connect.of(attempt));
@@ -51,11 +52,11 @@ impl Uring {
         result: i32,
         out: &mut Vec<Completion>,
     ) -> bool {
-        let Some(dial) = self.held.attempts.0.get_mut(&attempt) else { return false };
+        let Some(dial) = self.held.attempts.out.get_mut(&attempt) else { return false };
         let socket = match outcome(result) {
             Ok(socket) => socket,
             Err(errno) => {
-                self.held.attempts.0.remove(&attempt);
+                self.held.attempts.out.remove(&attempt);
                 self.taken -= 1;
                 out.push(Completion::Connected { attempt, result: Err(errno) });
                 return false;
@@ -63,7 +64,7 @@ impl Uring {
         };
         dial.socket = Some(socket);
         let (to, cancelled) = ((&raw const dial.to.storage).cast(), dial.cancelled);
-        let len = dial.to.len;
+        let (len, send_buffer) = (dial.to.len, dial.send_buffer);
         if let Sockets::Ordinary(open) = &mut self.sockets {
             open.insert(socket);
         }
@@ -71,7 +72,7 @@ impl Uring {
             self.give_socket_up(attempt, Errno::CANCELED, out);
             return false;
         }
-        self.set_nodelay(socket);
+        self.set_options(socket, send_buffer);
         let connect = match &self.sockets {
             Sockets::Direct => opcode::Connect::new(Fixed(socket), to, len),
             Sockets::Ordinary(_) => opcode::Connect::new(Fd(socket as i32), to, len),
@@ -81,18 +82,24 @@ impl Uring {
         true
     }
 
-    /// As accepted sockets have it from their listener.
-    fn set_nodelay(&mut self, socket: u32) {
+    /// As accepted sockets have them from their listener.
+    fn set_options(&mut self, socket: u32, send_buffer: SendBuffer) {
         if let Sockets::Ordinary(_) = &self.sockets {
             // SAFETY: just made, and not closed before this returns.
-            let _ = sockopt::set_tcp_nodelay(unsafe { borrow(socket as i32) }, true);
+            let socket = unsafe { borrow(socket as i32) };
+            let _ = sockopt::set_tcp_nodelay(socket, true);
+            let _ = send_buffer.set_on(socket);
             return;
         }
-        let (level, name) = (libc::IPPROTO_TCP as u32, libc::TCP_NODELAY as u32);
-        let on = (&raw const ON).cast();
-        let set = opcode::SetSockOpt::new(Fixed(socket), level, name, on, 4).build();
-        // SAFETY: the value is static.
-        unsafe { self.queue.push(set.user_data(Op::Aside.word(0))) };
+        let nodelay = (libc::IPPROTO_TCP, libc::TCP_NODELAY, &ON);
+        let settings = self.held.attempts.keep(send_buffer);
+        for (level, name, value) in std::iter::once(nodelay).chain(settings.options()) {
+            let (level, name) = (level as u32, name as u32);
+            let value = std::ptr::from_ref(value).cast();
+            let set = opcode::SetSockOpt::new(Fixed(socket), level, name, value, 4).build();
+            // SAFETY: one value is static, and those of `Attempts` stay until no operation is out.
+            unsafe { self.queue.push(set.user_data(Op::Aside.word(0))) };
+        }
     }
 
     /// It is connected, or will not be.
@@ -100,7 +107,7 @@ impl Uring {
         match outcome(result) {
             Err(errno) => self.give_socket_up(attempt, errno, out),
             Ok(_) => {
-                let dial = self.held.attempts.0.remove(&attempt);
+                let dial = self.held.attempts.out.remove(&attempt);
                 if let Some(socket) = dial.and_then(|dial| dial.socket) {
                     out.push(Completion::Connected { attempt, result: Ok(Socket(socket)) });
                 }
@@ -110,7 +117,7 @@ impl Uring {
 
     /// The socket goes before anybody has seen it.
     fn give_socket_up(&mut self, attempt: Token, errno: Errno, out: &mut Vec<Completion>) {
-        let dial = self.held.attempts.0.remove(&attempt);
+        let dial = self.held.attempts.out.remove(&attempt);
         if let Some(socket) = dial.and_then(|dial| dial.socket) {
             self.give_up(socket);
         }

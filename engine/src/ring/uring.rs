@@ -11,8 +11,8 @@ use super::setup::{self, Flags, Optional};
 use super::shutting::Closing;
 use super::supply::{LARGE, Supply};
 use super::{
-    Buffers, Completion, Destination, Errno, Kernel, KernelError, Lease, Refused, Socket, Token,
-    UringConfig, UringStats, Waker,
+    Buffers, Completion, Destination, Errno, Kernel, KernelError, Lease, Refused, SendBuffer,
+    Socket, Token, UringConfig, UringStats, Waker,
 };
 use crate::memory::Batch;
 use crate::tick::Tick;
@@ -239,8 +239,8 @@ impl Kernel for Uring {
         self.listeners.close(listener);
     }
 
-    fn connect(&mut self, attempt: Token, to: SocketAddr) {
-        self.dial(attempt, to);
+    fn connect(&mut self, attempt: Token, to: SocketAddr, send_buffer: SendBuffer) {
+        self.dial(attempt, to, send_buffer);
     }
 
     fn cancel_connect(&mut self, attempt: Token) {

@@ -195,7 +195,8 @@ impl Context {
     }
 
     /// Bytes queued and not yet sent, also those that wait for the end of somebody's message; 0 for
-    /// a stale handle or one of another reactor.
+    /// a stale handle or one of another reactor. What is being sent counts until the kernel has
+    /// taken all of it: that is a batch, of 256 KiB or one longer message, and at most 1 MiB.
     pub fn buffered(&mut self, conn: Conn) -> usize {
         self.read_own_mail();
         self.queued(conn)

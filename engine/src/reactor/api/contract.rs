@@ -27,7 +27,7 @@ use crate::reactor::core::slab::Slab;
 use crate::reactor::core::timers::Timers;
 use crate::reactor::core::wheel::Wheel;
 use crate::reactor::deliver::shared::Source;
-use crate::ring::Waker;
+use crate::ring::{SendBuffer, Waker};
 use crate::tick::Tick;
 use crate::tls;
 use std::sync::Arc;
@@ -160,6 +160,8 @@ pub struct Target {
     pub handler: Arc<dyn Handler>,
     /// The limits of the connection.
     pub limits: Limits,
+    /// What the kernel may hold of what is sent to the server.
+    pub send_buffer: SendBuffer,
     /// The user word that it starts with.
     pub user: usize,
     /// The reactor that it belongs to; `None`: the calling one in a callback, else each in turn.

@@ -7,6 +7,7 @@ use crate::proto::url::split_authority;
 use crate::proto::{Ask, InvalidUrl, Proxy, Url};
 use crate::reactor::api::contract::{Handler, Target};
 use crate::reactor::client::refusal::TargetError;
+use crate::ring::SendBuffer;
 #[cfg(feature = "tls")]
 use crate::tls;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ impl Target {
             tls: None,
             handler,
             limits: Limits::default(),
+            send_buffer: SendBuffer::default(),
             user: 0,
             reactor: None,
             connect_timeout_ms: 10_000,

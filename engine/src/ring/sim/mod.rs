@@ -23,7 +23,8 @@ pub use net::{Net, Peer, Seen, WINDOW};
 
 use super::lease::Free;
 use super::{
-    Buffers, Completion, Destination, Errno, Kernel, KernelError, Lease, Socket, Token, Waker,
+    Buffers, Completion, Destination, Errno, Kernel, KernelError, Lease, SendBuffer, Socket, Token,
+    Waker,
 };
 use crate::memory::Batch;
 use crate::tick::Tick;
@@ -247,7 +248,7 @@ impl Kernel for Sim {
         }
     }
 
-    fn connect(&mut self, attempt: Token, to: SocketAddr) {
+    fn connect(&mut self, attempt: Token, to: SocketAddr, _: SendBuffer) {
         self.start_dial(attempt, to);
     }
 
