@@ -86,6 +86,8 @@ pub struct Codec {
 pub struct Done {
     /// Compressed messages received (in stream mode: begun).
     pub inflated: u64,
+    /// Bytes that they became.
+    pub bytes: u64,
     /// Messages sent compressed.
     pub deflated: u64,
     /// Bytes that were not sent because of that.

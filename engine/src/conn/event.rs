@@ -50,6 +50,9 @@ pub enum Event<'b> {
         /// Ends a message.
         last: bool,
     },
+    /// A message that nobody is to see any more was assembled or inflated, and dropped. Nothing is
+    /// to be done: it tells what receiving has cost.
+    Discarded,
     /// A Pong, solicited or not. At most 125 bytes.
     Pong(Data<'b>),
     /// The peer's Close frame. Ours has been queued; nothing follows.

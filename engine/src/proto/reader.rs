@@ -43,7 +43,7 @@ pub struct WholeFrame<'b> {
 pub struct Boundary {
     /// Ours: it decides who must mask.
     role: Role,
-    rsv1_allowed: bool,
+    pub(crate) rsv1_allowed: bool,
     /// Of a data frame that came whole, though not in one piece, the number of bits in its length:
     /// of the latest one, or one bit less than was known before if that is more.
     size_hint: u8,

@@ -85,7 +85,7 @@ impl<K: Kernel> Reactor<K> {
             timeout = Some(Duration::ZERO);
         }
         let due = self.ctx.post.own.mail.has_some() || self.ctx.dials.are_due();
-        if self.direct.are_waiting() || due {
+        if self.direct.are_waiting() || self.ctx.inflating.are_waiting() || due {
             timeout = Some(Duration::ZERO);
         }
         let mut completions = std::mem::take(&mut self.completions);
@@ -99,11 +99,13 @@ impl<K: Kernel> Reactor<K> {
         self.ctx.counters.turns.add(1);
         self.ctx.counters.buffers_exhausted.set(self.kernel.buffers_exhausted());
         self.ctx.count_codec();
+        self.ctx.inflating.begin_turn();
         for completion in completions.drain(..) {
             self.act(completion);
         }
         #[cfg(feature = "tls")]
         self.run_handshakes();
+        self.run_line();
         self.ctx.pool.reclaim();
         self.trim_later();
         self.completions = completions;

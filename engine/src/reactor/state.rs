@@ -6,6 +6,7 @@ use crate::reactor::api::contract::{BatchAtWork, Context, Mail, Post};
 use crate::reactor::api::endpoints::Endpoints;
 use crate::reactor::api::setup::Setup;
 use crate::reactor::client::dials::{Dials, Resolve};
+use crate::reactor::core::appetite::Inflating;
 use crate::reactor::core::endpoints::ByEndpoint;
 use crate::reactor::core::lines::Lines;
 use crate::reactor::core::name::Conn;
@@ -73,6 +74,7 @@ impl<K: Kernel> Reactor<K> {
             post: Post { handle: setup.handle, own, lines: Lines::default(), to_wake: Vec::new() },
             log: setup.log,
             counters,
+            inflating: Inflating::default(),
             source: Source::new(kernel.buffers(), Sizes::default().echo_min),
             batch: BatchAtWork {
                 conn: Conn::NONE,

@@ -44,6 +44,7 @@ const REACTOR: Ranks = Ranks {
     ranks: &[
         // What a reactor is made of that calls nobody.
         &["core", "core/arena", "core/counters", "core/endpoints", "core/key", "core/log"],
+        &["core/appetite"],
         &["core/name", "core/peer", "core/receive_mode", "core/served", "core/wheel", "core/link"],
         &["core/gauge", "core/mailbox", "core/timers", "core/slab"],
         &["core/mail", "core/own", "core/secure"],
@@ -54,11 +55,11 @@ const REACTOR: Ranks = Ranks {
         // Context, handler, target and handle, which name each other; then what they can do.
         &["api/contract"],
         &["api/call", "api/context", "api/handle", "api/setup", "api/timers", "api/turns"],
-        &["api/endpoints", "client/target", "client/greet", "deliver/writer"],
+        &["api/endpoints", "client/target", "client/greet", "deliver/writer", "deliver/inflating"],
         &["deliver/deliver"],
         // The reactor itself, then what its turns call, and above all the turn.
         &["state"],
-        &["client/connect", "client/refused", "deliver/tls", "census"],
+        &["client/connect", "client/refused", "deliver/tls", "deliver/line", "census"],
         &[
             "io/accept",
             "io/mail",

@@ -44,6 +44,11 @@ impl Connection {
         }
     }
 
+    /// Whether the peer may send what is to be inflated.
+    pub(crate) fn may_inflate(&self) -> bool {
+        self.inbound.may_inflate()
+    }
+
     /// Payload bytes that came and were not delivered, because reading was stopped.
     pub fn unread(&self) -> u64 {
         self.rare.as_ref().map_or(0, |rare| rare.losses.unread)

@@ -67,10 +67,16 @@ impl Progress {
         let inflated = match &mut self.inflation {
             Some(own) => {
                 let inflater = own.inflater.get_or_insert_with(Inflater::new);
-                inflater.inflate(bytes, false, max, env.pool)?
+                inflater.inflate(bytes, false, max, env.pool)
             }
-            None => codec.inflate(bytes, max, env.pool)?,
+            None => codec.inflate(bytes, max, env.pool),
         };
+        codec.done.bytes += match &inflated {
+            Ok(inflated) => inflated.len() as u64,
+            Err(InflateError::TooBig) => max as u64,
+            Err(InflateError::Malformed) => 0,
+        };
+        let inflated = inflated?;
         if self.opcode == Opcode::Text
             && let Err(violation) = utf8::check(&inflated)
         {
@@ -197,6 +203,7 @@ impl Progress {
         last: bool,
         env: &mut Env<'_>,
     ) -> Result<Option<Found<'b>>, Violation> {
+        env.tools.codec.done.bytes += out.len() as u64;
         if let Some(inflation) = &mut self.inflation {
             inflation.come = inflation.come.saturating_add(out.len() as u64);
             if inflation.come > env.limits.message_bytes() {

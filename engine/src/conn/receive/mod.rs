@@ -64,7 +64,11 @@ impl Connection {
         loop {
             match self.inbound.next(input, env) {
                 Ok(Some(Found::Message { data, .. })) if self.reading == Reading::Discard => {
+                    let owned = matches!(data, Data::Owned(_));
                     self.discard(data, env.pool);
+                    if owned {
+                        return Ok(Some(Event::Discarded));
+                    }
                 }
                 Ok(Some(Found::Whole { data, .. })) if self.reading == Reading::Discard => {
                     self.discard(Data::Borrowed(data), env.pool);

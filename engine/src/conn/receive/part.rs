@@ -69,6 +69,11 @@ impl Inbound {
         Some(checked.map(|()| MessageBatch::lone(header.opcode, room, data)))
     }
 
+    /// Whether compressed messages may come.
+    pub(in crate::conn) fn may_inflate(&self) -> bool {
+        self.boundary.rsv1_allowed
+    }
+
     /// Whether no message is in progress.
     #[inline(always)]
     fn is_between(&self) -> bool {

@@ -13,6 +13,7 @@ use crate::reactor::api::closed::Closed;
 use crate::reactor::api::upgrade::{Message, Messages, Upgrade};
 use crate::reactor::client::dials::Dials;
 use crate::reactor::client::refusal::NotConnected;
+use crate::reactor::core::appetite::Inflating;
 use crate::reactor::core::counters::Counters;
 use crate::reactor::core::endpoints::ByEndpoint;
 use crate::reactor::core::gauge::Gauges;
@@ -101,6 +102,7 @@ pub struct Context {
     pub(crate) log: Logger,
     pub(crate) counters: Arc<Counters>,
     pub(crate) source: Source,
+    pub(crate) inflating: Inflating,
     pub(crate) batch: BatchAtWork,
     /// Connections that are being made.
     pub(crate) dials: Dials<Target>,

@@ -1,5 +1,6 @@
 //! Connection slots: a dense array, reused, each tenant with a generation of its own.
 
+use super::appetite::Appetite;
 use super::arena::Arena;
 use crate::conn::{Connection, Disposition, Reading};
 #[cfg(feature = "tls")]
@@ -10,6 +11,9 @@ use crate::reactor::core::receive_mode::{LargeMessages, ReceiveState};
 use crate::reactor::core::wheel::NodeId;
 use crate::ring::{Errno, Socket, Token};
 use std::collections::TryReserveError;
+
+/// From so many bytes on that wait for their turn, what follows is left to TCP.
+const PARKED_MAX: usize = 64 << 10;
 
 /// Names no dial.
 pub(crate) const NO_DIAL: u32 = u32::MAX;
@@ -105,8 +109,9 @@ pub(crate) struct Rare {
     /// Of a connection that we made; else `NO_DIAL`.
     pub(crate) dial: u32,
     pub(crate) large: LargeMessages,
-    /// Received while paused, or left over when a callback paused. A copy: a lease must not wait
-    /// for the application.
+    pub(crate) appetite: Appetite,
+    /// Received while paused or in line, or left over when a callback paused or the connection had
+    /// had its share of the turn. A copy: a lease must not wait.
     parked: Vec<u8>,
     /// What ended the transport; 0 while nothing did.
     errno: i32,
@@ -121,6 +126,7 @@ impl Default for Rare {
             tls: None,
             dial: NO_DIAL,
             large: LargeMessages::default(),
+            appetite: Appetite::default(),
             parked: Vec::new(),
             errno: 0,
             mail_dropped: 0,
@@ -181,7 +187,24 @@ impl Slot {
         self.conn.reading() == Reading::Hold
     }
 
-    /// Whether received bytes wait for the application to read again.
+    /// Whether what comes has to wait: the application has paused, or bytes before it wait.
+    #[inline(always)]
+    pub(crate) fn keeps_back(&self) -> bool {
+        let waits = |rare: &Rare| rare.appetite.waits || !rare.parked.is_empty();
+        self.holds() || self.rare.as_deref().is_some_and(waits)
+    }
+
+    /// Whether it stands in line to inflate what it has received.
+    pub(crate) fn stands_in_line(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.appetite.waits)
+    }
+
+    /// Whether so much waits that no more is to be received.
+    pub(crate) fn is_clogged(&self) -> bool {
+        self.stands_in_line() && self.parked_len() >= PARKED_MAX
+    }
+
+    /// Whether received bytes wait for the application to read again, or for their turn.
     #[inline]
     pub(crate) fn has_parked(&self) -> bool {
         self.parked_len() > 0

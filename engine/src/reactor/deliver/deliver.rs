@@ -16,7 +16,8 @@ use crate::reactor::core::slab::Phase;
 use crate::reactor::deliver::shared::{Delivery, SHARE_MIN};
 
 /// Feeds bytes to a connection until they are used up or the application stops it, and hands what
-/// happened to the handler. What a pause leaves over is parked.
+/// happened to the handler. What a pause leaves over is parked, and what is left when the
+/// connection has inflated enough for one turn.
 pub(crate) fn deliver(
     ctx: &mut Context,
     endpoints: &ByEndpoint<Served>,
@@ -26,12 +27,13 @@ pub(crate) fn deliver(
     let handler = &*endpoints.of(ctx.slab.at(index).endpoint).handler;
     let conn = handle_of(ctx, index);
     let mut input = Input::new(bytes);
+    let mut served = false;
     loop {
         let slot = ctx.slab.at(index);
         if slot.phase != Phase::Live || slot.abort {
             return;
         }
-        if slot.holds() {
+        if slot.holds() || served {
             park(ctx, index, input.peek());
             break;
         }
@@ -42,9 +44,15 @@ pub(crate) fn deliver(
                     break;
                 }
             }
-            Ok(Some(event)) => act(ctx, handler, conn, event),
+            Ok(Some(event)) => {
+                act(ctx, handler, conn, event);
+                served = ctx.has_inflated(index);
+            }
             Ok(None) => break,
-            Err(_) => return ctx.mark_dirty(index),
+            Err(_) => {
+                ctx.has_inflated(index);
+                return ctx.mark_dirty(index);
+            }
         }
     }
     // A control frame may have queued an answer without the application's doing.
@@ -87,7 +95,8 @@ fn deliver_batch(ctx: &mut Context, handler: &dyn Handler, conn: Conn, batch: Me
     }
 }
 
-/// Keeps bytes until the application reads again. Copied: a lease must not wait for it.
+/// Keeps bytes until the application reads again, or their turn comes. Copied: a lease must not
+/// wait for it.
 pub(crate) fn park(ctx: &mut Context, index: u32, bytes: &[u8]) {
     if bytes.is_empty() {
         return;
@@ -133,6 +142,7 @@ pub(crate) fn act(ctx: &mut Context, handler: &dyn Handler, conn: Conn, event: E
                 ctx.pool.put(bytes);
             }
         }
+        Event::Discarded => {}
         Event::Close => ctx.mark_dirty(conn.slot()),
         Event::Upgrade(request) => upgrade(ctx, handler, conn, &request),
         Event::Open(answer) => opened(ctx, handler, conn, answer),

@@ -4,6 +4,8 @@
 pub(crate) mod deliver;
 #[cfg(feature = "tls")]
 pub(crate) mod handshakes;
+pub(crate) mod inflating;
+pub(crate) mod line;
 pub(crate) mod shared;
 #[cfg(feature = "tls")]
 pub(crate) mod tls;

@@ -136,8 +136,7 @@ fn take_in(ctx: &mut Context, endpoints: &ByEndpoint<Served>, index: u32, plain:
     if plain.is_empty() {
         return;
     }
-    let slot = ctx.slab.at(index);
-    if slot.holds() || slot.has_parked() {
+    if ctx.must_be_kept(index) {
         park(ctx, index, plain);
     } else {
         deliver(ctx, endpoints, index, plain);

@@ -162,7 +162,7 @@ impl<K: Kernel> Reactor<K> {
             return slot.conn.cancel_direct(memory, &mut self.ctx.pool);
         }
         slot.rare().large.latest = received as u32;
-        if slot.holds() || slot.has_parked() {
+        if slot.keeps_back() {
             let held = memory.len() - received;
             park(&mut self.ctx, index, memory.get(held..).unwrap_or_default());
             memory.truncate(held);
@@ -182,6 +182,7 @@ impl<K: Kernel> Reactor<K> {
             let handler = self.endpoints.handler(slot.endpoint);
             let conn = handle_of(&self.ctx, index);
             act(&mut self.ctx, handler, conn, event);
+            self.ctx.has_inflated(index);
         }
     }
 }

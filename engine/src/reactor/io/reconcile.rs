@@ -41,7 +41,7 @@ impl<K: Kernel> Reactor<K> {
 
     fn reconcile(&mut self, index: u32) {
         let slot = self.ctx.slab.at(index);
-        if !slot.holds() && !slot.abort && slot.has_parked() {
+        if !slot.holds() && !slot.abort && slot.has_parked() && !self.stays_parked(index) {
             unpark(&mut self.ctx, &self.endpoints.served, index);
         }
         if self.is_over(index) {
@@ -74,12 +74,25 @@ impl<K: Kernel> Reactor<K> {
         self.schedule(index);
     }
 
+    /// Whether what is parked waits for another turn than this.
+    fn stays_parked(&mut self, index: u32) -> bool {
+        let ctx = &mut self.ctx;
+        ctx.slab.at(index).stands_in_line() || ctx.inflating.is_spent() && ctx.waits_its_turn(index)
+    }
+
     /// Sees to it that what is wanted of the peer is armed: a receive, or while the application has
     /// paused a poll, so that a peer that is gone is not kept for ever.
     fn reconcile_receive(&mut self, index: u32) {
         let token = self.ctx.slab.token(index);
         let slot = self.ctx.slab.at(index);
         let reads = !slot.holds();
+        if reads && slot.is_clogged() {
+            // The other ways of receiving end by themselves.
+            if slot.receive.mode() == Some(ReceiveMode::Multishot) && slot.receive.cancel() {
+                self.kernel.cancel_receive(token);
+            }
+            return;
+        }
         if let Some(mode) = slot.receive.mode() {
             let fits = match mode {
                 ReceiveMode::Watch => !reads,

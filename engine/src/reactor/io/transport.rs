@@ -107,8 +107,7 @@ impl<K: Kernel> Reactor<K> {
         }
         let buffer = lease.id();
         let bytes = self.kernel.bytes(&mut lease);
-        let slot = self.ctx.slab.at(index);
-        if slot.holds() || slot.has_parked() {
+        if self.ctx.must_be_kept(index) {
             park(&mut self.ctx, index, bytes);
             return self.kernel.release(lease);
         }
