@@ -42,6 +42,7 @@ pub use receive::batch::MessageBatch;
 #[cfg(feature = "uring")]
 pub(crate) use receive::batch::{BatchOf, LoneMessage, ShortMessages};
 pub use receive::reading::Reading;
+#[cfg(feature = "uring")]
 pub(crate) use send::Writer;
 pub use state::Connection;
 pub use tools::Tools;
