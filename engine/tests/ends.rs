@@ -75,7 +75,7 @@ impl End {
                         self.pool.put(bytes);
                     }
                 }
-                Event::Pong(_) | Event::Discarded => {}
+                Event::Pong(_) => {}
                 Event::Close => self.closed += 1,
                 Event::Tunnel => panic!("there is no proxy"),
             }

@@ -169,7 +169,6 @@ impl Echo {
                     }
                 }
                 Event::Open(_) | Event::Tunnel => panic!("a server asks for nothing"),
-                Event::Discarded => {}
                 Event::Pong(_) => panic!("nobody was asked"),
                 Event::Close => self.closed += 1,
             }

@@ -85,7 +85,6 @@ impl Bench {
                     Ok(true)
                 }
                 Ok(Some(Event::Open(_) | Event::Tunnel)) => panic!("a server asks for nothing"),
-                Ok(Some(Event::Discarded)) => Ok(true),
                 Ok(Some(Event::Close)) => Ok(false),
                 Ok(None) => Err(None),
                 Err(failure) => Err(Some(failure)),

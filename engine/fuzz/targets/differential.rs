@@ -59,7 +59,6 @@ fn ours(how: u8, stream: &[u8]) -> (Vec<Said>, End, Option<Violation>) {
                     said.push(Said::Message(opcode, data.as_slice().to_vec()));
                 }
                 Ok(Some(Event::Pong(data))) => said.push(Said::Pong(data.as_slice().to_vec())),
-                Ok(Some(Event::Discarded)) => {}
                 Ok(Some(Event::Open(_) | Event::Tunnel)) => panic!("a server asks for nothing"),
                 Ok(Some(Event::Close)) => {
                     said.push(Said::Close);

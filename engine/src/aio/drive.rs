@@ -252,7 +252,7 @@ impl Drive {
                     return None;
                 }
                 Ok(Some(Event::Open(_))) => return None,
-                Ok(Some(Event::Tunnel | Event::Pong(_) | Event::Discarded | Event::Close)) => {}
+                Ok(Some(Event::Tunnel | Event::Pong(_) | Event::Close)) => {}
                 Ok(None) | Err(_) => return None,
             }
         }

@@ -36,7 +36,10 @@ pub enum Event<'b> {
     Open(Answer<'b>),
     /// Of a client: the proxy has connected us, go on with `Connection::ask`.
     Tunnel,
-    /// One or more whole messages, where they lie in the input.
+    /// One or more whole messages, where they lie in the input. None at all when a message that
+    /// nobody is to see any more was assembled or inflated, and dropped: so that whoever receives
+    /// can tell what that has cost. (As an event of its own it would cost each message of 1 KiB two
+    /// instructions.)
     Batch(MessageBatch<'b>),
     /// A message that had to be assembled or inflated (`first` and `last`, and owned), or with
     /// `Limits::stream` a part of one: where it lies, or inflated.
@@ -50,9 +53,6 @@ pub enum Event<'b> {
         /// Ends a message.
         last: bool,
     },
-    /// A message that nobody is to see any more was assembled or inflated, and dropped. Nothing is
-    /// to be done: it tells what receiving has cost.
-    Discarded,
     /// A Pong, solicited or not. At most 125 bytes.
     Pong(Data<'b>),
     /// The peer's Close frame. Ours has been queued; nothing follows.

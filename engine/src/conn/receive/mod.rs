@@ -67,7 +67,7 @@ impl Connection {
                     let owned = matches!(data, Data::Owned(_));
                     self.discard(data, env.pool);
                     if owned {
-                        return Ok(Some(Event::Discarded));
+                        return Ok(Some(Event::Batch(MessageBatch::short(&mut []))));
                     }
                 }
                 Ok(Some(Found::Whole { data, .. })) if self.reading == Reading::Discard => {

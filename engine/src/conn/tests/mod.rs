@@ -116,7 +116,6 @@ impl Bench {
             }
             Event::Open(answer) => Got::Open(answer.protocol().map(str::to_owned)),
             Event::Tunnel => Got::Tunnel,
-            Event::Discarded => return,
             Event::Pong(data) => Got::Pong(keep(data).0),
             Event::Close => Got::Close,
         });

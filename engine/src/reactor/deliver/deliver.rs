@@ -43,6 +43,7 @@ pub(crate) fn deliver(
                 if input.is_empty() {
                     break;
                 }
+                served = ctx.has_inflated(index);
             }
             Ok(Some(event)) => {
                 act(ctx, handler, conn, event);
@@ -55,6 +56,8 @@ pub(crate) fn deliver(
             }
         }
     }
+    // Of messages that were dropped, too.
+    ctx.has_inflated(index);
     // A control frame may have queued an answer without the application's doing.
     if ctx.slab.at(index).conn.buffered() > 0 {
         ctx.mark_dirty(index);
@@ -142,7 +145,6 @@ pub(crate) fn act(ctx: &mut Context, handler: &dyn Handler, conn: Conn, event: E
                 ctx.pool.put(bytes);
             }
         }
-        Event::Discarded => {}
         Event::Close => ctx.mark_dirty(conn.slot()),
         Event::Upgrade(request) => upgrade(ctx, handler, conn, &request),
         Event::Open(answer) => opened(ctx, handler, conn, answer),
