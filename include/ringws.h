@@ -454,6 +454,8 @@ typedef struct { /* all since the start, except connections and codec_memory */
   uint64_t deflated_out;      /* messages sent compressed */
   uint64_t deflate_saved;     /* bytes that were not sent because of that */
   uint64_t takeover_refused;  /* connections for which codec_memory_max left no context */
+  /* messages that rws_send_latest has replaced before they left; not in messages_out */
+  uint64_t replaced;
 } rws_stats;
 
 typedef struct { /* what to connect to */
@@ -656,6 +658,15 @@ rws_status rws_send(rws_reactor *r, rws_conn c, rws_opcode op, const void *data,
  * RWS_E_CLOSING: as rws_send. RWS_E_STATE: one that callbacks began with RWS_MORE is not
  * finished. */
 rws_status rws_send_buf(rws_reactor *r, rws_conn c, const rws_buf *b);
+/* Queues a message by reference, in the place of the one that waits for the connection under the
+ * same key, if that has not begun to leave: a slow reader of a ticker gets the newest price, not
+ * all of them. b: RWS_TEXT or RWS_BINARY; others: RWS_E_INVALID. key: any number, of this
+ * connection. What is sent so keeps the order in which its keys were queued; it leaves behind what
+ * other calls have queued, also later, behind a message begun with RWS_MORE, and before a Close.
+ * What is replaced is counted: rws_stats.replaced. RWS_OK, RWS_FULL, RWS_E_CLOSING: as rws_send.
+ * RWS_E_FULL: not queued, and what waits under the key still does; not where b is no longer than
+ * that. */
+rws_status rws_send_latest(rws_reactor *r, rws_conn c, uint64_t key, const rws_buf *b);
 /* Begins the closing handshake, after what is queued. code: 1000 to 1003, 1007 to 1014, or 3000
  * to 4999; reason: at most 123 bytes of UTF-8. RWS_CLOSE_NO_STATUS sends an empty Close,
  * without a reason. RWS_E_INVALID: another code, or a reason without one. RWS_E_TOO_BIG,

@@ -229,6 +229,9 @@ class reactor {
   rws_status send(rws_conn c, const buf &b) const noexcept {
     return rws_send_buf(r_, c, b.get());
   }
+  rws_status send_latest(rws_conn c, std::uint64_t key, const buf &b) const noexcept {
+    return rws_send_latest(r_, c, key, b.get());
+  }
   rws_status close(rws_conn c, std::uint16_t code = RWS_CLOSE_NORMAL,
                    std::string_view reason = {}) const noexcept {
     return rws_close(r_, c, code, bytes(reason));

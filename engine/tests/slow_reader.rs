@@ -6,13 +6,14 @@ mod service;
 
 use ringws_engine::config::{Endpoint, SendBuffer};
 use ringws_engine::conn::{Limits, Queued, SendFlags};
+use ringws_engine::memory::Outgoing;
 use ringws_engine::proto::Opcode;
 use ringws_engine::reactor::{Conn, Context, Handler};
 use ringws_kit::{Client, tcp, until};
-use service::{at_of, reactors, start};
+use service::{at_of, reactors, start, stats};
 use std::io::Read;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 const KIB: usize = 1 << 10;
@@ -53,6 +54,102 @@ impl Handler for Feed {
         self.drained.fetch_add(1, Ordering::Relaxed);
         self.feed(ctx, conn);
     }
+}
+
+/// Every millisecond a new price under each of a few keys.
+#[derive(Default)]
+struct Ticker {
+    rounds: AtomicUsize,
+}
+
+const KEYS: u64 = 10;
+const ROUNDS: usize = 300;
+
+fn price(key: u64, round: usize) -> Vec<u8> {
+    let mut price = [key.to_be_bytes(), (round as u64).to_be_bytes()].concat();
+    price.resize(PRICE, b'p');
+    price
+}
+
+fn tick(ticker: &Arc<Ticker>, ctx: &mut Context, conn: Conn) {
+    let round = ticker.rounds.fetch_add(1, Ordering::Relaxed);
+    for key in 0..KEYS {
+        let message = Outgoing::copied(Opcode::Binary, &price(key, round));
+        ctx.send_latest(conn, key, &message).expect("ten prices are within the limit");
+    }
+    if round + 1 < ROUNDS {
+        let ticker = Arc::clone(ticker);
+        let next = move |ctx: &mut Context| tick(&ticker, ctx, conn);
+        ctx.timer_start(Duration::from_millis(1), Box::new(next));
+    }
+}
+
+struct Opens(Arc<Ticker>);
+
+impl Handler for Opens {
+    fn on_open(&self, ctx: &mut Context, conn: Conn) {
+        tick(&self.0, ctx, conn);
+    }
+}
+
+#[test]
+fn a_slow_reader_of_a_ticker_gets_the_newest_prices() {
+    let ticker = Arc::new(Ticker::default());
+    let send_buffer = SendBuffer { unsent_max: 16 << 10, kernel_send_max: 32 << 10 };
+    let opens = Arc::new(Opens(Arc::clone(&ticker)));
+    let (engine, port) = start(reactors(1), Endpoint { send_buffer, ..at_of(opens) });
+    let mut client = Client::open(tcp(port));
+    until("all were sent", || ticker.rounds.load(Ordering::Relaxed) == ROUNDS);
+    let (mut newest, mut came) = ([None; KEYS as usize], 0);
+    while newest != [Some(ROUNDS - 1); KEYS as usize] {
+        let (_, got) = client.receive();
+        let key = u64::from_be_bytes(*got.first_chunk().expect("a key"));
+        let round = u64::from_be_bytes(*got[8..].first_chunk().expect("a round")) as usize;
+        assert_eq!(got, price(key, round));
+        let before = newest[key as usize].replace(round);
+        assert!(before.is_none_or(|before| before < round), "{before:?}, then {round}");
+        came += 1;
+    }
+    let stats = stats(&engine);
+    assert_eq!(stats.messages_out, came);
+    assert_eq!(stats.messages_out + stats.replaced, KEYS * ROUNDS as u64);
+    assert!(stats.replaced > KEYS * ROUNDS as u64 / 3, "{} were replaced", stats.replaced);
+}
+
+#[test]
+fn the_latest_is_handed_over_to_another_reactor() {
+    struct Tells(Mutex<Option<Conn>>);
+    impl Handler for Tells {
+        fn on_open(&self, _: &mut Context, conn: Conn) {
+            *self.0.lock().expect("nobody panics") = Some(conn);
+        }
+    }
+    let tells = Arc::new(Tells(Mutex::new(None)));
+    let (engine, port) = start(reactors(2), at_of(tells.clone()));
+    let mut client = Client::open(tcp(port));
+    let opened = || *tells.0.lock().expect("nobody panics");
+    until("opened", || opened().is_some());
+    let conn = opened().expect("opened");
+    let send = move |ctx: &mut Context| {
+        for price in ["1", "2", "3"] {
+            let message = Outgoing::copied(Opcode::Text, price.as_bytes());
+            ctx.send_latest(conn, 5, &message).expect("handed over");
+        }
+    };
+    engine.handle().post(1 - conn.reactor(), Box::new(send)).expect("taken");
+    let mut last = Vec::new();
+    while last != b"3" {
+        last = client.receive().1;
+    }
+    client.close();
+    drop(client);
+    until("closed", || stats(&engine).connections == 0);
+    let late = move |ctx: &mut Context| {
+        let message = Outgoing::copied(Opcode::Text, b"late");
+        ctx.send_latest(conn, 5, &message).expect("handed over");
+    };
+    engine.handle().post(1 - conn.reactor(), Box::new(late)).expect("taken");
+    until("dropped, and counted", || stats(&engine).forward_dropped == 1);
 }
 
 /// The most bytes that were on their way at once to a reader of 50 KB/s: in the queue, and not

@@ -205,6 +205,31 @@ pub unsafe extern "C" fn rws_send_buf(
     })
 }
 
+/// Queues a message by reference, in the place of the one that waits for the connection under the
+/// same key, if that has not begun to leave: a slow reader of a ticker gets the newest price, not
+/// all of them. b: RWS_TEXT or RWS_BINARY; others: RWS_E_INVALID. key: any number, of this
+/// connection. What is sent so keeps the order in which its keys were queued; it leaves behind what
+/// other calls have queued, also later, behind a message begun with RWS_MORE, and before a Close.
+/// What is replaced is counted: rws_stats.replaced. RWS_OK, RWS_FULL, RWS_E_CLOSING: as rws_send.
+/// RWS_E_FULL: not queued, and what waits under the key still does; not where b is no longer than
+/// that.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rws_send_latest(
+    r: *mut rws_reactor,
+    c: rws_conn,
+    key: u64,
+    b: *const rws_buf,
+) -> rws_status {
+    status(|| {
+        // SAFETY: the lent reactor and a live reference, or null.
+        let (ctx, message) = unsafe { (own::lent(r)?, own::borrow(b)?) };
+        if !matches!(message.opcode(), Opcode::Text | Opcode::Binary) {
+            return Err(rws_status::RWS_E_INVALID);
+        }
+        Ok(ctx.send_latest(c.into(), key, message)?.into())
+    })
+}
+
 /// Begins the closing handshake, after what is queued. code: 1000 to 1003, 1007 to 1014, or 3000
 /// to 4999; reason: at most 123 bytes of UTF-8. RWS_CLOSE_NO_STATUS sends an empty Close,
 /// without a reason. RWS_E_INVALID: another code, or a reason without one. RWS_E_TOO_BIG,

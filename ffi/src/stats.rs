@@ -73,6 +73,8 @@ pub struct rws_stats {
     pub deflate_saved: u64,
     /// connections for which codec_memory_max left no context
     pub takeover_refused: u64,
+    /// messages that rws_send_latest has replaced before they left; not in messages_out
+    pub replaced: u64,
 }
 
 // SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
@@ -113,6 +115,7 @@ impl rws_stats {
             deflated_out: stats.deflated_out,
             deflate_saved: stats.deflate_saved,
             takeover_refused: stats.takeover_refused,
+            replaced: stats.replaced,
         }
     }
 }

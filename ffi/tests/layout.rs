@@ -67,7 +67,7 @@ structs! {
         messages_in, bytes_in, messages_out, bytes_out, bytes_copied, retained, retain_copied,
         forward_dropped, accept_paused, accept_dropped, buffers_exhausted,
         turns, tls_handshakes, tls_failed, tls_resumed, connected, connect_failed, codec_memory,
-        deflated_in, deflated_out, deflate_saved, takeover_refused,
+        deflated_in, deflated_out, deflate_saved, takeover_refused, replaced,
     }
     rws_identity { cert_chain_pem, key_pem, cert_file, key_file }
     rws_tls_config {

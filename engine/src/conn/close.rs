@@ -57,6 +57,9 @@ impl Connection {
 
     /// Queues our Close frame behind all that is queued.
     fn queue_close(&mut self, payload: &[u8], code: CloseCode, env: &mut Env<'_>) {
+        if self.holds_latest() {
+            self.queue_all_latest(env);
+        }
         self.outbox.close(payload, env);
         self.sent = code.0;
         self.all_left = false;

@@ -292,6 +292,10 @@ static void check_sends(rws_reactor *r, rws_conn c) {
   CHECK(rws_send_buf(r, c, NULL) == RWS_E_INVALID);
   CHECK(rws_send_buf(NULL, c, b) == RWS_E_INVALID);
   CHECK(rws_send_buf(r, gone, b) == RWS_E_GONE);
+  CHECK(rws_send_latest(r, c, 1, NULL) == RWS_E_INVALID);
+  rws_buf *asked = made(RWS_PING, "asked", 5);
+  CHECK(rws_send_latest(r, c, 1, asked) == RWS_E_INVALID);
+  rws_buf_release(asked);
   const size_t before = rws_buffered(r, c); /* the 101 is still to go */
   CHECK(rws_send(r, c, RWS_TEXT, "first", 5, RWS_MORE) == RWS_OK);
   CHECK(rws_send(r, c, RWS_TEXT, "new", 3, 0) == RWS_E_STATE);

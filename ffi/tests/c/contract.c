@@ -40,6 +40,10 @@ static rws_status no_data(rws_reactor *r, rws_conn c) {
   return rws_send(r, c, RWS_TEXT, NULL, 1, 0);
 }
 static rws_status send_buf(rws_reactor *r, rws_conn c) { return rws_send_buf(r, c, shared); }
+static rws_status send_latest(rws_reactor *r, rws_conn c) {
+  return rws_send_latest(r, c, 7, shared);
+}
+static rws_status no_latest(rws_reactor *r, rws_conn c) { return rws_send_latest(r, c, 7, NULL); }
 static rws_status no_buf(rws_reactor *r, rws_conn c) { return rws_send_buf(r, c, NULL); }
 static rws_status close_it(rws_reactor *r, rws_conn c) {
   return rws_close(r, c, RWS_CLOSE_NORMAL, bytes(""));
@@ -87,6 +91,8 @@ static const struct row { const char *name; call *call; signed char expected[MOM
   {"send no data",     no_data,        {INV, INV, INV, INV, INV, INV, INV, INV}},
   {"send_buf",         send_buf,       {OK,  STA, E_F, CLO, GON, GON, GON, INV}},
   {"send_buf of none", no_buf,         {INV, INV, INV, INV, INV, INV, INV, INV}},
+  {"send_latest",      send_latest,    {OK,  OK,  E_F, CLO, GON, GON, GON, INV}},
+  {"send_latest none", no_latest,      {INV, INV, INV, INV, INV, INV, INV, INV}},
   {"close",            close_it,       {OK,  OK,  OK,  CLO, GON, GON, GON, INV}},
   {"close 1006",       close_1006,     {INV, INV, INV, CLO, GON, GON, GON, INV}},
   {"close long",       close_long,     {BIG, BIG, BIG, CLO, GON, GON, GON, INV}},

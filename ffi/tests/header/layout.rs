@@ -44,6 +44,7 @@ const CONTENTS: [(&str, &[&str]); 10] = [
         &[
             "rws_send",
             "rws_send_buf",
+            "rws_send_latest",
             "rws_close",
             "rws_abort",
             "rws_pause",

@@ -77,7 +77,7 @@ impl Connection {
         }
         let unsent = self.outbox.unsent() as u64;
         if unsent > 0 {
-            self.losses().unsent = unsent;
+            self.losses().unsent += unsent;
         }
         if self.sent == 0 || !self.all_left {
             self.sent = NEVER;
@@ -93,6 +93,11 @@ impl Connection {
     pub fn unsent(&self) -> u64 {
         let lost = self.rare.as_ref().map_or(0, |rare| rare.losses.unsent);
         lost + self.outbox.unsent() as u64
+    }
+
+    /// So many bytes of messages will not be sent.
+    pub(in crate::conn) fn count_unsent(&mut self, bytes: u64) {
+        self.losses().unsent += bytes;
     }
 
     fn losses(&mut self) -> &mut Losses {

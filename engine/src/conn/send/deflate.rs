@@ -98,6 +98,12 @@ impl Connection {
         let max = send_queue_max(env);
         self.outbox.admit(opcode, payload.len(), true, max)?;
         self.outbox.check(opcode, payload, true)?;
+        self.append_deflated(opcode, payload, env);
+        Ok(self.outbox.queued(max))
+    }
+
+    /// Appends a whole message, compressed where that is smaller.
+    fn append_deflated(&mut self, opcode: Opcode, payload: &[u8], env: &mut Env<'_>) {
         let plain = Head::of(opcode);
         let codec = &mut env.tools.codec;
         let own = self.rare.as_mut().and_then(|rare| rare.own.as_deref_mut());
@@ -112,7 +118,30 @@ impl Connection {
                 env.tools.codec.put_scratch(scratch);
             }
         }
-        Ok(self.outbox.queued(max))
+    }
+
+    /// The same of a message made before.
+    pub(super) fn append_message_deflated(&mut self, m: &Outgoing, env: &mut Env<'_>) {
+        if self.rare.as_ref().is_some_and(|rare| rare.own.is_some()) {
+            return self.append_deflated(m.opcode(), m.payload(), env);
+        }
+        match self.deflated(m, env) {
+            Some(smaller) => {
+                count_deflated(m, &smaller, env);
+                self.outbox.append_message(&smaller, env);
+            }
+            None => self.outbox.append_message(m, env),
+        }
+    }
+
+    /// The compressed form of a message made before, which keeps it; `None` if it is not smaller.
+    fn deflated(&self, message: &Outgoing, env: &mut Env<'_>) -> Option<Outgoing> {
+        let codec = &mut env.tools.codec;
+        let payload = message.payload();
+        let setting = self.deflation.setting(env.limits).shared(payload.len());
+        message.deflated(setting, || {
+            codec.deflate(payload, setting).map(|bytes| Bytes::copy_from_slice(bytes).into())
+        })
     }
 
     /// The same of a message made before, which keeps its compressed form.
@@ -125,19 +154,17 @@ impl Connection {
         if self.rare.as_ref().is_some_and(|rare| rare.own.is_some()) {
             return self.send_deflated(message.opcode(), message.payload(), env);
         }
-        let codec = &mut env.tools.codec;
-        let payload = message.payload();
-        let setting = self.deflation.setting(env.limits).shared(payload.len());
-        let deflated = message.deflated(setting, || {
-            codec.deflate(payload, setting).map(|bytes| Bytes::copy_from_slice(bytes).into())
-        });
-        let Some(smaller) = deflated else {
+        let Some(smaller) = self.deflated(message, env) else {
             return self.send_made(message, env);
         };
         let queued = self.send_made(&smaller, env)?;
-        let done = &mut env.tools.codec.done;
-        done.deflated += 1;
-        done.saved += payload.len().saturating_sub(smaller.payload().len()) as u64;
+        count_deflated(message, &smaller, env);
         Ok(queued)
     }
+}
+
+fn count_deflated(message: &Outgoing, smaller: &Outgoing, env: &mut Env<'_>) {
+    let done = &mut env.tools.codec.done;
+    done.deflated += 1;
+    done.saved += message.payload().len().saturating_sub(smaller.payload().len()) as u64;
 }

@@ -2,15 +2,17 @@
 //!
 //! `outbox` is the queue, with the two ways into it: a payload is copied, or referred to. `writer`
 //! keeps the first of them open for the callback at work, `deflate` compresses what goes there,
-//! `transmit` is the way out, and `overtake` what goes ahead of the messages that wait for a slow
-//! peer.
+//! `latest` is for what may be replaced as long as it waits, `transmit` is the way out, and
+//! `overtake` what goes ahead of the messages that wait for a slow peer.
 
 mod deflate;
 pub(super) mod deflation;
+mod latest;
 pub(super) mod outbox;
 mod overtake;
 mod stalled;
 mod transmit;
+mod waiting;
 mod writer;
 
 pub(crate) use writer::Writer;
@@ -94,6 +96,15 @@ impl Connection {
             (m.payload(), Head { opcode: m.opcode(), fin: m.fin(), rsv1: m.rsv1() });
         let share = |_| (payload.len() >= SHARE_MIN).then(|| (m.shared().clone(), 0));
         self.outbox.send(head, payload, true, env, share)
+    }
+
+    /// Queues a whole message that was admitted before, compressed if it is to be.
+    fn append_made(&mut self, m: &Outgoing, env: &mut Env<'_>) {
+        if self.deflation.suits(m.payload().len()) && m.may_deflate() {
+            self.append_message_deflated(m, env);
+        } else {
+            self.outbox.append_message(m, env);
+        }
     }
 
     /// Whether anything may be sent now.

@@ -3,7 +3,7 @@
 
 use super::stalled::Stalled;
 use crate::conn::{Env, Queued, SendError};
-use crate::memory::{Pool, Queue, Shared};
+use crate::memory::{Outgoing, Pool, Queue, SHARE_MIN, Shared};
 use crate::proto::header::{self, CONTROL_MAX, HEADER_MAX};
 use crate::proto::utf8::{self, Utf8};
 use crate::proto::{Header, Opcode, Role};
@@ -202,6 +202,26 @@ impl Outbox {
         }
         self.open(frame.len(), pool);
         self.queue.copy(frame.bytes());
+    }
+
+    /// How long the frame of a message is if it is sent as it was made.
+    pub(super) fn frame_len(&self, m: &Outgoing) -> usize {
+        let (len, mask) = (m.payload().len(), self.masks().then_some([0; 4]));
+        Head::of(m.opcode()).encode(len, mask, &mut [0; HEADER_MAX]).len() + len
+    }
+
+    /// Appends a whole message that was made before.
+    pub(super) fn append_message(&mut self, m: &Outgoing, env: &mut Env<'_>) {
+        if let Some(frame) = m.frame()
+            && !self.masks()
+        {
+            return self.append_frame(frame, env.pool);
+        }
+        let head = Head { opcode: m.opcode(), fin: m.fin(), rsv1: m.rsv1() };
+        match m.payload().len() >= SHARE_MIN && !self.masks() {
+            true => self.append_shared(head, m.shared().clone(), 0, env),
+            false => self.append(head, m.payload(), env),
+        }
     }
 
     /// Asks for a sign of life.

@@ -120,7 +120,10 @@ impl Outbox {
 
     /// Whether nothing but control frames is left to be sent.
     pub(in crate::conn) fn has_sent_data(&self) -> bool {
-        let ahead = |stalled: &Stalled| !stalled.rest.is_empty() || !stalled.sealed.is_empty();
+        let ahead = |stalled: &Stalled| {
+            let waits = !stalled.rest.is_empty() || !stalled.sealed.is_empty();
+            waits || stalled.latest.is_some()
+        };
         !self.is_out() && self.queue.is_empty() && !self.stalled.as_deref().is_some_and(ahead)
     }
 }

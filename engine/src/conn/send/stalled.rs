@@ -1,5 +1,6 @@
 //! What waits where a peer reads more slowly than we send.
 
+use super::waiting::Waiting;
 use crate::memory::{Batch, Queue};
 use crate::proto::header::CONTROL_MAX;
 use std::collections::VecDeque;
@@ -17,6 +18,8 @@ pub(super) struct Stalled {
     /// The answer to the latest Ping while the queue is over its limit: the only one that must be
     /// sent (RFC 6455 §5.5.3). Leaves with the control frames.
     pub(super) pong: Option<Control>,
+    /// Messages that may still be replaced. Leave behind the queue.
+    pub(super) latest: Option<Box<Waiting>>,
 }
 
 #[derive(Debug)]
@@ -31,6 +34,7 @@ impl Stalled {
             && self.control.is_empty()
             && self.sealed.is_empty()
             && self.pong.is_none()
+            && self.latest.is_none()
     }
 
     /// What leaves before the queue.

@@ -46,7 +46,7 @@ fn asked(limits: Limits) -> (Bench, Vec<u8>) {
     (bench, request)
 }
 
-fn opened(limits: Limits) -> Bench {
+pub(super) fn opened(limits: Limits) -> Bench {
     let (mut bench, request) = asked(limits);
     assert_eq!(bench.feed(&answer_to(&request, None)), (vec![Got::Open(None)], None));
     bench
@@ -64,7 +64,7 @@ fn plain(first: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 /// Takes masked frames apart: first bytes, keys and payloads.
-fn unmasked(mut bytes: &[u8]) -> Vec<(u8, [u8; 4], Vec<u8>)> {
+pub(super) fn unmasked(mut bytes: &[u8]) -> Vec<(u8, [u8; 4], Vec<u8>)> {
     let mut all = Vec::new();
     while let [first, second, rest @ ..] = bytes {
         assert!(second & 0x80 != 0, "every frame of a client is masked");

@@ -6,7 +6,7 @@ use crate::conn::Deflate;
 
 const LEVEL_6: Setting = Setting { level: 6, bits: 15 };
 
-fn limits() -> Limits {
+pub(super) fn limits() -> Limits {
     Limits { deflate: Some(Deflate { min: 20, ..Deflate::default() }), ..Limits::default() }
 }
 
@@ -16,7 +16,7 @@ fn request(offer: &str) -> Vec<u8> {
 }
 
 /// Open after an offer; and what was answered to it.
-fn open(limits: Limits, offer: &str) -> (Bench, Option<String>) {
+pub(super) fn open(limits: Limits, offer: &str) -> (Bench, Option<String>) {
     let mut bench = Bench::new(limits);
     assert_eq!(bench.feed(&request(offer)), (vec![Got::Upgrade], None));
     let answer = String::from_utf8(bench.sent()).unwrap();
@@ -24,7 +24,7 @@ fn open(limits: Limits, offer: &str) -> (Bench, Option<String>) {
     (bench, line.map(str::to_owned))
 }
 
-fn text(len: usize) -> Vec<u8> {
+pub(super) fn text(len: usize) -> Vec<u8> {
     b"{\"key\": \"value\", \"other\": 12}".iter().copied().cycle().take(len).collect()
 }
 
@@ -33,7 +33,7 @@ fn compressed(message: &[u8]) -> Vec<u8> {
 }
 
 /// The frames of what was sent: first byte and payload.
-fn frames(mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
+pub(super) fn frames(mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
     let mut all = Vec::new();
     while let [first, len, rest @ ..] = bytes {
         let (len, rest) = match len {
@@ -47,7 +47,7 @@ fn frames(mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
     all
 }
 
-fn inflated(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn inflated(bytes: &[u8]) -> Vec<u8> {
     Codec::new(0).inflate(bytes, 1 << 24, &mut Pool::default()).expect("well formed")
 }
 

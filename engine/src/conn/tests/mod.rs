@@ -5,6 +5,7 @@ mod close;
 mod deadlines;
 mod deflate;
 mod direct;
+mod latest;
 mod limits;
 mod outbound;
 mod receive;
@@ -121,10 +122,18 @@ impl Bench {
         });
     }
 
+    /// The next batch, as a reactor asks for it.
+    fn transmit(&mut self) -> Option<Batch> {
+        if self.conn.holds_latest() {
+            self.with(|conn, env| conn.queue_latest(env));
+        }
+        self.conn.transmit()
+    }
+
     /// Sends all that is queued and returns it.
     fn sent(&mut self) -> Vec<u8> {
         let mut all = Vec::new();
-        while let Some(batch) = self.conn.transmit() {
+        while let Some(batch) = self.transmit() {
             all.extend(contents(&batch));
             let len = batch.len();
             self.with(|conn, env| conn.transmitted(batch, len, env));

@@ -112,6 +112,33 @@ impl Context {
             .inspect(|_| self.counters.messages_out.add(1))
     }
 
+    /// Queues a whole message that takes the place of the one that waits under the same key, if
+    /// there is one that has not begun to leave: for tickers, of which a slow reader is to get the
+    /// newest price and not all of them. It takes the place in the order of the keys. Messages sent
+    /// so leave behind the others that wait, those sent later too, and before a Close. Replaced
+    /// ones are counted in [`Stats::replaced`](crate::reactor::Stats). For a connection of another
+    /// reactor it is handed over, and counted as dropped if it is then refused.
+    ///
+    /// # Errors
+    /// As [`Context::send`]; [`SendError::Sequence`] for what is neither Text nor Binary, or a
+    /// fragment. [`SendError::Full`] not for what replaces a message and is no longer than that.
+    pub fn send_latest(
+        &mut self,
+        conn: Conn,
+        key: u64,
+        message: &Outgoing,
+    ) -> Result<Queued, CallError> {
+        if self.is_foreign(conn) {
+            let latest = Box::new((key, message.clone()));
+            return self.forward(conn, Mail::Latest { conn, latest }).map(|()| Queued::Ok);
+        }
+        let (queued, replaced) =
+            self.on_live(conn, |slot, env| slot.conn.send_latest(key, message, env))?;
+        let counter = if replaced { &self.counters.replaced } else { &self.counters.messages_out };
+        counter.add(1);
+        Ok(queued)
+    }
+
     /// Keeps the message beyond its callback as an outgoing message with FIN. No copy when it lies
     /// whole in a receive buffer and not too many are kept, or is large: the memory is used again
     /// when the last clone is dropped, on whatever thread.

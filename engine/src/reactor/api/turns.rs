@@ -6,6 +6,7 @@
 //! line beside it, each sender's in its order, and goes on behind it. Control frames do not wait.
 
 use crate::conn::{Queued, SendError};
+use crate::memory::Outgoing;
 use crate::proto::{CloseCode, Opcode};
 use crate::reactor::api::contract::{Context, Mail};
 use crate::reactor::core::lines::Line;
@@ -38,6 +39,10 @@ impl Context {
             Mail::Frame { conn, sender, .. }
             | Mail::Message { conn, sender, .. }
             | Mail::Close { conn, sender, .. } => return self.deliver_frame(conn, sender, mail),
+            Mail::Latest { conn, latest } => {
+                let (key, message) = *latest;
+                return self.deliver_latest(conn, key, &message);
+            }
             Mail::Abort { conn } => (conn, self.abort(conn)),
             Mail::Pause { conn, paused } => (conn, self.set_paused(conn, paused)),
             Mail::SetUser { conn, user } => (conn, self.set_user(conn, user)),
@@ -61,6 +66,19 @@ impl Context {
         if self.in_turn(conn, sender, mail).is_err() {
             self.mail_lost(conn, goes_on);
         }
+        self.has_taken(conn, bytes);
+    }
+
+    /// It waits for the end of a message by itself.
+    fn deliver_latest(&mut self, conn: Conn, key: u64, message: &Outgoing) {
+        if self.send_latest(conn, key, message).is_err() {
+            self.mail_lost(conn, false);
+        }
+        self.has_taken(conn, message.payload().len());
+    }
+
+    /// So many bytes to be sent are mail no more.
+    fn has_taken(&mut self, conn: Conn, bytes: usize) {
         if let Some(slot) = self.slab.live(conn) {
             slot.mailed = true;
             self.publish(conn);

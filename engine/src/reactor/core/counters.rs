@@ -56,6 +56,8 @@ counters! {
     bytes_in,
     /// Messages queued to be sent.
     messages_out,
+    /// Messages that newer ones of their key have replaced before they left.
+    replaced,
     /// Bytes that the kernel has taken to send.
     bytes_out,
     /// Received payload bytes that had to be copied.

@@ -16,11 +16,15 @@ pub(crate) type Sender = u32;
 /// What a resolver found: addresses, or why there are none.
 pub type Found = Result<Vec<SocketAddr>, Arc<str>>;
 
+/// A key, and the latest message of it. Boxed, so that no mail is larger for its sake.
+pub(crate) type Latest = (u64, Outgoing);
+
 /// A call on a connection, a target `T` to connect to, or a job `J`, on its way to the reactor
 /// that it is for.
 pub(crate) enum Mail<J, T> {
     Frame { conn: Conn, sender: Sender, opcode: Opcode, payload: Box<[u8]>, flags: SendFlags },
     Message { conn: Conn, sender: Sender, message: Outgoing },
+    Latest { conn: Conn, latest: Box<Latest> },
     Close { conn: Conn, sender: Sender, code: CloseCode, reason: Box<str> },
     Abort { conn: Conn },
     Pause { conn: Conn, paused: bool },
@@ -37,6 +41,7 @@ impl<J, T> Mail<J, T> {
         match self {
             Self::Frame { payload, .. } => payload.len(),
             Self::Message { message, .. } => message.payload().len(),
+            Self::Latest { latest, .. } => latest.1.payload().len(),
             _ => 0,
         }
     }

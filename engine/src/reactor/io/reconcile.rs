@@ -51,6 +51,10 @@ impl<K: Kernel> Reactor<K> {
         let waits = self.ctx.served.waits.wrapping_add(1);
         let slot = self.ctx.slab.at(index);
         if !slot.sending && !slot.send_ended {
+            if slot.conn.holds_latest() {
+                with_env(&mut self.ctx, index, |conn, env| conn.queue_latest(env));
+            }
+            let slot = self.ctx.slab.at(index);
             #[cfg(feature = "tls")]
             let batch = match slot.is_secure() {
                 true => self.ctx.next_ciphertext(index),
