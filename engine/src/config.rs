@@ -4,8 +4,9 @@ use crate::conn::Limits;
 use crate::engine::Error;
 use crate::proto::Origins;
 pub use crate::reactor::Target;
+pub use crate::reactor::TopicHook;
 pub use crate::reactor::log::{Level, Log};
-use crate::reactor::{Context, Handler};
+use crate::reactor::{Context, Handler, TopicLimits};
 pub use crate::ring::SendBuffer;
 use crate::tls;
 use std::net::IpAddr;
@@ -41,6 +42,14 @@ pub struct Config {
     /// Per reactor, bytes for the compressors and inflaters of connections that have their own
     /// ([`Deflate::takeover`](crate::conn::Deflate::takeover)); 0: 64 MiB.
     pub codec_memory_max: u32,
+    /// Bytes of a topic's name; 0: 256. At most 65,535.
+    pub topic_bytes_max: u32,
+    /// Topics that a connection may be a member of; 0: 1,024. At most 1,048,576.
+    pub topics_max: u32,
+    /// A topic has got its first member on a reactor, or lost its last one there: what a bus to
+    /// other machines has to know. On that reactor's thread, by the end of the turn, and in order;
+    /// each topic that has begun also ends, before `on_stop`.
+    pub on_topic: Option<TopicHook>,
     /// First on each reactor's thread.
     pub on_start: Option<Hook>,
     /// Last on each reactor's thread.
@@ -101,6 +110,7 @@ pub(crate) struct Sizes {
     pub(crate) connections_max: u32,
     pub(crate) recv_buffers: u16,
     pub(crate) recv_buffer_size: u32,
+    pub(crate) topics: TopicLimits,
 }
 
 impl Config {
@@ -131,7 +141,18 @@ impl Config {
         if self.coalesce_us > 1_000_000 {
             return invalid("coalesce_us: at most 1,000,000");
         }
-        Ok(Sizes { reactors, connections_max, recv_buffers, recv_buffer_size })
+        let topics = TopicLimits::default();
+        let topics = TopicLimits {
+            bytes_max: or(self.topic_bytes_max, topics.bytes_max),
+            topics_max: or(self.topics_max, topics.topics_max),
+        };
+        if topics.bytes_max > 65_535 {
+            return invalid("topic_bytes_max: at most 65,535");
+        }
+        if topics.topics_max > 1 << 20 {
+            return invalid("topics_max: at most 1,048,576");
+        }
+        Ok(Sizes { reactors, connections_max, recv_buffers, recv_buffer_size, topics })
     }
 
     pub(crate) fn codec_memory_max(&self) -> usize {

@@ -100,6 +100,7 @@ impl Thread {
             random: fill_random,
             codec_memory_max: self.config.codec_memory_max(),
             handle: self.handle.clone(),
+            on_topic: self.config.on_topic.clone(),
             log: log.clone(),
             user: self.config.user,
         };

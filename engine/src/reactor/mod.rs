@@ -14,11 +14,12 @@ mod io;
 mod state;
 
 pub use self::core::counters::Stats;
+pub(crate) use self::core::directory::TopicLimits;
 pub use self::core::log;
 pub use self::core::mail::Found;
-pub use self::core::name::{CallError, Conn, DialId, Timer};
+pub use self::core::name::{CallError, Conn, DialId, Timer, TopicError};
 pub use api::closed::{Cause, Closed};
-pub use api::contract::{Context, Handle, Handler, Target};
+pub use api::contract::{Context, Handle, Handler, Target, TopicHook};
 pub use api::setup::{Served, Setup};
 pub use api::upgrade::{Message, Upgrade};
 pub use client::dials::{Busy, Resolve};
@@ -84,7 +85,8 @@ impl<K: Kernel> Reactor<K> {
         if self.handshakes.is_waiting() {
             timeout = Some(Duration::ZERO);
         }
-        let due = self.ctx.post.own.mail.has_some() || self.ctx.dials.are_due();
+        let due = self.ctx.post.own.mail.has_some() || self.ctx.post.inbox.len() > 0;
+        let due = due || self.ctx.dials.are_due() || self.ctx.topics.changes() > 0;
         if self.direct.are_waiting() || self.ctx.inflating.are_waiting() || due {
             timeout = Some(Duration::ZERO);
         }
@@ -111,6 +113,7 @@ impl<K: Kernel> Reactor<K> {
         self.completions = completions;
         self.read_mail();
         self.fire_timers();
+        self.report_topics();
         self.reconcile_dirty();
         self.begin_waiting();
         self.end_slow_rests();

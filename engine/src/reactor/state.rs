@@ -2,17 +2,19 @@
 
 use crate::conn::{Tools, Writer};
 use crate::memory::Pool;
-use crate::reactor::api::contract::{BatchAtWork, Context, Mail, Post};
+use crate::reactor::api::contract::{BatchAtWork, Context, Post, TopicHook};
 use crate::reactor::api::endpoints::Endpoints;
 use crate::reactor::api::setup::Setup;
 use crate::reactor::client::dials::{Dials, Resolve};
 use crate::reactor::core::appetite::Inflating;
 use crate::reactor::core::endpoints::ByEndpoint;
+use crate::reactor::core::inbox::Inbox;
 use crate::reactor::core::lines::Lines;
 use crate::reactor::core::name::Conn;
 use crate::reactor::core::served::ServedTime;
 use crate::reactor::core::slab::Slab;
 use crate::reactor::core::timers::Timers;
+use crate::reactor::core::topics::Topics;
 use crate::reactor::core::wheel::{NodeId, Wheel};
 #[cfg(feature = "tls")]
 use crate::reactor::deliver::handshakes::Handshakes;
@@ -20,7 +22,7 @@ use crate::reactor::deliver::shared::Source;
 use crate::reactor::io::direct::{DirectReceives, Sizes};
 use crate::reactor::io::listeners::Listeners;
 use crate::ring::{Completion, Kernel};
-use std::collections::{TryReserveError, VecDeque};
+use std::collections::TryReserveError;
 use std::sync::Arc;
 
 /// Capacity that a reactor keeps for recycling: enough for every core's hot connections, little
@@ -35,7 +37,7 @@ pub struct Reactor<K: Kernel> {
     pub(crate) resolver: Arc<dyn Resolve>,
     pub(crate) listeners: Listeners,
     pub(crate) completions: Vec<Completion>,
-    pub(crate) mails: VecDeque<Mail>,
+    pub(crate) on_topic: Option<TopicHook>,
     pub(crate) direct: DirectReceives,
     #[cfg(feature = "tls")]
     pub(crate) handshakes: Handshakes,
@@ -71,7 +73,14 @@ impl<K: Kernel> Reactor<K> {
             origins: ByEndpoint::new(
                 setup.endpoints.iter().map(|served| served.origins.clone()).collect(),
             ),
-            post: Post { handle: setup.handle, own, lines: Lines::default(), to_wake: Vec::new() },
+            post: Post {
+                handle: setup.handle,
+                own,
+                inbox: Inbox::default(),
+                lines: Lines::default(),
+                to_wake: Vec::new(),
+            },
+            topics: Topics::new(setup.on_topic.is_some()),
             log: setup.log,
             counters,
             inflating: Inflating::default(),
@@ -99,7 +108,7 @@ impl<K: Kernel> Reactor<K> {
             resolver: setup.resolver,
             listeners,
             completions: Vec::new(),
-            mails: VecDeque::new(),
+            on_topic: setup.on_topic,
             direct: DirectReceives::default(),
             #[cfg(feature = "tls")]
             handshakes: Handshakes::default(),

@@ -9,6 +9,7 @@ use crate::proto::{CloseCode, Input};
 use crate::reactor::log::Logger;
 use crate::reactor::{
     Closed, Conn, Context, DialId, Handle, Handler, NotConnected, Reactor, Setup, Target,
+    TopicLimits,
 };
 use crate::ring::Waker;
 use crate::ring::sim::{Choices, Faults, Net, Peer, Seen, Sim, SimConfig, World};
@@ -140,7 +141,7 @@ fn draw_faults(choices: &mut Choices) -> Faults {
 /// When the engine breaks a promise: the message says which.
 pub fn run_dials(mut choices: Choices) {
     let wakers: Arc<[Waker]> = [Waker::new().expect("an eventfd")].into();
-    let handle = Handle::new(Arc::clone(&wakers));
+    let handle = Handle::new(Arc::clone(&wakers), TopicLimits::default());
     let targets = choices.between(1, 20);
     // Some are stopped in the middle, the others when all is over.
     let stop_at = *choices.pick(&[60_000, 1, 20, 400]);
@@ -177,6 +178,7 @@ pub fn run_dials(mut choices: Choices) {
             resolver: Arc::new(NoNames),
             random: |block| block.fill(0x5A),
             handle: handle.clone(),
+            on_topic: None,
             log: Logger::default(),
             user: 0,
         },

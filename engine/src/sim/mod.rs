@@ -26,7 +26,7 @@ mod world;
 
 use crate::proto::Origins;
 use crate::reactor::log::Logger;
-use crate::reactor::{CallError, Handle, Reactor, Served, Setup, Stats};
+use crate::reactor::{CallError, Handle, Reactor, Served, Setup, Stats, TopicLimits};
 use crate::ring::Waker;
 use crate::ring::sim::{Sim, SimConfig};
 use crate::tick::Tick;
@@ -105,7 +105,7 @@ struct Run {
 impl Run {
     fn new(scenario: Scenario, shared: Shared, mut choices: Choices) -> Self {
         let wakers: Arc<[Waker]> = [Waker::new().expect("an eventfd")].into();
-        let handle = Handle::new(Arc::clone(&wakers));
+        let handle = Handle::new(Arc::clone(&wakers), TopicLimits::default());
         let message_max = scenario.limits.message_max as usize;
         let clients = (0..scenario.clients)
             .map(|id| Client::new(id, choices.fork(), message_max.min(20_000), scenario.listeners))
@@ -146,6 +146,7 @@ impl Run {
             random: |block| block.fill(0x5A),
             codec_memory_max: 1 << 20,
             handle: handle.clone(),
+            on_topic: None,
             log: Logger::default(),
             user: 0,
         };

@@ -15,8 +15,10 @@ use crate::reactor::client::dials::Dials;
 use crate::reactor::client::refusal::NotConnected;
 use crate::reactor::core::appetite::Inflating;
 use crate::reactor::core::counters::Counters;
+use crate::reactor::core::directory::Directory;
 use crate::reactor::core::endpoints::ByEndpoint;
 use crate::reactor::core::gauge::Gauges;
+use crate::reactor::core::inbox::Inbox;
 use crate::reactor::core::lines::Lines;
 use crate::reactor::core::log::Logger;
 use crate::reactor::core::mail;
@@ -26,6 +28,7 @@ use crate::reactor::core::own::Own;
 use crate::reactor::core::served::ServedTime;
 use crate::reactor::core::slab::Slab;
 use crate::reactor::core::timers::Timers;
+use crate::reactor::core::topics::Topics;
 use crate::reactor::core::wheel::Wheel;
 use crate::reactor::deliver::shared::Source;
 use crate::ring::{SendBuffer, Waker};
@@ -39,6 +42,9 @@ pub(crate) type Job = Box<dyn FnOnce(&mut Context) + Send>;
 
 /// What other threads ask a reactor for.
 pub(crate) type Mail = mail::Mail<Job, Target>;
+
+/// Told that a topic has got its first member on a reactor (`true`), or lost its last one there.
+pub type TopicHook = Arc<dyn Fn(&mut Context, &[u8], bool) + Send + Sync>;
 
 /// The callbacks of an endpoint. `on_open` and `on_close` pair exactly once per connection that
 /// was accepted; nothing comes before the one or after the other, except `on_upgrade`.
@@ -99,6 +105,7 @@ pub struct Context {
     pub(crate) limits: ByEndpoint<Limits>,
     pub(crate) origins: ByEndpoint<Origins>,
     pub(crate) post: Post,
+    pub(crate) topics: Topics,
     pub(crate) log: Logger,
     pub(crate) counters: Arc<Counters>,
     pub(crate) source: Source,
@@ -136,6 +143,8 @@ pub(crate) struct Post {
     pub(crate) handle: Handle,
     /// What this thread asks of us through a handle.
     pub(crate) own: Arc<Own<Mail>>,
+    /// What other threads have asked for, and was not carried out yet.
+    pub(crate) inbox: Inbox<Mail>,
     /// Who waits for the end of somebody's message.
     pub(crate) lines: Lines<Mail>,
     /// Other reactors that have mail from us and must be woken when the turn ends.
@@ -183,6 +192,7 @@ pub(crate) struct Shared {
     pub(crate) mailboxes: Vec<Mailbox<Mail>>,
     pub(crate) owns: Vec<Arc<Own<Mail>>>,
     pub(crate) gauges: Vec<Gauges>,
+    pub(crate) directory: Directory,
     pub(crate) wakers: Arc<[Waker]>,
     pub(crate) counters: Vec<Arc<Counters>>,
     /// 0 while running, else see `GRACE_BITS`.

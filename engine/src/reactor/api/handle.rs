@@ -6,6 +6,7 @@ use crate::proto::{CloseCode, Opcode, utf8};
 use crate::reactor::api::contract::{Context, Handle, Mail, Shared, Target};
 use crate::reactor::client::refusal::TargetError;
 use crate::reactor::core::counters::Stats;
+use crate::reactor::core::directory::{Directory, TopicLimits};
 use crate::reactor::core::gauge::Gauges;
 use crate::reactor::core::mail::Sender;
 use crate::reactor::core::mailbox::Mailbox;
@@ -36,12 +37,13 @@ thread_local! {
 
 impl Handle {
     /// For `wakers.len()` reactors, none of which takes mail yet.
-    pub(crate) fn new(wakers: Arc<[Waker]>) -> Self {
+    pub(crate) fn new(wakers: Arc<[Waker]>, topics: TopicLimits) -> Self {
         let reactors = wakers.len();
         Self(Arc::new(Shared {
             mailboxes: (0..reactors).map(|_| Mailbox::new(MAILBOX_MAX)).collect(),
             owns: (0..reactors).map(|_| Arc::new(Own::new(MAILBOX_MAX))).collect(),
             gauges: (0..reactors).map(|_| Gauges::default()).collect(),
+            directory: Directory::new(topics),
             counters: (0..reactors).map(|_| Arc::default()).collect(),
             wakers,
             stop: AtomicU64::new(0),

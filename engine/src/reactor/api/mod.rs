@@ -9,5 +9,6 @@ pub(crate) mod endpoints;
 pub(crate) mod handle;
 pub(crate) mod setup;
 pub(crate) mod timers;
+pub(crate) mod topics;
 pub(crate) mod turns;
 pub(crate) mod upgrade;

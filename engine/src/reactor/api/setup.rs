@@ -3,8 +3,7 @@
 use crate::conn::Limits;
 use crate::conn::tools::Fill;
 use crate::proto::Origins;
-use crate::reactor::api::contract::Handle;
-use crate::reactor::api::contract::Handler;
+use crate::reactor::api::contract::{Handle, Handler, TopicHook};
 use crate::reactor::client::dials::Resolve;
 use crate::reactor::core::log::Logger;
 use crate::tls;
@@ -43,6 +42,8 @@ pub struct Setup {
     pub codec_memory_max: usize,
     /// The engine.
     pub handle: Handle,
+    /// Told of topics that begin and end on this reactor.
+    pub on_topic: Option<TopicHook>,
     /// Where it says what an operator should know.
     pub log: Logger,
     /// The word that `Context::reactor_user` starts with.

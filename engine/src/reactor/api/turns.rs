@@ -10,7 +10,7 @@ use crate::memory::Outgoing;
 use crate::proto::{CloseCode, Opcode};
 use crate::reactor::api::contract::{Context, Mail};
 use crate::reactor::core::lines::Line;
-use crate::reactor::core::mail::Sender;
+use crate::reactor::core::mail::{PUBLISHERS, Sender};
 use crate::reactor::core::name::{CallError, Conn};
 use crate::ring::Token;
 use std::collections::VecDeque;
@@ -55,6 +55,13 @@ impl Context {
             }
             Mail::Resolved { dial, found } => return self.dials.found.push((dial, found)),
             Mail::Job(job) => return job(self),
+            Mail::Publish(topic, what) => {
+                if self.publish_all(&topic, &what).is_err() {
+                    self.counters.forward_dropped.add(1);
+                }
+                return;
+            }
+            Mail::Published(topic, what) => return self.deliver_published(topic, &what),
         };
         if done.is_err() {
             self.mail_lost(conn, false);
@@ -81,7 +88,7 @@ impl Context {
     fn has_taken(&mut self, conn: Conn, bytes: usize) {
         if let Some(slot) = self.slab.live(conn) {
             slot.mailed = true;
-            self.publish(conn);
+            self.tell_queued(conn);
         }
         // Last, so that who reads meanwhile sees too much rather than too little.
         if let Some(gauge) = self.post.handle.gauges(self.index).get(conn) {
@@ -189,6 +196,8 @@ impl Context {
             let goes_on = speaker.is_some() && mail.opcode() == Some(Opcode::Continuation);
             if self.carry_out(mail).is_ok() {
                 line.speaker = sender;
+            } else if sender == PUBLISHERS {
+                self.count_lost(conn, (1, 0));
             } else {
                 self.mail_lost(conn, goes_on);
             }
@@ -214,18 +223,20 @@ impl Context {
     /// What was handed over was not carried out. A message that lacks one of its fragments must not
     /// pass for whole: its connection is closed.
     fn mail_lost(&mut self, conn: Conn, goes_on: bool) {
-        self.count_lost(conn, 1);
+        self.count_lost(conn, (0, 1));
         if goes_on {
             // Refused only where it is being closed already.
             let _ = self.on_live(conn, |slot, env| slot.conn.close(CloseCode(1011), "", env));
         }
     }
 
-    fn count_lost(&mut self, conn: Conn, mails: usize) {
+    /// So much of what was published and of what was handed over did not get into its queue.
+    pub(crate) fn count_lost(&mut self, conn: Conn, (published, mails): (usize, usize)) {
+        self.counters.publish_dropped.add(published as u64);
         self.counters.forward_dropped.add(mails as u64);
         let token = Token { slot: conn.slot(), generation: conn.generation() };
         if let Some(slot) = self.slab.by_token(token) {
-            slot.count_mail_dropped(mails);
+            slot.count_mail_dropped(published + mails);
         }
     }
 
@@ -235,7 +246,7 @@ impl Context {
         if !self.post.lines.is_empty()
             && let Some(line) = self.post.lines.0.remove(&conn)
         {
-            self.count_lost(conn, line.len());
+            self.count_lost(conn, line.waiting(PUBLISHERS));
         }
         if self.slab.at(conn.slot()).mailed
             && let Some(gauge) = self.post.handle.gauges(self.index).get(conn)
@@ -246,7 +257,7 @@ impl Context {
 
     /// Tells those who feed the connection from elsewhere how much it has queued.
     #[cold]
-    pub(crate) fn publish(&mut self, conn: Conn) {
+    pub(crate) fn tell_queued(&mut self, conn: Conn) {
         let bytes = self.queued(conn);
         if let Some(gauge) = self.post.handle.gauges(self.index).get(conn) {
             gauge.publish(conn, bytes);

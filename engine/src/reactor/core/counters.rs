@@ -69,6 +69,14 @@ counters! {
     /// Calls handed over by other threads and then dropped: their connection was gone, full, or
     /// refused them.
     forward_dropped,
+    /// Topics that have members here, now.
+    topics,
+    /// Messages published on topics that have members here.
+    published,
+    /// Times that a member refused such a message: its queue was full, or it was closing.
+    publish_dropped,
+    /// Publishes that nobody has got, because too much waited for this reactor.
+    publish_refused,
     /// Times that accepting was paused for lack of descriptors or slots.
     accept_paused,
     /// Connections closed unheard: accepted before a stop took effect.
@@ -104,6 +112,10 @@ impl Counter {
     #[inline(always)]
     pub(crate) fn add(&self, n: u64) {
         self.0.store(self.get().wrapping_add(n), Ordering::Relaxed);
+    }
+    /// The same, by any thread: for a counter that is written in no other way.
+    pub(crate) fn add_from_any_thread(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
     }
     pub(crate) fn sub(&self, n: u64) {
         self.0.store(self.get().wrapping_sub(n), Ordering::Relaxed);

@@ -60,8 +60,13 @@ impl<M: Weigh> Line<M> {
         Some((sender, mail))
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.waiting.iter().map(|waiter| waiter.mails.len()).sum()
+    /// How many wait: of that sender, and of others.
+    pub(crate) fn waiting(&self, of: Sender) -> (usize, usize) {
+        let sum = |ours| {
+            let waiters = self.waiting.iter().filter(|waiter| (waiter.sender == of) == ours);
+            waiters.map(|waiter| waiter.mails.len()).sum()
+        };
+        (sum(true), sum(false))
     }
 }
 

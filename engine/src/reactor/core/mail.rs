@@ -13,6 +13,23 @@ use std::sync::Arc;
 /// thread by one of its own.
 pub(crate) type Sender = u32;
 
+/// Of all that is published, whoever has published it: it is nobody's message and waits for the end
+/// of everybody's. Reactors have numbers below, other threads above.
+pub(crate) const PUBLISHERS: Sender = 255;
+
+/// What is published on a topic.
+pub(crate) struct Publication {
+    pub(crate) message: Outgoing,
+    /// Who does not get it; or no connection.
+    pub(crate) except: Conn,
+}
+
+impl Publication {
+    pub(crate) fn new(message: &Outgoing, except: Option<Conn>) -> Self {
+        Self { message: message.clone(), except: except.unwrap_or(Conn::NONE) }
+    }
+}
+
 /// What a resolver found: addresses, or why there are none.
 pub type Found = Result<Vec<SocketAddr>, Arc<str>>;
 
@@ -20,7 +37,8 @@ pub type Found = Result<Vec<SocketAddr>, Arc<str>>;
 pub(crate) type Latest = (u64, Outgoing);
 
 /// A call on a connection, a target `T` to connect to, or a job `J`, on its way to the reactor
-/// that it is for.
+/// that it is for. `Publish` is still to be given its place among all that is published on a topic,
+/// `Published` has it.
 pub(crate) enum Mail<J, T> {
     Frame { conn: Conn, sender: Sender, opcode: Opcode, payload: Box<[u8]>, flags: SendFlags },
     Message { conn: Conn, sender: Sender, message: Outgoing },
@@ -29,6 +47,8 @@ pub(crate) enum Mail<J, T> {
     Abort { conn: Conn },
     Pause { conn: Conn, paused: bool },
     SetUser { conn: Conn, user: usize },
+    Publish(Box<[u8]>, Arc<Publication>),
+    Published(Token, Arc<Publication>),
     Connect(DialId, Arc<T>),
     CancelConnect(DialId),
     Resolved { dial: Token, found: Found },
@@ -42,8 +62,14 @@ impl<J, T> Mail<J, T> {
             Self::Frame { payload, .. } => payload.len(),
             Self::Message { message, .. } => message.payload().len(),
             Self::Latest { latest, .. } => latest.1.payload().len(),
+            Self::Publish(_, what) | Self::Published(_, what) => what.message.payload().len(),
             _ => 0,
         }
+    }
+
+    /// The weight of mail with so many bytes to be sent.
+    pub(crate) const fn weight_with(payload_len: usize) -> usize {
+        payload_len + size_of::<Self>()
     }
 
     /// What it sends, if that is a frame of a message or a control frame of the application.
@@ -59,6 +85,17 @@ impl<J, T> Mail<J, T> {
 impl<J, T> Weigh for Mail<J, T> {
     /// Its payload and its own size.
     fn weight(&self) -> usize {
-        self.payload_len() + size_of::<Self>()
+        Self::weight_with(self.payload_len())
+    }
+
+    fn is_published(&self) -> bool {
+        matches!(self, Self::Published(..))
+    }
+
+    fn runs_alone(&self) -> bool {
+        matches!(
+            self,
+            Self::Connect(..) | Self::CancelConnect(_) | Self::Resolved { .. } | Self::Job(_)
+        )
     }
 }

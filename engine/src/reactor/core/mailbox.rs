@@ -12,6 +12,16 @@ const KEPT: usize = 1024;
 pub(crate) trait Weigh {
     /// In bytes.
     fn weight(&self) -> usize;
+
+    /// Whether it was published on a topic.
+    fn is_published(&self) -> bool {
+        false
+    }
+
+    /// Whether it may call the application, and so must not be carried out inside a callback.
+    fn runs_alone(&self) -> bool {
+        false
+    }
 }
 
 /// Many senders, one reader. Order is kept per sender.
@@ -25,7 +35,38 @@ pub(crate) struct Mailbox<M> {
 struct Queue<M> {
     mails: VecDeque<M>,
     bytes: usize,
+    /// Room that is kept for mail that will come.
+    reserved: usize,
+    /// Those of `mails` that were published.
+    published: usize,
     open: bool,
+}
+
+impl<M: Weigh> Queue<M> {
+    fn admit(&self, weight: usize, bytes_max: usize) -> Result<(), CallError> {
+        let taken = self.bytes + self.reserved;
+        match self.open {
+            false => Err(CallError::Stopped),
+            true if taken > 0 && taken + weight > bytes_max => Err(CallError::MailboxFull),
+            true => Ok(()),
+        }
+    }
+
+    fn put(&mut self, mail: M, weight: usize) {
+        self.bytes += weight;
+        self.published += usize::from(mail.is_published());
+        self.mails.push_back(mail);
+    }
+
+    /// Moves all of it behind what is there; how much of it was published.
+    fn take(&mut self, into: &mut VecDeque<M>) -> usize {
+        match into.is_empty() {
+            true => std::mem::swap(&mut self.mails, into),
+            false => into.append(&mut self.mails),
+        }
+        self.bytes = 0;
+        std::mem::take(&mut self.published)
+    }
 }
 
 impl<M: Weigh> Mailbox<M> {
@@ -33,7 +74,13 @@ impl<M: Weigh> Mailbox<M> {
     pub(crate) fn new(bytes_max: usize) -> Self {
         Self {
             notified: AtomicBool::new(false),
-            queue: Mutex::new(Queue { mails: VecDeque::new(), bytes: 0, open: false }),
+            queue: Mutex::new(Queue {
+                mails: VecDeque::new(),
+                bytes: 0,
+                reserved: 0,
+                published: 0,
+                open: false,
+            }),
             bytes_max,
         }
     }
@@ -63,27 +110,47 @@ impl<M: Weigh> Mailbox<M> {
     pub(crate) fn push_after(&self, mail: M, taken: impl FnOnce()) -> Result<bool, CallError> {
         let weight = mail.weight();
         let mut queue = self.lock();
-        if !queue.open {
-            return Err(CallError::Stopped);
-        }
-        if queue.bytes > 0 && queue.bytes + weight > self.bytes_max {
-            return Err(CallError::MailboxFull);
-        }
+        queue.admit(weight, self.bytes_max)?;
         taken();
-        queue.bytes += weight;
-        queue.mails.push_back(mail);
+        queue.put(mail, weight);
         drop(queue);
         Ok(!self.notified.swap(true, Ordering::AcqRel))
     }
 
-    /// Moves all mail into `into` (empty, with capacity from the last time).
-    pub(crate) fn take(&self, into: &mut VecDeque<M>) {
+    /// Keeps room for mail of that weight: for what is put into several mailboxes or into none.
+    pub(crate) fn reserve(&self, weight: usize) -> Result<(), CallError> {
+        let mut queue = self.lock();
+        queue.admit(weight, self.bytes_max)?;
+        queue.reserved += weight;
+        Ok(())
+    }
+
+    /// Gives that room back.
+    pub(crate) fn give_up(&self, weight: usize) {
+        self.lock().reserved -= weight;
+    }
+
+    /// Puts one in for which room is kept: only a mailbox that was closed meanwhile refuses it.
+    pub(crate) fn push_reserved(&self, mail: M) -> Result<bool, CallError> {
+        let weight = mail.weight();
+        let mut queue = self.lock();
+        queue.reserved -= weight;
+        if !queue.open {
+            return Err(CallError::Stopped);
+        }
+        queue.put(mail, weight);
+        drop(queue);
+        Ok(!self.notified.swap(true, Ordering::AcqRel))
+    }
+
+    /// Moves all mail behind what is in `into` (mostly nothing, with capacity from the last time).
+    /// How much of it was published.
+    pub(crate) fn take(&self, into: &mut VecDeque<M>) -> usize {
         // The flag goes down before the queue is read: mail that comes in between wakes again.
         if self.notified.load(Ordering::Relaxed) && self.notified.swap(false, Ordering::AcqRel) {
-            let mut queue = self.lock();
-            std::mem::swap(&mut queue.mails, into);
-            queue.bytes = 0;
+            return self.lock().take(into);
         }
+        0
     }
 
     /// Gives back the memory of a burst, down to what `needed` at once takes. `true` while there is
@@ -92,12 +159,11 @@ impl<M: Weigh> Mailbox<M> {
         trim(&mut self.lock().mails, needed)
     }
 
-    /// Refuses mail from now on and moves what is there into `into`.
-    pub(crate) fn close(&self, into: &mut VecDeque<M>) {
+    /// Refuses mail from now on; otherwise as [`Mailbox::take`].
+    pub(crate) fn close(&self, into: &mut VecDeque<M>) -> usize {
         let mut queue = self.lock();
         queue.open = false;
-        queue.bytes = 0;
-        std::mem::swap(&mut queue.mails, into);
+        queue.take(into)
     }
 }
 
@@ -169,6 +235,28 @@ mod tests {
         assert_eq!(mailbox.push(letter(1)), Err(CallError::MailboxFull), "it holds others back");
         mailbox.take(&mut VecDeque::new());
         assert_eq!(mailbox.push(heavy()), Ok(true));
+    }
+
+    #[test]
+    fn room_that_is_kept_is_nobody_elses() {
+        let mailbox = Mailbox::new(500);
+        assert_eq!(mailbox.reserve(50), Err(CallError::Stopped));
+        mailbox.open();
+        (0..9).for_each(|_| mailbox.reserve(50).unwrap());
+        assert!(mailbox.push(letter(1)).is_ok());
+        assert_eq!(mailbox.push(letter(2)), Err(CallError::MailboxFull));
+        assert_eq!(mailbox.reserve(50), Err(CallError::MailboxFull));
+        mailbox.give_up(50);
+        let mut mails = VecDeque::new();
+        mailbox.take(&mut mails);
+        assert!((0..2).all(|_| mailbox.push(letter(3)).is_ok()));
+        assert_eq!(mailbox.push(letter(4)), Err(CallError::MailboxFull), "that of 8 is still kept");
+        assert_eq!(mailbox.push_reserved(letter(5)), Ok(false));
+        mailbox.take(&mut mails);
+        let came: Vec<u64> = mails.drain(..).map(|letter| letter.0).collect();
+        assert_eq!(came, [1, 3, 3, 5], "behind what was there");
+        mailbox.close(&mut mails);
+        assert_eq!(mailbox.push_reserved(letter(6)), Err(CallError::Stopped));
     }
 
     #[test]

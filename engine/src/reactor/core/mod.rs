@@ -3,8 +3,10 @@
 pub(crate) mod appetite;
 pub(crate) mod arena;
 pub(crate) mod counters;
+pub(crate) mod directory;
 pub(crate) mod endpoints;
 pub(crate) mod gauge;
+pub(crate) mod inbox;
 pub(crate) mod key;
 pub(crate) mod lines;
 #[cfg(feature = "tls")]
@@ -20,4 +22,5 @@ pub(crate) mod secure;
 pub(crate) mod served;
 pub(crate) mod slab;
 pub(crate) mod timers;
+pub(crate) mod topics;
 pub(crate) mod wheel;

@@ -74,6 +74,23 @@ impl DialId {
     }
 }
 
+/// Why a call on a topic did nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TopicError {
+    /// A topic has a name of at least one byte.
+    #[error("a topic without a name")]
+    Empty,
+    /// The name has more bytes than `Config::topic_bytes_max`.
+    #[error("the name of the topic is too long")]
+    TooLong,
+    /// The connection is in `Config::topics_max` topics already: leave one.
+    #[error("the connection is in too many topics")]
+    TooMany,
+    /// The connection belongs to another reactor: post a job there.
+    #[error("the connection of another reactor")]
+    Elsewhere,
+}
+
 /// Why a call on a connection did nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
@@ -83,6 +100,9 @@ pub enum CallError {
     /// The connection refused.
     #[error(transparent)]
     Send(#[from] SendError),
+    /// The topic refused.
+    #[error(transparent)]
+    Topic(#[from] TopicError),
     /// Too much waits for the reactor already: try again later.
     #[error("mailbox full")]
     MailboxFull,

@@ -3,7 +3,6 @@
 
 use crate::reactor::api::call::handle_of;
 use crate::reactor::core::key;
-use crate::reactor::core::mailbox;
 use crate::reactor::state::Reactor;
 use crate::ring::{Kernel, heap};
 
@@ -12,16 +11,28 @@ const TRIM_MS: u64 = 1_000;
 
 impl<K: Kernel> Reactor<K> {
     pub(crate) fn read_mail(&mut self) {
-        self.ctx.read_own_mail();
-        self.ctx.post.handle.0.mailboxes[self.ctx.index as usize].take(&mut self.mails);
-        self.mails_peak = self.mails_peak.max(self.mails.len());
-        // One by one: should a job panic, the others are still to be called.
-        while let Some(mail) = self.mails.pop_front() {
-            self.ctx.deliver_mail(mail);
+        let ctx = &mut self.ctx;
+        ctx.post.inbox.take(&ctx.post.handle.0.mailboxes[ctx.index as usize]);
+        let taken = ctx.post.inbox.len();
+        self.mails_peak = self.mails_peak.max(taken);
+        // What a job takes out of the mailbox, because it publishes, is for the next turn.
+        for _ in 0..taken {
+            if !self.carry_out_next() {
+                break;
+            }
         }
-        if mailbox::is_large(&self.mails) {
+        self.ctx.read_own_mail();
+        if self.ctx.post.inbox.is_large() {
             self.trim_soon();
         }
+    }
+
+    /// One by one: should a job panic, the others are still to be called. What this thread has
+    /// asked for meanwhile goes first, lest it come into the middle of the other.
+    pub(crate) fn carry_out_next(&mut self) -> bool {
+        self.ctx.read_own_mail();
+        let next = self.ctx.post.inbox.pop();
+        next.map(|mail| self.ctx.deliver_mail(mail)).is_some()
     }
 
     /// Whoever feeds a connection from elsewhere is told how much it has queued.
@@ -29,7 +40,7 @@ impl<K: Kernel> Reactor<K> {
     pub(crate) fn publish_mailed(&mut self, index: u32) {
         if self.ctx.slab.at(index).mailed {
             let conn = handle_of(&self.ctx, index);
-            self.ctx.publish(conn);
+            self.ctx.tell_queued(conn);
         }
     }
 
@@ -57,7 +68,7 @@ impl<K: Kernel> Reactor<K> {
         }
         self.trim_later();
         let peak = std::mem::take(&mut self.mails_peak);
-        let ours = mailbox::trim(&mut self.mails, peak);
+        let ours = self.ctx.post.inbox.trim(peak);
         if self.ctx.post.handle.0.mailboxes[self.ctx.index as usize].trim(peak) || ours {
             self.trim_soon();
         }

@@ -10,4 +10,5 @@ pub(crate) mod reconcile;
 pub(crate) mod rest;
 pub(crate) mod stop;
 pub(crate) mod teardown;
+pub(crate) mod topics;
 pub(crate) mod transport;

@@ -7,7 +7,6 @@ use crate::reactor::core::key;
 use crate::reactor::core::slab::{EndsBy, Phase};
 use crate::reactor::state::Reactor;
 use crate::ring::{Errno, Kernel};
-use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 impl<K: Kernel> Reactor<K> {
@@ -64,18 +63,19 @@ impl<K: Kernel> Reactor<K> {
     /// Mail is refused from here on; what was taken before is carried out.
     pub(crate) fn finish(&mut self) {
         self.close_mail();
-        while let Some(mail) = self.mails.pop_front() {
-            guarded(|| self.ctx.deliver_mail(mail));
+        while self.ctx.post.inbox.len() > 0 {
+            guarded(|| _ = self.carry_out_next());
         }
         guarded(|| self.stop_dials());
+        while self.ctx.topics.changes() > 0 {
+            guarded(|| self.report_topics());
+        }
     }
 
     fn close_mail(&mut self) {
-        let mut mails = VecDeque::new();
-        self.ctx.post.own.mail.close(&mut mails);
-        self.mails.append(&mut mails);
-        self.ctx.post.handle.0.mailboxes[self.ctx.index as usize].close(&mut mails);
-        self.mails.append(&mut mails);
+        let post = &mut self.ctx.post;
+        post.inbox.close(&post.own.mail);
+        post.inbox.close(&post.handle.0.mailboxes[self.ctx.index as usize]);
     }
 
     /// The kernel has failed: the application hears of every connection before the thread ends.

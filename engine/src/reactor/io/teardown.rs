@@ -29,6 +29,7 @@ impl<K: Kernel> Reactor<K> {
         let announced = slot.conn.opened();
         let conn = handle_of(&self.ctx, index);
         self.ctx.end_line(conn);
+        self.ctx.end_memberships(conn);
         if announced {
             let retry_ms = self.report_close(index);
             self.dial_ended(index, retry_ms);

@@ -1,0 +1,251 @@
+//! Topics: who joins, who leaves, what is published to all that have joined.
+//!
+//! A publish puts one mail into the mailbox of each other reactor that has members, under the lock
+//! of the topic, and then delivers to the members here. What others have published on the topic
+//! before lies in our mailbox by then, and is delivered first: so the members of all reactors get
+//! the same in the same order, and a publish is done when the call returns.
+
+use crate::conn::SendError;
+use crate::memory::Outgoing;
+use crate::proto::Opcode;
+use crate::proto::header::CONTROL_MAX;
+use crate::reactor::api::contract::{Context, Handle, Mail};
+use crate::reactor::core::directory::{Interest, Reactors};
+use crate::reactor::core::mail::{PUBLISHERS, Publication};
+use crate::reactor::core::name::{CallError, Conn, TopicError};
+use crate::reactor::core::topics::{Joined, Left};
+use crate::ring::Token;
+use std::sync::Arc;
+
+impl Context {
+    /// Makes a connection of this reactor a member of a topic, until it leaves or ends: it gets
+    /// what is published from now on. `false` if it was one already, which changes nothing.
+    ///
+    /// # Errors
+    /// [`CallError::Topic`] for a name that is empty or too long, for a connection that is in too
+    /// many topics or of another reactor; [`CallError::Gone`] for a stale handle.
+    pub fn join(&mut self, conn: Conn, topic: &[u8]) -> Result<bool, CallError> {
+        let directory = &self.post.handle.0.directory;
+        directory.check(topic)?;
+        let most = directory.limits.topics_max as usize;
+        self.must_be_here(conn)?;
+        // What is published before does not concern it.
+        self.read_own_mail();
+        if !self.slab.live(conn).is_some_and(|slot| slot.conn.opened()) {
+            return Err(CallError::Gone);
+        }
+        let joined = self.topics.join(conn, topic, most)?;
+        let is_new = !matches!(joined, Joined::Before);
+        if let Joined::First(begun) = joined {
+            self.post.handle.0.directory.begin(self.index, begun);
+            self.counters.topics.set(self.topics.len() as u64);
+        }
+        Ok(is_new)
+    }
+
+    /// Ends that. `false` if it was no member.
+    ///
+    /// # Errors
+    /// [`CallError::Topic`] for a connection of another reactor, [`CallError::Gone`] for a stale
+    /// handle.
+    pub fn leave(&mut self, conn: Conn, topic: &[u8]) -> Result<bool, CallError> {
+        self.must_be_here(conn)?;
+        // What is published before does.
+        self.read_own_mail();
+        self.slab.live(conn).ok_or(CallError::Gone)?;
+        let left = self.topics.leave(conn, topic);
+        if let Left::Last(name) = &left {
+            self.post.handle.0.directory.end(self.index, name);
+            self.counters.topics.set(self.topics.len() as u64);
+        }
+        Ok(left != Left::Never)
+    }
+
+    /// Sends a message to all members of a topic, on whatever reactor, but `except`. All members
+    /// get what is published on a topic in one order, whoever publishes. A member that refuses it,
+    /// as [`Context::send_message`] would say, does without: [`Stats::publish_dropped`] counts
+    /// that, and so does its `Closed::dropped`. A member in the middle of a message that is sent in
+    /// fragments gets it behind that.
+    ///
+    /// [`Stats::publish_dropped`]: crate::reactor::Stats::publish_dropped
+    ///
+    /// # Errors
+    /// [`CallError::Topic`] for a name that is empty or too long; [`CallError::Send`] for a
+    /// fragment, a Close, or what is too large for its kind; [`CallError::MailboxFull`] when too
+    /// much waits for one of the reactors that have members. Nobody gets it then: try later.
+    pub fn publish(
+        &mut self,
+        topic: &[u8],
+        message: &Outgoing,
+        except: Option<Conn>,
+    ) -> Result<(), CallError> {
+        self.post.handle.check(topic, message)?;
+        self.publish_all(topic, &Arc::new(Publication::new(message, except)))
+    }
+
+    /// The same, of what was checked.
+    pub(crate) fn publish_all(
+        &mut self,
+        topic: &[u8],
+        what: &Arc<Publication>,
+    ) -> Result<(), CallError> {
+        let handle = self.post.handle.clone();
+        self.read_own_mail();
+        let mailbox = &handle.0.mailboxes[self.index as usize];
+        let (here, inbox) = (self.index, &mut self.post.inbox);
+        let mut ours = None;
+        let wake = handle.put_in_order(topic, what, |interest| {
+            let is_ours = interest.reactor == here;
+            if is_ours {
+                // All of it that is for us and before this: later ones stay in the mailbox.
+                inbox.take(mailbox);
+                ours = Some(interest.topic);
+            }
+            is_ours
+        })?;
+        self.post.to_wake.extend(wake.iter());
+        if let Some(topic) = ours {
+            while let Some(mail) = self.post.inbox.pop_before_publishing() {
+                self.deliver_mail(mail);
+            }
+            self.deliver_published(topic, what);
+        }
+        Ok(())
+    }
+
+    /// How many members a topic has on this reactor.
+    pub fn members(&self, topic: &[u8]) -> usize {
+        self.topics.members(topic)
+    }
+
+    /// Sends what was published to the members here.
+    pub(crate) fn deliver_published(&mut self, topic: Token, what: &Publication) {
+        let Publication { message, except } = what;
+        let mut members = 0;
+        while let Some(conn) = self.topics.member_of(topic, members) {
+            members += 1;
+            if conn == *except {
+                continue;
+            }
+            let sent = match self.send_message_now(conn, message) {
+                // In the middle of somebody's message.
+                Err(CallError::Send(SendError::Sequence)) => {
+                    let message = message.clone();
+                    self.in_turn(
+                        conn,
+                        PUBLISHERS,
+                        Mail::Message { conn, sender: PUBLISHERS, message },
+                    )
+                }
+                sent => sent,
+            };
+            if sent.is_err() {
+                self.count_lost(conn, (1, 0));
+            }
+        }
+        self.counters.published.add(u64::from(members > 0));
+    }
+
+    /// The connection has ended, and its memberships with it.
+    #[inline]
+    pub(crate) fn end_memberships(&mut self, conn: Conn) {
+        if !self.topics.is_empty() {
+            let (directory, index) = (&self.post.handle.0.directory, self.index);
+            self.topics.end(conn, |name| directory.end(index, name));
+            self.counters.topics.set(self.topics.len() as u64);
+        }
+    }
+
+    fn must_be_here(&self, conn: Conn) -> Result<(), CallError> {
+        match conn.reactor() {
+            reactor if reactor == self.index => Ok(()),
+            reactor if reactor < self.post.handle.reactors() => Err(TopicError::Elsewhere.into()),
+            _ => Err(CallError::Gone),
+        }
+    }
+}
+
+impl Handle {
+    /// As [`Context::publish`], from any thread. In a callback it is done before the next call on a
+    /// connection that is made through [`Context`], and when the callback has returned at the
+    /// latest; what it cannot tell by then it counts, in `Stats::publish_refused`.
+    ///
+    /// # Errors
+    /// As [`Context::publish`].
+    pub fn publish(
+        &self,
+        topic: &[u8],
+        message: &Outgoing,
+        except: Option<Conn>,
+    ) -> Result<(), CallError> {
+        self.check(topic, message)?;
+        let what = Arc::new(Publication::new(message, except));
+        if let Some(here) = self.here() {
+            return self.0.owns[here as usize].put(Mail::Publish(topic.into(), what));
+        }
+        for reactor in self.put_in_order(topic, &what, |_| false)?.iter() {
+            self.0.wakers[reactor as usize].wake();
+        }
+        Ok(())
+    }
+
+    /// How many members a topic has on all reactors together: a moment ago, since they come and go.
+    pub fn members(&self, topic: &[u8]) -> usize {
+        self.0.directory.members(topic)
+    }
+
+    fn check(&self, topic: &[u8], message: &Outgoing) -> Result<(), CallError> {
+        self.0.directory.check(topic)?;
+        let (opcode, len) = (message.opcode(), message.payload().len());
+        if !message.fin() || matches!(opcode, Opcode::Continuation | Opcode::Close) {
+            return Err(SendError::Sequence.into());
+        }
+        if opcode.is_control() && len > CONTROL_MAX || u32::try_from(len).is_err() {
+            return Err(SendError::TooBig.into());
+        }
+        Ok(())
+    }
+
+    /// Gives a message its place among all that is published on a topic: puts it into the mailboxes
+    /// of all reactors that have members, or of none; which of them must be woken. `is_done` takes
+    /// care of a reactor in another way.
+    fn put_in_order(
+        &self,
+        topic: &[u8],
+        what: &Arc<Publication>,
+        mut is_done: impl FnMut(&Interest) -> bool,
+    ) -> Result<Reactors, CallError> {
+        let weight = Mail::weight_with(what.message.payload().len());
+        let mut reserved = Reactors::default();
+        self.0.directory.in_order(topic, |interests| {
+            for interest in interests {
+                let reactor = interest.reactor;
+                if is_done(interest) {
+                    continue;
+                }
+                match self.0.mailboxes[reactor as usize].reserve(weight) {
+                    Ok(()) => reserved.insert(reactor),
+                    // It has ended, and its connections with it.
+                    Err(CallError::Stopped) => {}
+                    Err(error) => {
+                        for reactor in reserved.iter() {
+                            self.0.mailboxes[reactor as usize].give_up(weight);
+                        }
+                        let counters = &self.0.counters[reactor as usize];
+                        counters.publish_refused.add_from_any_thread(1);
+                        return Err(error);
+                    }
+                }
+            }
+            let mut wake = Reactors::default();
+            for interest in interests.iter().filter(|of| reserved.contains(of.reactor)) {
+                let mail = Mail::Published(interest.topic, Arc::clone(what));
+                let put = self.0.mailboxes[interest.reactor as usize].push_reserved(mail);
+                if put == Ok(true) {
+                    wake.insert(interest.reactor);
+                }
+            }
+            Ok(wake)
+        })
+    }
+}
