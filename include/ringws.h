@@ -30,6 +30,16 @@
  *            Of two threads, a call that has returned before the other began goes first.  But what
  *            callbacks ask of connections of their own reactor does not wait for calls of other
  *            threads that have been handed over to it.
+ * Topics     What is published on a topic reaches each member once, on whatever reactor, and all
+ *            members get it in one order, whoever publishes.  A publish keeps its place among all
+ *            that its thread asks of a connection.  A member that has more than send_queue_max
+ *            queued, or is closing, does without, and holds up nobody: publish_dropped counts that,
+ *            and dropped of its rws_close_info.  A member in the middle of a message with RWS_MORE
+ *            gets it behind that, whoever has begun it.  A connection is no member any more when
+ *            its on_close is called.  Names of topics are any bytes.
+ *            A callback that publishes first does what other threads have handed over to its
+ *            reactor, up to the last that they have published: only jobs, and connects, wait until
+ *            it has returned, so calls that were made after a job may come before it then.
  * Fragments  A message begun with RWS_MORE belongs to the thread that began it, or to the callbacks
  *            of the reactor, which are one sender.  Until it ends, that sender may send only
  *            RWS_CONTINUATION, RWS_PING and RWS_PONG; another message of its own is refused.
@@ -285,6 +295,13 @@ typedef struct { /* sizes and hooks of an engine; NULL: all defaults */
   /* Sleep for at least so long unless 64 events come or a timer is due, at most 1 000 000: less
    * CPU, more latency; no event waits for longer. Default: the first event wakes */
   uint32_t coalesce_us;
+  uint32_t topic_bytes_max;  /* bytes of a topic's name, at most 65 535; default 256 */
+  /* A topic has got its first member on a reactor (begins: 1), or lost its last one there (0):
+   * for a bus to other machines. Behind the callback that was the cause, in order; each that
+   * begins also ends, before on_stop */
+  void (*on_topic)(rws_reactor *r, rws_bytes topic, int begins, void *user);
+  /* topics that a connection may be in, at most 1 048 576; default 1 024 */
+  uint32_t topics_max;
   uint32_t reserved;         /* 0 */
 } rws_config;
 
@@ -309,7 +326,8 @@ typedef struct { /* how a connection ended */
   uint64_t unsent;
   /* bytes of messages that came and were not delivered, because you had paused */
   uint64_t unread;
-  uint32_t dropped;   /* calls that were handed over for it (RWS_OK) and dropped */
+  /* calls that were handed over for it (RWS_OK), or published to it, and dropped */
+  uint32_t dropped;
   uint32_t reserved;  /* 0 */
 } rws_close_info;
 
@@ -421,7 +439,7 @@ typedef struct { /* a part of io_uring that the engine needs, uses or could use 
   uint32_t reserved; /* 0 */
 } rws_feature;
 
-typedef struct { /* all since the start, except connections and codec_memory */
+typedef struct { /* all since the start, except connections, codec_memory and topics */
   uint32_t size;              /* RWS_INIT */
   uint32_t reactors;          /* of the engine, whomever is asked for */
   uint64_t connections;       /* connections now, from accept to close */
@@ -456,6 +474,11 @@ typedef struct { /* all since the start, except connections and codec_memory */
   uint64_t takeover_refused;  /* connections for which codec_memory_max left no context */
   /* messages that rws_send_latest has replaced before they left; not in messages_out */
   uint64_t replaced;
+  uint64_t topics;            /* topics that have members now, on each reactor */
+  uint64_t published;         /* messages published, on each reactor that had members */
+  /* times that a member did without: its queue was full, it was closing, ... */
+  uint64_t publish_dropped;
+  uint64_t publish_refused;   /* publishes that nobody got: RWS_E_FULL */
 } rws_stats;
 
 typedef struct { /* what to connect to */
@@ -697,6 +720,29 @@ rws_status rws_set_user(rws_reactor *r, rws_conn c, void *user);
 /* What was set last; at first that of the endpoint or the target. NULL: stale, or another
  * reactor's. */
 void *rws_get_user(rws_reactor *r, rws_conn c);
+
+/* Topics. Inside a callback, or by the engine from any thread. */
+
+/* Makes a connection of this reactor a member of a topic, until it leaves or ends: it gets what
+ * is published from now on. Fine if it is one already: it gets each message once.
+ * RWS_E_TOO_BIG: a name over topic_bytes_max. RWS_E_FULL: it is in topics_max topics.
+ * RWS_E_STATE: another reactor's connection: post to it. RWS_E_INVALID: no name. */
+rws_status rws_join(rws_reactor *r, rws_conn c, rws_bytes topic);
+/* Ends that. RWS_E_STATE: it is no member, or another reactor's connection. */
+rws_status rws_leave(rws_reactor *r, rws_conn c, rws_bytes topic);
+/* Sends a message to all members of a topic, on whatever reactor, but `except`, which may be {0}:
+ * see Topics. By reference; your reference stays yours. RWS_OK: those of this reactor have it
+ * queued, or have refused it, and it is on its way to the others; also if there are none.
+ * RWS_E_FULL: too much waits for a reactor that has members (see Statuses): nobody gets it, so
+ * try later. RWS_E_TOO_BIG: a name over topic_bytes_max. RWS_E_INVALID: no name. */
+rws_status rws_publish(rws_reactor *r, rws_bytes topic, const rws_buf *b, rws_conn except);
+/* How many members a topic has on this reactor; 0 also for what is no topic. */
+size_t rws_topic_members(rws_reactor *r, rws_bytes topic);
+/* As rws_publish, from any thread. In a callback of a reactor of this engine it is handed over to
+ * that: RWS_E_FULL is then not told but counted, in publish_refused. */
+rws_status rws_engine_publish(rws_engine *e, rws_bytes topic, const rws_buf *b, rws_conn except);
+/* How many members a topic has on all reactors together, a moment ago: they come and go. */
+size_t rws_engine_topic_members(rws_engine *e, rws_bytes topic);
 
 /* Inside a callback: this reactor. */
 

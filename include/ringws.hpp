@@ -199,6 +199,13 @@ class handle {
     return rws_engine_post(e_, reactor, detail::call<F, T>, std::addressof(object));
   }
   std::size_t buffered(rws_conn c) const noexcept { return rws_engine_buffered(e_, c); }
+  // To all members of a topic but one.
+  rws_status publish(std::string_view topic, const buf &b, rws_conn except = {}) const noexcept {
+    return rws_engine_publish(e_, bytes(topic), b.get(), except);
+  }
+  std::size_t members(std::string_view topic) const noexcept {
+    return rws_engine_topic_members(e_, bytes(topic));
+  }
   rws_status stats(rws_stats &out, std::uint32_t reactor = RWS_ANY_REACTOR) const noexcept {
     out.size = static_cast<std::uint32_t>(sizeof out);
     return rws_engine_stats(e_, reactor, &out);
@@ -241,6 +248,20 @@ class reactor {
   void resume(rws_conn c) const noexcept { (void)rws_resume(r_, c); }
   std::size_t buffered(rws_conn c) const noexcept { return rws_buffered(r_, c); }
   rws_status peer(rws_conn c, rws_address &out) const noexcept { return rws_peer(r_, c, &out); }
+  rws_status join(rws_conn c, std::string_view topic) const noexcept {
+    return rws_join(r_, c, bytes(topic));
+  }
+  rws_status leave(rws_conn c, std::string_view topic) const noexcept {
+    return rws_leave(r_, c, bytes(topic));
+  }
+  // To all members of a topic, on whatever reactor, but one.
+  rws_status publish(std::string_view topic, const buf &b, rws_conn except = {}) const noexcept {
+    return rws_publish(r_, bytes(topic), b.get(), except);
+  }
+  // Those of this reactor; engine().members(topic): of all.
+  std::size_t members(std::string_view topic) const noexcept {
+    return rws_topic_members(r_, bytes(topic));
+  }
   // In on_refused; an absent header has data() == nullptr.
   std::string_view refusal_header(const rws_refusal &why, const char *name) const noexcept {
     return view(rws_refusal_header(&why, name));
@@ -393,6 +414,8 @@ RWS_DETAIL_CALLBACK(on_refused, nothing, "(rws::reactor, rws_refusal &)", reacto
 RWS_DETAIL_CALLBACK(on_start, nothing, "(rws::reactor)", reactor)
 RWS_DETAIL_CALLBACK(on_stop, nothing, "(rws::reactor)", reactor)
 RWS_DETAIL_CALLBACK(on_log, nothing, "(int, std::string_view)", int, std::string_view)
+RWS_DETAIL_CALLBACK(on_topic, nothing, "(rws::reactor, std::string_view, bool)", reactor,
+                    std::string_view, bool)
 #undef RWS_DETAIL_CALLBACK
 
 }  // namespace detail
@@ -449,12 +472,13 @@ rws_status handle::try_connect(rws_target to, H &handler, rws_error *err,
   return rws_engine_connect(e_, &to, out, err);
 }
 
-// Puts those of on_start(rws::reactor), on_stop(rws::reactor) and on_log(int, std::string_view)
-// that H has into a configuration.  hooks must live as long as the engine.
+// Puts those of on_start(rws::reactor), on_stop(rws::reactor), on_log(int, std::string_view) and
+// on_topic(rws::reactor, std::string_view topic, bool begins) that H has into a configuration.
+// hooks must live as long as the engine.
 template <class H> void set_hooks(rws_config &config, H &hooks) noexcept {
-  constexpr bool any =
-      detail::has_on_start<H>() || detail::has_on_stop<H>() || detail::has_on_log<H>();
-  static_assert(any, "no member is on_start, on_stop or on_log");
+  constexpr bool any = detail::has_on_start<H>() || detail::has_on_stop<H>() ||
+                       detail::has_on_log<H>() || detail::has_on_topic<H>();
+  static_assert(any, "no member is on_start, on_stop, on_log or on_topic");
   config.user = std::addressof(hooks);
   if constexpr (detail::has_on_start<H>())
     config.on_start = [](rws_reactor *r, void *u) noexcept {
@@ -467,6 +491,10 @@ template <class H> void set_hooks(rws_config &config, H &hooks) noexcept {
   if constexpr (detail::has_on_log<H>())
     config.on_log = [](int level, rws_bytes line, void *u) noexcept {
       static_cast<H *>(u)->on_log(level, view(line));
+    };
+  if constexpr (detail::has_on_topic<H>())
+    config.on_topic = [](rws_reactor *r, rws_bytes topic, int begins, void *u) noexcept {
+      static_cast<H *>(u)->on_topic(reactor{r}, view(topic), begins != 0);
     };
 }
 

@@ -5,7 +5,7 @@ use crate::constants::{RWS_CFG_PIN, RWS_CFG_SQPOLL};
 use crate::sized::{self, Sized};
 use crate::status::rws_status;
 use crate::types::{User, rws_bytes, rws_reactor};
-use ringws_engine::config::{Config, Hook, Log};
+use ringws_engine::config::{Config, Hook, Log, TopicHook};
 use std::ffi::{c_int, c_void};
 use std::mem::offset_of;
 use std::sync::Arc;
@@ -45,6 +45,21 @@ pub struct rws_config {
     /// Sleep for at least so long unless 64 events come or a timer is due, at most 1 000 000: less
     /// CPU, more latency; no event waits for longer. Default: the first event wakes
     pub coalesce_us: u32,
+    /// bytes of a topic's name, at most 65 535; default 256
+    pub topic_bytes_max: u32,
+    /// A topic has got its first member on a reactor (begins: 1), or lost its last one there (0):
+    /// for a bus to other machines. Behind the callback that was the cause, in order; each that
+    /// begins also ends, before on_stop
+    pub on_topic: Option<
+        unsafe extern "C" fn(
+            r: *mut rws_reactor,
+            topic: rws_bytes,
+            begins: c_int,
+            user: *mut c_void,
+        ),
+    >,
+    /// topics that a connection may be in, at most 1 048 576; default 1 024
+    pub topics_max: u32,
     /// 0
     pub reserved: u32,
 }
@@ -79,6 +94,9 @@ impl rws_config {
             busy_poll_us: config.busy_poll_us,
             codec_memory_max: config.codec_memory_max,
             coalesce_us: config.coalesce_us,
+            topic_bytes_max: config.topic_bytes_max,
+            topics_max: config.topics_max,
+            on_topic: topic_hook(config.on_topic, User(config.user)),
             on_start: hook(config.on_start, User(config.user)),
             on_stop: hook(config.on_stop, User(config.user)),
             log: log(config.on_log, User(config.user)),
@@ -96,6 +114,18 @@ fn hook(
         let user = user;
         // SAFETY: the reactor is lent until the call returns; the function must not unwind.
         unsafe { call(lend(ctx), user.0) }
+    }))
+}
+
+fn topic_hook(
+    call: Option<unsafe extern "C" fn(*mut rws_reactor, rws_bytes, c_int, *mut c_void)>,
+    user: User,
+) -> Option<TopicHook> {
+    let call = call?;
+    Some(Arc::new(move |ctx, topic, begins| {
+        let user = user;
+        // SAFETY: reactor and name are lent until the call returns; the function must not unwind.
+        unsafe { call(lend(ctx), topic.into(), c_int::from(begins), user.0) }
     }))
 }
 

@@ -28,6 +28,7 @@ pub mod status;
 pub mod target;
 pub mod timer;
 pub mod tls;
+pub mod topic;
 pub mod types;
 pub mod upgrade;
 

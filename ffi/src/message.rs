@@ -79,7 +79,7 @@ pub struct rws_close_info {
     pub unsent: u64,
     /// bytes of messages that came and were not delivered, because you had paused
     pub unread: u64,
-    /// calls that were handed over for it (RWS_OK) and dropped
+    /// calls that were handed over for it (RWS_OK), or published to it, and dropped
     pub dropped: u32,
     /// 0
     pub reserved: u32,

@@ -9,7 +9,7 @@ use crate::types::rws_engine;
 use ringws_engine::reactor::Stats;
 use std::mem::offset_of;
 
-/// all since the start, except connections and codec_memory
+/// all since the start, except connections, codec_memory and topics
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct rws_stats {
@@ -75,6 +75,14 @@ pub struct rws_stats {
     pub takeover_refused: u64,
     /// messages that rws_send_latest has replaced before they left; not in messages_out
     pub replaced: u64,
+    /// topics that have members now, on each reactor
+    pub topics: u64,
+    /// messages published, on each reactor that had members
+    pub published: u64,
+    /// times that a member did without: its queue was full, it was closing, ...
+    pub publish_dropped: u64,
+    /// publishes that nobody got: RWS_E_FULL
+    pub publish_refused: u64,
 }
 
 // SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
@@ -116,6 +124,10 @@ impl rws_stats {
             deflate_saved: stats.deflate_saved,
             takeover_refused: stats.takeover_refused,
             replaced: stats.replaced,
+            topics: stats.topics,
+            published: stats.published,
+            publish_dropped: stats.publish_dropped,
+            publish_refused: stats.publish_refused,
         }
     }
 }

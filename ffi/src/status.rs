@@ -3,7 +3,7 @@
 use crate::guard::guard;
 use ringws_engine::conn::{self, Queued, SendError};
 use ringws_engine::engine::Error;
-use ringws_engine::reactor::{CallError, Cause, ConnectError, TargetError};
+use ringws_engine::reactor::{CallError, Cause, ConnectError, TargetError, TopicError};
 use ringws_engine::ring::Errno;
 use std::ffi::{CStr, c_char, c_int};
 
@@ -190,6 +190,10 @@ impl From<CallError> for rws_status {
         match error {
             CallError::Gone => Self::RWS_E_GONE,
             CallError::MailboxFull | CallError::Send(SendError::Full) => Self::RWS_E_FULL,
+            CallError::Topic(TopicError::Empty) => Self::RWS_E_INVALID,
+            CallError::Topic(TopicError::TooLong) => Self::RWS_E_TOO_BIG,
+            CallError::Topic(TopicError::TooMany) => Self::RWS_E_FULL,
+            CallError::Topic(TopicError::Elsewhere) => Self::RWS_E_STATE,
             CallError::Send(SendError::Closing) => Self::RWS_E_CLOSING,
             CallError::Send(SendError::Utf8) => Self::RWS_E_UTF8,
             CallError::Send(SendError::TooBig) => Self::RWS_E_TOO_BIG,

@@ -50,7 +50,8 @@ structs! {
     rws_close_info { code, sent_code, retry_ms, reason, error, unsent, unread, dropped, reserved }
     rws_config {
         size, reactors, connections_max, recv_buffers, recv_buffer_size, flags, on_start, on_stop,
-        on_log, user, busy_poll_us, codec_memory_max, coalesce_us, reserved,
+        on_log, user, busy_poll_us, codec_memory_max, coalesce_us, topic_bytes_max,
+        on_topic, topics_max, reserved,
     }
     rws_conn { id }
     rws_endpoint { size, port, address, callbacks, user, options, origins, tls }
@@ -67,7 +68,8 @@ structs! {
         messages_in, bytes_in, messages_out, bytes_out, bytes_copied, retained, retain_copied,
         forward_dropped, accept_paused, accept_dropped, buffers_exhausted,
         turns, tls_handshakes, tls_failed, tls_resumed, connected, connect_failed, codec_memory,
-        deflated_in, deflated_out, deflate_saved, takeover_refused, replaced,
+        deflated_in, deflated_out, deflate_saved, takeover_refused, replaced, topics,
+        published, publish_dropped, publish_refused,
     }
     rws_identity { cert_chain_pem, key_pem, cert_file, key_file }
     rws_tls_config {

@@ -78,6 +78,7 @@ static void failures() {
 }
 
 static std::atomic<int> opens{0}, closes{0}, ticks{0}, tocks{0}, posts{0}, starts{0}, stops{0};
+static std::atomic<int> begun{0}, ended{0};
 static std::atomic<std::uint64_t> last{0};
 
 // One for the endpoint, and one of its own for each connection.
@@ -152,6 +153,9 @@ void Session::on_open(rws::reactor r, rws_conn c) {
   CHECK(r.start_timer(3600000, [](rws_reactor *, void *) noexcept {}, nullptr, &own->never) ==
         RWS_OK);
   CHECK(rws::reactor_of(c) == r.index());
+  CHECK(r.leave(c, "room") == RWS_E_STATE && r.join(c, "room") == RWS_OK);
+  CHECK(r.publish("room", rws::buf(RWS_TEXT, "to nobody"), c) == RWS_OK);
+  CHECK(r.members("room") == 1);
   last = c.id;
   opens++;
 }
@@ -165,6 +169,10 @@ struct Hooks {
   static void on_stop(rws::reactor r) {
     CHECK(r.user() == nullptr);
     stops++;
+  }
+  void on_topic(rws::reactor r, std::string_view topic, bool begins) {
+    CHECK(topic == "room" && (r.members(topic) == 1) == begins);
+    begins ? begun++ : ended++;
   }
 };
 
@@ -197,6 +205,8 @@ static void serve() {
   expect(s, 0x82, "from outside");
   CHECK(handle.send(c, wrapped()) == RWS_OK);
   expect(s, 0x81, "wrapped");
+  CHECK(handle.members("room") == 1 && handle.publish("room", wrapped()) == RWS_OK);
+  expect(s, 0x81, "wrapped");
   while (ticks == 0 || tocks == 0) usleep(1000);
   CHECK(client_send(s, RWS_PONG, "bye", 3) == 0);
   expect(s, 0x88, "\x03\xf0" "bye");
@@ -227,6 +237,7 @@ int main() {
   keys();
   serve();
   CHECK(opens == 1 && closes == 1 && ticks == 1 && tocks == 1 && posts == 1);
-  CHECK(starts == 2 && stops == 2 && releases == 3);
+  CHECK(starts == 2 && stops == 2 && releases == 4);
+  CHECK(begun == 1 && ended == 1);
   std::puts("ok");
 }

@@ -2,7 +2,7 @@
 //! order of a table of contents under headings.
 
 /// The functions in order, under their headings. Each function must be here, once.
-const CONTENTS: [(&str, &[&str]); 10] = [
+const CONTENTS: [(&str, &[&str]); 11] = [
     ("", &["rws_version", "rws_strerror", "rws_kernel_features"]),
     (
         "Life of an engine. Any thread.",
@@ -53,6 +53,17 @@ const CONTENTS: [(&str, &[&str]); 10] = [
             "rws_peer",
             "rws_set_user",
             "rws_get_user",
+        ],
+    ),
+    (
+        "Topics. Inside a callback, or by the engine from any thread.",
+        &[
+            "rws_join",
+            "rws_leave",
+            "rws_publish",
+            "rws_topic_members",
+            "rws_engine_publish",
+            "rws_engine_topic_members",
         ],
     ),
     (

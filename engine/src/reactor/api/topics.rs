@@ -158,6 +158,7 @@ impl Context {
 
     fn must_be_here(&self, conn: Conn) -> Result<(), CallError> {
         match conn.reactor() {
+            _ if conn == Conn::NONE => Err(CallError::Gone),
             reactor if reactor == self.index => Ok(()),
             reactor if reactor < self.post.handle.reactors() => Err(TopicError::Elsewhere.into()),
             _ => Err(CallError::Gone),

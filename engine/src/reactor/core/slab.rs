@@ -115,7 +115,8 @@ pub(crate) struct Rare {
     parked: Vec<u8>,
     /// What ended the transport; 0 while nothing did.
     errno: i32,
-    /// Calls of other threads that were handed over and not carried out.
+    /// Calls of other threads that were handed over and not carried out, and what was published
+    /// and refused.
     mail_dropped: u32,
 }
 

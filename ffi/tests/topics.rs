@@ -1,0 +1,51 @@
+//! Topics from C: what the calls answer, the one order of what is published, and the chat.
+
+mod common;
+
+use common::server::Server;
+use common::{Compiler, Linkage, compilers, here, scratch, stdout_of};
+use ringws_kit::{CLOSE, Client, TEXT, close};
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+fn build(compiler: Compiler, source: &str) -> PathBuf {
+    let program = scratch("topics").join(format!("{}-{}", source.replace('/', "-"), compiler.c));
+    let posix = &["-D_POSIX_C_SOURCE=200809L", "-D_DEFAULT_SOURCE"];
+    compiler.program("c11", &here().join(source), Linkage::Static, posix, &program);
+    program
+}
+
+#[test]
+fn answers_and_one_order() {
+    for compiler in compilers() {
+        let program = build(compiler, "tests/c/topics.c");
+        // A program that hangs fails.
+        let mut command = Command::new("timeout");
+        assert_eq!(stdout_of(command.arg("60").arg(program)), "ok\n");
+    }
+}
+
+#[test]
+fn the_chat_says_in_a_room_what_is_said_in_it() {
+    let server = Server::start(&build(compilers()[0], "examples/chat.c"), &["0"]);
+    let enter = |room| {
+        let stream = ringws_kit::tcp(server.port);
+        Client::open_with(stream, room, &[])
+    };
+    let mut garden: Vec<Client> = (0..4).map(|_| enter("/garden")).collect();
+    let mut kitchen = enter("/kitchen");
+    for speaker in 0..garden.len() {
+        let word = format!("here is {speaker}");
+        garden[speaker].send(TEXT, &word);
+        garden.iter_mut().for_each(|client| client.hears(TEXT, &word));
+    }
+    kitchen.echoes(TEXT, "alone");
+    garden.into_iter().for_each(|mut client| client.close());
+    kitchen.echoes(TEXT, "still alone");
+    server.signal("TERM");
+    kitchen.closed_with(1001);
+    kitchen.send(CLOSE, close(1001, ""));
+    kitchen.ends();
+    server.wait(Duration::from_secs(10));
+}
