@@ -74,6 +74,8 @@ fn summarise(reports: &[Report]) {
         ("timeouts", sum(|report| report.stats.timeouts)),
         ("retained", sum(|report| report.stats.retained)),
         ("forward_dropped", sum(|report| report.stats.forward_dropped)),
+        ("published", sum(|report| report.stats.published)),
+        ("publish_dropped", sum(|report| report.stats.publish_dropped)),
         ("accept_paused", sum(|report| report.stats.accept_paused)),
         ("buffers_exhausted", sum(|report| report.stats.buffers_exhausted)),
         ("direct", sum(|report| report.direct)),

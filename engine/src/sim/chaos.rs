@@ -1,6 +1,8 @@
 //! An application that does everything an application may do, and some things it may not.
 
-use super::ledger::{Ledger, Shared, Whole};
+use super::ledger::{Ledger, Shared};
+use super::message::Whole;
+use super::publish::{join_or_leave, publish, publish_by_mail};
 use crate::conn::{SendError, SendFlags};
 use crate::proto::handshake::Refusal;
 use crate::proto::{CloseCode, Opcode};
@@ -268,7 +270,7 @@ impl Chaos {
     /// A random call that is not on the connection at hand.
     fn elsewhere(&self, ctx: &mut Context, ledger: &mut Ledger) {
         let Some((conn, client)) = ledger.any_conn() else { return };
-        match ledger.choices.below(5) {
+        match ledger.choices.below(8) {
             0 => {
                 let whole = ledger.payload(false);
                 send(ctx, ledger, conn, client, &whole, false);
@@ -289,6 +291,9 @@ impl Chaos {
                 }
             }
             3 => mail(ctx.engine(), ledger, conn, client),
+            4 => join_or_leave(ctx, ledger, conn, client),
+            5 => publish(ctx, ledger),
+            6 => publish_by_mail(ctx.engine(), ledger),
             _ => {
                 let chaos = Self(self.0.clone());
                 post(ctx.engine(), ledger, &self.0, move |ctx, ledger| {

@@ -2,8 +2,9 @@
 
 use super::chaos::PING;
 use super::frame::{Frame, Frames, encode};
-use super::ledger::{Ledger, PROMPT_MS, Whole, draw_message};
+use super::ledger::{Ledger, PROMPT_MS, draw_message};
 use super::manner::{Manner, Violation};
+use super::message::Whole;
 use crate::proto::{CloseCode, Opcode};
 use crate::ring::sim::{Choices, Net, Peer, Seen};
 use crate::tick::Tick;

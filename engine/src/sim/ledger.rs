@@ -1,5 +1,7 @@
 //! What everyone has promised everyone: the record against which a run is checked.
 
+use super::message::Whole;
+use super::topics::{Memberships, Published};
 use crate::conn::Failure;
 use crate::memory::Outgoing;
 use crate::proto::{CloseCode, Opcode};
@@ -14,8 +16,6 @@ use std::time::Duration;
 /// lasts, and each delays by a few milliseconds.
 pub(super) const PROMPT_MS: Tick = 3_000;
 
-/// A whole message.
-pub(super) type Whole = (Opcode, Vec<u8>);
 /// Where a trace goes.
 pub type Trace = Box<dyn FnMut(&str) + Send>;
 
@@ -35,6 +35,7 @@ pub(super) struct Record {
     pub(super) expected: VecDeque<Whole>,
     /// The same of what came by mail, which may be dropped on the way.
     pub(super) mailed: VecDeque<Whole>,
+    pub(super) topics: Memberships,
     /// A message that the application sends in fragments.
     pub(super) building: Option<Whole>,
     /// Echoes that found the queue full.
@@ -89,6 +90,13 @@ pub(super) struct Ledger {
     pub(super) jobs_taken: usize,
     pub(super) jobs_run: usize,
     pub(super) delivered: u64,
+    /// The number of what was published last.
+    pub(super) published: u64,
+    /// What other threads have published in the turn before and in this one, which may lie in the
+    /// mailbox, and the client that does not get it.
+    pub(super) in_mail: [Vec<(Published, Whole, Option<usize>)>; 2],
+    /// Published messages that a member has not got, although it has got later ones.
+    pub(super) gaps: u64,
     /// Times that our side was stopped as a whole.
     pub(super) stalls: u64,
     /// Connections that ended with messages not sent, and with messages not read: told so.
@@ -135,6 +143,9 @@ impl Ledger {
             jobs_taken: 0,
             jobs_run: 0,
             delivered: 0,
+            published: 0,
+            in_mail: Default::default(),
+            gaps: 0,
             stalls: 0,
             cut_short: 0,
             left_unread: 0,
@@ -213,6 +224,7 @@ impl Ledger {
         self.last_words += u64::from(heard && self.records[client].resets_behind_close);
         let record = self.called(client, conn);
         record.closed = true;
+        record.topics.joined.clear();
         record.unsent = *unsent;
         if info.code != CloseCode::ABNORMAL {
             // The peer's Close was processed, so all that came before it was delivered, or was not
@@ -244,8 +256,15 @@ impl Ledger {
     pub(super) fn received(&mut self, client: usize, whole: &Whole) {
         self.note(|| format!("client {client}: received {}", show(&Some(whole.clone()))));
         let record = &mut self.records[client];
-        if record.expected.front() == Some(whole) {
+        let promised = record.expected.front() == Some(whole);
+        if promised {
             record.expected.pop_front();
+        }
+        if let Some(published) = Published::of(whole) {
+            self.gaps += record.topics.heard(published, whole, promised);
+            return;
+        }
+        if promised {
             return;
         }
         let Some(at) = record.mailed.iter().position(|mailed| mailed == whole) else {
@@ -255,6 +274,13 @@ impl Ledger {
         };
         // Those before it were refused by the connection, or it came out of order.
         record.mailed.drain(..=at);
+    }
+
+    /// A turn has ended: what lay in the mailbox before it has been delivered.
+    pub(super) fn turned(&mut self) {
+        let [before, now] = &mut self.in_mail;
+        before.clear();
+        before.append(now);
     }
 
     /// A connection at random, perhaps one that is long gone.

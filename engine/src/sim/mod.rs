@@ -4,6 +4,8 @@
 //! [`run`] plays one seed. What it checks (a run that breaks one of these panics):
 //! - every message that a connection took was delivered once and in order, or the connection ended
 //!   with a reason;
+//! - every member of a topic gets what is published on it once and in order, or it is counted that
+//!   it does not;
 //! - `on_open` and `on_close` pair, and no callback comes outside of them;
 //! - sockets, slots, buffers, timers and jobs are all accounted for at the end;
 //! - queues keep their limits;
@@ -20,8 +22,11 @@ mod dials;
 mod frame;
 mod ledger;
 mod manner;
+mod message;
 mod names;
+mod publish;
 mod scenario;
+mod topics;
 mod world;
 
 use crate::proto::Origins;
@@ -174,6 +179,7 @@ impl Run {
             }
             assert!(!self.reactor.kernel().is_stuck(), "the reactor sleeps for ever");
             self.check_bounds();
+            self.shared.lock().turned();
             let ledger = self.shared.lock();
             let over = ledger.clients_done && ledger.calm && !ledger.stopping;
             drop(ledger);
@@ -248,6 +254,9 @@ impl Run {
         }
         let stats = self.handle.stats(None).expect("one reactor");
         let ledger = self.shared.lock();
+        let (gaps, told) = (ledger.gaps, stats.publish_dropped);
+        assert!(gaps <= told, "{gaps} published messages lost, {told} told");
+        assert_eq!((stats.publish_refused, stats.topics), (0, 0));
         for (client, record) in ledger.records.iter().enumerate() {
             assert_eq!(record.opened, record.closed, "client {client}: open without close");
         }

@@ -3,6 +3,7 @@
 use super::chaos::{mail, pay, post, release};
 use super::client::Client;
 use super::ledger::{Ledger, Shared};
+use super::publish::publish_by_mail;
 use super::scenario::Scenario;
 use crate::reactor::Handle;
 use crate::ring::sim::{Choices, Faults, GATHER_MS, Net, World};
@@ -73,8 +74,9 @@ impl Outside {
         }
         self.meddles = ledger.now + 1 + self.choices.below(30) as Tick;
         let Some((conn, client)) = ledger.any_conn() else { return };
-        match self.choices.below(20) {
+        match self.choices.below(24) {
             0..8 => mail(&self.handle, ledger, conn, client),
+            20.. => publish_by_mail(&self.handle, ledger),
             8..14 => {
                 let posted = ledger.now;
                 let gathers = self.scenario.faults.gather > 0;
