@@ -32,6 +32,9 @@ impl Handler for Chaos {
         let mut ledger = self.0.lock();
         let client = ctx.user(conn).expect("an open connection");
         ledger.opened(client, conn);
+        for _ in 0..ledger.choices.below(4) {
+            join_or_leave(ctx, &mut ledger, conn, client);
+        }
         self.meddle(ctx, &mut ledger, conn, client, None);
     }
 
