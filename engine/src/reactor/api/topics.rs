@@ -38,7 +38,7 @@ impl Context {
         let is_new = !matches!(joined, Joined::Before);
         if let Joined::First(begun) = joined {
             self.post.handle.0.directory.begin(self.index, begun);
-            self.counters.topics.set(self.topics.len() as u64);
+            self.counters.topics.set(self.topics.count() as u64);
         }
         Ok(is_new)
     }
@@ -56,7 +56,7 @@ impl Context {
         let left = self.topics.leave(conn, topic);
         if let Left::Last(name) = &left {
             self.post.handle.0.directory.end(self.index, name);
-            self.counters.topics.set(self.topics.len() as u64);
+            self.counters.topics.set(self.topics.count() as u64);
         }
         Ok(left != Left::Never)
     }
@@ -152,7 +152,7 @@ impl Context {
         if !self.topics.is_empty() {
             let (directory, index) = (&self.post.handle.0.directory, self.index);
             self.topics.end(conn, |name| directory.end(index, name));
-            self.counters.topics.set(self.topics.len() as u64);
+            self.counters.topics.set(self.topics.count() as u64);
         }
     }
 

@@ -97,7 +97,7 @@ impl Topics {
     }
 
     /// How many have members.
-    pub(crate) fn len(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.topics.len()
     }
 
@@ -260,7 +260,7 @@ mod tests {
         assert_eq!(topics.leave(conn(2), b"b"), Left::Never);
         assert_eq!(topics.leave(conn(2), b"a"), Left::Last(b"a"[..].into()));
         assert_eq!(topics.member_of(begun.topic, 0), None);
-        assert!(topics.is_empty() && topics.len() == 0 && topics.names.is_empty());
+        assert!(topics.is_empty() && topics.count() == 0 && topics.names.is_empty());
         assert_eq!(topics.changes(), 2);
         assert_eq!(topics.next_change(), Some((b"a"[..].into(), true)));
         assert_eq!(topics.next_change(), Some((b"a"[..].into(), false)));
@@ -287,7 +287,7 @@ mod tests {
         let mut topics = Topics::new(false);
         assert!(topics.join(conn(1), b"a", 2).is_ok() && topics.join(conn(1), b"b", 2).is_ok());
         assert_eq!(topics.join(conn(1), b"c", 2).err(), Some(TopicError::TooMany));
-        assert_eq!((topics.len(), topics.members(b"c")), (2, 0), "nothing was made");
+        assert_eq!((topics.count(), topics.members(b"c")), (2, 0), "nothing was made");
         assert_eq!(topics.leave(conn(1), b"a"), Left::Last(b"a"[..].into()));
         assert!(topics.join(conn(1), b"c", 2).is_ok());
     }
