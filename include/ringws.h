@@ -24,9 +24,10 @@
  *            out otherwise, in a call of yours or in a reactor, the process is ended by abort().
  * Order      What one thread asks of a connection is done in the order of its calls, whether they
  *            take a reactor or the engine.  So are its calls for all connections of one reactor,
- *            and its jobs there.  Only rws_engine_* in a callback of that reactor itself do not act
- *            at once: what is for a connection is done before the next rws_* call for one, or when
- *            the callback has returned; jobs run when it has returned.
+ *            and its jobs there, unless callbacks publish (see Topics).  Only rws_engine_* in a
+ *            callback of that reactor itself do not act at once: what is for a connection is done
+ *            before the next rws_* call for one, or when the callback has returned; jobs run when
+ *            it has returned.
  *            Of two threads, a call that has returned before the other began goes first.  But what
  *            callbacks ask of connections of their own reactor does not wait for calls of other
  *            threads that have been handed over to it.
