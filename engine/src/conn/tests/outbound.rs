@@ -246,13 +246,15 @@ fn control_frames_overtake_the_messages_that_wait() {
     assert!((100_000..500_000).contains(&len), "one batch is bounded: {len}");
     bench.feed(&[frame(0x89, "one"), frame(0x89, "two")].concat());
     bench.send(Opcode::Ping, b"three").unwrap();
+    let ping = Outgoing::new(Opcode::Ping, Bytes::from_static(b"four"));
+    bench.with(|conn, env| conn.send_message(&ping, env)).unwrap();
     // A short send: its rest goes first, since it may begin inside a frame.
     bench.with(|conn, env| conn.transmitted(first, len - 7, env));
     let rest = bench.conn.transmit().expect("the rest");
     assert_eq!(rest.len(), 7);
     bench.with(|conn, env| conn.transmitted(rest, 7, env));
     let control = bench.conn.transmit().expect("what overtakes");
-    assert_eq!(contents(&control), b"\x8a\x03one\x8a\x03two\x89\x05three");
+    assert_eq!(contents(&control), b"\x8a\x03one\x8a\x03two\x89\x05three\x89\x04four");
     let sent = control.len();
     bench.with(|conn, env| conn.transmitted(control, sent, env));
     bench.close(1000, "").unwrap();
