@@ -267,6 +267,13 @@ fn next(client: &mut Client) -> (u8, Vec<u8>) {
     }
 }
 
+/// All the answers come, in order.
+fn hears_all(client: &mut Client, answers: &[Vec<u8>], limits: &Limits) {
+    for answer in answers {
+        assert_eq!(next(client), (BINARY, answer.clone()), "{limits:?}");
+    }
+}
+
 /// Without takeover and with, whole messages and parts, with pauses and without.
 fn each_way(mut check: impl FnMut(Limits, Arc<Numbers>)) {
     let _turn = turn();
@@ -283,9 +290,7 @@ fn all_comes_in_order_over_many_turns() {
         let (_engine, port) = start(reactors(1), Endpoint { limits, ..at_of(numbers.clone()) });
         let mut client = open(port, "/");
         client.write(&bytes);
-        for answer in &answers {
-            assert_eq!(next(&mut client), (BINARY, answer.clone()), "{limits:?}");
-        }
+        hears_all(&mut client, &answers, &limits);
         client.close();
         drop(client);
         until("closed", || numbers.closed.load(Ordering::Relaxed) == 1);
@@ -300,9 +305,7 @@ fn a_close_behind_it_is_answered_behind_it() {
         let (_engine, port) = start(reactors(1), Endpoint { limits, ..at_of(numbers.clone()) });
         let mut client = open(port, "/");
         client.write(&bytes);
-        for answer in &answers {
-            assert_eq!(next(&mut client), (BINARY, answer.clone()), "{limits:?}");
-        }
+        hears_all(&mut client, &answers, &limits);
         assert_eq!(next(&mut client), (CLOSE, close(1000, "")));
     });
 }
@@ -315,9 +318,7 @@ fn the_end_of_the_stream_does_not_overtake_it() {
         let mut client = open(port, "/");
         client.write(&bytes);
         client.half_close();
-        for answer in &answers {
-            assert_eq!(next(&mut client), (BINARY, answer.clone()), "{limits:?}");
-        }
+        hears_all(&mut client, &answers, &limits);
         until("closed", || numbers.closed.load(Ordering::Relaxed) == 1);
     });
 }

@@ -14,6 +14,15 @@ fn reset_on_close(stream: &TcpStream) {
     rustix::net::sockopt::set_socket_linger(stream, Some(Duration::ZERO)).expect("set");
 }
 
+/// A server of one of the kinds, and a client that connects to it.
+fn with_client(sqpoll: bool, tuning: &Tuning) -> (Echo, TcpStream) {
+    let (fd, address) = listener();
+    let mut config = config(vec![fd]);
+    config.sqpoll = sqpoll;
+    let echo = Echo::new(config, tuning);
+    (echo, TcpStream::connect(address).expect("connected"))
+}
+
 /// A client that writes without end until `stop`.
 fn flood(address: SocketAddr, stop: &Arc<AtomicBool>) -> JoinHandle<u64> {
     let stop = Arc::clone(stop);
@@ -122,11 +131,7 @@ fn a_shutdown_never_hits_the_next_tenant_of_a_slot() {
 #[test]
 fn shutdown_ends_a_send_to_a_peer_that_does_not_read() {
     for (name, sqpoll, tuning) in kinds() {
-        let (fd, address) = listener();
-        let mut config = config(vec![fd]);
-        config.sqpoll = sqpoll;
-        let mut echo = Echo::new(config, &tuning);
-        let stream = TcpStream::connect(address).expect("connected");
+        let (mut echo, stream) = with_client(sqpoll, &tuning);
         echo.run(|echo| echo.accepted == 1);
         let token = echo.token(0);
         echo.slots[0].out = vec![1; 16 << 20];
@@ -147,11 +152,7 @@ fn shutdown_ends_a_send_to_a_peer_that_does_not_read() {
 #[test]
 fn shutdown_send_ends_one_direction_after_what_was_sent() {
     for (name, sqpoll, tuning) in kinds() {
-        let (fd, address) = listener();
-        let mut config = config(vec![fd]);
-        config.sqpoll = sqpoll;
-        let mut echo = Echo::new(config, &tuning);
-        let mut stream = TcpStream::connect(address).expect("connected");
+        let (mut echo, mut stream) = with_client(sqpoll, &tuning);
         stream.write_all(b"one").expect("written");
         echo.run(|echo| echo.slots.first().is_some_and(|slot| slot.received == 3));
         echo.run(|echo| !echo.slots[0].sending);
@@ -174,11 +175,7 @@ fn shutdown_send_ends_one_direction_after_what_was_sent() {
 #[test]
 fn what_is_handed_over_leaves_before_the_next_wait() {
     for (name, sqpoll, tuning) in kinds() {
-        let (fd, address) = listener();
-        let mut config = config(vec![fd]);
-        config.sqpoll = sqpoll;
-        let mut echo = Echo::new(config, &tuning);
-        let mut stream = TcpStream::connect(address).expect("connected");
+        let (mut echo, mut stream) = with_client(sqpoll, &tuning);
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         echo.run(|echo| echo.accepted == 1);
         let token = echo.token(0);
