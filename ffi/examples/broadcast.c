@@ -1,61 +1,37 @@
-/* Sends every message to every open connection.  usage: broadcast [port, 0: any] */
+/* Sends every message to every open connection.  usage: broadcast [port, 0: any] [reactors] */
 #include <ringws.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 static rws_engine *engine;
 static void on_signal(int sig) { (void)sig; rws_engine_stop(engine, 5000); }
 
-/* One reactor: all of this is its thread's.  The user pointer of a connection is its place. */
-static rws_conn *members;
-static size_t count, room;
+static const rws_bytes all = {(const uint8_t *)"all", 3};
 
 static void on_open(rws_reactor *r, rws_conn c, void *user) {
   (void)user;
-  if (count == room) {
-    const size_t more = room ? room * 2 : 64;
-    rws_conn *grown = realloc(members, more * sizeof *members);
-    if (!grown) {
-      rws_abort(r, c);
-      return;                                   /* no member: its user pointer stays NULL */
-    }
-    members = grown;
-    room = more;
-  }
-  members[count++] = c;
-  rws_set_user(r, c, (void *)(uintptr_t)count); /* from 1 */
-}
-
-static void on_close(rws_reactor *r, rws_conn c, rws_close_info *info, void *user) {
-  (void)c, (void)info;
-  const size_t place = (size_t)(uintptr_t)user;
-  if (!place)
-    return;
-  members[place - 1] = members[--count];        /* the last one moves up */
-  if (place - 1 < count)
-    rws_set_user(r, members[place - 1], user);
+  if (rws_join(r, c, all) < 0)                  /* it leaves by itself when it ends */
+    rws_abort(r, c);
 }
 
 static void on_message(rws_reactor *r, rws_conn c, const rws_message *m, void *user) {
   (void)c, (void)user;
+  static const rws_conn nobody;                 /* the sender hears it, too */
   rws_buf *b;                                   /* framed once, for all of them */
   if (rws_buf_new(m->opcode, m->data, m->len, 0, &b, NULL) < 0)
     return;
-  for (size_t i = 0; i < count; i++)
-    if (rws_send_buf(r, members[i], b) == RWS_E_FULL)
-      rws_abort(r, members[i]);                 /* a reader too slow for the others */
+  if (rws_publish(r, all, b, nobody) < 0)
+    rws_close(r, c, RWS_CLOSE_TRY_AGAIN, (rws_bytes){NULL, 0});
   rws_buf_release(b);
 }
 
 int main(int argc, char **argv) {
   rws_callbacks cb = RWS_INIT(rws_callbacks);
   cb.on_open = on_open;
-  cb.on_close = on_close;
   cb.on_message = on_message;
   rws_config config = RWS_INIT(rws_config);     /* zero: the default */
-  config.reactors = 1;
+  config.reactors = argc > 2 ? (uint32_t)atoi(argv[2]) : 0;
   rws_endpoint at = RWS_INIT(rws_endpoint);
   at.port = argc > 1 ? (uint32_t)atoi(argv[1]) : 9001;
   at.callbacks = &cb;
@@ -75,6 +51,5 @@ int main(int argc, char **argv) {
   signal(SIGINT, SIG_DFL);                      /* the engine goes: nothing to stop any more */
   signal(SIGTERM, SIG_DFL);
   rws_engine_free(engine);
-  free(members);
   return ended < 0;
 }

@@ -49,3 +49,18 @@ fn the_chat_says_in_a_room_what_is_said_in_it() {
     kitchen.ends();
     server.wait(Duration::from_secs(10));
 }
+
+#[test]
+fn a_broadcast_reaches_all_on_whatever_reactor() {
+    let server = Server::start(&build(compilers()[0], "examples/broadcast.c"), &["0", "2"]);
+    let enter = || Client::open_with(ringws_kit::tcp(server.port), "/", &[]);
+    let mut all: Vec<Client> = (0..8).map(|_| enter()).collect();
+    for speaker in 0..all.len() {
+        let word = format!("here is {speaker}");
+        all[speaker].send(TEXT, &word);
+        all.iter_mut().for_each(|client| client.hears(TEXT, &word));
+    }
+    all.into_iter().for_each(|mut client| client.close());
+    server.signal("TERM");
+    server.wait(Duration::from_secs(10));
+}

@@ -23,9 +23,11 @@ use std::path::{Path, PathBuf};
 /// cheaper and those of 16 MiB dearer, for sockudo-ws and its codec several times. All in Rust but
 /// tokio-uring with `-each`, too: every answer is flushed, as in their authors' echo examples.
 /// Those that compress also with `-default`: at the settings they have when nobody tells them.
-pub const NAMES: [&str; 19] = [
+pub const NAMES: [&str; 21] = [
     "ringws-c",
     "ringws-c-busy",
+    "ringws-c-loop",
+    "ringws-c-two",
     "ringws-c-mimalloc",
     "ringws-rust",
     "ringws-rust-system",
@@ -61,8 +63,8 @@ pub fn prepare(
 fn contender(name: &str, workspace: &Workspace) -> Result<Contender> {
     let (base, defaults) = name.strip_suffix("-default").map_or((name, false), |it| (it, true));
     let Built { command, raw, version, mut wire, broadcast, roomy } = match base {
-        "ringws-c" | "ringws-c-busy" | "ringws-c-mimalloc" | "ringws-rust"
-        | "ringws-rust-system" | "ringws-aio" => own::echo(base, workspace)?,
+        "ringws-c" | "ringws-c-busy" | "ringws-c-loop" | "ringws-c-two" | "ringws-c-mimalloc"
+        | "ringws-rust" | "ringws-rust-system" | "ringws-aio" => own::echo(base, workspace)?,
         "ceiling-tcp" | "ceiling-frames" | "ceiling-epoll" => own::ceiling(base, workspace)?,
         "beast" => native::echo(&native::BEAST, workspace)?,
         "libwebsockets" => native::echo(&native::LIBWEBSOCKETS, workspace)?,
@@ -142,9 +144,15 @@ pub fn tuning(name: &str) -> Option<&'static str> {
         Some(variant) => variant.program,
         None => name,
     };
+    own_tuning(name).or_else(|| peer_tuning(name))
+}
+
+fn own_tuning(name: &str) -> Option<&'static str> {
     Some(match name {
         "ringws-c" => "the C example, library linked statically, system allocator",
         "ringws-c-busy" => "the C example, looking for work for 100 us before it sleeps",
+        "ringws-c-loop" => "the C example; a broadcast is a loop over all connections",
+        "ringws-c-two" => "the C example; a broadcast goes through two reactors",
         "ringws-c-mimalloc" => "the C example, library built with its feature `mimalloc`",
         "ringws-rust" => "the Rust example, mimalloc",
         "ringws-rust-system" => "the Rust example, system allocator",
@@ -152,6 +160,12 @@ pub fn tuning(name: &str) -> Option<&'static str> {
         "ceiling-tcp" => "bytes, io_uring: multishot receive, provided buffers, no protocol",
         "ceiling-frames" => "frames unmasked and re-framed in place on io_uring, no checks",
         "ceiling-epoll" => "bytes, epoll: edge-triggered, one recv and one send per readiness",
+        _ => return None,
+    })
+}
+
+fn peer_tuning(name: &str) -> Option<&'static str> {
+    Some(match name {
         "tokio-uring" => {
             "io_uring, one receive and one send in turn; codec of sockudo-ws, one send per \
              receive; target-cpu=native"

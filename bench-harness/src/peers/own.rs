@@ -10,8 +10,10 @@ use std::process::Command;
 
 /// The largest message where a row needs more than the default, as the peers have it: 64 MiB.
 const MESSAGE_MAX: &str = "67108864";
-/// The C example that sends every message to all.
+/// The C example that sends every message to all, by a topic.
 const ALL: &str = "ffi/examples/broadcast.c";
+/// The same by hand: a loop over all connections of one reactor.
+const LOOP: &str = "bench-harness/peers/c/ringws_loop.c";
 /// The C example with `busy_poll_us`.
 const BUSY: &str = "bench-harness/peers/c/ringws_busy.c";
 /// The C example with compression and encryption.
@@ -42,10 +44,21 @@ pub(super) fn echo(name: &str, workspace: &Workspace) -> Result<Built> {
         let program = workspace.programs()?.join("echo-wire");
         workspace.compile_echo(WIRE, &workspace.library()?, &program)?;
         built.wire = Some(Wire::all(called(&program)));
-        let program = workspace.programs()?.join("broadcast");
-        workspace.compile_echo(ALL, &workspace.library()?, &program)?;
-        built.broadcast = Some(called(&program));
     }
+    let reactors = if name == "ringws-c-two" { "2" } else { "1" };
+    built.broadcast = match name {
+        "ringws-c" | "ringws-c-two" => {
+            let program = workspace.programs()?.join("broadcast");
+            workspace.compile_echo(ALL, &workspace.library()?, &program)?;
+            Some([called(&program), vec![reactors.into()]].concat())
+        }
+        "ringws-c-loop" => {
+            let program = workspace.programs()?.join("broadcast-loop");
+            workspace.compile_echo(LOOP, &workspace.library()?, &program)?;
+            Some(called(&program))
+        }
+        _ => None,
+    };
     Ok(built)
 }
 
