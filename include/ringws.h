@@ -203,6 +203,10 @@
 #define RWS_FAMILY_IPV4        4 /* ip[0..4] */
 #define RWS_FAMILY_IPV6        6 /* ip[0..16] */
 
+/* Kinds of numbers. */
+#define RWS_METRIC_COUNTER     1 /* it only grows, from 0 at the start */
+#define RWS_METRIC_GAUGE       2 /* it is what is there now */
+
 /* Flags of kernel features. */
 #define RWS_FEATURE_REQUIRED   (1u << 0) /* nothing works without it */
 #define RWS_FEATURE_PRESENT    (1u << 1) /* this kernel has it, and lets this process use it */
@@ -440,6 +444,18 @@ typedef struct { /* a part of io_uring that the engine needs, uses or could use 
   uint32_t reserved; /* 0 */
 } rws_feature;
 
+typedef struct { /* one number of rws_engine_values */
+  /* as in the text of rws_engine_metrics, and so with ringws_ before it, and behind it _total
+   * if it only grows; static */
+  rws_bytes name;
+  rws_bytes label;       /* what it is counted apart by; empty: one number of that name; static */
+  rws_bytes label_value; /* of which value of the label this is the number; static */
+  rws_bytes help;        /* what it counts, in a sentence; static */
+  uint64_t value;
+  uint32_t kind;         /* RWS_METRIC_* */
+  uint32_t reserved;     /* 0 */
+} rws_metric;
+
 typedef struct { /* all since the start, except connections, codec_memory and topics */
   uint32_t size;              /* RWS_INIT */
   uint32_t reactors;          /* of the engine, whomever is asked for */
@@ -607,6 +623,16 @@ void rws_engine_free(rws_engine *e);
 /* Of one reactor, or with RWS_ANY_REACTOR the sum of all; any time, in callbacks too. out: begin
  * with RWS_INIT. RWS_E_INVALID: no such reactor, or an out of an unknown size. */
 rws_status rws_engine_stats(rws_engine *e, uint32_t reactor, rws_stats *out);
+/* All that is counted, for Prometheus: like snprintf, writes the text (format 0.0.4, to be
+ * answered as `text/plain; version=0.0.4`), cut to fit with its NUL, and returns its whole length
+ * without it: some tens of KiB per reactor. Numbers grow: if you ask for the length first, leave
+ * room for a KiB more. Any thread; no reactor is asked or waits. 0 only if e is NULL. What is
+ * without a label, apart from the reactor's, is in rws_stats under the same name. */
+size_t rws_engine_metrics(rws_engine *e, char *out, size_t size);
+/* The same numbers one by one, for another system: of one reactor, or with RWS_ANY_REACTOR the
+ * sum of all. Writes at most max, and returns how many there are: always as many, in one order.
+ * Any thread. 0 if there is no such reactor, or e is NULL. */
+size_t rws_engine_values(rws_engine *e, uint32_t reactor, rws_metric *out, size_t max);
 
 /* From any thread: queued to the reactor that owns the connection. */
 

@@ -210,6 +210,14 @@ class handle {
     out.size = static_cast<std::uint32_t>(sizeof out);
     return rws_engine_stats(e_, reactor, &out);
   }
+  // As snprintf: the text for Prometheus, and its whole length.
+  std::size_t metrics(char *out, std::size_t size) const noexcept {
+    return rws_engine_metrics(e_, out, size);
+  }
+  std::size_t values(rws_metric *out, std::size_t max,
+                     std::uint32_t reactor = RWS_ANY_REACTOR) const noexcept {
+    return rws_engine_values(e_, reactor, out, max);
+  }
   // Connects to a server: to.callbacks and to.user are filled in.  The handler must live until an
   // on_close or on_refused with retry_ms 0 has returned, or the engine has been freed.  If this
   // fails, it is not used.

@@ -212,6 +212,11 @@ impl Engine {
         self.handle.stats(reactor)
     }
 
+    /// As [`Handle::metrics`].
+    pub fn metrics(&self) -> String {
+        self.handle.metrics()
+    }
+
     /// Number of reactors.
     pub fn reactors(&self) -> u32 {
         self.sizes.reactors

@@ -2,6 +2,7 @@
 
 use crate::constants::{RWS_FAMILY_IPV4, RWS_FAMILY_IPV6, RWS_FAMILY_NONE};
 use crate::guard::guard;
+use crate::own;
 use std::ffi::c_char;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
@@ -65,16 +66,8 @@ pub unsafe extern "C" fn rws_address_text(
     guard(|| {
         // SAFETY: null or the caller's struct.
         let Some(address) = (unsafe { a.as_ref() }) else { return 0 };
-        let text = address.to_string();
-        if !out.is_null() && size > 0 {
-            let fits = text.len().min(size - 1);
-            // SAFETY: `size` bytes may be written, and `fits` is less.
-            unsafe {
-                std::ptr::copy_nonoverlapping(text.as_ptr().cast(), out, fits);
-                out.add(fits).write(0);
-            }
-        }
-        text.len()
+        // SAFETY: null or `size` bytes, as the caller says.
+        unsafe { own::write_text(&address.to_string(), out, size) }
     })
 }
 

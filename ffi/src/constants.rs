@@ -89,6 +89,11 @@ pub const RWS_FAMILY_IPV4: u8 = 4;
 /// ip[0..16]
 pub const RWS_FAMILY_IPV6: u8 = 6;
 
+/// it only grows, from 0 at the start
+pub const RWS_METRIC_COUNTER: u32 = 1;
+/// it is what is there now
+pub const RWS_METRIC_GAUGE: u32 = 2;
+
 /// nothing works without it
 pub const RWS_FEATURE_REQUIRED: u32 = 1 << 0;
 /// this kernel has it, and lets this process use it

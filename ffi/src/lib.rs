@@ -20,6 +20,7 @@ pub mod features;
 mod guard;
 pub mod handle;
 pub mod message;
+pub mod metrics;
 mod own;
 pub mod reactor;
 mod sized;

@@ -2,6 +2,7 @@
 //! ownership, so that a reference to an `Arc` cannot meet the code that frees a `Box`.
 
 use crate::status::rws_status;
+use std::ffi::c_char;
 use std::sync::Arc;
 
 /// An opaque C type.
@@ -83,6 +84,22 @@ pub(crate) unsafe fn lent<'a, C: Opaque<Kind = Lent>>(
     // it does not touch it before the callback returns, no call that takes it calls back, and the
     // callback runs on one thread: while a call uses this reference there is no other.
     unsafe { pointer.cast::<C::Rust>().as_mut() }.ok_or(rws_status::RWS_E_INVALID)
+}
+
+/// Writes text as snprintf does: cut to fit, with a NUL behind it. Its whole length.
+///
+/// # Safety
+/// `out` is null or valid for writes of `size` bytes.
+pub(crate) unsafe fn write_text(text: &str, out: *mut c_char, size: usize) -> usize {
+    if !out.is_null() && size > 0 {
+        let fits = text.len().min(size - 1);
+        // SAFETY: `size` bytes may be written, and `fits` is less.
+        unsafe {
+            std::ptr::copy_nonoverlapping(text.as_ptr().cast(), out, fits);
+            out.add(fits).write(0);
+        }
+    }
+    text.len()
 }
 
 /// Writes an out-parameter that may be null.

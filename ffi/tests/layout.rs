@@ -9,6 +9,7 @@ use ringws::config::rws_config;
 use ringws::constants::*;
 use ringws::endpoint::{rws_endpoint, rws_options};
 use ringws::features::rws_feature;
+use ringws::metrics::rws_metric;
 use ringws::message::{rws_close_info, rws_message};
 use ringws::stats::rws_stats;
 use ringws::status::{rws_error, rws_status};
@@ -57,6 +58,7 @@ structs! {
     rws_endpoint { size, port, address, callbacks, user, options, origins, tls }
     rws_error { status, sys_errno, text }
     rws_feature { name, kernel, flags, reserved }
+    rws_metric { name, label, label_value, help, value, kind, reserved }
     rws_message { data, len, opcode, flags }
     rws_options {
         size, flags, message_max, fragments_max, send_queue_max, head_max, handshake_timeout_ms,
@@ -107,6 +109,7 @@ values! {
     RWS_TLS_CLIENT_CERT, RWS_TLS_CLIENT_CERT_REQUIRED, RWS_TLS_ONLY_1_3,
     RWS_LOG_ERROR, RWS_LOG_WARN, RWS_LOG_INFO, RWS_ANY_REACTOR, RWS_TARGET_REACTOR,
     RWS_FAMILY_NONE, RWS_FAMILY_IPV4, RWS_FAMILY_IPV6,
+    RWS_METRIC_COUNTER, RWS_METRIC_GAUGE,
     RWS_FEATURE_REQUIRED, RWS_FEATURE_PRESENT, RWS_FEATURE_USED,
     rws_status::RWS_FULL, rws_status::RWS_OK, rws_status::RWS_E_INVALID,
     rws_status::RWS_E_UNSUPPORTED, rws_status::RWS_E_NOMEM, rws_status::RWS_E_SYSTEM,

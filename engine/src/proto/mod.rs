@@ -36,4 +36,4 @@ pub use reader::{Boundary, FrameReader, Piece, WholeFrame};
 pub use role::Role;
 pub use tunnel::Proxy;
 pub use url::{InvalidUrl, Url};
-pub use violation::Violation;
+pub use violation::{VIOLATIONS, Violation};

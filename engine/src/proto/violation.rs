@@ -58,7 +58,33 @@ pub enum Violation {
     TooManyFragments,
 }
 
+/// All of them by name, in the order above.
+pub const VIOLATIONS: [&str; 17] = [
+    "reserved_bits",
+    "reserved_opcode",
+    "non_minimal_length",
+    "length_overflow",
+    "control_too_long",
+    "control_fragmented",
+    "unmasked",
+    "masked",
+    "unexpected_continuation",
+    "expected_continuation",
+    "invalid_utf8",
+    "truncated_close_code",
+    "invalid_close_code",
+    "invalid_close_reason",
+    "malformed_deflate",
+    "message_too_big",
+    "too_many_fragments",
+];
+
 impl Violation {
+    /// Where it stands among [`VIOLATIONS`].
+    pub const fn place(self) -> usize {
+        self as usize
+    }
+
     /// The one table from violation to close code (RFC 6455 §7.4.1).
     pub const fn close_code(self) -> CloseCode {
         match self {
@@ -68,6 +94,22 @@ impl Violation {
             Self::MessageTooBig => CloseCode::TOO_BIG,
             Self::TooManyFragments => CloseCode::POLICY,
             _ => CloseCode::PROTOCOL,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_violation_has_its_name() {
+        for (violation, name) in [
+            (Violation::ReservedBits, "reserved_bits"),
+            (Violation::InvalidUtf8, "invalid_utf8"),
+            (Violation::TooManyFragments, "too_many_fragments"),
+        ] {
+            assert_eq!(VIOLATIONS[violation.place()], name);
         }
     }
 }

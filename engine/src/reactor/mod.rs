@@ -13,7 +13,7 @@ mod deliver;
 mod io;
 mod state;
 
-pub use self::core::counters::Stats;
+pub use self::core::counters::{Kind, ROWS, Row, Stats};
 pub(crate) use self::core::directory::TopicLimits;
 pub use self::core::log;
 pub use self::core::mail::Found;

@@ -52,8 +52,8 @@ const REACTOR: Ranks = Ranks {
     module: "reactor",
     ranks: &[
         // What a reactor is made of that calls nobody.
-        &["core", "core/arena", "core/counters", "core/endpoints", "core/key", "core/log"],
-        &["core/appetite"],
+        &["core", "core/arena", "core/counter", "core/endpoints", "core/key", "core/log"],
+        &["core/appetite", "core/counters"],
         &["core/name", "core/peer", "core/receive_mode", "core/served", "core/wheel", "core/link"],
         &["core/gauge", "core/mailbox", "core/timers", "core/slab", "core/topics"],
         &["core/mail", "core/own", "core/secure", "core/directory", "core/inbox"],
@@ -67,6 +67,7 @@ const REACTOR: Ranks = Ranks {
             "api/call",
             "api/context",
             "api/handle",
+            "api/metrics",
             "api/setup",
             "api/timers",
             "api/topics",

@@ -220,6 +220,11 @@ static void serve() {
     CHECK(engine.stats(stats) == RWS_OK && stats.reactors == 2);
   } while (stats.connections != 0);
   CHECK(stats.upgraded == 1 && stats.messages_in == 2);
+  char text[16];
+  CHECK(engine.metrics(text, sizeof text) > sizeof text && rws::view({
+    reinterpret_cast<const std::uint8_t *>(text), 15}) == "# HELP ringws_c");
+  rws_metric first;
+  CHECK(engine.values(&first, 1) > 30 && rws::view(first.name) == "ringws_connections");
   rws::engine moved = std::move(engine);
   moved.stop();
   moved.wait();

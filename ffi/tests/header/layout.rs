@@ -14,6 +14,8 @@ const CONTENTS: [(&str, &[&str]); 11] = [
             "rws_engine_wait",
             "rws_engine_free",
             "rws_engine_stats",
+            "rws_engine_metrics",
+            "rws_engine_values",
         ],
     ),
     (
@@ -120,7 +122,7 @@ const CONTENTS: [(&str, &[&str]); 11] = [
 ];
 
 /// The constant that each group begins with, and its heading.
-const GROUPS: [(&str, &str); 12] = [
+const GROUPS: [(&str, &str); 13] = [
     ("RWS_CONTINUATION", "Opcodes, RFC 6455 section 5.2."),
     ("RWS_CLOSE_NORMAL", "Close codes, RFC 6455 section 7.4.1 and the IANA registry."),
     ("RWS_MORE", "Flags of sends."),
@@ -132,6 +134,7 @@ const GROUPS: [(&str, &str); 12] = [
     ("RWS_TARGET_REACTOR", "Flags of targets."),
     ("RWS_LOG_ERROR", "Levels of on_log."),
     ("RWS_FAMILY_NONE", "Families of addresses."),
+    ("RWS_METRIC_COUNTER", "Kinds of numbers."),
     ("RWS_FEATURE_REQUIRED", "Flags of kernel features."),
 ];
 

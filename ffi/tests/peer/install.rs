@@ -7,9 +7,10 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The last is a binding that brings a libcurl along, since one with WebSocket is not to be had
+/// The third is a binding that brings a libcurl along, since one with WebSocket is not to be had
 /// from every system.
-const PYTHON: [&str; 3] = ["websockets==16.0", "aiohttp==3.14.5", "curl_cffi==0.17.0"];
+const PYTHON: [&str; 4] =
+    ["websockets==16.0", "aiohttp==3.14.5", "curl_cffi==0.17.0", "prometheus_client==0.26.0"];
 const WS: &str = "ws@8.23.0";
 
 /// A program of this folder.

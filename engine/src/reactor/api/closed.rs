@@ -1,7 +1,7 @@
 //! What the application is told of a connection that has ended.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
-use crate::conn::{CloseInfo, Failure};
+use crate::conn::{CloseInfo, Failure, Timeout};
 use crate::reactor::core::slab::{EndsBy, Slot};
 use crate::ring::Errno;
 use std::sync::Arc;
@@ -56,6 +56,36 @@ pub struct Closed<'a> {
     /// Of a connection that we made: in how many milliseconds it is made again; 0: not, and its
     /// handler is not called any more. Yours to change.
     pub retry_ms: u32,
+}
+
+impl Closed<'_> {
+    /// Where its cause stands among [`CAUSES`](crate::reactor::core::counters::CAUSES).
+    pub(crate) fn place_of_cause(&self) -> usize {
+        match &self.cause {
+            None => 0,
+            Some(Cause::Failure(Failure::TimedOut(timeout))) => match timeout {
+                Timeout::Silence(_) => 1,
+                Timeout::Stuck(_) => 2,
+                // An opening that did not end has opened nothing.
+                Timeout::Closing(_) | Timeout::Opening(_) => 3,
+            },
+            Some(Cause::Failure(Failure::Violation(_))) => 4,
+            // The others are of connections that were never open.
+            Some(Cause::Failure(
+                Failure::EndOfStream
+                | Failure::Handshake(_)
+                | Failure::Answer(_)
+                | Failure::Proxy(_),
+            )) => 5,
+            Some(Cause::Receiving(_)) => 6,
+            Some(Cause::Sending(_)) => 7,
+            Some(Cause::Tls(_) | Cause::Failure(Failure::Tls)) => 8,
+            Some(Cause::Stopped) => 9,
+            Some(Cause::Aborted) => 10,
+            Some(Cause::Reactor(_)) => 11,
+            Some(Cause::Panicked) => 12,
+        }
+    }
 }
 
 impl Slot {

@@ -1,21 +1,138 @@
 //! Counters of one reactor: written by its thread alone, read by any.
+//!
+//! One table has them all. A row is its comment, which is also its help in the text that Prometheus
+//! reads, and its name; `: gauge` behind that if it also falls; and `by label in VALUES` if it is
+//! counted apart for each value of a label. All that shows counters goes through [`ROWS`].
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use super::counter::{By, Counter, Values};
+use crate::proto::VIOLATIONS;
+
+/// What connections that were open ended by.
+pub(crate) const CAUSES: [&str; 13] = [
+    "closed",
+    "silent",
+    "stuck",
+    "not_closed",
+    "protocol",
+    "ended",
+    "receiving",
+    "sending",
+    "tls",
+    "stopped",
+    "aborted",
+    "reactor",
+    "panicked",
+];
+
+/// Close codes, RFC 6455 §7.4; those of §7.4.2 by their thousands.
+pub(crate) const CLOSE_CODES: [&str; 20] = [
+    "1000", "1001", "1002", "1003", "1004", "1005", "1006", "1007", "1008", "1009", "1010", "1011",
+    "1012", "1013", "1014", "1015", "3xxx", "4xxx", "other", "none",
+];
+
+/// Where a code stands among those; 0 is none.
+pub(crate) fn place_of_code(code: u16) -> usize {
+    match code {
+        1000..=1015 => usize::from(code - 1000),
+        3000..=3999 => 16,
+        4000..=4999 => 17,
+        0 => 19,
+        _ => 18,
+    }
+}
+
+/// How a number moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It only grows, from 0 at the start.
+    Counter,
+    /// It is what is there now.
+    Gauge,
+}
+
+/// A row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// As the field of [`Stats`].
+    pub field: &'static str,
+    /// As the text for Prometheus has it.
+    pub name: &'static str,
+    /// What it counts.
+    pub help: &'static str,
+    /// Whether it only grows.
+    pub kind: Kind,
+    /// What it is counted apart by; empty for one number.
+    pub label: &'static str,
+    /// The values of the label, one number each, in the order of `values`.
+    pub label_values: &'static [&'static str],
+    read: fn(&Stats) -> &[u64],
+}
+
+impl Row {
+    /// Its numbers in a snapshot: one, or one for each value of the label.
+    pub fn values(self, stats: &Stats) -> &[u64] {
+        (self.read)(stats)
+    }
+}
+
+macro_rules! kind {
+    () => {
+        Kind::Counter
+    };
+    (gauge) => {
+        Kind::Gauge
+    };
+}
+
+macro_rules! name {
+    ($field:ident) => {
+        concat!("ringws_", stringify!($field), "_total")
+    };
+    ($field:ident gauge) => {
+        concat!("ringws_", stringify!($field))
+    };
+}
+
+macro_rules! seen {
+    () => {
+        u64
+    };
+    ($values:path) => {
+        [u64; $values.len()]
+    };
+}
+
+macro_rules! live {
+    () => { Counter };
+    ($values:path) => { By<{ $values.len() }> };
+}
+
+macro_rules! label_values {
+    () => {
+        &[]
+    };
+    ($values:path) => {
+        &$values
+    };
+}
 
 macro_rules! counters {
-    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+    ($(
+        $(#[doc = $doc:literal])+
+        $name:ident $(: $kind:ident)? $(by $label:ident in $values:path)?
+    ),* $(,)?) => {
         /// A snapshot. All counts since the start, except where it says "now".
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         #[non_exhaustive]
         pub struct Stats {
-            $($(#[$doc])* pub $name: u64,)*
+            $($(#[doc = $doc])* pub $name: seen!($($values)?),)*
         }
 
         /// The live counters. On cache lines of their own: other threads only read.
         #[derive(Debug, Default)]
         #[repr(align(128))]
         pub(crate) struct Counters {
-            $(pub(crate) $name: Counter,)*
+            $(pub(crate) $name: live!($($values)?),)*
         }
 
         impl Counters {
@@ -27,15 +144,26 @@ macro_rules! counters {
 
         impl std::ops::AddAssign for Stats {
             fn add_assign(&mut self, other: Self) {
-                $(self.$name += other.$name;)*
+                $(self.$name.add(&other.$name);)*
             }
         }
+
+        /// All that is counted.
+        pub static ROWS: &[Row] = &[$(Row {
+            field: stringify!($name),
+            name: name!($name $($kind)?),
+            help: concat!($($doc),*).trim_ascii_start(),
+            kind: kind!($($kind)?),
+            label: concat!($(stringify!($label))?),
+            label_values: label_values!($($values)?),
+            read: |stats| stats.$name.all(),
+        },)*];
     };
 }
 
 counters! {
     /// Connections now (from accept to close, whatever their state).
-    connections,
+    connections: gauge,
     /// Connections accepted.
     accepted,
     /// Connections made: TCP connections, whatever came of them.
@@ -48,8 +176,16 @@ counters! {
     refused,
     /// Connections that failed by a violation of the protocol or a limit.
     violations,
+    /// The same by what was broken.
+    violations_by_kind by kind in VIOLATIONS,
     /// Connections that timed out.
     timeouts,
+    /// Connections that were open and ended, by the cause that `on_close` is told.
+    ends by cause in CAUSES,
+    /// The same by the code of the peer's Close frame: 1005 if it had none, 1006 if none came.
+    close_codes_received by code in CLOSE_CODES,
+    /// The same by the code of the Close frame that we have sent.
+    close_codes_sent by code in CLOSE_CODES,
     /// Messages delivered (parts count once each in stream mode).
     messages_in,
     /// Payload bytes delivered.
@@ -70,7 +206,7 @@ counters! {
     /// refused them.
     forward_dropped,
     /// Topics that have members here, now.
-    topics,
+    topics: gauge,
     /// Messages published on topics that have members here.
     published,
     /// Times that a member refused such a message: its queue was full, or it was closing.
@@ -92,7 +228,7 @@ counters! {
     /// TLS handshakes that resumed an earlier session.
     tls_resumed,
     /// Bytes now of the compressors and inflaters that connections have of their own.
-    codec_memory,
+    codec_memory: gauge,
     /// Compressed messages received.
     deflated_in,
     /// Messages sent compressed.
@@ -104,26 +240,43 @@ counters! {
     takeover_refused,
 }
 
-/// A counter with one writer: no locked instruction.
-#[derive(Debug, Default)]
-pub(crate) struct Counter(AtomicU64);
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Counter {
-    #[inline(always)]
-    pub(crate) fn add(&self, n: u64) {
-        self.0.store(self.get().wrapping_add(n), Ordering::Relaxed);
+    /// A counter that no row shows would make the snapshot larger than the rows are together.
+    #[test]
+    fn each_counter_has_a_row() {
+        let stats = Stats::default();
+        let numbers: usize = ROWS.iter().map(|row| row.values(&stats).len()).sum();
+        assert_eq!(numbers * size_of::<u64>(), size_of::<Stats>());
     }
-    /// The same, by any thread: for a counter that is written in no other way.
-    pub(crate) fn add_from_any_thread(&self, n: u64) {
-        self.0.fetch_add(n, Ordering::Relaxed);
+
+    #[test]
+    fn rows_are_what_prometheus_takes() {
+        let lower = |text: &str| text.chars().all(|c| c.is_ascii_lowercase() || "_".contains(c));
+        for (at, row) in ROWS.iter().enumerate() {
+            assert!(lower(row.name) && lower(row.label) && row.name.starts_with("ringws_"));
+            assert!(ROWS.iter().skip(at + 1).all(|other| other.name != row.name), "{row:?}");
+            assert_eq!(row.name.ends_with("_total"), row.kind == Kind::Counter, "{row:?}");
+            assert!(!row.help.is_empty() && !row.help.contains(['\n', '\\']), "{row:?}");
+            let values = row.values(&Stats::default()).len();
+            assert_eq!(values, row.label_values.len().max(1), "{row:?}");
+            assert_eq!(row.label.is_empty(), row.label_values.is_empty(), "{row:?}");
+            for (at, value) in row.label_values.iter().enumerate() {
+                assert!(!value.is_empty() && !value.contains(['"', '\n', '\\']), "{row:?}");
+                assert!(!row.label_values[..at].contains(value), "{row:?}");
+            }
+        }
     }
-    pub(crate) fn sub(&self, n: u64) {
-        self.0.store(self.get().wrapping_sub(n), Ordering::Relaxed);
-    }
-    pub(crate) fn set(&self, n: u64) {
-        self.0.store(n, Ordering::Relaxed);
-    }
-    pub(crate) fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+
+    #[test]
+    fn sums_are_of_all_numbers() {
+        let counters = Counters::default();
+        counters.accepted.add(3);
+        let mut sum = counters.snapshot();
+        sum += counters.snapshot();
+        assert_eq!(sum.accepted, 6);
+        assert_eq!(sum, Stats { accepted: 6, ..Stats::default() });
     }
 }

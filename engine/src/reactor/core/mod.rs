@@ -2,6 +2,7 @@
 
 pub(crate) mod appetite;
 pub(crate) mod arena;
+pub(crate) mod counter;
 pub(crate) mod counters;
 pub(crate) mod directory;
 pub(crate) mod endpoints;

@@ -4,6 +4,7 @@
 use crate::conn::{CloseInfo, Failure};
 use crate::reactor::api::call::handle_of;
 use crate::reactor::api::closed::Closed;
+use crate::reactor::core::counters::place_of_code;
 use crate::reactor::core::slab::Phase;
 use crate::reactor::state::Reactor;
 use crate::ring::{Kernel, Token};
@@ -19,7 +20,10 @@ impl<K: Kernel> Reactor<K> {
         }
         let refused = matches!(slot.conn.failure(), Some(Failure::Handshake(_)));
         match slot.conn.failure() {
-            Some(Failure::Violation(_)) => self.ctx.counters.violations.add(1),
+            Some(Failure::Violation(violation)) => {
+                self.ctx.counters.violations.add(1);
+                self.ctx.counters.violations_by_kind.count(violation.place());
+            }
             Some(Failure::TimedOut(_)) => self.ctx.counters.timeouts.add(1),
             _ => {}
         }
@@ -71,6 +75,10 @@ impl<K: Kernel> Reactor<K> {
             retry_ms,
         };
         let endpoint = slot.endpoint;
+        let counters = &self.ctx.counters;
+        counters.ends.count(closed.place_of_cause());
+        counters.close_codes_received.count(place_of_code(closed.info.code.0));
+        counters.close_codes_sent.count(place_of_code(closed.info.sent.map_or(0, |code| code.0)));
         self.endpoints.handler(endpoint).on_close(&mut self.ctx, conn, &mut closed);
         closed.retry_ms
     }

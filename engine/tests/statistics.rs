@@ -1,0 +1,63 @@
+//! All that is counted moves, and the text for Prometheus says the same.
+
+#[path = "statistics/ends.rs"]
+mod ends;
+#[path = "support/service.rs"]
+mod service;
+#[path = "statistics/text.rs"]
+mod text;
+#[path = "statistics/traffic.rs"]
+mod traffic;
+
+use ringws_engine::reactor::ROWS;
+use std::path::Path;
+
+/// Which test reads which row back, after something has moved it.
+const READ_BY: &[(&str, &[&str])] = &[
+    (
+        "statistics/traffic.rs",
+        &["bytes_in", "bytes_out", "messages_in", "messages_out", "retain_copied", "turns"],
+    ),
+    (
+        "statistics/ends.rs",
+        &[
+            "ends",
+            "close_codes_received",
+            "close_codes_sent",
+            "violations",
+            "violations_by_kind",
+            "timeouts",
+            "refused",
+            "upgraded",
+            "accepted",
+            "connections",
+        ],
+    ),
+    ("loopback.rs", &["accept_paused", "forward_dropped"]),
+    ("crowd.rs", &["accept_dropped"]),
+    ("dial/echo.rs", &["connected", "connect_failed"]),
+    ("slow_reader.rs", &["replaced"]),
+    ("warm.rs", &["bytes_copied"]),
+    ("sim.rs", &["retained", "buffers_exhausted"]),
+    ("topics.rs", &["topics", "published", "publish_dropped", "publish_refused"]),
+    ("tls/handshake.rs", &["tls_handshakes", "tls_failed", "tls_resumed"]),
+    (
+        "../../ffi/tests/c/deflate.c",
+        &["codec_memory", "deflated_in", "deflated_out", "deflate_saved", "takeover_refused"],
+    ),
+];
+
+#[test]
+fn each_row_is_read_by_a_test() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    for row in ROWS {
+        let of = READ_BY.iter().find(|(_, fields)| fields.contains(&row.field));
+        let (file, _) = of.unwrap_or_else(|| panic!("no test moves {} and reads it", row.field));
+        let source = std::fs::read_to_string(tests.join(file)).expect(file);
+        assert!(source.contains(&format!(".{}", row.field)), "{file} does not read {}", row.field);
+    }
+    let all: Vec<&str> = READ_BY.iter().flat_map(|(_, fields)| fields.iter().copied()).collect();
+    for field in &all {
+        assert!(ROWS.iter().any(|row| row.field == *field), "{field} is no row any more");
+    }
+}
