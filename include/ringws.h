@@ -445,13 +445,13 @@ typedef struct { /* a part of io_uring that the engine needs, uses or could use 
 } rws_feature;
 
 typedef struct { /* one number of rws_engine_values */
-  /* as in the text of rws_engine_metrics, and so with ringws_ before it, and behind it _total
-   * if it only grows; static */
+  /* as in the text of rws_engine_metrics: ringws_, then as in rws_stats, and _total if it only
+   * grows; static */
   rws_bytes name;
   rws_bytes label;       /* what it is counted apart by; empty: one number of that name; static */
   rws_bytes label_value; /* of which value of the label this is the number; static */
   rws_bytes help;        /* what it counts, in a sentence; static */
-  uint64_t value;
+  uint64_t value;        /* as it was a moment ago */
   uint32_t kind;         /* RWS_METRIC_* */
   uint32_t reserved;     /* 0 */
 } rws_metric;
@@ -625,13 +625,13 @@ void rws_engine_free(rws_engine *e);
 rws_status rws_engine_stats(rws_engine *e, uint32_t reactor, rws_stats *out);
 /* All that is counted, for Prometheus: like snprintf, writes the text (format 0.0.4, to be
  * answered as `text/plain; version=0.0.4`), cut to fit with its NUL, and returns its whole length
- * without it: some tens of KiB per reactor. Numbers grow: if you ask for the length first, leave
- * room for a KiB more. Any thread; no reactor is asked or waits. 0 only if e is NULL. What is
- * without a label, apart from the reactor's, is in rws_stats under the same name. */
+ * without it: some KiB, and some more for each reactor. Numbers grow: if you ask for the length
+ * first, leave room for a KiB more. Any thread; no reactor is asked or waits. 0 only if e is NULL.
+ * Each number has the label reactor; what has no other is in rws_stats, too. */
 size_t rws_engine_metrics(rws_engine *e, char *out, size_t size);
 /* The same numbers one by one, for another system: of one reactor, or with RWS_ANY_REACTOR the
  * sum of all. Writes at most max, and returns how many there are: always as many, in one order.
- * Any thread. 0 if there is no such reactor, or e is NULL. */
+ * Any thread. 0: no such reactor, or e is NULL. */
 size_t rws_engine_values(rws_engine *e, uint32_t reactor, rws_metric *out, size_t max);
 
 /* From any thread: queued to the reactor that owns the connection. */
