@@ -20,8 +20,23 @@
  *            signal is raised or handled, and no thread is left running but the reactors and those
  *            that look names up; all signals are blocked in them.  Descriptors are close-on-exec.
  *            After fork the child must not use an engine.
- * Memory     RWS_E_NOMEM is for making and starting an engine, and for sockets.  Where memory runs
- *            out otherwise, in a call of yours or in a reactor, the process is ended by abort().
+ * Memory     RWS_E_NOMEM is for making and starting an engine, for sockets, and for connections that
+ *            memory_max has ended.  Where memory runs out otherwise, in a call of yours or in a
+ *            reactor, the process is ended by abort(): memory_max is there so that peers cannot
+ *            bring it to that.
+ * Budget     memory_max of rws_config bounds what an engine holds for its peers: messages and TLS
+ *            records that have come in part, what came while you had paused, what waits to be
+ *            sent, RWS_OPT_TAKEOVER contexts (at most a quarter), and memory kept for the next
+ *            message.  A message that several queues refer to counts in each with its share, and
+ *            what a connection holds below 4 KiB not at all.  Not in it are the receive buffers
+ *            (recv_buffers x recv_buffer_size and 8 MiB for each reactor), half a KiB for each
+ *            connection (with TLS 4 KiB), calls handed over (see Statuses), what you hold yourself,
+ *            and what the kernel holds in sockets.
+ *            From seven eighths of it on upgrades are answered with 503 and Retry-After
+ *            (budget_refused), and memory grows only with what has come.  When it is spent, the
+ *            connections that hold most are closed with 1013 until it is not (budget_closed): what
+ *            they hold is dropped at once, and told in unsent and unread.  One whose peer has read
+ *            a part of a message gets no Close: none can be sent there.
  * Order      What one thread asks of a connection is done in the order of its calls, whether they
  *            take a reactor or the engine.  So are its calls for all connections of one reactor,
  *            and its jobs there, unless callbacks publish (see Topics).  Only rws_engine_* in a
@@ -88,6 +103,7 @@
  *              no sign of life in idle_timeout_ms        RWS_E_TIMEOUT      1006    0
  *              the peer broke the protocol, or a limit   RWS_E_PROTOCOL     1006    1002 ... 1009
  *              a fragment of yours was dropped           RWS_OK             peer's  1011
+ *              memory_max was spent, and it held much    RWS_E_NOMEM        1006    1013 or 0
  *              the peer ended TCP without a Close        RWS_E_ENDED        1006    0
  *              receiving or sending failed: a reset      RWS_E_SYSTEM       1006    0
  *              TLS failed                                RWS_E_TLS          1006    0
@@ -217,7 +233,7 @@ typedef enum { /* what a call answers; negative is failure */
   RWS_OK = 0,             /* done */
   RWS_E_INVALID = -1,     /* bad argument */
   RWS_E_UNSUPPORTED = -2, /* a field or flag that this version does not know */
-  RWS_E_NOMEM = -3,       /* out of memory, or of address space */
+  RWS_E_NOMEM = -3,       /* out of memory, of address space, or of memory_max */
   RWS_E_SYSTEM = -4,      /* a system call failed: rws_error.sys_errno */
   RWS_E_KERNEL = -5,      /* the kernel lacks, or forbids, an io_uring feature we require */
   /* the connection has ended, or the timer has run, or there never was one */
@@ -308,6 +324,10 @@ typedef struct { /* sizes and hooks of an engine; NULL: all defaults */
   /* topics that a connection may be in, at most 1 048 576; default 1 024 */
   uint32_t topics_max;
   uint32_t reserved;         /* 0 */
+  /* Bytes that the engine may hold for its peers, at least 1 MiB; default: half of what the
+   * process may use, which is the machine's memory, or the limit of its cgroup if that is
+   * less. UINT64_MAX: no limit. See Budget */
+  uint64_t memory_max;
 } rws_config;
 
 typedef struct { /* a message that came */
@@ -329,7 +349,8 @@ typedef struct { /* how a connection ended */
   /* bytes of messages, with their headers, that were queued and that the kernel has not
    * taken; a send that it has not answered yet counts as a whole */
   uint64_t unsent;
-  /* bytes of messages that came and were not delivered, because you had paused */
+  /* bytes of messages that came and were not delivered, because you had paused, or because
+   * memory_max was spent */
   uint64_t unread;
   /* calls that were handed over for it (RWS_OK), or published to it, and dropped */
   uint32_t dropped;
@@ -456,7 +477,7 @@ typedef struct { /* one number of rws_engine_values */
   uint32_t reserved;     /* 0 */
 } rws_metric;
 
-typedef struct { /* all since the start, except connections, codec_memory and topics */
+typedef struct { /* all since the start, except connections, codec_memory, topics and memory */
   uint32_t size;              /* RWS_INIT */
   uint32_t reactors;          /* of the engine, whomever is asked for */
   uint64_t connections;       /* connections now, from accept to close */
@@ -496,6 +517,10 @@ typedef struct { /* all since the start, except connections, codec_memory and to
   /* times that a member did without: its queue was full, it was closing, ... */
   uint64_t publish_dropped;
   uint64_t publish_refused;   /* publishes that nobody got: RWS_E_FULL */
+  uint64_t memory;            /* bytes that count against memory_max, now */
+  uint64_t memory_peak;       /* the most that it has been on each reactor */
+  uint64_t budget_closed;     /* connections closed because memory_max was spent */
+  uint64_t budget_refused;    /* upgrades answered with 503 because seven eighths of it were */
 } rws_stats;
 
 typedef struct { /* what to connect to */

@@ -2,6 +2,7 @@
 
 use crate::conn::Limits;
 use crate::engine::Error;
+use crate::memory_max;
 use crate::proto::Origins;
 pub use crate::reactor::Target;
 pub use crate::reactor::TopicHook;
@@ -12,6 +13,9 @@ use crate::tls;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+/// What is less is a slip of the unit.
+const MEMORY_MIN: u64 = 1 << 20;
 
 /// A hook run on a reactor's thread.
 pub type Hook = Arc<dyn Fn(&mut Context) + Send + Sync>;
@@ -42,6 +46,11 @@ pub struct Config {
     /// Per reactor, bytes for the compressors and inflaters of connections that have their own
     /// ([`Deflate::takeover`](crate::conn::Deflate::takeover)); 0: 64 MiB.
     pub codec_memory_max: u32,
+    /// Bytes that the engine may hold for its peers: messages that have come in part, what waits to
+    /// be sent, contexts of compression, memory to be used again. 0: half of what the process may
+    /// use; `u64::MAX`: no limit; at least 1 MiB. From seven eighths of it on upgrades are answered
+    /// with 503; beyond it those that hold most are closed with 1013.
+    pub memory_max: u64,
     /// Bytes of a topic's name; 0: 256. At most 65,535.
     pub topic_bytes_max: u32,
     /// Topics that a connection may be a member of; 0: 1,024. At most 1,048,576.
@@ -111,6 +120,7 @@ pub(crate) struct Sizes {
     pub(crate) recv_buffers: u16,
     pub(crate) recv_buffer_size: u32,
     pub(crate) topics: TopicLimits,
+    pub(crate) memory_max: u64,
 }
 
 impl Config {
@@ -152,13 +162,22 @@ impl Config {
         if topics.topics_max > 1 << 20 {
             return invalid("topics_max: at most 1,048,576");
         }
-        Ok(Sizes { reactors, connections_max, recv_buffers, recv_buffer_size, topics })
+        let memory_max = match self.memory_max {
+            0 => memory_max::default(),
+            1..MEMORY_MIN => return invalid("memory_max: at least 1 MiB"),
+            max => max,
+        };
+        Ok(Sizes { reactors, connections_max, recv_buffers, recv_buffer_size, topics, memory_max })
     }
 
-    pub(crate) fn codec_memory_max(&self) -> usize {
-        match self.codec_memory_max {
+    /// Of one reactor. All of them take no more than a quarter of the engine's memory: who has
+    /// contexts holds them for as long as it is connected, and is not to be closed for that.
+    pub(crate) fn codec_memory_max(&self, sizes: &Sizes) -> usize {
+        let max = match self.codec_memory_max {
             0 => crate::codec::MEMORY_MAX,
             max => max as usize,
-        }
+        };
+        let quarter = sizes.memory_max / 4 / u64::from(sizes.reactors.max(1));
+        max.min(usize::try_from(quarter).unwrap_or(usize::MAX))
     }
 }

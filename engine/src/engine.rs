@@ -84,7 +84,7 @@ impl Engine {
         Ok(Self {
             config,
             sizes,
-            handle: Handle::new(wakers.into(), sizes.topics),
+            handle: Handle::new(wakers.into(), sizes.topics, sizes.memory_max),
             resolver: Arc::new(Resolver::default()),
             state: Mutex::default(),
             joined: Condvar::new(),

@@ -26,6 +26,8 @@ pub mod engine;
 #[cfg(feature = "uring")]
 mod listen;
 pub mod memory;
+#[cfg(feature = "uring")]
+mod memory_max;
 pub mod proto;
 #[cfg(any(feature = "uring", feature = "tokio-uring"))]
 mod random;

@@ -98,7 +98,7 @@ impl Thread {
             listeners: self.listeners,
             resolver: self.resolver,
             random: fill_random,
-            codec_memory_max: self.config.codec_memory_max(),
+            codec_memory_max: self.config.codec_memory_max(&self.sizes),
             handle: self.handle.clone(),
             on_topic: self.config.on_topic.clone(),
             log: log.clone(),

@@ -89,6 +89,8 @@ fn summarise(reports: &[Report]) {
         ("cut_short", sum(|report| report.cut_short)),
         ("left_unread", sum(|report| report.left_unread)),
         ("last_words", sum(|report| report.last_words)),
+        ("budget_closed", sum(|report| report.stats.budget_closed)),
+        ("budget_refused", sum(|report| report.stats.budget_refused)),
     ];
     say(&format!("{} seeds, {} virtual ms: {shown:?}", reports.len(), sum(|report| report.ticks)));
     if reports.len() as u64 >= TELLING {

@@ -62,6 +62,10 @@ pub struct rws_config {
     pub topics_max: u32,
     /// 0
     pub reserved: u32,
+    /// Bytes that the engine may hold for its peers, at least 1 MiB; default: half of what the
+    /// process may use, which is the machine's memory, or the limit of its cgroup if that is
+    /// less. UINT64_MAX: no limit. See Budget
+    pub memory_max: u64,
 }
 
 // SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
@@ -96,6 +100,7 @@ impl rws_config {
             coalesce_us: config.coalesce_us,
             topic_bytes_max: config.topic_bytes_max,
             topics_max: config.topics_max,
+            memory_max: config.memory_max,
             on_topic: topic_hook(config.on_topic, User(config.user)),
             on_start: hook(config.on_start, User(config.user)),
             on_stop: hook(config.on_stop, User(config.user)),

@@ -77,7 +77,8 @@ pub struct rws_close_info {
     /// bytes of messages, with their headers, that were queued and that the kernel has not
     /// taken; a send that it has not answered yet counts as a whole
     pub unsent: u64,
-    /// bytes of messages that came and were not delivered, because you had paused
+    /// bytes of messages that came and were not delivered, because you had paused, or because
+    /// memory_max was spent
     pub unread: u64,
     /// calls that were handed over for it (RWS_OK), or published to it, and dropped
     pub dropped: u32,

@@ -9,7 +9,7 @@ use crate::types::rws_engine;
 use ringws_engine::reactor::Stats;
 use std::mem::offset_of;
 
-/// all since the start, except connections, codec_memory and topics
+/// all since the start, except connections, codec_memory, topics and memory
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct rws_stats {
@@ -83,6 +83,14 @@ pub struct rws_stats {
     pub publish_dropped: u64,
     /// publishes that nobody got: RWS_E_FULL
     pub publish_refused: u64,
+    /// bytes that count against memory_max, now
+    pub memory: u64,
+    /// the most that it has been on each reactor
+    pub memory_peak: u64,
+    /// connections closed because memory_max was spent
+    pub budget_closed: u64,
+    /// upgrades answered with 503 because seven eighths of it were
+    pub budget_refused: u64,
 }
 
 // SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
@@ -128,6 +136,10 @@ impl rws_stats {
             published: stats.published,
             publish_dropped: stats.publish_dropped,
             publish_refused: stats.publish_refused,
+            memory: stats.memory,
+            memory_peak: stats.memory_peak,
+            budget_closed: stats.budget_closed,
+            budget_refused: stats.budget_refused,
         }
     }
 }

@@ -19,7 +19,7 @@ pub enum rws_status {
     RWS_E_INVALID = -1,
     /// a field or flag that this version does not know
     RWS_E_UNSUPPORTED = -2,
-    /// out of memory, or of address space
+    /// out of memory, of address space, or of memory_max
     RWS_E_NOMEM = -3,
     /// a system call failed: rws_error.sys_errno
     RWS_E_SYSTEM = -4,
@@ -148,6 +148,7 @@ impl From<&Cause> for Failure {
             Cause::Failure(conn::Failure::TimedOut(_)) | Cause::Stopped => {
                 (rws_status::RWS_E_TIMEOUT, 0)
             }
+            Cause::Failure(conn::Failure::OutOfMemory) => (rws_status::RWS_E_NOMEM, 0),
             Cause::Failure(conn::Failure::EndOfStream) => (rws_status::RWS_E_ENDED, 0),
             Cause::Failure(_) => (rws_status::RWS_E_PROTOCOL, 0),
             Cause::Tls(_) => (rws_status::RWS_E_TLS, 0),

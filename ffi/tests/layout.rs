@@ -52,7 +52,7 @@ structs! {
     rws_config {
         size, reactors, connections_max, recv_buffers, recv_buffer_size, flags, on_start, on_stop,
         on_log, user, busy_poll_us, codec_memory_max, coalesce_us, topic_bytes_max,
-        on_topic, topics_max, reserved,
+        on_topic, topics_max, reserved, memory_max,
     }
     rws_conn { id }
     rws_endpoint { size, port, address, callbacks, user, options, origins, tls }
@@ -71,7 +71,8 @@ structs! {
         forward_dropped, accept_paused, accept_dropped, buffers_exhausted,
         turns, tls_handshakes, tls_failed, tls_resumed, connected, connect_failed, codec_memory,
         deflated_in, deflated_out, deflate_saved, takeover_refused, replaced, topics,
-        published, publish_dropped, publish_refused,
+        published, publish_dropped, publish_refused, memory, memory_peak, budget_closed,
+        budget_refused,
     }
     rws_identity { cert_chain_pem, key_pem, cert_file, key_file }
     rws_tls_config {

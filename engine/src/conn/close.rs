@@ -56,7 +56,7 @@ impl Connection {
     }
 
     /// Queues our Close frame behind all that is queued.
-    fn queue_close(&mut self, payload: &[u8], code: CloseCode, env: &mut Env<'_>) {
+    pub(super) fn queue_close(&mut self, payload: &[u8], code: CloseCode, env: &mut Env<'_>) {
         if self.holds_latest() {
             self.queue_all_latest(env);
         }

@@ -80,6 +80,9 @@ pub enum Failure {
     /// The transport ended without a Close frame.
     #[error("ended without a close frame")]
     EndOfStream,
+    /// The owner's memory has run short, and this connection held much of it.
+    #[error("memory_max was reached, and this connection held much of it")]
+    OutOfMemory,
     /// The encryption below failed: records that are none, or not the peer's.
     #[error("TLS failed")]
     Tls,

@@ -15,8 +15,9 @@
 //! 5. `receive/inflate` (compressed ones)
 //! 6. `state`: the [`Connection`], which is made of all these
 //! 7. its calls, a file for each kind: `deadline` (what must happen in time), `close` (how it
-//!    ends), `send` and `send/deflate` (what is sent), `receive/hold` (who does
-//!    not want to be given messages), `receive/direct` (large messages, without a copy),
+//!    ends), `shed` (what it holds, and how it gives that up), `send` and `send/deflate` (what is
+//!    sent), `receive/hold` (who does not want to be given messages), `receive/direct` (large
+//!    messages, without a copy),
 //!    `handshake/server` and `handshake/client`
 //! 8. `receive`: the one way in, [`Connection::receive`]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
@@ -30,6 +31,7 @@ mod handshake;
 pub mod limits;
 mod receive;
 mod send;
+mod shed;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -44,6 +46,8 @@ pub(crate) use receive::batch::{BatchOf, LoneMessage, ShortMessages};
 pub use receive::reading::Reading;
 #[cfg(feature = "uring")]
 pub(crate) use send::Writer;
+#[cfg(feature = "uring")]
+pub(crate) use shed::HELD_MIN;
 pub use state::Connection;
 pub use tools::Tools;
 

@@ -82,6 +82,13 @@ impl Queue {
         self.copied.capacity()
     }
 
+    /// The memory of it, used or not; of what it refers to its share. Looks at the shared pieces:
+    /// not for a hot path.
+    pub(crate) fn weight(&self) -> usize {
+        let pieces = self.pieces.iter().flat_map(|pieces| pieces.iter());
+        self.copied.capacity() + pieces.map(|piece| piece.memory.weight()).sum::<usize>()
+    }
+
     /// Bytes that wait. Counts the shared pieces: not for a hot path.
     pub(crate) fn len(&self) -> usize {
         let pieces = self.pieces.iter().flat_map(|pieces| pieces.iter());
@@ -145,6 +152,11 @@ impl Batch {
     #[inline]
     pub fn capacity(&self) -> usize {
         self.queue.capacity()
+    }
+
+    /// The memory of it, as that of a queue.
+    pub(crate) fn weight(&self) -> usize {
+        self.queue.weight()
     }
 
     /// Bytes not yet sent. Counts the shared pieces: not for a hot path.

@@ -38,6 +38,9 @@ const FREED_MIN: usize = 32 << 20;
 /// in use then.
 const BUSY_MIN: usize = 8 << 20;
 
+/// Capacity of small vectors that is kept when memory is short.
+const TIGHT_MAX: usize = 256 << 10;
+
 /// What [`Pool::default`] keeps at most.
 const DEFAULT_BYTES_MAX: usize = 8 << 20;
 
@@ -66,6 +69,8 @@ pub struct Pool {
     pieces: Vec<Box<Pieces>>,
     /// Vectors that were shared, and are no more.
     returned: Arc<Returned>,
+    /// Memory is short.
+    tight: bool,
 }
 
 impl Default for Pool {
@@ -93,6 +98,7 @@ impl Pool {
             freed_seen,
             pieces,
             returned: Arc::default(),
+            tight: false,
         }
     }
 
@@ -188,6 +194,16 @@ impl Pool {
         self.idle > 0
     }
 
+    /// Memory is short, or not any more: then nothing is kept but a few small vectors.
+    pub(crate) fn set_tight(&mut self, tight: bool) {
+        self.tight = tight;
+        if tight {
+            self.freed += self.bytes();
+            (self.small, self.large) = (Vec::new(), Vec::new());
+            (self.bytes, self.large_bytes, self.idle) = (0, 0, 0);
+        }
+    }
+
     /// Something is being freed that the pool had nothing to do with.
     pub fn count_freed(&mut self, bytes: usize) {
         self.freed += bytes;
@@ -223,7 +239,7 @@ impl Pool {
         bytes.clear();
         if capacity > SMALL_MAX {
             self.put_large(bytes);
-        } else if capacity <= self.bytes_max - self.bytes {
+        } else if capacity <= self.room() {
             self.bytes += capacity;
             self.small.push(bytes);
         } else {
@@ -231,10 +247,17 @@ impl Pool {
         }
     }
 
+    /// Capacity of small vectors that may still be kept.
+    #[inline]
+    fn room(&self) -> usize {
+        let max = if self.tight { self.bytes_max.min(TIGHT_MAX) } else { self.bytes_max };
+        max.saturating_sub(self.bytes)
+    }
+
     #[inline(never)]
     fn put_large(&mut self, bytes: Vec<u8>) {
         let max = self.bytes_max.saturating_mul(LARGE_FACTOR);
-        if bytes.capacity() <= max - self.large_bytes {
+        if !self.tight && bytes.capacity() <= max - self.large_bytes {
             self.large_bytes += bytes.capacity();
             self.large.push(bytes);
         } else {
@@ -274,6 +297,18 @@ mod tests {
         assert_eq!(pool.bytes(), 3 * FRESH_CAPACITY);
         pool.put(Vec::with_capacity(1 << 20));
         assert_eq!(pool.bytes(), 3 * FRESH_CAPACITY, "more than eight times the bound");
+    }
+
+    #[test]
+    fn keeps_little_while_memory_is_short() {
+        let mut pool = Pool::default();
+        pool.put(Vec::with_capacity(1 << 20));
+        (0..100).for_each(|_| pool.put(Vec::with_capacity(64 << 10)));
+        pool.set_tight(true);
+        assert_eq!((pool.bytes(), pool.has_shrunk()), (0, false));
+        pool.put(Vec::with_capacity(1 << 20));
+        (0..100).for_each(|_| pool.put(Vec::with_capacity(64 << 10)));
+        assert_eq!(pool.bytes(), TIGHT_MAX);
     }
 
     #[test]

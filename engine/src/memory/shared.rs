@@ -25,8 +25,8 @@ enum Owner {
     Vector(Arc<Vector>),
     /// A whole frame in one piece, of which the range is the payload.
     Frame(Arc<[u8]>),
-    /// What the application holds, or nobody must.
-    Bytes(Bytes),
+    /// What the application holds, or nobody must. In an `Arc`, so that holders can be counted.
+    Bytes(Arc<Bytes>),
 }
 
 impl Owner {
@@ -87,6 +87,18 @@ impl Shared {
         self.range.is_empty()
     }
 
+    /// What this holder has to answer for: the memory, divided by those who hold it now. Nothing of
+    /// a receive buffer, since there are only so many of them.
+    pub(crate) fn weight(&self) -> usize {
+        let (bytes, holders) = match &self.owner {
+            Owner::Buffer(_) => return 0,
+            Owner::Vector(vector) => (vector.bytes.capacity(), Arc::strong_count(vector)),
+            Owner::Frame(frame) => (frame.len(), Arc::strong_count(frame)),
+            Owner::Bytes(bytes) => (bytes.len(), Arc::strong_count(bytes)),
+        };
+        bytes / holders.max(1)
+    }
+
     /// Gives up the first `n` bytes, or all of them when there are fewer.
     pub(crate) fn advance(&mut self, n: usize) {
         self.range.start += n.min(self.len());
@@ -117,7 +129,7 @@ impl AsRef<[u8]> for Shared {
 impl From<Bytes> for Shared {
     fn from(bytes: Bytes) -> Self {
         let len = bytes.len();
-        Self::all_of(Owner::Bytes(bytes), len)
+        Self::all_of(Owner::Bytes(Arc::new(bytes)), len)
     }
 }
 
@@ -293,6 +305,22 @@ mod tests {
         assert_eq!((count(), other.bytes()), (1, &b"0123456789"[..]));
         std::thread::spawn(move || drop(other)).join().expect("thread");
         assert_eq!(count(), 0);
+    }
+
+    #[test]
+    fn holders_share_the_weight() {
+        let (digits, pool) = (Arc::new(Digits::default()), Pool::default());
+        assert_eq!(digits.share(0..10).weight(), 0, "a receive buffer is there anyway");
+        let vector = pool.share(Vec::with_capacity(1_000));
+        let bytes = Shared::from(Bytes::from(vec![0; 1_000]));
+        let frame = Shared::of_frame(vec![0; 1_000].into(), 10);
+        for one in [vector, bytes, frame] {
+            assert_eq!(one.weight(), 1_000);
+            let parts: Vec<_> = (0..3).map(|_| one.clone()).collect();
+            assert_eq!((one.weight(), parts[0].weight()), (250, 250));
+            drop(parts);
+            assert_eq!(one.weight(), 1_000);
+        }
     }
 
     #[test]

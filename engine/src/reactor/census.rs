@@ -15,6 +15,8 @@ pub(crate) struct Census {
     pub(crate) deadlines: usize,
     /// Memory granted to messages in progress, in bytes.
     pub(crate) granted: usize,
+    /// What is counted against the budget of the engine, of connections, in bytes.
+    pub(crate) held: usize,
     /// Large buffers that are being filled further.
     pub(crate) rests: u16,
     /// What direct receives have done.
@@ -29,6 +31,7 @@ impl<K: Kernel> Reactor<K> {
             slots: self.ctx.slab.len(),
             deadlines: self.ctx.wheel.len(),
             granted: self.direct.granted,
+            held: self.ctx.memory.holdings.total(),
             rests: self.direct.rests.out,
             direct: self.direct.seen,
             echoed: self.ctx.source.echoed,

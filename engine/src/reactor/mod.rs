@@ -117,6 +117,7 @@ impl<K: Kernel> Reactor<K> {
         self.reconcile_dirty();
         self.begin_waiting();
         self.end_slow_rests();
+        self.settle_memory();
         self.ctx.log.turned(self.ctx.now, self.kernel.clock());
         Ok(true)
     }

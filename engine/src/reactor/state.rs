@@ -7,6 +7,7 @@ use crate::reactor::api::endpoints::Endpoints;
 use crate::reactor::api::setup::Setup;
 use crate::reactor::client::dials::{Dials, Resolve};
 use crate::reactor::core::appetite::Inflating;
+use crate::reactor::core::budget::MemoryUse;
 use crate::reactor::core::endpoints::ByEndpoint;
 use crate::reactor::core::inbox::Inbox;
 use crate::reactor::core::lines::Lines;
@@ -84,6 +85,7 @@ impl<K: Kernel> Reactor<K> {
             log: setup.log,
             counters,
             inflating: Inflating::default(),
+            memory: MemoryUse::default(),
             source: Source::new(kernel.buffers(), Sizes::default().echo_min),
             batch: BatchAtWork {
                 conn: Conn::NONE,

@@ -189,10 +189,10 @@ impl Client {
         self.look_for_the_end(net, ledger, peer);
     }
 
-    fn answered(&mut self, head: &str, ledger: &Ledger) {
+    fn answered(&mut self, head: &str, ledger: &mut Ledger) {
         let accepted = head.starts_with("HTTP/1.1 101 ");
         let refused = ledger.records[self.id].refused && head.starts_with("HTTP/1.1 403 ");
-        let stopped = ledger.stopping && head.starts_with("HTTP/1.1 503 ");
+        let stopped = head.starts_with("HTTP/1.1 503 ") && ledger.is_turned_away(self.id, head);
         match self.manner {
             Manner::NeverAsks => assert!(head.starts_with("HTTP/1.1 408 "), "{head}"),
             Manner::AsksBadly => assert!(head.starts_with("HTTP/1.1 4") || stopped, "{head}"),
@@ -249,7 +249,7 @@ impl Client {
         if echoed || asked || code == CloseCode::GOING_AWAY && ledger.stopping {
             let lost = record.expected.len();
             assert_eq!(lost, 0, "client {}: messages taken before the close were lost", self.id);
-        } else {
+        } else if !ledger.is_shed(self.id, code) {
             let Manner::Violates(violation) = self.manner else {
                 panic!("{} was failed with {code:?}", self.describe());
             };
@@ -282,6 +282,7 @@ impl Client {
             || record.app_abort
             || record.app_abort_mailed
             || record.refused
+            || record.shed
             || ledger.stopping
             || self.misbehaved
             || matches!(self.manner, Manner::NeverAsks | Manner::AsksBadly);

@@ -141,7 +141,7 @@ fn draw_faults(choices: &mut Choices) -> Faults {
 /// When the engine breaks a promise: the message says which.
 pub fn run_dials(mut choices: Choices) {
     let wakers: Arc<[Waker]> = [Waker::new().expect("an eventfd")].into();
-    let handle = Handle::new(Arc::clone(&wakers), TopicLimits::default());
+    let handle = Handle::new(Arc::clone(&wakers), TopicLimits::default(), u64::MAX);
     let targets = choices.between(1, 20);
     // Some are stopped in the middle, the others when all is over.
     let stop_at = *choices.pick(&[60_000, 1, 20, 400]);

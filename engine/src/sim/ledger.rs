@@ -60,6 +60,8 @@ pub(super) struct Record {
     pub(super) app_abort: bool,
     /// Another thread has asked for the abort.
     pub(super) app_abort_mailed: bool,
+    /// It was closed for the memory that it held.
+    pub(super) shed: bool,
 }
 
 /// The record of a whole run.
@@ -79,6 +81,8 @@ pub(super) struct Ledger {
     pub(super) clients_done: bool,
     pub(super) stream: bool,
     pub(super) message_max: usize,
+    /// What all connections may hold together.
+    pub(super) memory_max: u64,
     pub(super) records: Vec<Record>,
     /// Every connection there was, and whose it was.
     pub(super) conns: Vec<(Conn, usize)>,
@@ -135,6 +139,7 @@ impl Ledger {
             clients_done: false,
             stream: false,
             message_max: 0,
+            memory_max: u64::MAX,
             records: (0..clients).map(|_| Record::default()).collect(),
             conns: Vec::new(),
             kept: Vec::new(),
@@ -222,6 +227,7 @@ impl Ledger {
         self.left_unread += u64::from(*unread > 0);
         let heard = info.code != CloseCode::ABNORMAL;
         self.last_words += u64::from(heard && self.records[client].resets_behind_close);
+        let (budget, stopping) = (self.memory_max < u64::MAX, self.stopping);
         let record = self.called(client, conn);
         record.closed = true;
         record.topics.joined.clear();
@@ -239,8 +245,19 @@ impl Ledger {
             Some(Cause::Aborted | Cause::Stopped | Cause::Reactor(_) | Cause::Panicked) => true,
             // The wire broke, unless the peer itself has reset it behind its Close.
             Some(Cause::Receiving(_) | Cause::Sending(_)) => !record.resets_behind_close,
+            // What came then was not looked at any more.
+            Some(Cause::Failure(Failure::OutOfMemory)) => true,
             _ => false,
         };
+        if let Some(Cause::Failure(Failure::OutOfMemory)) = cause {
+            record.shed = true;
+            assert!(unread + unsent > 0, "client {client}: closed for memory, and held none");
+            assert!(budget, "client {client}: closed without a budget");
+            // Unless it was being closed already.
+            if let (Some(sent), None, false) = (info.sent, record.app_close, stopping) {
+                assert_eq!(sent, CloseCode::TRY_AGAIN, "client {client}: another code");
+            }
+        }
         if record.close_arrives && !cut_off {
             assert_ne!(info.code, CloseCode::ABNORMAL, "client {client}: its Close was lost");
         }
@@ -250,6 +267,21 @@ impl Ledger {
         if let (Some(code), Some(sent)) = (record.app_close, info.sent) {
             assert_eq!(sent, code, "client {client}: another code than the application's was sent");
         }
+    }
+
+    /// Whether there is a reason to answer a client with 503.
+    pub(super) fn is_turned_away(&mut self, client: usize, head: &str) -> bool {
+        let busy = head.contains("\r\nRetry-After: ") && self.memory_max < u64::MAX;
+        self.records[client].refused |= busy;
+        busy || self.stopping
+    }
+
+    /// Whether a Close frame says that the connection ends for what it holds. That is dropped, and
+    /// `closed` hears how much it was.
+    pub(super) fn is_shed(&mut self, client: usize, code: CloseCode) -> bool {
+        let shed = code == CloseCode::TRY_AGAIN && self.memory_max < u64::MAX;
+        self.records[client].shed |= shed;
+        shed
     }
 
     /// What a client has received: the oldest that it was promised, or something from the mail.

@@ -14,6 +14,7 @@
 //! - what was not sent, and what came and was not delivered, is told;
 //! - a connection that is paused for ever ends when its peer has gone;
 //! - once the faults have stopped, every healthy client is served within a bounded time;
+//! - connections hold no more than the budget, and who is closed for that has held something;
 //! - a stop ends in time, whatever the moment.
 
 mod chaos;
@@ -93,6 +94,7 @@ pub fn run(mut choices: Choices, trace: Option<Trace>) -> Report {
     let mut ledger = Ledger::new(choices.fork(), scenario.clients, trace);
     ledger.stream = scenario.limits.stream;
     ledger.message_max = scenario.limits.message_max as usize;
+    ledger.memory_max = scenario.memory_max;
     ledger.note(|| format!("{scenario:?}"));
     let mut run = Run::new(scenario, Shared::new(ledger), choices);
     run.play();
@@ -110,7 +112,7 @@ struct Run {
 impl Run {
     fn new(scenario: Scenario, shared: Shared, mut choices: Choices) -> Self {
         let wakers: Arc<[Waker]> = [Waker::new().expect("an eventfd")].into();
-        let handle = Handle::new(Arc::clone(&wakers), TopicLimits::default());
+        let handle = Handle::new(Arc::clone(&wakers), TopicLimits::default(), scenario.memory_max);
         let message_max = scenario.limits.message_max as usize;
         let clients = (0..scenario.clients)
             .map(|id| Client::new(id, choices.fork(), message_max.min(20_000), scenario.listeners))
@@ -201,6 +203,9 @@ impl Run {
         let overtaken = self.reactor.census().direct.overtaken;
         let most = self.scenario.sizes.overtakes_max.max(1);
         assert!(overtaken <= most, "a message waited {overtaken} turns for others, at most {most}");
+        let held = self.reactor.census().held as u64;
+        let most = self.scenario.memory_max;
+        assert!(held <= most, "connections hold {held} bytes after a turn, at most {most}");
         let limits = &self.scenario.limits;
         // The message that went over the limit, an echo of whatever size came, and one that waits
         // for its turn to be queued; pongs and a Close.
@@ -230,6 +235,7 @@ impl Run {
         // A retry of accepting, and the trimming of spare memory.
         assert!(census.deadlines <= armed + 2, "{census:?}, timers of the application: {armed}");
         assert_eq!(census.granted, 0, "memory granted to messages that have gone");
+        assert_eq!(census.held, 0, "memory counted for connections that have gone");
         assert_eq!(census.rests, 0, "buffers of messages that have gone");
         self.check_buffers();
     }
@@ -262,6 +268,10 @@ impl Run {
         }
         let opened = ledger.records.iter().filter(|record| record.opened).count();
         assert_eq!(stats.upgraded, opened as u64);
+        let shed = ledger.records.iter().filter(|record| record.shed).count() as u64;
+        assert!(shed <= stats.budget_closed, "{shed} closed for memory: {stats:?}");
+        let budget = self.scenario.memory_max < u64::MAX;
+        assert!(budget || stats.budget_closed + stats.budget_refused == 0, "{stats:?}");
         assert_eq!(ledger.jobs_run, ledger.jobs_taken, "jobs lost or run twice");
         let refused = self.handle.post(0, Box::new(|_| {}));
         assert_eq!(refused, Err(CallError::Stopped), "mail for a reactor that has ended");

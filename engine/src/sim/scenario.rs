@@ -26,6 +26,8 @@ pub(super) struct Scenario {
     pub(super) sizes: Sizes,
     /// From which size on a queue is a batch.
     pub(super) batch_max: usize,
+    /// What all connections may hold together.
+    pub(super) memory_max: u64,
     /// When the chaos ends.
     pub(super) calm_at: Tick,
     /// When the engine is stopped in the middle, and with which grace.
@@ -65,6 +67,7 @@ impl Scenario {
             faults: Self::faults(choices),
             sizes: Self::sizes(choices),
             batch_max: *choices.pick(&[1 << 18, 1, 300, 5000]),
+            memory_max: *choices.pick(&[u64::MAX, 1 << 20, 40 << 10]),
             calm_at,
             stop: choices.chance(250).then_some((stop_at, grace)),
         }

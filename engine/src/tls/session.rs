@@ -144,7 +144,12 @@ impl Session {
         }
     }
 
-    /// Bytes that wait for the rest of what they belong to.
+    /// Bytes of memory for records in part and for what is to be sent.
+    pub(crate) fn held(&self) -> usize {
+        self.carry.capacity() + self.output.capacity()
+    }
+
+    /// Bytes of records that have not come whole.
     pub fn carried(&self) -> usize {
         self.carry.len()
     }

@@ -57,14 +57,15 @@ impl Connection {
     /// how much of the frame in progress may be received there, no more than `most`. It must come
     /// back by [`Connection::received_directly`] or [`Connection::cancel_direct`] before anything
     /// else is received. Room is made for messages of `expected` bytes at once, for others as they
-    /// come. Only while something remains of a data frame, and not in stream mode.
+    /// come: as much again as has come, and at most `ahead`. Only while something remains of a data
+    /// frame, and not in stream mode.
     pub(crate) fn begin_direct(
         &mut self,
-        expected: usize,
+        (expected, ahead): (usize, usize),
         most: usize,
         pool: &mut Pool,
     ) -> (Vec<u8>, usize) {
-        let memory = self.inbound.room(expected, pool);
+        let memory = self.inbound.room((expected, ahead), pool);
         let room = most.min(memory.capacity() - memory.len());
         let remaining = usize::try_from(self.inbound.remaining()).unwrap_or(usize::MAX);
         (memory, room.min(remaining))
@@ -132,8 +133,8 @@ impl Inbound {
         self.progress.as_ref().map_or(0, |progress| progress.remaining())
     }
 
-    fn room(&mut self, expected: usize, pool: &mut Pool) -> Vec<u8> {
-        self.progress.as_mut().map_or_else(Vec::new, |progress| progress.room(expected, pool))
+    fn room(&mut self, wanted: (usize, usize), pool: &mut Pool) -> Vec<u8> {
+        self.progress.as_mut().map_or_else(Vec::new, |progress| progress.room(wanted, pool))
     }
 
     fn received_directly(
@@ -160,15 +161,16 @@ impl Progress {
 
     /// The memory that the message in progress is assembled in, with room behind what it holds: for
     /// all of the message when it will be at most `expected` bytes, else for as much again as has
-    /// come.
-    fn room(&mut self, expected: usize, pool: &mut Pool) -> Vec<u8> {
+    /// come, and at most `ahead`.
+    fn room(&mut self, (expected, ahead): (usize, usize), pool: &mut Pool) -> Vec<u8> {
         if self.bytes.capacity() == 0 {
             self.bytes = pool.get();
         }
         let held = self.bytes.len();
         if held == self.bytes.capacity() || expected > self.bytes.capacity() {
             let left = usize::try_from(self.reader.remaining()).unwrap_or(usize::MAX);
-            let room = expected.max(2 * held).max(self.bytes.capacity());
+            let doubled = held + held.min(ahead);
+            let room = expected.max(doubled).max(self.bytes.capacity());
             pool.grow(&mut self.bytes, room.min(held.saturating_add(left)));
         }
         std::mem::take(&mut self.bytes)

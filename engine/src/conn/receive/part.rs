@@ -176,8 +176,18 @@ impl Inbound {
         }
     }
 
+    /// Whether something may be in progress.
+    #[inline]
+    pub(in crate::conn) fn has_progress(&self) -> bool {
+        self.progress.is_some()
+    }
+
+    /// Bytes held of the message in progress.
+    pub(in crate::conn) fn message_len(&self) -> usize {
+        self.progress.as_ref().map_or(0, |progress| progress.bytes.len())
+    }
+
     /// Memory for what had to be copied, in bytes.
-    #[cfg(test)]
     pub(in crate::conn) fn capacity(&self) -> usize {
         self.progress.as_ref().map_or(0, |progress| progress.bytes.capacity())
     }

@@ -358,11 +358,16 @@ impl Outbox {
         Queued::Full
     }
 
+    /// The memory of what waits, without what is out.
+    pub(in crate::conn) fn weight(&self) -> usize {
+        self.queue.weight() + self.stalled.as_ref().map_or(0, |stalled| stalled.weight())
+    }
+
     /// Bytes of heap memory, used or not.
     #[cfg(test)]
     pub(in crate::conn) fn heap_bytes(&self) -> usize {
         let stalled = |s: &Stalled| {
-            let sealed: usize = s.sealed.iter().map(Queue::capacity).sum();
+            let sealed: usize = s.sealed.iter().map(|sealed| sealed.queue.capacity()).sum();
             size_of::<Stalled>() + s.rest.capacity() + s.control.capacity() + sealed
         };
         self.queue.capacity() + self.stalled.as_deref().map_or(0, stalled)

@@ -2,7 +2,7 @@
 //! queue, and the answers to Pings that overtake it.
 
 use super::outbox::{HEADING, Head, Outbox, send_queue_max};
-use super::stalled::{Control, Stalled};
+use super::stalled::{Control, Sealed, Stalled};
 use crate::conn::Env;
 use crate::memory::Pool;
 use crate::proto::Opcode;
@@ -63,7 +63,8 @@ impl Outbox {
     #[inline(never)]
     pub(super) fn seal(&mut self) {
         let queue = std::mem::take(&mut self.queue);
-        self.stalled.get_or_insert_default().sealed.push_back(queue);
+        let weight = queue.weight();
+        self.stalled.get_or_insert_default().sealed.push_back(Sealed { queue, weight });
         self.ahead = self.buffered;
     }
 
@@ -101,7 +102,8 @@ impl Outbox {
         if let Some(stalled) = self.stalled.take() {
             let Stalled { rest, control, sealed, .. } = *stalled;
             rest.recycle(pool);
-            for queue in sealed.into_iter().chain([control]) {
+            let sealed = sealed.into_iter().map(|sealed| sealed.queue);
+            for queue in sealed.chain([control]) {
                 queue.recycle(pool);
             }
         }

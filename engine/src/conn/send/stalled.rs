@@ -14,12 +14,20 @@ pub(super) struct Stalled {
     /// wait, between two frames.
     pub(super) control: Queue,
     /// Queues that have come to the size of a batch. Each ends where a frame ends.
-    pub(super) sealed: VecDeque<Queue>,
+    pub(super) sealed: VecDeque<Sealed>,
     /// The answer to the latest Ping while the queue is over its limit: the only one that must be
     /// sent (RFC 6455 §5.5.3). Leaves with the control frames.
     pub(super) pong: Option<Control>,
     /// Messages that may still be replaced. Leave behind the queue.
     pub(super) latest: Option<Box<Waiting>>,
+}
+
+/// A queue that nothing is added to any more.
+#[derive(Debug)]
+pub(super) struct Sealed {
+    pub(super) queue: Queue,
+    /// Its memory when it was sealed: there may be many, and each refers to many messages.
+    pub(super) weight: usize,
 }
 
 #[derive(Debug)]
@@ -44,7 +52,14 @@ impl Stalled {
         } else if control_may_lead && !self.control.is_empty() {
             std::mem::take(&mut self.control).into()
         } else {
-            self.sealed.pop_front().unwrap_or_default().into()
+            self.sealed.pop_front().map(|sealed| sealed.queue).unwrap_or_default().into()
         }
+    }
+
+    /// The memory of all of it.
+    pub(super) fn weight(&self) -> usize {
+        let sealed: usize = self.sealed.iter().map(|sealed| sealed.weight).sum();
+        let latest = self.latest.as_ref().map_or(0, |latest| latest.weight());
+        self.rest.weight() + self.control.weight() + sealed + latest
     }
 }

@@ -85,6 +85,12 @@ impl Outbox {
         self.flags.has(MUTE)
     }
 
+    /// Whether a frame, or the HTTP head before all of them, may have begun to leave, or leaves
+    /// next whatever happens.
+    pub(in crate::conn) fn is_in_frame(&self) -> bool {
+        self.is_out() || self.has_rest() || self.flags.has(HEADING)
+    }
+
     /// Whether a batch is out.
     #[inline]
     pub(super) fn is_out(&self) -> bool {

@@ -10,6 +10,12 @@ pub(super) struct Unframed {
     pub(super) len: usize,
 }
 
+/// How many messages are looked at to know what all of them weigh.
+const LOOK_MAX: usize = 64;
+
+/// What a message costs beside itself: its places in both tables.
+const ENTRY: usize = size_of::<(u64, Unframed)>() + 2 * size_of::<(u64, u64)>();
+
 /// In the order in which their keys were queued. Not framed, masked or compressed before they
 /// leave: those that are replaced have cost nothing.
 #[derive(Debug, Default)]
@@ -33,6 +39,14 @@ impl Waiting {
     /// How long the one is that waits under a key.
     pub(super) fn len_of(&self, key: u64) -> Option<usize> {
         self.messages.get(self.place(key)?).map(|(_, waits)| waits.len)
+    }
+
+    /// The memory of it: of the messages each has its share, as far as the first ones tell.
+    pub(super) fn weight(&self) -> usize {
+        let first = self.messages.iter().take(LOOK_MAX);
+        let shares: usize = first.map(|(_, waits)| waits.message.shared().weight()).sum();
+        let seen = self.messages.len().clamp(1, LOOK_MAX);
+        self.messages.len() * (ENTRY + shares / seen)
     }
 
     /// Puts a message in the place of the one of its key, or behind all.

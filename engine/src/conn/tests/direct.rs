@@ -11,7 +11,8 @@ fn receive_directly(
     at: usize,
     most: usize,
 ) -> (Result<Vec<Got>, Failure>, usize) {
-    let (mut memory, may) = bench.with(|conn, env| conn.begin_direct(0, most, env.pool));
+    let (mut memory, may) =
+        bench.with(|conn, env| conn.begin_direct((0, usize::MAX), most, env.pool));
     assert!((1..=most.min(sent.len() - at)).contains(&may), "{may} of {most}");
     memory.extend_from_slice(&sent[at..at + may]);
     let event = bench.with(|conn, env| conn.received_directly(memory, may, env));
@@ -49,7 +50,7 @@ fn memory_that_nothing_came_into_is_taken_back_with_what_it_held() {
     let sent = frame(0x82, [7; 3000]);
     let mut bench = Bench::open(Limits::default());
     bench.feed(&sent[..1000]);
-    let (memory, _) = bench.with(|conn, env| conn.begin_direct(0, 100, env.pool));
+    let (memory, _) = bench.with(|conn, env| conn.begin_direct((0, usize::MAX), 100, env.pool));
     bench.with(|conn, env| conn.cancel_direct(memory, env.pool));
     assert_eq!(bench.feed(&sent[1000..]).0, [owned(Opcode::Binary, [7; 3000])]);
     assert_eq!(bench.conn.heap_bytes(), 0);
@@ -73,7 +74,9 @@ fn what_comes_directly_behind_the_end_is_dropped() {
     let sent = frame(0x82, [7; 3000]);
     let mut bench = Bench::open(Limits::default());
     bench.feed(&sent[..1000]);
-    let lend = |bench: &mut Bench| bench.with(|conn, env| conn.begin_direct(0, 100, env.pool)).0;
+    let lend = |bench: &mut Bench| {
+        bench.with(|conn, env| conn.begin_direct((0, usize::MAX), 100, env.pool)).0
+    };
     let (memory, other) = (lend(&mut bench), vec![0; 10]);
     bench.conn.end_of_stream(bench.now);
     let event = bench.with(|conn, env| conn.received_directly(memory, 0, env));

@@ -25,6 +25,13 @@ impl Refusal {
         Self { status, reason: "", fields, upgrade: status == 426 }
     }
 
+    /// The same, with the advice to come again after some seconds (RFC 9110 §10.2.3).
+    pub fn busy(status: u16) -> Self {
+        let mut refusal = Self::new(status);
+        put_field(&mut refusal.fields, "Retry-After", b"5");
+        refusal
+    }
+
     /// Says why, in the body.
     #[must_use]
     pub fn because(mut self, reason: &'static str) -> Self {

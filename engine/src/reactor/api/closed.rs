@@ -84,6 +84,7 @@ impl Closed<'_> {
             Some(Cause::Aborted) => 10,
             Some(Cause::Reactor(_)) => 11,
             Some(Cause::Panicked) => 12,
+            Some(Cause::Failure(Failure::OutOfMemory)) => 13,
         }
     }
 }
@@ -104,9 +105,9 @@ impl Slot {
             #[cfg(feature = "tls")]
             (EndsBy::Tls, _) => Some(self.tls_cause()),
             (_, Some(Failure::Tls)) => Some(self.tls_cause()),
-            // A violation has come before whatever followed from it.
-            (_, Some(Failure::Violation(violation))) => {
-                Some(Cause::Failure(Failure::Violation(violation)))
+            // What we ended it for has come before whatever followed from it.
+            (_, Some(failure @ (Failure::Violation(_) | Failure::OutOfMemory))) => {
+                Some(Cause::Failure(failure))
             }
             (EndsBy::Application, _) => Some(Cause::Aborted),
             // Once the peer has closed, how it drops TCP is its affair, unless it costs something.

@@ -14,6 +14,7 @@ use crate::reactor::api::upgrade::{Message, Messages, Upgrade};
 use crate::reactor::client::dials::Dials;
 use crate::reactor::client::refusal::NotConnected;
 use crate::reactor::core::appetite::Inflating;
+use crate::reactor::core::budget::{Budget, MemoryUse};
 use crate::reactor::core::counters::Counters;
 use crate::reactor::core::directory::Directory;
 use crate::reactor::core::endpoints::ByEndpoint;
@@ -110,6 +111,7 @@ pub struct Context {
     pub(crate) counters: Arc<Counters>,
     pub(crate) source: Source,
     pub(crate) inflating: Inflating,
+    pub(crate) memory: MemoryUse,
     pub(crate) batch: BatchAtWork,
     /// Connections that are being made.
     pub(crate) dials: Dials<Target>,
@@ -193,6 +195,7 @@ pub(crate) struct Shared {
     pub(crate) owns: Vec<Arc<Own<Mail>>>,
     pub(crate) gauges: Vec<Gauges>,
     pub(crate) directory: Directory,
+    pub(crate) budget: Budget,
     pub(crate) wakers: Arc<[Waker]>,
     pub(crate) counters: Vec<Arc<Counters>>,
     /// 0 while running, else see `GRACE_BITS`.

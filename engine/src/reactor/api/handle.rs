@@ -5,6 +5,7 @@ use crate::memory::Outgoing;
 use crate::proto::{CloseCode, Opcode, utf8};
 use crate::reactor::api::contract::{Context, Handle, Mail, Shared, Target};
 use crate::reactor::client::refusal::TargetError;
+use crate::reactor::core::budget::Budget;
 use crate::reactor::core::counters::Stats;
 use crate::reactor::core::directory::{Directory, TopicLimits};
 use crate::reactor::core::gauge::Gauges;
@@ -37,13 +38,14 @@ thread_local! {
 
 impl Handle {
     /// For `wakers.len()` reactors, none of which takes mail yet.
-    pub(crate) fn new(wakers: Arc<[Waker]>, topics: TopicLimits) -> Self {
+    pub(crate) fn new(wakers: Arc<[Waker]>, topics: TopicLimits, memory_max: u64) -> Self {
         let reactors = wakers.len();
         Self(Arc::new(Shared {
             mailboxes: (0..reactors).map(|_| Mailbox::new(MAILBOX_MAX)).collect(),
             owns: (0..reactors).map(|_| Arc::new(Own::new(MAILBOX_MAX))).collect(),
             gauges: (0..reactors).map(|_| Gauges::default()).collect(),
             directory: Directory::new(topics),
+            budget: Budget::new(memory_max),
             counters: (0..reactors).map(|_| Arc::default()).collect(),
             wakers,
             stop: AtomicU64::new(0),

@@ -8,7 +8,7 @@ use super::counter::{By, Counter, Values};
 use crate::proto::VIOLATIONS;
 
 /// What connections that were open ended by.
-pub(crate) const CAUSES: [&str; 13] = [
+pub(crate) const CAUSES: [&str; 14] = [
     "closed",
     "silent",
     "stuck",
@@ -22,6 +22,7 @@ pub(crate) const CAUSES: [&str; 13] = [
     "aborted",
     "reactor",
     "panicked",
+    "memory",
 ];
 
 /// Close codes, RFC 6455 §7.4; those of §7.4.2 by their thousands.
@@ -238,6 +239,14 @@ counters! {
     /// Connections that had to share compressors, or decline compression, because that memory was
     /// spent.
     takeover_refused,
+    /// Bytes held for peers now, which count against memory_max.
+    memory: gauge,
+    /// The most that those have been on each reactor.
+    memory_peak: gauge,
+    /// Connections that were closed because the budget was spent.
+    budget_closed,
+    /// Upgrades that were refused because little of it was left.
+    budget_refused,
 }
 
 #[cfg(test)]

@@ -41,6 +41,13 @@ impl Link {
         })
     }
 
+    /// Bytes of memory for records that have come in part, for what is being encrypted and for
+    /// what was and has not left.
+    pub(crate) fn held(&self) -> usize {
+        let batches = [&self.batch, &self.rest].into_iter().flatten();
+        self.session.held() + batches.map(Batch::weight).sum::<usize>()
+    }
+
     /// Whether it will send more, be it only a close_notify or an alert.
     pub(crate) fn owes(&self) -> bool {
         let session = &self.session;

@@ -55,6 +55,7 @@ pub struct Logger {
     log: Option<Log>,
     reactor: u32,
     long_turns: Often,
+    memory: Often,
     #[cfg(feature = "tls")]
     tls_failures: Often,
 }
@@ -89,6 +90,21 @@ impl Logger {
                     "callbacks, or a stop of the process, took {took} ms: no other connection of \
                      this reactor was served meanwhile{}",
                     Others(untold)
+                ),
+            );
+        }
+    }
+
+    /// `closed` connections end because all hold `excess` bytes too much.
+    #[cold]
+    pub(crate) fn memory_spent(&mut self, now: Tick, closed: usize, excess: usize) {
+        if let Some(untold) = self.memory.admit(now) {
+            let (kib, others) = (excess.div_ceil(1 << 10), Others(untold));
+            self.line(
+                Level::Warn,
+                format_args!(
+                    "connections hold {kib} KiB more than memory_max: closing the {closed} that \
+                     hold most here{others}"
                 ),
             );
         }

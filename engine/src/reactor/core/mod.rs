@@ -2,11 +2,13 @@
 
 pub(crate) mod appetite;
 pub(crate) mod arena;
+pub(crate) mod budget;
 pub(crate) mod counter;
 pub(crate) mod counters;
 pub(crate) mod directory;
 pub(crate) mod endpoints;
 pub(crate) mod gauge;
+pub(crate) mod holdings;
 pub(crate) mod inbox;
 pub(crate) mod key;
 pub(crate) mod lines;

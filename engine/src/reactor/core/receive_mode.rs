@@ -59,6 +59,9 @@ impl ReceiveState {
 pub(crate) struct LargeMessages {
     /// Bytes of memory granted to the message in progress before they have come.
     pub(crate) granted: usize,
+    /// Memory that is lent out to receive into, and how much of it is used.
+    pub(crate) lent: usize,
+    pub(crate) lent_len: usize,
     /// Bytes that the latest direct receive of the frame in progress has brought.
     pub(crate) latest: u32,
     /// The wait after which the message in progress was found to have begun in a large buffer.

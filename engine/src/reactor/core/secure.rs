@@ -26,6 +26,11 @@ impl Slot {
         self.rare.as_mut()?.tls.as_deref_mut()
     }
 
+    /// Bytes of memory that its TLS keeps, beside rustls itself.
+    pub(crate) fn secure_held(&self) -> usize {
+        self.link().map_or(0, Link::held)
+    }
+
     /// Whether it speaks TLS.
     #[inline(always)]
     pub(crate) fn is_secure(&self) -> bool {
@@ -75,6 +80,11 @@ impl Slot {
 
 #[cfg(not(feature = "tls"))]
 impl Slot {
+    /// Bytes of memory that its TLS keeps.
+    pub(crate) fn secure_held(&self) -> usize {
+        0
+    }
+
     /// Whether it speaks TLS.
     #[inline(always)]
     pub(crate) fn is_secure(&self) -> bool {

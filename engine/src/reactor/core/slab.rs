@@ -222,6 +222,13 @@ impl Slot {
         self.rare().parked.extend_from_slice(bytes);
     }
 
+    /// Bytes of memory that it keeps.
+    pub(crate) fn held(&self) -> usize {
+        let rare = self.rare.as_ref();
+        let kept = rare.map_or(0, |rare| rare.parked.capacity() + rare.large.lent);
+        self.conn.held() + kept + self.secure_held()
+    }
+
     /// Takes all that wait.
     pub(crate) fn take_parked(&mut self) -> Vec<u8> {
         self.rare.as_mut().map_or_else(Vec::new, |rare| std::mem::take(&mut rare.parked))

@@ -49,7 +49,10 @@ pub(crate) fn deliver(
                 act(ctx, handler, conn, event);
                 served = ctx.has_inflated(index);
             }
-            Ok(None) => break,
+            Ok(None) => {
+                ctx.weigh(index);
+                break;
+            }
             Err(_) => {
                 ctx.has_inflated(index);
                 return ctx.mark_dirty(index);
@@ -106,6 +109,7 @@ pub(crate) fn park(ctx: &mut Context, index: u32, bytes: &[u8]) {
     }
     ctx.counters.bytes_copied.add(bytes.len() as u64);
     ctx.slab.at(index).park(bytes);
+    ctx.weigh(index);
 }
 
 /// Delivers what was parked; what a new pause leaves over is parked again.
@@ -183,6 +187,9 @@ fn upgrade(ctx: &mut Context, handler: &dyn Handler, conn: Conn, request: &Reque
     let mut response = Response::default();
     let verdict = if ctx.draining {
         Err(Refusal::new(503))
+    } else if ctx.memory.is_tight() {
+        ctx.counters.budget_refused.add(1);
+        Err(Refusal::busy(503).because("memory is short"))
     } else {
         let allowed = ctx.origins.of(slot.endpoint).allow(request);
         let mut upgrade =

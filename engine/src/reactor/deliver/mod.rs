@@ -9,4 +9,5 @@ pub(crate) mod line;
 pub(crate) mod shared;
 #[cfg(feature = "tls")]
 pub(crate) mod tls;
+pub(crate) mod weigh;
 pub(crate) mod writer;

@@ -54,6 +54,7 @@ impl<K: Kernel> Reactor<K> {
             after_records(ctx, index);
         } else {
             self.put_aside(index, &mut lease);
+            self.ctx.weigh(index);
         }
         self.kernel.release(lease);
     }
@@ -159,6 +160,7 @@ fn note_established(ctx: &mut Context, index: u32) {
 /// Sees to what the session has come to by what was taken in.
 fn after_records(ctx: &mut Context, index: u32) {
     note_established(ctx, index);
+    ctx.weigh(index);
     let now = ctx.served.now;
     let slot = ctx.slab.at(index);
     let Some(link) = slot.link_mut() else { return };

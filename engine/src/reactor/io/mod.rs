@@ -7,6 +7,7 @@ pub(crate) mod listeners;
 pub(crate) mod mail;
 pub(crate) mod receive_mode;
 pub(crate) mod reconcile;
+pub(crate) mod relieve;
 pub(crate) mod rest;
 pub(crate) mod stop;
 pub(crate) mod teardown;

@@ -104,9 +104,15 @@ impl<K: Kernel> Reactor<K> {
     fn receive_direct(&mut self, index: u32) {
         let token = self.ctx.slab.token(index);
         let slot = self.ctx.slab.at(index);
-        let expected = self.direct.grant(slot);
-        let piece_max = self.direct.sizes.piece_max;
-        let (memory, most) = slot.conn.begin_direct(expected, piece_max, &mut self.ctx.pool);
+        let (tight, piece_max) = (self.ctx.memory.is_tight(), self.direct.sizes.piece_max);
+        // Where memory is short, none is taken ahead of what comes but for one piece.
+        let wanted = match tight {
+            true => (0, piece_max),
+            false => (self.direct.grant(slot), usize::MAX),
+        };
+        let (memory, most) = slot.conn.begin_direct(wanted, piece_max, &mut self.ctx.pool);
+        let large = &mut slot.rare().large;
+        (large.lent, large.lent_len) = (memory.capacity(), memory.len());
         // A message that goes on takes its place in the turn by what it brought: one that trickles
         // must not keep others waiting.
         self.direct.turn += match slot.latest_direct() {
@@ -115,6 +121,7 @@ impl<K: Kernel> Reactor<K> {
         };
         slot.receive = ReceiveState::Armed(ReceiveMode::Direct);
         self.kernel.receive_into(slot.socket, token, Destination::Vector(memory), most);
+        self.ctx.weigh(index);
     }
 
     /// A receive that was not armed for good has brought `len` bytes: notes whether they were, or
@@ -146,6 +153,8 @@ impl<K: Kernel> Reactor<K> {
             return self.ctx.pool.put(memory);
         };
         slot.receive = ReceiveState::Down;
+        let large = &mut slot.rare().large;
+        (large.lent, large.lent_len) = (0, 0);
         self.ctx.mark_dirty(token.slot);
         match result {
             Ok(received @ 1..) => self.feed_direct(token.slot, memory, received),

@@ -1,7 +1,7 @@
 //! What a connection wants of the kernel, and what it has: made to agree once per turn.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
-use crate::conn::{Disposition, Failure};
+use crate::conn::{Disposition, Failure, HELD_MIN};
 use crate::reactor::api::call::with_env;
 use crate::reactor::core::key;
 use crate::reactor::core::receive_mode::{ReceiveMode, ReceiveState};
@@ -66,7 +66,11 @@ impl<K: Kernel> Reactor<K> {
             if let Some(batch) = batch {
                 slot.sending = true;
                 slot.sent_in = waits;
-                self.kernel.send(slot.socket, token, batch);
+                let socket = slot.socket;
+                if slot.conn.buffered() >= HELD_MIN {
+                    self.ctx.weigh_out(index, &batch);
+                }
+                self.kernel.send(socket, token, batch);
             } else if slot.conn.disposition() == Disposition::Finish {
                 slot.send_ended = true;
                 self.kernel.shutdown_send(slot.socket);
@@ -75,6 +79,7 @@ impl<K: Kernel> Reactor<K> {
         // Behind the send: what is sent is in the cache now, and what is received takes its place.
         self.reconcile_receive(index);
         self.publish_mailed(index);
+        self.ctx.weigh(index);
         self.schedule(index);
     }
 

@@ -42,6 +42,7 @@ impl<K: Kernel> Reactor<K> {
         }
         let slot = self.ctx.slab.at(index);
         self.ctx.pool.put(slot.take_parked());
+        self.ctx.memory.holdings.forget(index);
         self.direct.revoke(slot);
         slot.conn.release(&mut self.ctx.pool);
         #[cfg(feature = "tls")]

@@ -136,6 +136,7 @@ impl<K: Kernel> Reactor<K> {
         // A stream socket takes at least one byte or fails: 0 would be tried for ever.
         let result = result.and_then(|n| if n == 0 { Err(Errno::PIPE) } else { Ok(n) });
         let taken = result.unwrap_or(0);
+        self.ctx.is_back(token.slot);
         self.ctx.counters.bytes_out.add(taken as u64);
         #[cfg(feature = "tls")]
         let (batch, taken) = match self.ctx.slab.at(token.slot).is_secure() {
@@ -157,6 +158,7 @@ impl<K: Kernel> Reactor<K> {
             self.ctx.mark_dirty(token.slot);
         }
         self.publish_mailed(token.slot);
+        self.ctx.weigh(token.slot);
         let slot = self.ctx.slab.at(token.slot);
         if drained && slot.conn.opened() && !slot.abort && !slot.send_ended {
             let endpoint = slot.endpoint;
