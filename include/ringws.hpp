@@ -227,6 +227,18 @@ class handle {
   // Gives it up, and its retries: on_refused follows, unless it is open.
   rws_status cancel_connect(rws_dial d) const noexcept { return rws_engine_connect_cancel(e_, d); }
   void stop(std::uint32_t grace_ms = 5000) const noexcept { rws_engine_stop(e_, grace_ms); }
+  rws_status drain(const rws_drain &how = RWS_INIT(rws_drain)) const noexcept {
+    return rws_engine_drain(e_, &how);
+  }
+  // done(handle, const rws_drained &) when it is drained, on a reactor's thread: see on_drained.
+  // It must live until then, or until the engine has been freed.
+  template <class F> rws_status drain(rws_drain how, F &done) const noexcept {
+    how.user = std::addressof(done);
+    how.on_drained = [](rws_engine *e, const rws_drained *counts, void *u) noexcept {
+      (*static_cast<F *>(u))(handle{e}, *counts);
+    };
+    return rws_engine_drain(e_, &how);
+  }
 };
 
 // The reactor of the thread you are called on: a lent pointer with methods; never store one.
@@ -421,6 +433,7 @@ RWS_DETAIL_CALLBACK(on_close, nothing, "(rws::reactor, rws_conn, rws_close_info 
 RWS_DETAIL_CALLBACK(on_refused, nothing, "(rws::reactor, rws_refusal &)", reactor, rws_refusal &)
 RWS_DETAIL_CALLBACK(on_start, nothing, "(rws::reactor)", reactor)
 RWS_DETAIL_CALLBACK(on_stop, nothing, "(rws::reactor)", reactor)
+RWS_DETAIL_CALLBACK(on_stopped, nothing, "(rws::handle)", handle)
 RWS_DETAIL_CALLBACK(on_log, nothing, "(int, std::string_view)", int, std::string_view)
 RWS_DETAIL_CALLBACK(on_topic, nothing, "(rws::reactor, std::string_view, bool)", reactor,
                     std::string_view, bool)
@@ -480,13 +493,15 @@ rws_status handle::try_connect(rws_target to, H &handler, rws_error *err,
   return rws_engine_connect(e_, &to, out, err);
 }
 
-// Puts those of on_start(rws::reactor), on_stop(rws::reactor), on_log(int, std::string_view) and
-// on_topic(rws::reactor, std::string_view topic, bool begins) that H has into a configuration.
+// Puts those of on_start(rws::reactor), on_stop(rws::reactor), on_stopped(rws::handle),
+// on_log(int, std::string_view) and on_topic(rws::reactor, std::string_view topic, bool begins)
+// that H has into a configuration.
 // hooks must live as long as the engine.
 template <class H> void set_hooks(rws_config &config, H &hooks) noexcept {
   constexpr bool any = detail::has_on_start<H>() || detail::has_on_stop<H>() ||
-                       detail::has_on_log<H>() || detail::has_on_topic<H>();
-  static_assert(any, "no member is on_start, on_stop, on_log or on_topic");
+                       detail::has_on_stopped<H>() || detail::has_on_log<H>() ||
+                       detail::has_on_topic<H>();
+  static_assert(any, "no member is on_start, on_stop, on_stopped, on_log or on_topic");
   config.user = std::addressof(hooks);
   if constexpr (detail::has_on_start<H>())
     config.on_start = [](rws_reactor *r, void *u) noexcept {
@@ -495,6 +510,10 @@ template <class H> void set_hooks(rws_config &config, H &hooks) noexcept {
   if constexpr (detail::has_on_stop<H>())
     config.on_stop = [](rws_reactor *r, void *u) noexcept {
       static_cast<H *>(u)->on_stop(reactor{r});
+    };
+  if constexpr (detail::has_on_stopped<H>())
+    config.on_stopped = [](rws_engine *e, void *u) noexcept {
+      static_cast<H *>(u)->on_stopped(handle{e});
     };
   if constexpr (detail::has_on_log<H>())
     config.on_log = [](int level, rws_bytes line, void *u) noexcept {

@@ -5,9 +5,9 @@ use crate::engine::Error;
 use crate::memory_max;
 use crate::proto::Origins;
 pub use crate::reactor::Target;
-pub use crate::reactor::TopicHook;
 pub use crate::reactor::log::{Level, Log};
 use crate::reactor::{Context, Handler, TopicLimits};
+pub use crate::reactor::{Drain, Drained, TopicHook};
 pub use crate::ring::SendBuffer;
 use crate::tls;
 use std::net::IpAddr;
@@ -63,6 +63,9 @@ pub struct Config {
     pub on_start: Option<Hook>,
     /// Last on each reactor's thread.
     pub on_stop: Option<Hook>,
+    /// Once, after a start that succeeded: every reactor has ended, and each `on_stop` has
+    /// returned. On the thread of the last one, which ends with this call.
+    pub on_stopped: Option<Arc<dyn Fn() + Send + Sync>>,
     /// Log lines; silent without.
     pub log: Option<Log>,
     /// The word that `Context::reactor_user` starts with.

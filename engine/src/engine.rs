@@ -2,7 +2,9 @@
 
 use crate::config::{Address, Config, Endpoint, Sizes};
 use crate::listen::{SocketFile, listen};
-use crate::reactor::{DialId, Handle, Resolve, Served, Stats, Target, TargetError};
+use crate::reactor::{
+    DialId, Drain, DrainError, Handle, Resolve, Served, Stats, Target, TargetError,
+};
 use crate::resolve::Resolver;
 use crate::ring::{Errno, Refused, Waker, signals};
 use crate::thread::Thread;
@@ -180,6 +182,14 @@ impl Engine {
     /// As [`Handle::stop`].
     pub fn stop(&self, grace: Duration) {
         self.handle.stop(grace);
+    }
+
+    /// As [`Handle::drain`].
+    ///
+    /// # Errors
+    /// As [`Handle::drain`].
+    pub fn drain(&self, how: Drain) -> Result<(), DrainError> {
+        self.handle.drain(how)
     }
 
     /// Waits until all reactors have ended; at once when they were never started. One that fails

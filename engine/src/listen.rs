@@ -2,7 +2,7 @@
 
 use crate::config::Address;
 use crate::engine::Error;
-use crate::ring::SendBuffer;
+use crate::ring::{BACKLOG, SendBuffer};
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
 use std::fs::{self, File};
@@ -13,9 +13,6 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
-
-/// Connections that may wait to be accepted; the system's `somaxconn` caps it.
-const BACKLOG: i32 = 4096;
 
 /// For how long a port that is taken is tried again: a process that was killed holds it until the
 /// kernel has taken its rings apart, which have accepts out. That takes some 10 ms.

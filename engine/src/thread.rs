@@ -30,10 +30,12 @@ fn serve(
     report: Sender<Result<(), Error>>,
 ) -> Result<(), Error> {
     let index = reactor.context().index();
+    let mut started = false;
     let ended = guarded(|| {
         if let Some(on_start) = &config.on_start {
             on_start(reactor.context());
         }
+        started = true;
         let _ = report.send(Ok(()));
         // Whoever counts the reports must see when no more can come.
         drop(report);
@@ -58,7 +60,22 @@ fn serve(
     {
         outcome = outcome.and(Err(Error::Panicked(index)));
     }
+    drop(reactor);
+    if started && guarded(|| leave(config, handle)).is_err() {
+        outcome = outcome.and(Err(Error::Panicked(index)));
+    }
     outcome
+}
+
+/// The last one tells that all have ended, if all had begun.
+fn leave(config: &Config, handle: &Handle) {
+    let Some((drain, drained)) = handle.leave() else { return };
+    if let Some(on_drained) = drain.and_then(|drain| drain.on_drained.as_ref()) {
+        on_drained(&drained);
+    }
+    if let Some(on_stopped) = &config.on_stopped {
+        on_stopped();
+    }
 }
 
 /// What one reactor's thread is made from.

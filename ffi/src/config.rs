@@ -2,9 +2,10 @@
 
 use crate::callbacks::lend;
 use crate::constants::{RWS_CFG_PIN, RWS_CFG_SQPOLL};
+use crate::engine::of_this_thread;
 use crate::sized::{self, Sized};
 use crate::status::rws_status;
-use crate::types::{User, rws_bytes, rws_reactor};
+use crate::types::{User, rws_bytes, rws_engine, rws_reactor};
 use ringws_engine::config::{Config, Hook, Log, TopicHook};
 use std::ffi::{c_int, c_void};
 use std::mem::offset_of;
@@ -66,6 +67,12 @@ pub struct rws_config {
     /// process may use, which is the machine's memory, or the limit of its cgroup if that is
     /// less. UINT64_MAX: no limit. See Budget
     pub memory_max: u64,
+    /// Once, if rws_engine_start has succeeded: every reactor has ended and on_stop has returned
+    /// on each, also if one has failed, and within rws_engine_free. On the thread of the last
+    /// one, which ends with it. No thread needs to be in rws_engine_wait, which would say
+    /// RWS_E_STATE here; on a thread of yours it now returns, and says how it ended. Tell one to
+    /// call rws_engine_free, which does nothing here
+    pub on_stopped: Option<unsafe extern "C" fn(e: *mut rws_engine, user: *mut c_void)>,
 }
 
 // SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
@@ -104,6 +111,7 @@ impl rws_config {
             on_topic: topic_hook(config.on_topic, User(config.user)),
             on_start: hook(config.on_start, User(config.user)),
             on_stop: hook(config.on_stop, User(config.user)),
+            on_stopped: stopped_hook(config.on_stopped, User(config.user)),
             log: log(config.on_log, User(config.user)),
             user: User(config.user).to_word(),
         })
@@ -119,6 +127,19 @@ fn hook(
         let user = user;
         // SAFETY: the reactor is lent until the call returns; the function must not unwind.
         unsafe { call(lend(ctx), user.0) }
+    }))
+}
+
+fn stopped_hook(
+    call: Option<unsafe extern "C" fn(*mut rws_engine, *mut c_void)>,
+    user: User,
+) -> Option<Arc<dyn Fn() + Send + Sync>> {
+    let call = call?;
+    Some(Arc::new(move || {
+        let user = user;
+        // SAFETY: the engine is there until its reactors have been joined; this is one of their
+        // threads. The function must not unwind.
+        unsafe { call(of_this_thread(), user.0) }
     }))
 }
 

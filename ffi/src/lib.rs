@@ -13,6 +13,7 @@ pub mod callbacks;
 pub mod config;
 pub mod conn;
 pub mod constants;
+pub mod drain;
 pub mod endpoint;
 pub mod engine;
 pub mod features;

@@ -7,6 +7,7 @@ use ringws::address::rws_address;
 use ringws::callbacks::rws_callbacks;
 use ringws::config::rws_config;
 use ringws::constants::*;
+use ringws::drain::{rws_drain, rws_drained};
 use ringws::endpoint::{rws_endpoint, rws_options};
 use ringws::features::rws_feature;
 use ringws::message::{rws_close_info, rws_message};
@@ -52,9 +53,14 @@ structs! {
     rws_config {
         size, reactors, connections_max, recv_buffers, recv_buffer_size, flags, on_start, on_stop,
         on_log, user, busy_poll_us, codec_memory_max, coalesce_us, topic_bytes_max,
-        on_topic, topics_max, reserved, memory_max,
+        on_topic, topics_max, reserved, memory_max, on_stopped,
     }
     rws_conn { id }
+    rws_drain {
+        size, code, retry_after_s, reason, serve_ms, spread_ms, deadline_ms, reserved, on_drained,
+        user,
+    }
+    rws_drained { closed, timed_out, aborted, lost, refused, unheard }
     rws_endpoint { size, port, address, callbacks, user, options, origins, tls }
     rws_error { status, sys_errno, text }
     rws_feature { name, kernel, flags, reserved }

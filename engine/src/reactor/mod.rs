@@ -15,6 +15,7 @@ mod state;
 
 pub use self::core::counters::{Kind, ROWS, Row, Stats};
 pub(crate) use self::core::directory::TopicLimits;
+pub use self::core::ending::{Drain, DrainError, Drained, OnDrained};
 pub use self::core::log;
 pub use self::core::mail::Found;
 pub use self::core::name::{CallError, Conn, DialId, Timer, TopicError};
@@ -150,6 +151,7 @@ impl<K: Kernel> Reactor<K> {
                 key::Due::Dial(index) => self.dial_due(index),
                 key::Due::Grace => self.grace_is_over(),
                 key::Due::Trim => self.trim(),
+                key::Due::Closes => self.closes_are_due(),
                 key::Due::Timer(due) => {
                     if let Some(callback) = self.ctx.timers.fire(due) {
                         callback(&mut self.ctx);

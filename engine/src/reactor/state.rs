@@ -8,6 +8,7 @@ use crate::reactor::api::setup::Setup;
 use crate::reactor::client::dials::{Dials, Resolve};
 use crate::reactor::core::appetite::Inflating;
 use crate::reactor::core::budget::MemoryUse;
+use crate::reactor::core::ending::Ending;
 use crate::reactor::core::endpoints::ByEndpoint;
 use crate::reactor::core::inbox::Inbox;
 use crate::reactor::core::lines::Lines;
@@ -16,7 +17,7 @@ use crate::reactor::core::served::ServedTime;
 use crate::reactor::core::slab::Slab;
 use crate::reactor::core::timers::Timers;
 use crate::reactor::core::topics::Topics;
-use crate::reactor::core::wheel::{NodeId, Wheel};
+use crate::reactor::core::wheel::Wheel;
 #[cfg(feature = "tls")]
 use crate::reactor::deliver::handshakes::Handshakes;
 use crate::reactor::deliver::shared::Source;
@@ -46,9 +47,6 @@ pub struct Reactor<K: Kernel> {
     pub(crate) trimming: bool,
     /// Most mail that came at once since vectors were last trimmed.
     pub(crate) mails_peak: usize,
-    /// The stop that is being carried out, and its node on the wheel.
-    pub(crate) stop_word: u64,
-    pub(crate) grace: Option<NodeId>,
 }
 
 impl<K: Kernel> Reactor<K> {
@@ -99,6 +97,8 @@ impl<K: Kernel> Reactor<K> {
             now,
             served: ServedTime::new(now),
             draining: false,
+            closing: false,
+            ending: Ending::default(),
             index: setup.index,
             user: setup.user,
         };
@@ -116,8 +116,6 @@ impl<K: Kernel> Reactor<K> {
             handshakes: Handshakes::default(),
             trimming: false,
             mails_peak: 0,
-            stop_word: 0,
-            grace: None,
         })
     }
 }

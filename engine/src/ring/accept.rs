@@ -17,8 +17,21 @@ use std::ptr::null_mut;
 
 impl Uring {
     pub(super) fn push_accept(&mut self, listener: usize) {
+        let _ = self.push_accept_as(listener, self.has.poll_first);
+    }
+
+    /// The kernel looks at once, and the cancel behind that finds it waiting if nobody was there
+    /// (`IORING_ACCEPT_DONTWAIT` says the same, from 6.10 on).
+    pub(super) fn push_accept_waiting(&mut self, listener: usize) {
+        if let Some(index) = self.push_accept_as(listener, false) {
+            self.cancel(Op::Accept.pair(listener as u32, index));
+        }
+    }
+
+    /// Where the accept has its place.
+    fn push_accept_as(&mut self, listener: usize, poll_first: bool) -> Option<u32> {
         let Some(ListeningSocket { fd: Some(fd), unix }) = self.listeners.0.get(listener) else {
-            return;
+            return None;
         };
         let fd = Fd(fd.as_raw_fd());
         let (index, peer) = self.held.accepts.launch(listener);
@@ -37,11 +50,12 @@ impl Uring {
         self.taken += 1;
         let name = Op::Accept.pair(listener as u32, index);
         let mut accept = accept.build().user_data(name);
-        if self.has.poll_first {
+        if poll_first {
             sys::poll_first(&mut accept);
         }
         // SAFETY: `Accepts` keeps the address in place until the operation has ended.
         unsafe { self.queue.push(accept) };
+        Some(index)
     }
 
     pub(super) fn cancel_accepts(&mut self, listener: usize) {

@@ -65,6 +65,9 @@ pub use token::Token;
 pub use uring::Uring;
 pub use wake::Waker;
 
+/// Connections that may wait to be accepted; the system's `somaxconn` caps it.
+pub const BACKLOG: i32 = 4096;
+
 /// A connected socket as the kernel floor names it: a direct descriptor or an ordinary one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Socket(pub(crate) u32);
@@ -166,6 +169,9 @@ pub trait Kernel {
     /// Accepts one connection on a listening socket (an index into those given at creation).
     /// Several may be out on one. Without room for what it brings a connection may be lost.
     fn accept(&mut self, listener: usize);
+    /// Accepts one connection that waits already: `ECANCELED` if nobody does. From then on no other
+    /// accept is asked for on that listener.
+    fn accept_waiting(&mut self, listener: usize);
     /// Cancels the accepts that are out on a listener: `Accepted` still follows for each, and may
     /// be a connection.
     fn cancel_accept(&mut self, listener: usize);

@@ -231,6 +231,10 @@ impl Kernel for Uring {
         self.push_accept(listener);
     }
 
+    fn accept_waiting(&mut self, listener: usize) {
+        self.push_accept_waiting(listener);
+    }
+
     fn cancel_accept(&mut self, listener: usize) {
         self.cancel_accepts(listener);
     }

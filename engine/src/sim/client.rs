@@ -2,9 +2,9 @@
 
 use super::chaos::PING;
 use super::frame::{Frame, Frames, encode};
-use super::ledger::{Ledger, PROMPT_MS, draw_message};
-use super::manner::{Manner, Violation};
-use super::message::Whole;
+use super::ledger::{Ledger, PROMPT_MS};
+use super::manner::Manner;
+use super::message::{Whole, draw_message};
 use crate::proto::{CloseCode, Opcode};
 use crate::ring::sim::{Choices, Net, Peer, Seen};
 use crate::tick::Tick;
@@ -63,18 +63,7 @@ impl Client {
         message_max: usize,
         listeners: usize,
     ) -> Self {
-        let violation = *choices.pick(&Violation::ALL);
-        let manners = [
-            Manner::Healthy,
-            Manner::Violates(violation),
-            Manner::Vanishes,
-            Manner::Resets,
-            Manner::ClosesAndResets,
-            Manner::HalfCloses,
-            Manner::NeverAsks,
-            Manner::AsksBadly,
-        ];
-        let manner = if choices.chance(300) { *choices.pick(&manners) } else { Manner::Healthy };
+        let manner = Manner::draw(&mut choices);
         Self {
             id,
             manner,
@@ -198,6 +187,8 @@ impl Client {
             Manner::AsksBadly => assert!(head.starts_with("HTTP/1.1 4") || stopped, "{head}"),
             _ => assert!(accepted || refused || stopped, "client {}: {head}", self.id),
         }
+        let told = head.contains("\r\nRetry-After: ");
+        assert!(!stopped || ledger.drain.is_none() || told, "{head}");
         if accepted {
             // The key's answer from RFC 6455 §1.3.
             assert!(head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{head}");
@@ -238,15 +229,15 @@ impl Client {
     }
 
     fn close_came(&mut self, payload: &[u8], ledger: &mut Ledger) {
-        let code = payload.first_chunk().map(|code| CloseCode(u16::from_be_bytes(*code)));
-        let code = code.unwrap_or(CloseCode::NO_STATUS);
+        let code = payload.first_chunk().map(|code| u16::from_be_bytes(*code));
+        let code = code.map_or(CloseCode::NO_STATUS, CloseCode);
         ledger.note(|| format!("client {}: close frame {code:?}", self.id));
         self.closed_with = Some(code);
         self.ending_since = ledger.now;
         let record = &ledger.records[self.id];
         let echoed = self.state == State::Closing(code);
         let asked = record.app_close == Some(code);
-        if echoed || asked || code == CloseCode::GOING_AWAY && ledger.stopping {
+        if echoed || asked || ledger.is_farewell(code, payload) {
             let lost = record.expected.len();
             assert_eq!(lost, 0, "client {}: messages taken before the close were lost", self.id);
         } else if !ledger.is_shed(self.id, code) {
@@ -283,7 +274,7 @@ impl Client {
             || record.app_abort_mailed
             || record.refused
             || record.shed
-            || ledger.stopping
+            || (ledger.is_closing() || ledger.stopping && !record.opened)
             || self.misbehaved
             || matches!(self.manner, Manner::NeverAsks | Manner::AsksBadly);
         let in_order = self.state == State::Ending && self.closed_with.is_some();

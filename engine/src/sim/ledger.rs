@@ -1,11 +1,11 @@
 //! What everyone has promised everyone: the record against which a run is checked.
 
-use super::message::Whole;
+use super::message::{Whole, draw_message};
 use super::topics::{Memberships, Published};
 use crate::conn::Failure;
 use crate::memory::Outgoing;
-use crate::proto::{CloseCode, Opcode};
-use crate::reactor::{Cause, Closed, Conn, Message, Timer};
+use crate::proto::CloseCode;
+use crate::reactor::{Cause, Closed, Conn, Drain, Message, Timer};
 use crate::ring::sim::Choices;
 use crate::tick::Tick;
 use std::collections::VecDeque;
@@ -74,6 +74,13 @@ pub(super) struct Ledger {
     pub(super) stopping: bool,
     /// By when the engine must have ended, once it was stopped.
     pub(super) stop_by: Tick,
+    /// From when on connections may be closed, and cut off.
+    closes_from: Tick,
+    aborts_from: Tick,
+    /// What a drain says to them.
+    pub(super) drain: Option<(CloseCode, String)>,
+    /// Connections that had ended before it was heard of.
+    pub(super) ended_before: usize,
     pub(super) calm_since: Tick,
     /// When our side was last stopped as a whole, and for how long in all.
     pub(super) stalled_at: Tick,
@@ -133,6 +140,10 @@ impl Ledger {
             calm: false,
             stopping: false,
             stop_by: 0,
+            closes_from: Tick::MAX,
+            aborts_from: Tick::MAX,
+            drain: None,
+            ended_before: 0,
             calm_since: 0,
             stalled_at: 0,
             stalled: 0,
@@ -170,7 +181,42 @@ impl Ledger {
     pub(super) fn stop(&mut self, grace: Duration) {
         self.note(|| format!("stop with a grace of {grace:?}"));
         self.stopping = true;
-        self.stop_by = self.now + grace.as_millis() as Tick + PROMPT_MS;
+        self.closes_from = self.closes_from.min(self.now);
+        let until = self.now + grace.as_millis() as Tick;
+        self.stop_by = until + PROMPT_MS;
+        // A deadline that has passed while the process was stopped is not taken back.
+        if self.now < self.aborts_from {
+            self.aborts_from = until;
+        }
+    }
+
+    /// The engine is told to drain: nobody is closed before its time, nor cut off before the
+    /// deadline.
+    pub(super) fn drain(&mut self, how: &Drain) {
+        self.note(|| format!("{how:?}"));
+        self.stopping = true;
+        self.closes_from = self.now + how.serve.as_millis() as Tick;
+        self.aborts_from = self.now + how.deadline.as_millis() as Tick;
+        self.stop_by = self.aborts_from + PROMPT_MS;
+        self.drain = Some((how.code, how.reason.clone()));
+    }
+
+    /// How many connections have ended.
+    pub(super) fn ended(&self) -> usize {
+        self.records.iter().filter(|record| record.closed).count()
+    }
+
+    /// Whether a Close of a client's is what a stop or the drain sends, in its time.
+    pub(super) fn is_farewell(&self, code: CloseCode, payload: &[u8]) -> bool {
+        let going_away = (CloseCode::GOING_AWAY, String::new());
+        let (said, reason) = self.drain.as_ref().unwrap_or(&going_away);
+        let as_told = code == *said && payload.get(2..) == Some(reason.as_bytes());
+        self.is_closing() && as_told
+    }
+
+    /// Whether the engine may end whoever it wants.
+    pub(super) fn is_closing(&self) -> bool {
+        self.stopping && self.now >= self.closes_from
     }
 
     pub(super) fn opened(&mut self, client: usize, conn: Conn) {
@@ -261,6 +307,10 @@ impl Ledger {
         if record.close_arrives && !cut_off {
             assert_ne!(info.code, CloseCode::ABNORMAL, "client {client}: its Close was lost");
         }
+        if *cause == Some(Cause::Stopped) {
+            assert!(self.now >= self.aborts_from, "client {client}: cut off too early");
+        }
+        let record = &self.records[client];
         if let Some(Cause::Failure(Failure::TimedOut(timeout))) = cause {
             assert!(!record.healthy, "client {client}: healthy, and dropped: {timeout}");
         }
@@ -325,26 +375,6 @@ impl Ledger {
     pub(super) fn payload(&mut self, mailed: bool) -> Whole {
         draw_message(&mut self.choices, self.message_max, if mailed { "mail " } else { "" })
     }
-}
-
-/// A message of a random kind and size that begins with `mark`.
-pub(super) fn draw_message(choices: &mut Choices, most: usize, mark: &str) -> Whole {
-    let classes = [40, 0, 125, 126, 1000, 1, 5000, most];
-    let class = *choices.pick(&classes);
-    let len = choices.between(class / 2, class).min(most);
-    let mut payload = mark.as_bytes().to_vec();
-    if choices.chance(500) {
-        let start = choices.below(256) as u8;
-        payload.extend((0..len).map(|i| start.wrapping_add(i as u8)));
-        payload.truncate(most);
-        return (Opcode::Binary, payload);
-    }
-    let letters = ["a", "b", "é", "€", "𝄞"];
-    while payload.len() < len {
-        payload.extend_from_slice(choices.pick(&letters).as_bytes());
-    }
-    let fits = payload.len() <= most;
-    (Opcode::Text, if fits { payload } else { mark.as_bytes().to_vec() })
 }
 
 fn show(whole: &Option<Whole>) -> String {

@@ -1,6 +1,7 @@
 //! The manners of simulated clients.
 
 use crate::proto::CloseCode;
+use crate::ring::sim::Choices;
 
 /// How a client behaves. All but the first are within the rights of a peer on the open internet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +22,24 @@ pub(super) enum Manner {
     NeverAsks,
     /// Sends a request that is not an upgrade.
     AsksBadly,
+}
+
+impl Manner {
+    /// Most keep to RFC 6455.
+    pub(super) fn draw(choices: &mut Choices) -> Self {
+        let violation = *choices.pick(&Violation::ALL);
+        let manners = [
+            Self::Healthy,
+            Self::Violates(violation),
+            Self::Vanishes,
+            Self::Resets,
+            Self::ClosesAndResets,
+            Self::HalfCloses,
+            Self::NeverAsks,
+            Self::AsksBadly,
+        ];
+        if choices.chance(300) { *choices.pick(&manners) } else { Self::Healthy }
+    }
 }
 
 /// What a violating client sends, and the code it must be answered with.

@@ -171,6 +171,10 @@ impl Run {
             turns = if now == instant { turns + 1 } else { 0 };
             instant = now;
             assert!(turns < SPIN_MAX, "{turns} turns and no time passes: the reactor spins");
+            if !self.reactor.context().draining {
+                let mut ledger = self.shared.lock();
+                ledger.ended_before = ledger.ended();
+            }
             match self.reactor.turn() {
                 Ok(true) => {}
                 Ok(false) => return,
@@ -259,7 +263,15 @@ impl Run {
             self.check_buffers();
         }
         let stats = self.handle.stats(None).expect("one reactor");
+        let census = self.reactor.census();
+        let large = self.reactor.kernel().received_large();
+        drop(self.reactor);
         let ledger = self.shared.lock();
+        if ledger.drain.is_some() {
+            let drained = self.handle.drained();
+            let ended = drained.closed + drained.timed_out + drained.aborted + drained.lost;
+            assert_eq!(ended as usize, ledger.ended() - ledger.ended_before, "{drained:?}");
+        }
         let (gaps, told) = (ledger.gaps, stats.publish_dropped);
         assert!(gaps <= told, "{gaps} published messages lost, {told} told");
         assert_eq!((stats.publish_refused, stats.topics), (0, 0));
@@ -276,12 +288,10 @@ impl Run {
         let refused = self.handle.post(0, Box::new(|_| {}));
         assert_eq!(refused, Err(CallError::Stopped), "mail for a reactor that has ended");
         if !self.died {
-            let stopped_early = self.scenario.stop.is_some();
+            let stopped_early = self.scenario.stop.is_some() || self.scenario.drain.is_some();
             assert!(stats.accept_dropped == 0 || stopped_early, "turned away: {stats:?}");
             assert_eq!(stats.connections, 0);
         }
-        let census = self.reactor.census();
-        let large = self.reactor.kernel().received_large();
         Report {
             ticks: ledger.now,
             delivered: ledger.delivered,

@@ -1,7 +1,8 @@
 //! What a run is made of: sizes, limits and fault rates, drawn from its choices.
 
 use crate::conn::Limits;
-use crate::reactor::Sizes;
+use crate::proto::CloseCode;
+use crate::reactor::{Drain, Sizes};
 use crate::ring::sim::{Choices, Faults};
 use crate::tick::Tick;
 use std::time::Duration;
@@ -32,6 +33,8 @@ pub(super) struct Scenario {
     pub(super) calm_at: Tick,
     /// When the engine is stopped in the middle, and with which grace.
     pub(super) stop: Option<(Tick, Duration)>,
+    /// When it is drained, perhaps before that.
+    pub(super) drain: Option<(Tick, Drain)>,
 }
 
 impl Scenario {
@@ -70,7 +73,19 @@ impl Scenario {
             memory_max: *choices.pick(&[u64::MAX, 1 << 20, 40 << 10]),
             calm_at,
             stop: choices.chance(250).then_some((stop_at, grace)),
+            drain: choices.chance(250).then(|| Self::drain(choices, calm_at)),
         }
+    }
+
+    fn drain(choices: &mut Choices, calm_at: Tick) -> (Tick, Drain) {
+        let at = choices.between(1, calm_at as usize) as Tick;
+        let mut millis = |some: &[u64]| Duration::from_millis(*choices.pick(some));
+        let (serve, spread) = (millis(&[0, 100, 1000]), millis(&[0, 50, 2000]));
+        let deadline = serve + spread + millis(&[10_000, 0, 50, 1000]);
+        let code = CloseCode(*choices.pick(&[1012, 1001, 4321]));
+        let retry_after = Duration::from_secs(7);
+        let reason = "moving".into();
+        (at, Drain { code, reason, serve, spread, deadline, retry_after, on_drained: None })
     }
 
     /// Large begins where the messages of these runs are.
@@ -116,6 +131,8 @@ impl Scenario {
         let timeouts =
             limits.handshake_timeout_ms + limits.idle_timeout_ms + limits.close_timeout_ms;
         let grace = self.stop.map_or(0, |(_, grace)| grace.as_millis() as Tick);
+        let drain = self.drain.as_ref().map_or(0, |(_, how)| how.deadline.as_millis() as Tick);
+        let grace = grace.max(drain);
         // Those who wait for a free slot go through all the timeouts of those before them.
         let turns = self.clients.div_ceil(self.sockets_max.min(self.connections_max as usize));
         self.calm_at + grace + SLACK_MS + turns as Tick * Tick::from(timeouts)

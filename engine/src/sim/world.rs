@@ -34,15 +34,25 @@ impl World for Outside {
         }
         let mut next = self.scenario.deadline() + ledger.stalled;
         assert!(now <= next, "no progress by {now}:\n{}", self.describe());
-        if let Some((at, grace)) = self.scenario.stop
+        if let Some((at, how)) = &self.scenario.drain
             && !ledger.stopping
             && !net.is_stalled()
         {
+            next = next.min(*at);
+            if now >= *at {
+                ledger.drain(how);
+                self.handle.drain(how.clone()).expect("it runs");
+            }
+        }
+        if let Some((at, grace)) = self.scenario.stop
+            && !net.is_stalled()
+        {
+            next = next.min(at.max(now));
             if now >= at {
+                self.scenario.stop = None;
                 ledger.stop(grace);
                 self.handle.stop(grace);
             }
-            next = next.min(at);
         }
         if !ledger.calm && !net.is_stalled() {
             if now >= self.scenario.calm_at {

@@ -65,7 +65,7 @@ const REACTOR: Ranks = Ranks {
         &["core/appetite", "core/budget", "core/counters"],
         &["core/name", "core/peer", "core/receive_mode", "core/served", "core/wheel", "core/link"],
         &["core/gauge", "core/mailbox", "core/timers", "core/slab", "core/topics"],
-        &["core/mail", "core/own", "core/secure", "core/directory", "core/inbox"],
+        &["core/ending", "core/mail", "core/own", "core/secure", "core/directory", "core/inbox"],
         &["core/lines"],
         // What belongs to one task and names no handler either.
         &["api", "client", "deliver", "io", "io/listeners", "io/direct", "deliver/handshakes"],

@@ -323,6 +323,49 @@ static void free_it(int level, rws_bytes line, void *user) {
   atomic_fetch_add(&lines, 1);
 }
 
+/* Behind on_stop of both; on_drained first. */
+static atomic_int drains, ends_told;
+static void has_drained(rws_engine *e, const rws_drained *counts, void *user) {
+  CHECK(e == *(rws_engine **)user && atomic_load(&ends_told) == 0 && atomic_load(&stops) == 2);
+  CHECK(counts->closed == 0 && counts->aborted == 0 && counts->refused == 0);
+  atomic_fetch_add(&drains, 1);
+}
+static void all_ended(rws_engine *e, void *user) {
+  CHECK(e == *(rws_engine **)user && rws_engine_wait(e) == RWS_E_STATE);
+  CHECK(rws_engine_post(e, 0, run_once, NULL) == RWS_E_STATE && atomic_load(&stops) == 2);
+  rws_engine_free(e); /* does nothing here */
+  atomic_fetch_add(&ends_told, 1);
+}
+
+static rws_status drain_with(rws_engine *e, uint16_t code, const char *reason, uint32_t serve_ms,
+                             uint32_t deadline_ms) {
+  rws_drain how = RWS_INIT(rws_drain);
+  how.code = code;
+  how.reason.data = (const uint8_t *)reason;
+  how.reason.len = strlen(reason);
+  how.serve_ms = serve_ms;
+  how.deadline_ms = deadline_ms;
+  how.on_drained = has_drained;
+  how.user = &e;
+  return rws_engine_drain(e, &how);
+}
+
+/* What cannot be asked for changes nothing. */
+static void drains_refused(rws_engine *e) {
+  char too_long[125];
+  memset(too_long, 'x', 124);
+  too_long[124] = 0;
+  CHECK(drain_with(e, 1006, "", 0, 0) == RWS_E_INVALID);
+  CHECK(drain_with(e, 1005, "why", 0, 0) == RWS_E_INVALID);
+  CHECK(drain_with(e, 1012, "", 1000, 999) == RWS_E_INVALID);
+  CHECK(drain_with(e, 1012, too_long, 0, 0) == RWS_E_TOO_BIG);
+  CHECK(drain_with(e, 1012, "\xff", 0, 0) == RWS_E_UTF8);
+  rws_drain how = RWS_INIT(rws_drain);
+  how.reserved = 1;
+  CHECK(rws_engine_drain(e, &how) == RWS_E_UNSUPPORTED);
+  CHECK(rws_engine_drain(NULL, NULL) == RWS_E_INVALID);
+}
+
 static void lives(int stopped_first) {
   static rws_engine *e;
   rws_config config = RWS_INIT(rws_config);
@@ -330,7 +373,9 @@ static void lives(int stopped_first) {
   config.on_start = first;
   config.on_stop = last;
   config.on_log = free_it;
+  config.on_stopped = all_ended;
   config.user = &e;
+  atomic_store(&drains, 0), atomic_store(&ends_told, 0);
   atomic_store(&starts, 0), atomic_store(&stops, 0), atomic_store(&posts, 0), atomic_store(&lines, 0);
   CHECK(rws_engine_new(&config, &e, NULL) == RWS_OK && atomic_load(&lines) == 0);
   CHECK(rws_engine_post(e, 0, run_once, NULL) == RWS_E_STATE);
@@ -341,9 +386,14 @@ static void lives(int stopped_first) {
   CHECK(rws_engine_start(e, NULL) == RWS_E_STATE);
   if (!stopped_first) {
     CHECK(rws_engine_post(e, RWS_ANY_REACTOR, run_once, NULL) == RWS_OK);
-    rws_engine_stop(e, 5000);
+    drains_refused(e);
+    rws_drain how = RWS_INIT(rws_drain);
+    how.on_drained = has_drained;
+    how.user = &e;
+    CHECK(rws_engine_drain(e, &how) == RWS_OK && rws_engine_drain(e, NULL) == RWS_E_STATE);
   }
   CHECK(rws_engine_wait(e) == RWS_OK && rws_engine_wait(e) == RWS_OK);
+  CHECK(atomic_load(&ends_told) == 1 && atomic_load(&drains) == !stopped_first);
   CHECK(atomic_load(&stops) == 2 && atomic_load(&posts) == (stopped_first ? 2 : 3));
   CHECK(rws_engine_post(e, 0, run_once, NULL) == RWS_E_STATE);
   rws_engine_free(e);

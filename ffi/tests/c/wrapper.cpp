@@ -77,7 +77,8 @@ static void failures() {
   CHECK(engine.get() == nullptr);
 }
 
-static std::atomic<int> opens{0}, closes{0}, ticks{0}, tocks{0}, posts{0}, starts{0}, stops{0};
+static std::atomic<int> opens{0}, closes{0}, ticks{0}, tocks{0}, posts{0}, starts{0}, stops{0},
+    stopped{0};
 static std::atomic<int> begun{0}, ended{0};
 static std::atomic<std::uint64_t> last{0};
 
@@ -170,6 +171,10 @@ struct Hooks {
     CHECK(r.user() == nullptr);
     stops++;
   }
+  void on_stopped(rws::handle e) {
+    CHECK(e.get() != nullptr && stops == 2);
+    stopped++;
+  }
   void on_topic(rws::reactor r, std::string_view topic, bool begins) {
     CHECK(topic == "room" && (r.members(topic) == 1) == begins);
     begins ? begun++ : ended++;
@@ -226,8 +231,16 @@ static void serve() {
   rws_metric first;
   CHECK(engine.values(&first, 1) > 30 && rws::view(first.name) == "ringws_connections");
   rws::engine moved = std::move(engine);
-  moved.stop();
+  rws_drain how = RWS_INIT(rws_drain);
+  how.code = RWS_CLOSE_RESTART;
+  int drained = 0;
+  auto done = [&](rws::handle e, const rws_drained &counts) {
+    CHECK(e.get() == moved.get() && counts.closed == 0 && counts.lost == 0);
+    drained++;
+  };
+  CHECK(moved.drain(how, done) == RWS_OK && moved.drain() == RWS_E_STATE);
   moved.wait();
+  CHECK(drained == 1 && stopped == 1);
 }
 
 static void keys() {

@@ -10,6 +10,7 @@ const CONTENTS: [(&str, &[&str]); 11] = [
             "rws_engine_new",
             "rws_engine_listen",
             "rws_engine_start",
+            "rws_engine_drain",
             "rws_engine_stop",
             "rws_engine_wait",
             "rws_engine_free",

@@ -25,10 +25,10 @@ impl Refusal {
         Self { status, reason: "", fields, upgrade: status == 426 }
     }
 
-    /// The same, with the advice to come again after some seconds (RFC 9110 §10.2.3).
-    pub fn busy(status: u16) -> Self {
+    /// The same, with the advice to come again after so many seconds (RFC 9110 §10.2.3).
+    pub fn busy(status: u16, seconds: u64) -> Self {
         let mut refusal = Self::new(status);
-        put_field(&mut refusal.fields, "Retry-After", b"5");
+        put_field(&mut refusal.fields, "Retry-After", seconds.to_string().as_bytes());
         refusal
     }
 

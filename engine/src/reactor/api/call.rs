@@ -2,6 +2,7 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 use crate::conn::{Connection, Env};
+use crate::proto::handshake::Refusal;
 use crate::reactor::api::contract::Context;
 use crate::reactor::core::name::Conn;
 
@@ -30,6 +31,16 @@ pub(crate) fn with_env<T>(
 }
 
 impl Context {
+    /// The answer to an upgrade that comes during a drain.
+    #[cold]
+    pub(crate) fn turn_down(&mut self) -> Refusal {
+        self.ending.drained.refused += 1;
+        match self.post.handle.plan() {
+            Some(plan) => Refusal::busy(503, plan.retry_after.as_secs()),
+            None => Refusal::new(503),
+        }
+    }
+
     /// Publishes what the codec has counted, once per turn.
     #[inline]
     pub(crate) fn count_codec(&mut self) {

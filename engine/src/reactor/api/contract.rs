@@ -17,6 +17,7 @@ use crate::reactor::core::appetite::Inflating;
 use crate::reactor::core::budget::{Budget, MemoryUse};
 use crate::reactor::core::counters::Counters;
 use crate::reactor::core::directory::Directory;
+use crate::reactor::core::ending::{Drain, Ending, Tally};
 use crate::reactor::core::endpoints::ByEndpoint;
 use crate::reactor::core::gauge::Gauges;
 use crate::reactor::core::inbox::Inbox;
@@ -35,8 +36,8 @@ use crate::reactor::deliver::shared::Source;
 use crate::ring::{SendBuffer, Waker};
 use crate::tick::Tick;
 use crate::tls;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::{Arc, OnceLock};
 
 /// What a reactor's thread, or the callback of a timer, is to do.
 pub(crate) type Job = Box<dyn FnOnce(&mut Context) + Send>;
@@ -119,8 +120,11 @@ pub struct Context {
     pub(crate) answer: Option<(Conn, Answer<'static>)>,
     pub(crate) now: Tick,
     pub(crate) served: ServedTime,
-    /// The engine is stopping: upgrades are refused.
+    /// Nobody is accepted any more, and upgrades are refused.
     pub(crate) draining: bool,
+    /// The connections are being sent their Close, and no others are made.
+    pub(crate) closing: bool,
+    pub(crate) ending: Ending,
     pub(crate) index: u32,
     pub(crate) user: usize,
 }
@@ -200,6 +204,11 @@ pub(crate) struct Shared {
     pub(crate) counters: Vec<Arc<Counters>>,
     /// 0 while running, else see `GRACE_BITS`.
     pub(crate) stop: AtomicU64,
+    /// How it ends, once that is known: `None` where it is only stopped.
+    pub(crate) drain: OnceLock<Option<Drain>>,
+    pub(crate) tally: Tally,
+    /// Reactors that have not ended: those that never were, too.
+    pub(crate) left: AtomicU32,
     /// Which reactor gets the next connection.
     pub(crate) next: AtomicU32,
     /// The number of the latest connect.

@@ -8,6 +8,7 @@ use crate::reactor::client::refusal::TargetError;
 use crate::reactor::core::budget::Budget;
 use crate::reactor::core::counters::Stats;
 use crate::reactor::core::directory::{Directory, TopicLimits};
+use crate::reactor::core::ending::{Drain, DrainError, Drained, Tally};
 use crate::reactor::core::gauge::Gauges;
 use crate::reactor::core::mail::Sender;
 use crate::reactor::core::mailbox::Mailbox;
@@ -15,16 +16,18 @@ use crate::reactor::core::name::{CallError, Conn, DialId};
 use crate::reactor::core::own::Own;
 use crate::ring::Waker;
 use std::cell::{Cell, RefCell};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// Bytes of mail that may wait for one reactor.
 const MAILBOX_MAX: usize = 64 << 20;
 
-/// The lower part of the word that asks for a stop is 1 + the grace in milliseconds; above it each
-/// call counts, so that one with the same grace is another.
+/// The lower part of the word that asks for a stop is 1 + the grace in milliseconds, or `DRAIN`;
+/// above it each call counts, so that one with the same grace is another.
 const GRACE_BITS: u32 = 48;
+/// As `Shared::drain` says.
+const DRAIN: u64 = (1 << GRACE_BITS) - 1;
 
 /// Numbers below are those of reactors.
 static SENDERS: AtomicU32 = AtomicU32::new(1 << 8);
@@ -49,6 +52,9 @@ impl Handle {
             counters: (0..reactors).map(|_| Arc::default()).collect(),
             wakers,
             stop: AtomicU64::new(0),
+            drain: OnceLock::new(),
+            tally: Tally::default(),
+            left: AtomicU32::new(reactors as u32),
             next: AtomicU32::new(0),
             dials: AtomicU64::new(0),
         }))
@@ -207,6 +213,42 @@ impl Handle {
         }
     }
 
+    /// Empties the engine, and stops it: nobody is accepted any more, open connections are served
+    /// on for a while, then sent their Close one after the other. A [`Handle::stop`] during that
+    /// sends all that are left their Close at once, and its grace takes the place of the deadline.
+    ///
+    /// # Errors
+    /// What [`DrainError`] says; then nothing has changed.
+    pub fn drain(&self, how: Drain) -> Result<(), DrainError> {
+        how.check()?;
+        if self.stop_word() != 0 {
+            return Err(DrainError::Stopping);
+        }
+        self.0.drain.set(Some(how)).map_err(|_| DrainError::Stopping)?;
+        // A stop that has come in between hurries this one.
+        let word = 1 << GRACE_BITS | DRAIN;
+        let _ = self.0.stop.compare_exchange(0, word, Ordering::AcqRel, Ordering::Relaxed);
+        self.wake_all();
+        Ok(())
+    }
+
+    /// The drain that is going on; from the first look on there is one or there never will be.
+    pub(crate) fn plan(&self) -> Option<&Drain> {
+        self.0.drain.get_or_init(|| None).as_ref()
+    }
+
+    /// A reactor has ended, and nothing is left of it. Of the last one: how the drain went, and who
+    /// wants to know.
+    pub(crate) fn leave(&self) -> Option<(Option<&Drain>, Drained)> {
+        let last = self.0.left.fetch_sub(1, Ordering::AcqRel) == 1;
+        last.then(|| (self.plan(), self.drained()))
+    }
+
+    /// What the reactors that have ended have counted.
+    pub(crate) fn drained(&self) -> Drained {
+        self.0.tally.sum()
+    }
+
     fn wake_all(&self) {
         for waker in self.0.wakers.iter() {
             waker.wake();
@@ -321,11 +363,12 @@ impl Handle {
 /// The word that asks for a stop after `before` did.
 fn stop_word(before: u64, grace: Duration) -> u64 {
     let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
-    let low = grace_ms.min((1 << GRACE_BITS) - 2) + 1;
+    let low = grace_ms.min(DRAIN - 2) + 1;
     ((before >> GRACE_BITS) + 1) << GRACE_BITS | low
 }
 
-/// The grace that a word asks for, in milliseconds.
-pub(crate) fn grace_of(word: u64) -> u64 {
-    (word & ((1 << GRACE_BITS) - 1)).saturating_sub(1)
+/// The grace that a word asks for, in milliseconds; `None`: it asks for the drain.
+pub(crate) fn grace_of(word: u64) -> Option<u64> {
+    let low = word & DRAIN;
+    (low != DRAIN).then(|| low.saturating_sub(1))
 }

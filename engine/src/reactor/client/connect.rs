@@ -72,7 +72,7 @@ impl<K: Kernel> Reactor<K> {
 
     /// From the name on.
     pub(crate) fn try_dial(&mut self, index: u32) {
-        if self.ctx.draining {
+        if self.ctx.closing {
             return self.refuse_dial(index, &ConnectError::Stopped);
         }
         if !self.has_room() {

@@ -39,7 +39,7 @@ impl<K: Kernel> Reactor<K> {
         let (target, endpoint) = (Arc::clone(&dial.target), dial.endpoint);
         let failures = dial.failures;
         dial.failures = failures.saturating_add(1);
-        let last = dial.cancelled || self.ctx.draining;
+        let last = dial.cancelled || self.ctx.closing;
         let mut why = NotConnected { error, answer, body, retry_ms: 0, user: target.user };
         if !last {
             why.retry_ms = self.delay(&target, failures);
@@ -78,7 +78,7 @@ impl<K: Kernel> Reactor<K> {
             return;
         }
         let cancelled = self.ctx.dials.at(index).cancelled;
-        let error = match (self.ctx.draining, cancelled) {
+        let error = match (self.ctx.closing, cancelled) {
             (true, _) => ConnectError::Stopped,
             (_, true) => ConnectError::Cancelled,
             _ => ConnectError::of(slot.conn.failure(), slot.errno(), slot.tls_failure()),
@@ -91,7 +91,7 @@ impl<K: Kernel> Reactor<K> {
     pub(crate) fn retry_after(&mut self, slot: u32) -> u32 {
         let slot = self.ctx.slab.at(slot);
         let (index, by_application) = (slot.dial(), slot.quit);
-        if index == NO_DIAL || by_application || self.ctx.draining {
+        if index == NO_DIAL || by_application || self.ctx.closing {
             return 0;
         }
         let dial = self.ctx.dials.at(index);
@@ -114,7 +114,7 @@ impl<K: Kernel> Reactor<K> {
         dial.failures = 0;
         dial.stage = Stage::Waiting;
         let cancelled = dial.cancelled;
-        if retry_ms == 0 || cancelled || self.ctx.draining {
+        if retry_ms == 0 || cancelled || self.ctx.closing {
             return self.end_dial(index);
         }
         self.wake_dial(index, self.ctx.now + u64::from(retry_ms));

@@ -6,6 +6,7 @@ const LISTENER: u32 = 1 << 30;
 const DIAL: u32 = 1 << 29;
 pub(crate) const GRACE: u32 = 1 << 28;
 pub(crate) const TRIM: u32 = 1 << 27;
+pub(crate) const CLOSES: u32 = 1 << 26;
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Due {
@@ -13,6 +14,7 @@ pub(crate) enum Due {
     Listener(usize),
     Grace,
     Trim,
+    Closes,
     Dial(u32),
     Slot(u32),
 }
@@ -40,6 +42,8 @@ pub(crate) fn decode(key: u32) -> Due {
         Due::Grace
     } else if key & TRIM != 0 {
         Due::Trim
+    } else if key & CLOSES != 0 {
+        Due::Closes
     } else {
         Due::Slot(key)
     }
@@ -56,5 +60,6 @@ mod tests {
         assert_eq!(decode(of_dial((1 << 29) - 1)), Due::Dial((1 << 29) - 1));
         assert_eq!(decode(of_timer((1 << 28) - 1)), Due::Timer((1 << 28) - 1));
         assert_eq!((decode(GRACE), decode(TRIM)), (Due::Grace, Due::Trim));
+        assert_eq!(decode(CLOSES), Due::Closes);
     }
 }

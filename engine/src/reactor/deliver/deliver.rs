@@ -186,10 +186,10 @@ fn upgrade(ctx: &mut Context, handler: &dyn Handler, conn: Conn, request: &Reque
     let (peer, secure, mut user) = (slot.peer.get(), slot.secure(), slot.user);
     let mut response = Response::default();
     let verdict = if ctx.draining {
-        Err(Refusal::new(503))
+        Err(ctx.turn_down())
     } else if ctx.memory.is_tight() {
         ctx.counters.budget_refused.add(1);
-        Err(Refusal::busy(503).because("memory is short"))
+        Err(Refusal::busy(503, 5).because("memory is short"))
     } else {
         let allowed = ctx.origins.of(slot.endpoint).allow(request);
         let mut upgrade =

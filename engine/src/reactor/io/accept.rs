@@ -9,7 +9,7 @@ use crate::reactor::core::log::Level;
 use crate::reactor::core::slab::EndsBy;
 use crate::reactor::core::slab::NO_SLOT;
 use crate::reactor::state::Reactor;
-use crate::ring::{Accepted, Errno, Kernel};
+use crate::ring::{Accepted, BACKLOG, Errno, Kernel};
 use std::net::SocketAddr;
 
 /// Accepts out on a listener while there is room for what they bring: so many connections are
@@ -23,13 +23,9 @@ impl<K: Kernel> Reactor<K> {
     /// one on each listener, since nobody knows where the next connection comes.
     pub(crate) fn arm_listeners(&mut self) {
         if self.ctx.draining {
-            return;
+            return self.empty_listeners();
         }
-        while !self.ctx.slab.is_full()
-            && let Some((index, accepted)) = self.listeners.held.pop_front()
-        {
-            self.open(index, accepted);
-        }
+        self.open_held();
         let room = self.ctx.slab.room().saturating_sub(self.ctx.dials.attempts());
         if room == 0 {
             return self.disarm_listeners();
@@ -58,23 +54,43 @@ impl<K: Kernel> Reactor<K> {
         }
     }
 
-    /// No connection is taken from here on, for good.
-    pub(crate) fn stop_listening(&mut self) {
-        self.disarm_listeners();
-        while let Some((_, accepted)) = self.listeners.held.pop_front() {
-            self.turn_away(accepted);
-        }
-        for index in 0..self.listeners.all.len() {
-            self.close_listener(index);
+    fn open_held(&mut self) {
+        while !self.ctx.slab.is_full()
+            && let Some((index, accepted)) = self.listeners.held.pop_front()
+        {
+            self.open(index, accepted);
         }
     }
 
-    /// Once its accepts have ended.
-    fn close_listener(&mut self, index: usize) {
-        let listener = &mut self.listeners.all[index];
-        if listener.out == 0 && !listener.closed {
-            listener.closed = true;
-            self.kernel.close_listener(index);
+    /// Whether who is accepted now may still ask, and be answered.
+    fn hears(&self) -> bool {
+        !self.ctx.closing || self.ctx.ending.due().is_some()
+    }
+
+    /// No more connections, for good. Whoever waits in the backlog of a socket is reset when it is
+    /// closed: so they are taken first, if there is time to answer them.
+    fn empty_listeners(&mut self) {
+        let hears = self.hears();
+        if hears {
+            self.open_held();
+        }
+        while !hears && let Some((_, accepted)) = self.listeners.held.pop_front() {
+            self.turn_away(accepted);
+        }
+        for index in 0..self.listeners.all.len() {
+            let room = self.ctx.slab.room().min(self.kernel.room());
+            let listener = &mut self.listeners.all[index];
+            let sweeps = hears && !listener.empty && !listener.cancelling && !listener.closed;
+            let most = room.min(ACCEPTS_MAX).min(BACKLOG as usize - listener.swept);
+            while sweeps && listener.out < most {
+                listener.out += 1;
+                listener.swept += 1;
+                self.kernel.accept_waiting(index);
+            }
+            if listener.out == 0 && !listener.closed {
+                listener.closed = true;
+                self.kernel.close_listener(index);
+            }
         }
     }
 
@@ -89,14 +105,14 @@ impl<K: Kernel> Reactor<K> {
         listener.out -= 1;
         listener.cancelling &= listener.out > 0;
         match result {
-            Ok(accepted) if self.ctx.draining => self.turn_away(accepted),
             Ok(accepted) => self.listeners.held.push_back((index, accepted)),
+            Err(errno) if self.ctx.draining => {
+                // Of one that waits for nobody; before that, the cancel.
+                listener.empty |= listener.swept > 0 && errno != Errno::CONNABORTED;
+            }
             Err(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOBUFS) => self.hold(index),
             // ECONNABORTED and the like concern one connection, not the listener.
             Err(_) => {}
-        }
-        if self.ctx.draining {
-            self.close_listener(index);
         }
         self.arm_listeners();
     }

@@ -14,6 +14,10 @@ pub(crate) struct Listener {
     pub(crate) cancelling: bool,
     /// Descriptors have run out; a timer will try again.
     pub(crate) waiting: bool,
+    /// While it is emptied: how many accepts that wait for nobody went out.
+    pub(crate) swept: usize,
+    /// Nobody waits any more.
+    pub(crate) empty: bool,
     pub(crate) closed: bool,
 }
 
@@ -35,6 +39,8 @@ impl Listeners {
             out: 0,
             cancelling: false,
             waiting: false,
+            swept: 0,
+            empty: false,
             closed: false,
         };
         Self { all: endpoints.into_iter().map(listener).collect(), held: VecDeque::new() }
@@ -42,6 +48,6 @@ impl Listeners {
 
     /// Whether none will bring a connection any more.
     pub(crate) fn are_closed(&self) -> bool {
-        self.all.iter().all(|listener| listener.closed)
+        self.held.is_empty() && self.all.iter().all(|listener| listener.closed)
     }
 }

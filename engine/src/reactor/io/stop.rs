@@ -1,51 +1,119 @@
-//! The end of a reactor: drain, then abort, then report.
+//! The end of a reactor: drain, then abort, then report. A stop is a drain in which nobody is
+//! served on and all are sent their Close at once.
 
-use crate::proto::CloseCode;
 use crate::reactor::api::call::handle_of;
 use crate::reactor::api::handle::grace_of;
+use crate::reactor::core::ending::Drain;
 use crate::reactor::core::key;
-use crate::reactor::core::slab::{EndsBy, Phase};
+use crate::reactor::core::slab::{EndsBy, NO_DIAL, Phase};
 use crate::reactor::state::Reactor;
 use crate::ring::{Errno, Kernel};
+use crate::tick::Tick;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 impl<K: Kernel> Reactor<K> {
-    /// Looks whether a stop was asked for, or another: the latest decides about the grace.
+    /// Looks whether a drain or a stop was asked for, or another stop: the latest decides how long
+    /// is waited.
     pub(crate) fn check_stop(&mut self) {
         let word = self.ctx.post.handle.stop_word();
-        if word == self.stop_word {
+        if word == self.ctx.ending.word {
             return;
         }
-        self.stop_word = word;
-        if !self.ctx.draining {
-            self.drain();
-        }
-        if let Some(node) = self.grace.take() {
+        self.ctx.ending.word = word;
+        let handle = self.ctx.post.handle.clone();
+        let plan = handle.plan().filter(|_| grace_of(word).is_none());
+        let wait = plan.map_or(grace_of(word), |plan| Some(millis(plan.deadline))).unwrap_or(0);
+        if let Some(node) = self.ctx.ending.deadline.take() {
             self.ctx.wheel.remove(node);
         }
-        let until = self.ctx.now.saturating_add(grace_of(word));
-        self.grace = Some(self.ctx.wheel.insert(until, key::GRACE));
+        let until = self.ctx.now.saturating_add(wait);
+        self.ctx.ending.deadline = Some(self.ctx.wheel.insert(until, key::GRACE));
+        self.ctx.draining = true;
+        self.disarm_listeners();
+        if let Some(node) = self.ctx.ending.next.take() {
+            self.ctx.wheel.remove(node);
+        }
+        match plan.map_or(0, |plan| millis(plan.serve)) {
+            0 => self.send_closes(),
+            serve => self.send_closes_at(self.ctx.now.saturating_add(serve)),
+        }
+        self.arm_listeners();
     }
 
-    /// No more accepts; Close 1001 to all that are open, the end to all that are not.
-    fn drain(&mut self) {
-        self.ctx.draining = true;
-        self.stop_dials();
-        self.stop_listening();
-        for index in self.ctx.slab.in_phase(Phase::Live) {
-            let conn = handle_of(&self.ctx, index);
-            if self.ctx.slab.at(index).conn.opened() {
-                // Refused only where the closing handshake has begun already.
-                let _ = self.ctx.close(conn, CloseCode::GOING_AWAY, "");
-            } else {
-                let _ = self.ctx.abort(conn);
+    fn send_closes_at(&mut self, at: Tick) {
+        self.ctx.ending.next = Some(self.ctx.wheel.insert(at, key::CLOSES));
+    }
+
+    /// The timer of `send_closes_at`.
+    pub(crate) fn closes_are_due(&mut self) {
+        self.ctx.ending.next = None;
+        self.send_closes();
+    }
+
+    /// Sends a Close to those whose turn it is. When nobody is left, whoever has not even been
+    /// upgraded is broken off.
+    fn send_closes(&mut self) {
+        let handle = self.ctx.post.handle.clone();
+        let (plan, default) = (handle.plan(), Drain::default());
+        let how = plan.unwrap_or(&default);
+        let hurries = grace_of(self.ctx.ending.word).is_some();
+        if !self.ctx.closing {
+            self.begin_closing(if hurries { 0 } else { millis(how.spread) });
+        } else if hurries {
+            self.ctx.ending.hurry();
+        }
+        while let random = self.random()
+            && let Some(conn) = self.ctx.ending.pop_due(self.ctx.now, random)
+        {
+            // Refused only where the closing handshake has begun already, or is over.
+            let _ = self.ctx.close(conn, how.code, &how.reason);
+        }
+        match self.ctx.ending.due() {
+            Some(at) => self.send_closes_at(at),
+            None => {
+                self.break_off(|_| true);
+                self.arm_listeners();
             }
         }
     }
 
+    /// From here on no connection is made, and those that are open end.
+    fn begin_closing(&mut self, spread: u64) {
+        self.ctx.closing = true;
+        self.stop_dials();
+        self.break_off(|is_dial| is_dial);
+        let live = self.ctx.slab.in_phase(Phase::Live);
+        let open = live.into_iter().filter(|&index| self.ctx.slab.at(index).conn.opened());
+        let open: Vec<u32> = open.collect();
+        let all = open.into_iter().map(|index| handle_of(&self.ctx, index)).collect();
+        let (now, random) = (self.ctx.now, self.random());
+        self.ctx.ending.begin(all, now, spread, random);
+    }
+
+    /// Ends handshakes under way: those of connections that we make, and of others.
+    fn break_off(&mut self, which: impl Fn(bool) -> bool) {
+        for index in self.ctx.slab.in_phase(Phase::Live) {
+            let slot = self.ctx.slab.at(index);
+            let is_dial = slot.dial() != NO_DIAL;
+            if slot.conn.opened() || !which(is_dial) {
+                continue;
+            }
+            // One that has been refused is not unheard: its answer is on the way.
+            let unheard = !is_dial && slot.conn.failure().is_none() && !slot.abort;
+            self.ctx.ending.drained.unheard += u64::from(unheard);
+            let conn = handle_of(&self.ctx, index);
+            let _ = self.ctx.abort(conn);
+        }
+    }
+
+    fn random(&mut self) -> u32 {
+        u32::from_le_bytes(self.ctx.tools.keys.next_key())
+    }
+
     /// Whoever has not answered by now is cut off.
     pub(crate) fn grace_is_over(&mut self) {
-        self.grace = None;
+        self.ctx.ending.deadline = None;
         for index in self.ctx.slab.in_phase(Phase::Live) {
             let slot = self.ctx.slab.at(index);
             (slot.abort, slot.ends_by) = (true, EndsBy::Stop);
@@ -80,7 +148,7 @@ impl<K: Kernel> Reactor<K> {
 
     /// The kernel has failed: the application hears of every connection before the thread ends.
     pub(crate) fn give_up(&mut self, errno: Option<Errno>) {
-        self.ctx.draining = true;
+        (self.ctx.draining, self.ctx.closing) = (true, true);
         for index in self.ctx.slab.in_phase(Phase::Live) {
             let slot = self.ctx.slab.at(index);
             slot.ends_by = EndsBy::Reactor;
@@ -113,9 +181,14 @@ fn guarded(body: impl FnOnce()) {
     }
 }
 
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 impl<K: Kernel> Drop for Reactor<K> {
     /// However the thread ends: nobody waits for an answer from here.
     fn drop(&mut self) {
         self.close_mail();
+        self.ctx.post.handle.0.tally.add(&self.ctx.ending.drained);
     }
 }

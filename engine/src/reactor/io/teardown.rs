@@ -3,7 +3,7 @@
 
 use crate::conn::{CloseInfo, Failure};
 use crate::reactor::api::call::handle_of;
-use crate::reactor::api::closed::Closed;
+use crate::reactor::api::closed::{Cause, Closed};
 use crate::reactor::core::counters::place_of_code;
 use crate::reactor::core::slab::Phase;
 use crate::reactor::state::Reactor;
@@ -80,8 +80,23 @@ impl<K: Kernel> Reactor<K> {
         counters.ends.count(closed.place_of_cause());
         counters.close_codes_received.count(place_of_code(closed.info.code.0));
         counters.close_codes_sent.count(place_of_code(closed.info.sent.map_or(0, |code| code.0)));
+        if self.ctx.draining {
+            self.count_drained(closed.cause.as_ref());
+        }
         self.endpoints.handler(endpoint).on_close(&mut self.ctx, conn, &mut closed);
         closed.retry_ms
+    }
+
+    #[cold]
+    fn count_drained(&mut self, cause: Option<&Cause>) {
+        let drained = &mut self.ctx.ending.drained;
+        let count = match cause {
+            None => &mut drained.closed,
+            Some(Cause::Stopped) => &mut drained.aborted,
+            Some(Cause::Failure(Failure::TimedOut(_))) => &mut drained.timed_out,
+            Some(_) => &mut drained.lost,
+        };
+        *count += 1;
     }
 
     /// Teardown, step 2: closing a socket with an operation in flight would race with it, so wait

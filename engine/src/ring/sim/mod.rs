@@ -90,6 +90,8 @@ struct Listening {
     cancelled: usize,
     /// As the reactor sees it.
     out: usize,
+    /// None of them waits for anybody.
+    sweeps: bool,
     closed: bool,
 }
 
@@ -225,11 +227,11 @@ impl Kernel for Sim {
     }
 
     fn accept(&mut self, listener: usize) {
-        assert!(self.room() > 0, "an accept without room for what it brings");
-        let listening = &mut self.listeners[listener];
-        assert!(!listening.closed, "accept on a listener that was closed");
-        listening.armed += 1;
-        listening.out += 1;
+        self.start_accept(listener, false);
+    }
+
+    fn accept_waiting(&mut self, listener: usize) {
+        self.start_accept(listener, true);
     }
 
     fn cancel_accept(&mut self, listener: usize) {

@@ -3,7 +3,7 @@
 use super::net::{Link, Peer};
 use super::socket::{Local, Target};
 use super::{Lane, Sim, WINDOW};
-use crate::ring::{Accepted, Completion, Destination, Errno, Lease, Socket};
+use crate::ring::{Accepted, Completion, Destination, Errno, Kernel, Lease, Socket};
 use std::net::{Ipv4Addr, SocketAddr};
 
 impl Sim {
@@ -22,6 +22,18 @@ impl Sim {
         active
     }
 
+    /// Once one that does not wait is out, all others are of its kind.
+    pub(super) fn start_accept(&mut self, listener: usize, sweeps: bool) {
+        assert!(self.room() > 0, "an accept without room for what it brings");
+        let listening = &mut self.listeners[listener];
+        assert!(!listening.closed, "accept on a listener that was closed");
+        let alike = listening.sweeps == sweeps || sweeps && listening.out == 0;
+        assert!(alike, "an accept that waits beside one that does not");
+        listening.sweeps = sweeps;
+        listening.armed += 1;
+        listening.out += 1;
+    }
+
     /// Every accept that is out may bring a connection at once, before any cancel works.
     fn progress_accept(&mut self, listener: usize) -> bool {
         let mut active = false;
@@ -29,7 +41,7 @@ impl Sim {
             let cancelled = self.listeners[listener].cancelled > 0;
             let queue = self.net.backlogs[listener].as_ref();
             let waiting = queue.is_some_and(|queue| !queue.is_empty());
-            if !waiting && !cancelled {
+            if !waiting && !cancelled && !self.listeners[listener].sweeps {
                 break;
             }
             active = true;
