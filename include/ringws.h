@@ -4,8 +4,9 @@
  *            at once.  `rws_reactor *`: lent to your callback; use it inside that callback only.  A
  *            callback is whatever function of yours is called with one: jobs and timers too.
  *            on_log, verify and release are called without one, on several threads at once, and
- *            must not block.  on_log and verify may call what takes an engine, as callbacks may;
- *            release may not: what drops the last reference may be rws_engine_free.
+ *            must not block.  on_log and verify may call what takes an engine, as callbacks may, and
+ *            so may on_drained and on_stopped, when no callback is left; release may not: what
+ *            drops the last reference may be rws_engine_free.
  * Callbacks  Run on the reactor's thread, several reactors at once; must not block, throw or
  *            longjmp.  For one connection, always on the same thread: on_open once, then any number
  *            of others, then on_close once, also at a stop.
@@ -97,6 +98,7 @@
  *              Close frames both ways, whoever began     RWS_OK             peer's  ours
  *              rws_engine_stop, answered in time         RWS_OK             peer's  1001
  *              rws_engine_stop, its grace was over       RWS_E_TIMEOUT      1006    1001
+ *              rws_engine_drain                          as a stop                  its code
  *              the peer's Close came, and ours could     RWS_E_TIMEOUT      peer's  0
  *                not leave behind what was queued
  *              the peer has not answered our Close       RWS_E_TIMEOUT      1006    ours
@@ -289,6 +291,38 @@ typedef struct {
   uint64_t id; /* to compare and to print */
 } rws_conn;
 
+/* How a drain went: connections since the call. Each that was open then, or that we have made
+ * since, is in one of the first four */
+typedef struct {
+  uint64_t closed;  /* ended by Close frames both ways */
+  /* the peer has not answered our Close in close_timeout_ms, or was silent before it */
+  uint64_t timed_out;
+  uint64_t aborted; /* cut off at the deadline */
+  uint64_t lost;    /* ended otherwise: a reset, rws_abort, a violation */
+  uint64_t refused; /* upgrades that were answered with 503 */
+  uint64_t unheard; /* accepted, and closed before they had asked for anything */
+} rws_drained;
+
+typedef struct { /* how an engine is emptied; NULL: all defaults */
+  uint32_t size;          /* RWS_INIT */
+  uint16_t code;          /* of the Close frames, one that rws_close takes; default 1001 */
+  uint16_t retry_after_s; /* what refused upgrades are told, in seconds: Retry-After; default 1 */
+  /* of the Close frames: at most 123 bytes of UTF-8; copied; default: none */
+  rws_bytes reason;
+  uint32_t serve_ms;      /* for so long open connections go on as if nothing were; default 0 */
+  /* Then they are sent their Close, one after the other, evenly over so long and with some
+   * chance: so they do not all come back at once, wherever they go. Default 0: all at once */
+  uint32_t spread_ms;
+  /* From the call: whoever is left then is cut off. Default serve_ms + spread_ms + 30 000; less
+   * than those two: RWS_E_INVALID */
+  uint32_t deadline_ms;
+  uint32_t reserved;      /* 0 */
+  /* Once, if the call has said RWS_OK and rws_engine_start has succeeded: all reactors have
+   * ended. Where and when: as on_stopped of rws_config, before that. counts is lent */
+  void (*on_drained)(rws_engine *e, const rws_drained *counts, void *user);
+  void *user;             /* handed to it */
+} rws_drain;
+
 typedef struct { /* sizes and hooks of an engine; NULL: all defaults */
   uint32_t size;             /* RWS_INIT */
   /* threads, at most 255; default: one per CPU that the process may run on (its affinity mask) */
@@ -328,6 +362,12 @@ typedef struct { /* sizes and hooks of an engine; NULL: all defaults */
    * process may use, which is the machine's memory, or the limit of its cgroup if that is
    * less. UINT64_MAX: no limit. See Budget */
   uint64_t memory_max;
+  /* Once, if rws_engine_start has succeeded: every reactor has ended and on_stop has returned
+   * on each, also if one has failed, and within rws_engine_free. On the thread of the last
+   * one, which ends with it. No thread needs to be in rws_engine_wait, which would say
+   * RWS_E_STATE here; on a thread of yours it now returns, and says how it ended. Tell one to
+   * call rws_engine_free, which does nothing here */
+  void (*on_stopped)(rws_engine *e, void *user);
 } rws_config;
 
 typedef struct { /* a message that came */
@@ -627,6 +667,17 @@ RWS_MUST_USE rws_status rws_engine_listen(rws_engine *e, const rws_endpoint *at,
  * no memory for it. RWS_E_STATE: started before, or in a callback; then nothing has changed.
  * After a stop it succeeds, and the reactors end at once. */
 RWS_MUST_USE rws_status rws_engine_start(rws_engine *e, rws_error *err);
+/* Empties the engine and stops it; returns at once. Nobody is accepted any more: the listening
+ * sockets are closed, so that a successor can have them, and upgrades on connections that were
+ * accepted before are answered with 503. Open connections are served on for serve_ms: messages
+ * come, rws_send and connects work. Then each is sent its Close, within spread_ms; until then
+ * rws_send works for it, and from then on, and at the end, all is as in a stop, which is a drain
+ * without serve_ms and spread_ms. A rws_engine_stop during it sends all that are left their Close
+ * at once, of the same code and reason, and its grace takes the place of the deadline. In
+ * callbacks too, not in signal handlers. how may be NULL. RWS_E_INVALID: a code that must not be
+ * sent, a reason without one, a deadline_ms that is too short. RWS_E_TOO_BIG, RWS_E_UTF8: the
+ * reason. RWS_E_STATE: it drains or stops already. */
+rws_status rws_engine_drain(rws_engine *e, const rws_drain *how);
 /* Stops the engine; returns at once. Nobody is accepted any more; connects and handshakes under
  * way are broken off. Open connections are sent Close 1001, behind what is queued. Until a peer
  * has answered, its messages are delivered (those of paused connections discarded) and rws_send
