@@ -4,6 +4,7 @@ use crate::conn::Limits;
 use crate::engine::Error;
 use crate::memory_max;
 use crate::proto::Origins;
+pub use crate::reactor::AddressLimits;
 pub use crate::reactor::Target;
 pub use crate::reactor::log::{Level, Log};
 use crate::reactor::{Context, Handler, TopicLimits};
@@ -98,6 +99,9 @@ pub struct Endpoint {
     pub send_buffer: SendBuffer,
     /// Whose web pages may connect; others are answered with 403 before the handler is asked.
     pub origins: Origins,
+    /// What each remote address may have of it, on all reactors together. By default there are no
+    /// such limits: behind a NAT or a proxy many peers have one address.
+    pub per_address: AddressLimits,
     /// With TLS, under these settings; `None`: plain. Whoever has a clone of them can replace the
     /// certificates while the engine runs.
     pub tls: Option<tls::Server>,
@@ -110,8 +114,9 @@ impl Endpoint {
     pub fn new(port: u16, handler: Arc<dyn Handler>) -> Self {
         let (limits, origins) = (Limits::default(), Origins::default());
         let send_buffer = SendBuffer::default();
-        let address = Address::Any;
-        Self { address, port, handler, limits, send_buffer, origins, tls: None, user: 0 }
+        let (address, per_address) = (Address::Any, AddressLimits::default());
+        let (tls, user) = (None, 0);
+        Self { address, port, handler, limits, send_buffer, origins, per_address, tls, user }
     }
 }
 

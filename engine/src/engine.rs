@@ -113,8 +113,8 @@ impl Engine {
             state.socket_files.push(SocketFile::new(path));
         }
         state.sockets.push(sockets);
-        let Endpoint { handler, limits, origins, tls, user, .. } = at;
-        state.endpoints.push(Served { handler, limits, origins, tls, user });
+        let Endpoint { handler, limits, origins, per_address, tls, user, .. } = at;
+        state.endpoints.push(Served { handler, limits, origins, per_address, tls, user });
         Ok(port)
     }
 

@@ -37,6 +37,8 @@ const READ_BY: &[(&str, &[&str])] = &[
     ("crowd.rs", &["accept_dropped"]),
     ("dial/echo.rs", &["connected", "connect_failed"]),
     ("slow_reader.rs", &["replaced"]),
+    ("addresses.rs", &["address_closed", "address_refused"]),
+    ("budget.rs", &["memory", "memory_peak", "budget_closed", "budget_refused"]),
     ("warm.rs", &["bytes_copied"]),
     ("sim.rs", &["retained", "buffers_exhausted"]),
     ("topics.rs", &["topics", "published", "publish_dropped", "publish_refused"]),

@@ -6,7 +6,7 @@ use crate::own;
 use crate::sized::{self, Sized};
 use crate::status::{Failure, rws_status};
 use crate::types::{User, rws_tls, string};
-use ringws_engine::config::{Address, Endpoint, SendBuffer};
+use ringws_engine::config::{Address, AddressLimits, Endpoint, SendBuffer};
 use ringws_engine::conn::{Deflate, Limits};
 use ringws_engine::proto::Origins;
 use std::ffi::{c_char, c_void};
@@ -141,6 +141,17 @@ pub struct rws_endpoint {
     pub origins: *const c_char,
     /// a server's (a client's is RWS_E_INVALID), retained: connections speak TLS; NULL: plain
     pub tls: *mut rws_tls,
+    /// Connections at the same time from one address, on all reactors, IPv6 counted by /64: those
+    /// beyond are closed unheard (address_closed). Default: no limit, for behind a NAT, or a
+    /// proxy, many have one address. This and what follows: not on a Unix socket
+    pub per_address_max: u32,
+    /// Upgrades in a second from one address, on the average: those beyond are answered with 429
+    /// and Retry-After before on_upgrade is asked (address_refused). Default: no limit
+    pub upgrades_per_second: u32,
+    /// with it: how many may come at once; default: upgrades_per_second
+    pub upgrades_burst: u32,
+    /// 0
+    pub reserved: u32,
 }
 
 // SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
@@ -166,6 +177,17 @@ impl rws_endpoint {
             (true, _) => Address::Any,
             (false, text) => address(text?)?,
         };
+        if at.reserved != 0 {
+            return Err(rws_status::RWS_E_UNSUPPORTED.into());
+        }
+        if at.upgrades_burst != 0 && at.upgrades_per_second == 0 {
+            return Err(Failure::invalid("upgrades_burst without upgrades_per_second"));
+        }
+        let per_address = AddressLimits {
+            connections_max: at.per_address_max,
+            upgrades_per_second: at.upgrades_per_second,
+            upgrades_burst: at.upgrades_burst,
+        };
         let port = u16::try_from(at.port)
             .map_err(|_| Failure::invalid(format!("port {} is over 65535", at.port)))?;
         // SAFETY: null or NUL-terminated.
@@ -187,6 +209,7 @@ impl rws_endpoint {
             limits,
             send_buffer,
             origins,
+            per_address,
             tls,
             user: User(at.user).to_word(),
         })

@@ -91,6 +91,10 @@ pub struct rws_stats {
     pub budget_closed: u64,
     /// upgrades answered with 503 because seven eighths of it were
     pub budget_refused: u64,
+    /// connections closed unheard because of per_address_max
+    pub address_closed: u64,
+    /// upgrades answered with 429 because of upgrades_per_second
+    pub address_refused: u64,
 }
 
 // SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
@@ -140,6 +144,8 @@ impl rws_stats {
             memory_peak: stats.memory_peak,
             budget_closed: stats.budget_closed,
             budget_refused: stats.budget_refused,
+            address_closed: stats.address_closed,
+            address_refused: stats.address_refused,
         }
     }
 }

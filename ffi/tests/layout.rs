@@ -61,7 +61,10 @@ structs! {
         user,
     }
     rws_drained { closed, timed_out, aborted, lost, refused, unheard }
-    rws_endpoint { size, port, address, callbacks, user, options, origins, tls }
+    rws_endpoint {
+        size, port, address, callbacks, user, options, origins, tls, per_address_max,
+        upgrades_per_second, upgrades_burst, reserved,
+    }
     rws_error { status, sys_errno, text }
     rws_feature { name, kernel, flags, reserved }
     rws_metric { name, label, label_value, help, value, kind, reserved }
@@ -78,7 +81,7 @@ structs! {
         turns, tls_handshakes, tls_failed, tls_resumed, connected, connect_failed, codec_memory,
         deflated_in, deflated_out, deflate_saved, takeover_refused, replaced, topics,
         published, publish_dropped, publish_refused, memory, memory_peak, budget_closed,
-        budget_refused,
+        budget_refused, address_closed, address_refused,
     }
     rws_identity { cert_chain_pem, key_pem, cert_file, key_file }
     rws_tls_config {

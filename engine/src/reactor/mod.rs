@@ -13,6 +13,7 @@ mod deliver;
 mod io;
 mod state;
 
+pub use self::core::addresses::AddressLimits;
 pub use self::core::counters::{Kind, ROWS, Row, Stats};
 pub(crate) use self::core::directory::TopicLimits;
 pub use self::core::ending::{Drain, DrainError, Drained, OnDrained};

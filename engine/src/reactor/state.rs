@@ -72,6 +72,9 @@ impl<K: Kernel> Reactor<K> {
             origins: ByEndpoint::new(
                 setup.endpoints.iter().map(|served| served.origins.clone()).collect(),
             ),
+            per_address: ByEndpoint::new(
+                setup.endpoints.iter().map(|served| served.per_address).collect(),
+            ),
             post: Post {
                 handle: setup.handle,
                 own,

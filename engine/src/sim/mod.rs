@@ -32,7 +32,9 @@ mod world;
 
 use crate::proto::Origins;
 use crate::reactor::log::Logger;
-use crate::reactor::{CallError, Handle, Reactor, Served, Setup, Stats, TopicLimits};
+use crate::reactor::{
+    AddressLimits, CallError, Handle, Reactor, Served, Setup, Stats, TopicLimits,
+};
 use crate::ring::Waker;
 use crate::ring::sim::{Sim, SimConfig};
 use crate::tick::Tick;
@@ -145,6 +147,7 @@ impl Run {
                 handler,
                 limits: scenario.limits,
                 origins: Origins::default(),
+                per_address: AddressLimits::default(),
                 tls: None,
                 user: usize::MAX,
             }],

@@ -55,6 +55,7 @@ const REACTOR: Ranks = Ranks {
         // What a reactor is made of that calls nobody.
         &[
             "core",
+            "core/addresses",
             "core/arena",
             "core/counter",
             "core/endpoints",
@@ -87,6 +88,7 @@ const REACTOR: Ranks = Ranks {
             "client/target",
             "client/greet",
             "deliver/writer",
+            "deliver/admit",
             "deliver/inflating",
             "deliver/weigh",
         ],

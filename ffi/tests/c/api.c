@@ -65,6 +65,10 @@ static void new_engine(void) {
   config.recv_buffers = 1000;
   CHECK(rws_engine_new(&config, &e, &err) == RWS_E_INVALID);
   CHECK(strstr(err.text, "recv_buffers") != NULL);
+  config.recv_buffers = 0;
+  config.memory_max = 256; /* MiB were meant */
+  CHECK(rws_engine_new(&config, &e, &err) == RWS_E_INVALID);
+  CHECK(strstr(err.text, "memory_max") != NULL);
   CHECK(e == (rws_engine *)&err); /* untouched by all of these */
 
   newer.tail = 0;
@@ -113,6 +117,9 @@ static void listening(void) {
   at.port = 65536;
   CHECK(try_listen(&at) == RWS_E_INVALID && strstr(err.text, "65536") != NULL);
   at.port = 0;
+  at.upgrades_burst = 5;
+  CHECK(try_listen(&at) == RWS_E_INVALID && strstr(err.text, "upgrades_per_second") != NULL);
+  at.upgrades_burst = 0;
   const char *bad[] = {"", "localhost", "127.0.0.1:80", "[::1]", "unix:", "\xff"};
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     at.address = bad[i];

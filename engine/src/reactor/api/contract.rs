@@ -13,6 +13,7 @@ use crate::reactor::api::closed::Closed;
 use crate::reactor::api::upgrade::{Message, Messages, Upgrade};
 use crate::reactor::client::dials::Dials;
 use crate::reactor::client::refusal::NotConnected;
+use crate::reactor::core::addresses::{AddressLimits, Addresses};
 use crate::reactor::core::appetite::Inflating;
 use crate::reactor::core::budget::{Budget, MemoryUse};
 use crate::reactor::core::counters::Counters;
@@ -106,6 +107,7 @@ pub struct Context {
     pub(crate) timers: Timers<Job>,
     pub(crate) limits: ByEndpoint<Limits>,
     pub(crate) origins: ByEndpoint<Origins>,
+    pub(crate) per_address: ByEndpoint<AddressLimits>,
     pub(crate) post: Post,
     pub(crate) topics: Topics,
     pub(crate) log: Logger,
@@ -200,6 +202,7 @@ pub(crate) struct Shared {
     pub(crate) gauges: Vec<Gauges>,
     pub(crate) directory: Directory,
     pub(crate) budget: Budget,
+    pub(crate) addresses: Addresses,
     pub(crate) wakers: Arc<[Waker]>,
     pub(crate) counters: Vec<Arc<Counters>>,
     /// 0 while running, else see `GRACE_BITS`.

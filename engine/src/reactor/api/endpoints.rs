@@ -5,6 +5,7 @@ use crate::conn::Limits;
 use crate::proto::Origins;
 use crate::reactor::api::contract::{Context, Handler};
 use crate::reactor::api::setup::Served;
+use crate::reactor::core::addresses::AddressLimits;
 use crate::reactor::core::endpoints::ByEndpoint;
 use std::sync::Arc;
 
@@ -37,6 +38,7 @@ impl Endpoints {
         ctx.limits.push(limits);
         // Of requests; these connections get none.
         ctx.origins.push(Origins::Same);
+        ctx.per_address.push(AddressLimits::default());
         self.served.push(served)
     }
 
@@ -44,7 +46,9 @@ impl Endpoints {
     pub(crate) fn remove(&mut self, index: u32) {
         let (handler, origins) = (Arc::clone(&self.nobody), Origins::Same);
         let limits = Limits::default();
-        self.served.set(index, Served { handler, limits, origins, tls: None, user: 0 });
+        let per_address = AddressLimits::default();
+        let tls = None;
+        self.served.set(index, Served { handler, limits, origins, per_address, tls, user: 0 });
         self.vacant.push(index);
     }
 

@@ -5,6 +5,7 @@ use crate::memory::Outgoing;
 use crate::proto::{CloseCode, Opcode, utf8};
 use crate::reactor::api::contract::{Context, Handle, Mail, Shared, Target};
 use crate::reactor::client::refusal::TargetError;
+use crate::reactor::core::addresses::Addresses;
 use crate::reactor::core::budget::Budget;
 use crate::reactor::core::counters::Stats;
 use crate::reactor::core::directory::{Directory, TopicLimits};
@@ -49,6 +50,7 @@ impl Handle {
             gauges: (0..reactors).map(|_| Gauges::default()).collect(),
             directory: Directory::new(topics),
             budget: Budget::new(memory_max),
+            addresses: Addresses::default(),
             counters: (0..reactors).map(|_| Arc::default()).collect(),
             wakers,
             stop: AtomicU64::new(0),

@@ -5,6 +5,7 @@ use crate::conn::tools::Fill;
 use crate::proto::Origins;
 use crate::reactor::api::contract::{Handle, Handler, TopicHook};
 use crate::reactor::client::dials::Resolve;
+use crate::reactor::core::addresses::AddressLimits;
 use crate::reactor::core::log::Logger;
 use crate::tls;
 use std::sync::Arc;
@@ -18,6 +19,8 @@ pub struct Served {
     pub limits: Limits,
     /// Whose web pages may connect.
     pub origins: Origins,
+    /// What each remote address may have of it.
+    pub per_address: AddressLimits,
     /// With TLS, under these settings.
     pub tls: Option<tls::Server>,
     /// The user word that its connections start with.

@@ -11,6 +11,7 @@ use crate::reactor::api::setup::Served;
 use crate::reactor::client::dials::{Dial, Stage};
 use crate::reactor::client::greet::greet;
 use crate::reactor::client::refusal::{ConnectError, TargetError};
+use crate::reactor::core::addresses::AddressLimits;
 use crate::reactor::core::key;
 use crate::reactor::core::mail::Found;
 use crate::reactor::core::name::{CallError, DialId};
@@ -52,6 +53,7 @@ impl<K: Kernel> Reactor<K> {
             handler: Arc::clone(&target.handler),
             limits: target.limits,
             origins: Origins::Same,
+            per_address: AddressLimits::default(),
             tls: None,
             user: target.user,
         };

@@ -247,6 +247,10 @@ counters! {
     budget_closed,
     /// Upgrades that were refused because little of it was left.
     budget_refused,
+    /// Connections closed unheard: their address had as many as it may have.
+    address_closed,
+    /// Upgrades that were refused because their address had asked for too many in a short time.
+    address_refused,
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What a reactor is made of that calls nobody: slots, the timing wheel, counters, names, mail.
 
+pub(crate) mod addresses;
 pub(crate) mod appetite;
 pub(crate) mod arena;
 pub(crate) mod budget;

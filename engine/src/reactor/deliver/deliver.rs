@@ -184,14 +184,10 @@ fn upgrade(ctx: &mut Context, handler: &dyn Handler, conn: Conn, request: &Reque
     let index = conn.slot();
     let slot = ctx.slab.at(index);
     let (peer, secure, mut user) = (slot.peer.get(), slot.secure(), slot.user);
+    let endpoint = slot.endpoint;
     let mut response = Response::default();
-    let verdict = if ctx.draining {
-        Err(ctx.turn_down())
-    } else if ctx.memory.is_tight() {
-        ctx.counters.budget_refused.add(1);
-        Err(Refusal::busy(503, 5).because("memory is short"))
-    } else {
-        let allowed = ctx.origins.of(slot.endpoint).allow(request);
+    let verdict = ctx.admit(index).and_then(|()| {
+        let allowed = ctx.origins.of(endpoint).allow(request);
         let mut upgrade =
             Upgrade { request, response: &mut response, peer, secure, user: &mut user };
         if allowed || handler.on_origin(ctx, &mut upgrade) {
@@ -199,7 +195,7 @@ fn upgrade(ctx: &mut Context, handler: &dyn Handler, conn: Conn, request: &Reque
         } else {
             Err(Refusal::new(403).because("this origin may not connect"))
         }
-    };
+    });
     ctx.mark_dirty(index);
     match verdict {
         Ok(()) => {

@@ -1,5 +1,6 @@
 //! From received bytes to callbacks, and short answers back.
 
+pub(crate) mod admit;
 #[expect(clippy::module_inception, reason = "the way itself")]
 pub(crate) mod deliver;
 #[cfg(feature = "tls")]

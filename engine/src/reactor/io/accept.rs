@@ -1,6 +1,7 @@
 //! New connections, and when not to take any.
 
 use crate::conn::Connection;
+use crate::reactor::core::addresses::Counted;
 use crate::reactor::core::key;
 #[cfg(feature = "tls")]
 use crate::reactor::core::link::Link;
@@ -136,9 +137,33 @@ impl<K: Kernel> Reactor<K> {
         self.arm_listeners();
     }
 
+    /// Whether its address may have one more connection to that endpoint.
+    fn enters(&self, endpoint: u32, peer: Option<SocketAddr>) -> bool {
+        let limits = self.ctx.per_address.of(endpoint);
+        let (true, Some(peer)) = (limits.connections_max > 0, peer) else { return true };
+        let who = Counted::new(endpoint, peer);
+        self.ctx.post.handle.0.addresses.enter(who, limits, self.ctx.now)
+    }
+
+    /// One that was accepted has gone.
+    pub(crate) fn leaves(&mut self, index: u32) {
+        let slot = self.ctx.slab.at(index);
+        let counts = self.ctx.per_address.of(slot.endpoint).connections_max > 0;
+        if let (true, Some(peer)) = (counts, slot.peer.get()) {
+            let who = Counted::new(slot.endpoint, peer);
+            self.ctx.post.handle.0.addresses.leave(who, self.ctx.now);
+        }
+    }
+
     /// An accepted connection gets a slot: the caller has seen that there is one.
     fn open(&mut self, index: usize, accepted: Accepted) {
         let endpoint = self.listeners.all[index].endpoint;
+        // On a socket for both families an IPv4 peer comes as ::ffff:a.b.c.d.
+        let peer = accepted.peer.map(|at| SocketAddr::new(at.ip().to_canonical(), at.port()));
+        if !self.enters(endpoint.into(), peer) {
+            self.ctx.counters.address_closed.add(1);
+            return self.kernel.close(accepted.socket, NO_SLOT);
+        }
         let conn = Connection::server(self.ctx.served.now);
         let user = self.endpoints.served.of(endpoint.into()).user;
         let tenant = self.ctx.slab.insert(conn, accepted.socket, u32::from(endpoint));
@@ -151,8 +176,6 @@ impl<K: Kernel> Reactor<K> {
                 (slot.abort, slot.ends_by) = (true, EndsBy::Tls);
             }
         }
-        // On a socket for both families an IPv4 peer comes as ::ffff:a.b.c.d.
-        let peer = accepted.peer.map(|at| SocketAddr::new(at.ip().to_canonical(), at.port()));
         slot.peer = peer.into();
         self.ctx.counters.accepted.add(1);
         self.ctx.counters.connections.add(1);

@@ -116,6 +116,7 @@ impl<K: Kernel> Reactor<K> {
         if self.ctx.slab.by_token(token).is_none_or(|slot| slot.phase != Phase::Closing) {
             return;
         }
+        self.leaves(token.slot);
         self.ctx.slab.vacate(token.slot);
         self.ctx.counters.connections.sub(1);
         self.arm_listeners();

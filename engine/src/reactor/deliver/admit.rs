@@ -1,0 +1,32 @@
+//! Whether an upgrade is heard at all: before its origin is looked at and the application asked.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
+
+use crate::proto::handshake::Refusal;
+use crate::reactor::api::contract::Context;
+use crate::reactor::core::addresses::Counted;
+
+/// In so many seconds there may be memory again.
+const MEMORY_SECONDS: u64 = 5;
+
+impl Context {
+    /// Refuses it in a stop, where memory is short, and where its address asks too often.
+    pub(crate) fn admit(&mut self, index: u32) -> Result<(), Refusal> {
+        if self.draining {
+            return Err(self.turn_down());
+        }
+        if self.memory.is_tight() {
+            self.counters.budget_refused.add(1);
+            return Err(Refusal::busy(503, MEMORY_SECONDS).because("memory is short"));
+        }
+        let slot = self.slab.at(index);
+        let limits = self.per_address.of(slot.endpoint);
+        let (true, Some(peer)) = (limits.upgrades_per_second > 0, slot.peer.get()) else {
+            return Ok(());
+        };
+        let who = Counted::new(slot.endpoint, peer);
+        self.post.handle.0.addresses.ask(who, limits, self.now).map_err(|seconds| {
+            self.counters.address_refused.add(1);
+            Refusal::busy(429, seconds).because("too many upgrades from this address")
+        })
+    }
+}
