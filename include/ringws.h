@@ -496,6 +496,16 @@ typedef struct { /* what to listen on */
   const char *origins;
   /* a server's (a client's is RWS_E_INVALID), retained: connections speak TLS; NULL: plain */
   rws_tls *tls;
+  /* Connections at the same time from one address, on all reactors, IPv6 counted by /64: those
+   * beyond are closed unheard (address_closed). Default: no limit, for behind a NAT, or a
+   * proxy, many have one address. This and what follows: not on a Unix socket */
+  uint32_t per_address_max;
+  /* Upgrades in a second from one address, on the average: those beyond are answered with 429
+   * and Retry-After before on_upgrade is asked (address_refused). Default: no limit */
+  uint32_t upgrades_per_second;
+  /* with it: how many may come at once; default: upgrades_per_second */
+  uint32_t upgrades_burst;
+  uint32_t reserved;              /* 0 */
 } rws_endpoint;
 
 typedef struct { /* a part of io_uring that the engine needs, uses or could use */
@@ -561,6 +571,8 @@ typedef struct { /* all since the start, except connections, codec_memory, topic
   uint64_t memory_peak;       /* the most that it has been on each reactor */
   uint64_t budget_closed;     /* connections closed because memory_max was spent */
   uint64_t budget_refused;    /* upgrades answered with 503 because seven eighths of it were */
+  uint64_t address_closed;    /* connections closed unheard because of per_address_max */
+  uint64_t address_refused;   /* upgrades answered with 429 because of upgrades_per_second */
 } rws_stats;
 
 typedef struct { /* what to connect to */
