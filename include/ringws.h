@@ -225,6 +225,15 @@
 #define RWS_METRIC_COUNTER     1 /* it only grows, from 0 at the start */
 #define RWS_METRIC_GAUGE       2 /* it is what is there now */
 
+/* What is measured; _US: in microseconds. */
+/* how long a turn took, from what has come to what is asked for: callbacks, mostly */
+#define RWS_HIST_TURN_US       0
+#define RWS_HIST_TURN_COMPLETIONS 1 /* completions of the kernel that a turn has found */
+/* from when a Ping of the engine has left until its Pong has come */
+#define RWS_HIST_PING_US       2
+/* from accept to the 101, with TLS if there is any; to a millisecond */
+#define RWS_HIST_HANDSHAKE_US  3
+
 /* Flags of kernel features. */
 #define RWS_FEATURE_REQUIRED   (1u << 0) /* nothing works without it */
 #define RWS_FEATURE_PRESENT    (1u << 1) /* this kernel has it, and lets this process use it */
@@ -573,6 +582,14 @@ typedef struct { /* all since the start, except connections, codec_memory, topic
   uint64_t budget_refused;    /* upgrades answered with 503 because seven eighths of it were */
   uint64_t address_closed;    /* connections closed unheard because of per_address_max */
   uint64_t address_refused;   /* upgrades answered with 429 because of upgrades_per_second */
+  /* turns of a second or more: a callback has blocked, or the process was stopped */
+  uint64_t turns_long;
+  uint64_t enters;            /* calls of io_uring_enter */
+  uint64_t cq_overflow;       /* times that completions had no room in their queue */
+  uint64_t deflated_in_wire;  /* bytes of compressed messages received */
+  uint64_t deflated_in_plain; /* bytes that those became */
+  /* bytes of messages sent compressed, before; less deflate_saved: after */
+  uint64_t deflated_out_plain;
 } rws_stats;
 
 typedef struct { /* what to connect to */
@@ -721,6 +738,12 @@ size_t rws_engine_metrics(rws_engine *e, char *out, size_t size);
  * sum of all. Writes at most max, and returns how many there are: always as many, in one order.
  * Any thread. 0: no such reactor, or e is NULL. */
 size_t rws_engine_values(rws_engine *e, uint32_t reactor, rws_metric *out, size_t max);
+/* A value that so large a part of all that was measured does not exceed, since the start: of one
+ * reactor, or with RWS_ANY_REACTOR of all. which: RWS_HIST_*. part: 0.5 is the median, 0.99 what
+ * one in a hundred exceeds; told at most an eighth too large. 1: the largest, exactly. 0 if
+ * nothing was measured, there is no such reactor or histogram, part is not from 0 to 1, or e is
+ * NULL. Any thread. */
+uint64_t rws_engine_quantile(rws_engine *e, uint32_t reactor, uint32_t which, double part);
 
 /* From any thread: queued to the reactor that owns the connection. */
 

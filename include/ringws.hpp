@@ -218,6 +218,11 @@ class handle {
                      std::uint32_t reactor = RWS_ANY_REACTOR) const noexcept {
     return rws_engine_values(e_, reactor, out, max);
   }
+  // which: RWS_HIST_*; part: 0.99, ...
+  std::uint64_t quantile(std::uint32_t which, double part,
+                         std::uint32_t reactor = RWS_ANY_REACTOR) const noexcept {
+    return rws_engine_quantile(e_, reactor, which, part);
+  }
   // Connects to a server: to.callbacks and to.user are filled in.  The handler must live until an
   // on_close or on_refused with retry_ms 0 has returned, or the engine has been freed.  If this
   // fails, it is not used.

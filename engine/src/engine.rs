@@ -3,7 +3,8 @@
 use crate::config::{Address, Config, Endpoint, Sizes};
 use crate::listen::{SocketFile, listen};
 use crate::reactor::{
-    DialId, Drain, DrainError, Handle, Resolve, Served, Stats, Target, TargetError,
+    DialId, Drain, DrainError, Handle, Histogram, Measure, Resolve, Served, Stats, Target,
+    TargetError,
 };
 use crate::resolve::Resolver;
 use crate::ring::{Errno, Refused, Waker, signals};
@@ -225,6 +226,11 @@ impl Engine {
     /// As [`Handle::metrics`].
     pub fn metrics(&self) -> String {
         self.handle.metrics()
+    }
+
+    /// As [`Handle::histogram`].
+    pub fn histogram(&self, reactor: Option<u32>, of: Measure) -> Option<Histogram> {
+        self.handle.histogram(reactor, of)
     }
 
     /// Number of reactors.

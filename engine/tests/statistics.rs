@@ -1,9 +1,15 @@
 //! All that is counted moves, and the text for Prometheus says the same.
 
+#[path = "statistics/deflated.rs"]
+mod deflated;
 #[path = "statistics/ends.rs"]
 mod ends;
+#[path = "statistics/measured.rs"]
+mod measured;
 #[path = "support/service.rs"]
 mod service;
+#[path = "statistics/states.rs"]
+mod states;
 #[path = "statistics/text.rs"]
 mod text;
 #[path = "statistics/traffic.rs"]
@@ -33,6 +39,12 @@ const READ_BY: &[(&str, &[&str])] = &[
             "connections",
         ],
     ),
+    ("statistics/measured.rs", &["turns_long", "enters"]),
+    (
+        "statistics/states.rs",
+        &["connections_by_state", "refused_by_reason", "controls_in", "controls_out"],
+    ),
+    ("statistics/deflated.rs", &["deflated_in_wire", "deflated_in_plain", "deflated_out_plain"]),
     ("loopback.rs", &["accept_paused", "forward_dropped"]),
     ("crowd.rs", &["accept_dropped"]),
     ("dial/echo.rs", &["connected", "connect_failed"]),
@@ -40,6 +52,7 @@ const READ_BY: &[(&str, &[&str])] = &[
     ("addresses.rs", &["address_closed", "address_refused"]),
     ("budget.rs", &["memory", "memory_peak", "budget_closed", "budget_refused"]),
     ("warm.rs", &["bytes_copied"]),
+    ("ring/pressure.rs", &["cq_overflow"]),
     ("sim.rs", &["retained", "buffers_exhausted"]),
     ("topics.rs", &["topics", "published", "publish_dropped", "publish_refused"]),
     ("tls/handshake.rs", &["tls_handshakes", "tls_failed", "tls_resumed"]),

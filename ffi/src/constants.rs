@@ -94,6 +94,15 @@ pub const RWS_METRIC_COUNTER: u32 = 1;
 /// it is what is there now
 pub const RWS_METRIC_GAUGE: u32 = 2;
 
+/// how long a turn took, from what has come to what is asked for: callbacks, mostly
+pub const RWS_HIST_TURN_US: u32 = 0;
+/// completions of the kernel that a turn has found
+pub const RWS_HIST_TURN_COMPLETIONS: u32 = 1;
+/// from when a Ping of the engine has left until its Pong has come
+pub const RWS_HIST_PING_US: u32 = 2;
+/// from accept to the 101, with TLS if there is any; to a millisecond
+pub const RWS_HIST_HANDSHAKE_US: u32 = 3;
+
 /// nothing works without it
 pub const RWS_FEATURE_REQUIRED: u32 = 1 << 0;
 /// this kernel has it, and lets this process use it

@@ -17,6 +17,7 @@ macro_rules! on_panic {
 on_panic! {
     () => (),
     0 => u32,
+    0 => u64,
     0 => usize,
     crate::types::rws_bytes::ABSENT => crate::types::rws_bytes,
 }

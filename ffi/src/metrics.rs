@@ -1,11 +1,21 @@
 //! All that is counted: as text for Prometheus, and number by number.
 
-use crate::constants::{RWS_ANY_REACTOR, RWS_METRIC_COUNTER, RWS_METRIC_GAUGE};
+use crate::constants::{
+    RWS_ANY_REACTOR, RWS_HIST_HANDSHAKE_US, RWS_HIST_PING_US, RWS_HIST_TURN_COMPLETIONS,
+    RWS_HIST_TURN_US, RWS_METRIC_COUNTER, RWS_METRIC_GAUGE,
+};
 use crate::guard::guard;
 use crate::own;
 use crate::types::{rws_bytes, rws_engine};
-use ringws_engine::reactor::{Kind, ROWS, Row};
+use ringws_engine::reactor::{HISTOGRAMS, Kind, Measure, ROWS, Row};
 use std::ffi::c_char;
+
+const _: () = {
+    assert!(RWS_HIST_TURN_US == Measure::TurnUs as u32);
+    assert!(RWS_HIST_TURN_COMPLETIONS == Measure::TurnCompletions as u32);
+    assert!(RWS_HIST_PING_US == Measure::PingUs as u32);
+    assert!(RWS_HIST_HANDSHAKE_US == Measure::HandshakeUs as u32);
+};
 
 /// one number of rws_engine_values
 #[repr(C)]
@@ -88,5 +98,27 @@ pub unsafe extern "C" fn rws_engine_values(
             }
         }
         count
+    })
+}
+
+/// A value that so large a part of all that was measured does not exceed, since the start: of one
+/// reactor, or with RWS_ANY_REACTOR of all. which: RWS_HIST_*. part: 0.5 is the median, 0.99 what
+/// one in a hundred exceeds; told at most an eighth too large. 1: the largest, exactly. 0 if
+/// nothing was measured, there is no such reactor or histogram, part is not from 0 to 1, or e is
+/// NULL. Any thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rws_engine_quantile(
+    e: *mut rws_engine,
+    reactor: u32,
+    which: u32,
+    part: f64,
+) -> u64 {
+    guard(|| {
+        // SAFETY: a live engine or null.
+        let Ok(engine) = (unsafe { own::borrow(e) }) else { return 0 };
+        let reactor = (reactor != RWS_ANY_REACTOR).then_some(reactor);
+        let row = HISTOGRAMS.get(which as usize).filter(|_| (0.0..=1.0).contains(&part));
+        let of = row.and_then(|row| engine.histogram(reactor, row.of));
+        of.map_or(0, |of| of.quantile(part))
     })
 }

@@ -95,6 +95,18 @@ pub struct rws_stats {
     pub address_closed: u64,
     /// upgrades answered with 429 because of upgrades_per_second
     pub address_refused: u64,
+    /// turns of a second or more: a callback has blocked, or the process was stopped
+    pub turns_long: u64,
+    /// calls of io_uring_enter
+    pub enters: u64,
+    /// times that completions had no room in their queue
+    pub cq_overflow: u64,
+    /// bytes of compressed messages received
+    pub deflated_in_wire: u64,
+    /// bytes that those became
+    pub deflated_in_plain: u64,
+    /// bytes of messages sent compressed, before; less deflate_saved: after
+    pub deflated_out_plain: u64,
 }
 
 // SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
@@ -146,6 +158,12 @@ impl rws_stats {
             budget_refused: stats.budget_refused,
             address_closed: stats.address_closed,
             address_refused: stats.address_refused,
+            turns_long: stats.turns_long,
+            enters: stats.enters,
+            cq_overflow: stats.cq_overflow,
+            deflated_in_wire: stats.deflated_in_wire,
+            deflated_in_plain: stats.deflated_in_plain,
+            deflated_out_plain: stats.deflated_out_plain,
         }
     }
 }

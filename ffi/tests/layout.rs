@@ -81,7 +81,8 @@ structs! {
         turns, tls_handshakes, tls_failed, tls_resumed, connected, connect_failed, codec_memory,
         deflated_in, deflated_out, deflate_saved, takeover_refused, replaced, topics,
         published, publish_dropped, publish_refused, memory, memory_peak, budget_closed,
-        budget_refused, address_closed, address_refused,
+        budget_refused, address_closed, address_refused, turns_long, enters, cq_overflow,
+        deflated_in_wire, deflated_in_plain, deflated_out_plain,
     }
     rws_identity { cert_chain_pem, key_pem, cert_file, key_file }
     rws_tls_config {
@@ -119,7 +120,8 @@ values! {
     RWS_TLS_CLIENT_CERT, RWS_TLS_CLIENT_CERT_REQUIRED, RWS_TLS_ONLY_1_3,
     RWS_LOG_ERROR, RWS_LOG_WARN, RWS_LOG_INFO, RWS_ANY_REACTOR, RWS_TARGET_REACTOR,
     RWS_FAMILY_NONE, RWS_FAMILY_IPV4, RWS_FAMILY_IPV6,
-    RWS_METRIC_COUNTER, RWS_METRIC_GAUGE,
+    RWS_METRIC_COUNTER, RWS_METRIC_GAUGE, RWS_HIST_TURN_US, RWS_HIST_TURN_COMPLETIONS,
+    RWS_HIST_PING_US, RWS_HIST_HANDSHAKE_US,
     RWS_FEATURE_REQUIRED, RWS_FEATURE_PRESENT, RWS_FEATURE_USED,
     rws_status::RWS_FULL, rws_status::RWS_OK, rws_status::RWS_E_INVALID,
     rws_status::RWS_E_UNSUPPORTED, rws_status::RWS_E_NOMEM, rws_status::RWS_E_SYSTEM,

@@ -86,10 +86,14 @@ pub struct Codec {
 pub struct Done {
     /// Compressed messages received (in stream mode: begun).
     pub inflated: u64,
+    /// Their bytes as they came.
+    pub wire: u64,
     /// Bytes that they became.
     pub bytes: u64,
     /// Messages sent compressed.
     pub deflated: u64,
+    /// Their bytes before.
+    pub plain: u64,
     /// Bytes that were not sent because of that.
     pub saved: u64,
     /// Connections that wanted takeover, or to inflate as a stream, when the budget was spent.

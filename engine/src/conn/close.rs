@@ -55,8 +55,17 @@ impl Connection {
         }
     }
 
+    /// The end of an open connection begins.
+    fn begin_closing(&mut self, env: &mut Env<'_>) {
+        if self.opened && !self.closing {
+            self.closing = true;
+            env.tools.tally.closes();
+        }
+    }
+
     /// Queues our Close frame behind all that is queued.
     pub(super) fn queue_close(&mut self, payload: &[u8], code: CloseCode, env: &mut Env<'_>) {
+        self.begin_closing(env);
         if self.holds_latest() {
             self.queue_all_latest(env);
         }

@@ -87,6 +87,7 @@ impl Connection {
         if self.asked().is_some() || self.outbox.masks() {
             return self.time_out(timeout);
         }
+        env.tools.tally.refused(408);
         self.reject(&Refusal::new(408), env);
         self.rare().failure = Some(Failure::TimedOut(timeout));
     }

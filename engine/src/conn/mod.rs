@@ -49,7 +49,7 @@ pub(crate) use send::Writer;
 #[cfg(feature = "uring")]
 pub(crate) use shed::HELD_MIN;
 pub use state::Connection;
-pub use tools::Tools;
+pub use tools::{TALLIED, Tally, Tools};
 
 /// How `send` queued a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -43,6 +43,8 @@ pub struct Connection {
     pub(super) expecting: Expecting,
     pub(super) disposition: Disposition,
     pub(super) opened: bool,
+    /// It was open, and its end was counted as begun.
+    pub(super) closing: bool,
     pub(super) reading: Reading,
     /// The peer has ended its direction while reading is stopped.
     pub(super) hung_up: bool,
@@ -83,6 +85,7 @@ impl Connection {
             expecting: Expecting::Head,
             disposition: Disposition::Open,
             opened: false,
+            closing: false,
             reading: Reading::Deliver,
             hung_up: false,
             ended: false,
@@ -91,9 +94,19 @@ impl Connection {
         }
     }
 
+    /// Of a server, until the upgrade is answered: when the connection was made.
+    pub fn began(&self) -> Tick {
+        self.clock.mark
+    }
+
     /// Whether `accept` was called: `on_open` belongs to it, and so `on_close`.
     pub fn opened(&self) -> bool {
         self.opened
+    }
+
+    /// Whether it was open, and a Close frame has begun its end.
+    pub fn is_closing(&self) -> bool {
+        self.closing
     }
 
     /// The failure that is held, if any.

@@ -2,9 +2,65 @@
 
 use super::receive::progress::Spare;
 use crate::codec::{self, Codec};
+use crate::proto::Opcode;
 
 /// Fills a block with bytes that nobody can predict.
 pub type Fill = fn(&mut [u8]);
+
+/// Kinds of control frames: Close, Ping, Pong.
+pub const TALLIED: usize = 3;
+
+/// What connections have done that is counted where it happens. Whoever owns them takes it from
+/// here.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    /// Something was counted since this was last cleared.
+    pub moved: bool,
+    /// Control frames that came, in the order of their opcodes.
+    pub controls_in: [u64; TALLIED],
+    /// Control frames that were queued.
+    pub controls_out: [u64; TALLIED],
+    /// Requests that were answered with an error: not valid, too large, too late.
+    pub refused: [u64; 3],
+    /// Open connections whose end has begun.
+    pub closing: u64,
+}
+
+impl Tally {
+    pub(super) fn control_in(&mut self, opcode: Opcode) {
+        Self::count(&mut self.controls_in, opcode);
+        self.moved = true;
+    }
+
+    pub(super) fn control_out(&mut self, opcode: Opcode) {
+        Self::count(&mut self.controls_out, opcode);
+        self.moved = true;
+    }
+
+    fn count(of: &mut [u64; TALLIED], opcode: Opcode) {
+        let at = usize::from((opcode as u8).wrapping_sub(Opcode::Close as u8));
+        if let Some(count) = of.get_mut(at) {
+            *count += 1;
+        }
+    }
+
+    /// A request was answered with an error that the protocol has for it.
+    pub(super) fn refused(&mut self, status: u16) {
+        let [bad, large, late] = &mut self.refused;
+        let which = match status {
+            413 | 414 | 431 => large,
+            408 => late,
+            _ => bad,
+        };
+        *which += 1;
+        self.moved = true;
+    }
+
+    pub(super) fn closes(&mut self) {
+        self.closing += 1;
+        self.moved = true;
+    }
+}
 
 /// Shared by all connections of one thread.
 #[derive(Debug)]
@@ -13,6 +69,8 @@ pub struct Tools {
     pub keys: Keys,
     /// Compressors and inflaters.
     pub codec: Codec,
+    /// What the connections have done.
+    pub tally: Tally,
     /// For messages that come in parts.
     pub(super) spare: Spare,
 }
@@ -21,7 +79,7 @@ impl Tools {
     /// With masking keys from `fill`.
     pub fn new(fill: Fill) -> Self {
         let codec = Codec::new(codec::MEMORY_MAX);
-        Self { keys: Keys::new(fill), codec, spare: Spare::default() }
+        Self { keys: Keys::new(fill), codec, tally: Tally::default(), spare: Spare::default() }
     }
 
     /// With so many bytes for the compressors and inflaters of connections that have their own.

@@ -17,6 +17,7 @@ pub use self::core::addresses::AddressLimits;
 pub use self::core::counters::{Kind, ROWS, Row, Stats};
 pub(crate) use self::core::directory::TopicLimits;
 pub use self::core::ending::{Drain, DrainError, Drained, OnDrained};
+pub use self::core::histogram::{HISTOGRAMS, Histogram, HistogramRow, Measure};
 pub use self::core::log;
 pub use self::core::mail::Found;
 pub use self::core::name::{CallError, Conn, DialId, Timer, TopicError};
@@ -31,6 +32,7 @@ pub(crate) use io::direct::Sizes;
 pub use state::Reactor;
 
 use self::core::key;
+use self::core::log::LONG_MS;
 use self::core::slab::NO_SLOT;
 use crate::ring::{Completion, Destination, Kernel, KernelError};
 use std::collections::TryReserveError;
@@ -101,7 +103,7 @@ impl<K: Kernel> Reactor<K> {
         self.ctx.served.waited(self.ctx.now, now, timeout);
         self.ctx.now = now;
         self.ctx.counters.turns.add(1);
-        self.ctx.counters.buffers_exhausted.set(self.kernel.buffers_exhausted());
+        self.count_kernel(completions.len());
         self.ctx.count_codec();
         self.ctx.inflating.begin_turn();
         for completion in completions.drain(..) {
@@ -120,8 +122,27 @@ impl<K: Kernel> Reactor<K> {
         self.begin_waiting();
         self.end_slow_rests();
         self.settle_memory();
-        self.ctx.log.turned(self.ctx.now, self.kernel.clock());
+        self.ctx.count_tally();
+        self.count_turn();
         Ok(true)
+    }
+
+    /// What the kernel has counted, once per turn.
+    fn count_kernel(&mut self, completions: usize) {
+        let (counters, counts) = (&self.ctx.counters, self.kernel.counts());
+        counters.buffers_exhausted.set(counts.buffers_exhausted);
+        counters.enters.set(counts.enters);
+        counters.cq_overflow.set(counts.cq_overflow);
+        counters.histograms.record(Measure::TurnCompletions, completions as u64);
+    }
+
+    /// How long the turn took: one look at the clock.
+    fn count_turn(&mut self) {
+        let now = self.kernel.clock_us();
+        let took = now.saturating_sub(self.kernel.now_us());
+        self.ctx.counters.histograms.record(Measure::TurnUs, took);
+        self.ctx.counters.turns_long.add(u64::from(took >= LONG_MS * 1_000));
+        self.ctx.log.turned(self.ctx.now, now / 1_000);
     }
 
     fn act(&mut self, completion: Completion) {

@@ -159,9 +159,13 @@ pub struct KernelError {
 pub trait Kernel {
     /// The time. Fixed between two calls of `wait`.
     fn now(&self) -> Tick;
-    /// The time as the clock has it: costs a look at the clock.
-    fn clock(&self) -> Tick {
-        self.now()
+    /// The same in microseconds.
+    fn now_us(&self) -> u64 {
+        self.now() * 1_000
+    }
+    /// The time as the clock has it, in microseconds: costs a look at the clock.
+    fn clock_us(&self) -> u64 {
+        self.now_us()
     }
     /// Sockets that it may still get: neither open, nor promised to an accept or a connect that is
     /// out.
@@ -219,8 +223,8 @@ pub trait Kernel {
     fn bytes<'k>(&'k mut self, lease: &'k mut Lease) -> &'k mut [u8];
     /// Ends a lease. Its buffer is filled again when nobody holds a part of it any more.
     fn release(&mut self, lease: Lease);
-    /// Times that a receive found no buffer and had to wait for one, since the start.
-    fn buffers_exhausted(&self) -> u64;
+    /// What it has done so far.
+    fn counts(&self) -> UringStats;
     /// The memory that leases point into, to share parts of.
     fn buffers(&self) -> Arc<Buffers>;
     /// Submits all that is queued, waits until something happened or `timeout` is over (`None`:

@@ -90,10 +90,10 @@ fn starved_by_leases_and_revived_from_another_thread() {
     }
     assert_eq!((shared.len(), leases.len()), (8, 8));
     stream.write_all(&[1; 128]).expect("written");
-    let before = kernel.buffers_exhausted();
+    let before = kernel.counts().buffers_exhausted;
     let mut completions = Vec::new();
     let start = Instant::now();
-    while kernel.buffers_exhausted() == before {
+    while kernel.counts().buffers_exhausted == before {
         kernel.wait(Some(Duration::from_millis(5)), &mut completions).expect("works");
         assert!(start.elapsed() < Duration::from_secs(5));
     }
@@ -119,7 +119,7 @@ fn a_starved_receive_is_cancelled_with_one_report() {
     let (mut kernel, socket, mut stream) = connected();
     let mut leases = Vec::new();
     stream.write_all(&[1; 128 * 17]).expect("written");
-    while kernel.buffers_exhausted() == 0 {
+    while kernel.counts().buffers_exhausted == 0 {
         let mut completions = Vec::new();
         kernel.wait(Some(Duration::from_millis(5)), &mut completions).expect("works");
         leases.extend(completions.into_iter().filter_map(lease));

@@ -69,7 +69,7 @@ pub struct Uring {
     pub(super) wakers: Arc<[Waker]>,
     index: usize,
     start: Instant,
-    now: Tick,
+    now_us: u64,
     /// `SINGLE_ISSUER`: other threads must not touch it.
     _thread: PhantomData<*mut ()>,
 }
@@ -155,10 +155,10 @@ impl Uring {
             wakers: config.wakers,
             index: config.index,
             start: config.start,
-            now: 0,
+            now_us: 0,
             _thread: PhantomData,
         };
-        uring.tell_time();
+        uring.now_us = uring.clock_us();
         if let Some(waker) = uring.wakers.get(uring.index) {
             // SAFETY: the queue keeps the ring open while it exists.
             waker.attach(unsafe { BorrowedFd::borrow_raw(uring.queue.ring().as_raw_fd()) });
@@ -175,10 +175,6 @@ impl Uring {
     /// What it has done so far.
     pub fn stats(&self) -> UringStats {
         UringStats { window: u64::from(self.held.supply.window()), ..self.queue.stats }
-    }
-
-    fn tell_time(&mut self) {
-        self.now = self.clock();
     }
 
     /// Queues an operation that refers to no memory of ours, or only to registered buffers.
@@ -216,11 +212,15 @@ impl Uring {
 
 impl Kernel for Uring {
     fn now(&self) -> Tick {
-        self.now
+        self.now_us / 1_000
     }
 
-    fn clock(&self) -> Tick {
-        self.start.elapsed().as_millis() as Tick
+    fn now_us(&self) -> u64 {
+        self.now_us
+    }
+
+    fn clock_us(&self) -> u64 {
+        self.start.elapsed().as_micros() as u64
     }
 
     fn room(&self) -> usize {
@@ -353,8 +353,8 @@ impl Kernel for Uring {
         }
     }
 
-    fn buffers_exhausted(&self) -> u64 {
-        self.queue.stats.buffers_exhausted
+    fn counts(&self) -> UringStats {
+        self.stats()
     }
 
     fn bytes<'k>(&'k mut self, lease: &'k mut Lease) -> &'k mut [u8] {
@@ -385,7 +385,7 @@ impl Kernel for Uring {
         let mut entries = std::mem::take(&mut self.scratch);
         loop {
             let waited = self.queue.wait(timeout, &mut entries);
-            self.tell_time();
+            self.now_us = self.clock_us();
             let asked = self.process(&entries, completions);
             entries.clear();
             // Only questions came of it: their answers are there as soon as they are submitted.

@@ -293,7 +293,7 @@ impl Run {
         if !self.died {
             let stopped_early = self.scenario.stop.is_some() || self.scenario.drain.is_some();
             assert!(stats.accept_dropped == 0 || stopped_early, "turned away: {stats:?}");
-            assert_eq!(stats.connections, 0);
+            assert_eq!((stats.connections, stats.connections_by_state), (0, [0; 3]));
         }
         Report {
             ticks: ledger.now,

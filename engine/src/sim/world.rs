@@ -108,6 +108,8 @@ impl Outside {
             }
             _ => self.handle.stats(None).map_or((), |stats| {
                 assert!(stats.connections <= stats.accepted);
+                let states: u64 = stats.connections_by_state.iter().sum();
+                assert_eq!(states, stats.connections, "{:?}", stats.connections_by_state);
             }),
         }
     }

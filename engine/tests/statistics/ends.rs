@@ -32,7 +32,7 @@ fn quick() -> Limits {
 }
 
 /// The number of a row that has a label.
-fn of(stats: &Stats, field: &str, value: &str) -> u64 {
+pub(crate) fn of(stats: &Stats, field: &str, value: &str) -> u64 {
     let row = ROWS.iter().find(|row| row.field == field).expect("a row");
     let at = row.label_values.iter().position(|v| *v == value).expect("a value");
     row.values(stats)[at]

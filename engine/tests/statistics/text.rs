@@ -1,7 +1,7 @@
 //! The text for Prometheus: its form, read strictly, and its numbers.
 
 use crate::service::{Echo, at, reactors, start};
-use ringws_engine::reactor::{Kind, ROWS};
+use ringws_engine::reactor::{HISTOGRAMS, Kind, Measure, ROWS};
 use ringws_kit::{Client, TEXT};
 use std::collections::BTreeMap;
 
@@ -57,7 +57,30 @@ fn its_numbers_are_the_counters() {
             }
         }
     }
+    for row in &HISTOGRAMS {
+        assert!(families.contains(&(row.name.to_owned(), "histogram".to_owned())), "{row:?}");
+        for reactor in 0..2 {
+            let of = engine.histogram(Some(reactor), row.of).expect("two of them");
+            let key = |what: &str| format!("{}_{what}{{reactor=\"{reactor}\"}}", row.name);
+            assert_eq!(samples[&key("count")], of.count() as f64);
+            let unit = if row.is_time { 1e6 } else { 1.0 };
+            assert_eq!(samples[&key("sum")], of.sum() as f64 / unit);
+            let of_it = format!("{}_bucket{{reactor=\"{reactor}\",le=\"", row.name);
+            let mut buckets: Vec<(f64, f64)> = samples
+                .iter()
+                .filter_map(|(key, value)| {
+                    let le = key.strip_prefix(&of_it)?.strip_suffix("\"}")?;
+                    Some((le.parse().expect("a number"), *value))
+                })
+                .collect();
+            buckets.sort_by(|a, b| a.0.total_cmp(&b.0));
+            assert!(buckets.is_sorted_by(|a, b| a.0 < b.0 && a.1 <= b.1), "{buckets:?}");
+            assert_eq!(buckets.last(), Some(&(f64::INFINITY, of.count() as f64)));
+            seen += 2 + buckets.len();
+        }
+    }
     assert_eq!(seen, samples.len(), "nothing else is in it");
+    assert_eq!(engine.histogram(None, Measure::HandshakeUs).expect("all").count(), 1);
     let total = engine.stats(None).expect("all of them");
     assert_eq!((total.messages_in, total.upgraded), (1, 1));
 }

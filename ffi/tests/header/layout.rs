@@ -17,6 +17,7 @@ const CONTENTS: [(&str, &[&str]); 11] = [
             "rws_engine_stats",
             "rws_engine_metrics",
             "rws_engine_values",
+            "rws_engine_quantile",
         ],
     ),
     (
@@ -123,7 +124,7 @@ const CONTENTS: [(&str, &[&str]); 11] = [
 ];
 
 /// The constant that each group begins with, and its heading.
-const GROUPS: [(&str, &str); 13] = [
+const GROUPS: [(&str, &str); 14] = [
     ("RWS_CONTINUATION", "Opcodes, RFC 6455 section 5.2."),
     ("RWS_CLOSE_NORMAL", "Close codes, RFC 6455 section 7.4.1 and the IANA registry."),
     ("RWS_MORE", "Flags of sends."),
@@ -136,6 +137,7 @@ const GROUPS: [(&str, &str); 13] = [
     ("RWS_LOG_ERROR", "Levels of on_log."),
     ("RWS_FAMILY_NONE", "Families of addresses."),
     ("RWS_METRIC_COUNTER", "Kinds of numbers."),
+    ("RWS_HIST_TURN_US", "What is measured; _US: in microseconds."),
     ("RWS_FEATURE_REQUIRED", "Flags of kernel features."),
 ];
 

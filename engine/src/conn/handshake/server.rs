@@ -34,6 +34,7 @@ impl Connection {
             Ok(None) => Ok(None),
             Err(refusal) => {
                 input.take(usize::MAX);
+                env.tools.tally.refused(refusal.status);
                 Err(self.reject(&refusal, env))
             }
         }

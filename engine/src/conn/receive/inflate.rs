@@ -64,6 +64,7 @@ impl Progress {
         let max = usize::try_from(env.limits.message_bytes()).unwrap_or(usize::MAX);
         let codec = &mut env.tools.codec;
         codec.done.inflated += 1;
+        codec.done.wire += bytes.len() as u64;
         let inflated = match &mut self.inflation {
             Some(own) => {
                 let inflater = own.inflater.get_or_insert_with(Inflater::new);
@@ -193,6 +194,7 @@ impl Progress {
         }
         input.take(read);
         self.reader.advance(read);
+        env.tools.codec.done.wire += read as u64;
         out.truncate(written);
         self.inflated_part(out, ended, env)
     }

@@ -116,6 +116,7 @@ impl Connection {
         input: &mut Input<'b>,
         env: &mut Env<'_>,
     ) -> Result<Option<Event<'b>>, Failure> {
+        env.tools.tally.control_in(opcode);
         match opcode {
             Opcode::Pong if payload.as_slice() != IDLE_PING && self.reading != Reading::Discard => {
                 return Ok(Some(Event::Pong(payload)));

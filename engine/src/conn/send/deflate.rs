@@ -111,6 +111,7 @@ impl Connection {
             None => self.outbox.append(plain, payload, env),
             Some(len) => {
                 codec.done.deflated += 1;
+                codec.done.plain += payload.len() as u64;
                 codec.done.saved += payload.len().saturating_sub(len) as u64;
                 let scratch = codec.take_scratch();
                 let bytes = scratch.get(..len).unwrap_or_default();
@@ -166,5 +167,6 @@ impl Connection {
 fn count_deflated(message: &Outgoing, smaller: &Outgoing, env: &mut Env<'_>) {
     let done = &mut env.tools.codec.done;
     done.deflated += 1;
+    done.plain += message.payload().len() as u64;
     done.saved += message.payload().len().saturating_sub(smaller.payload().len()) as u64;
 }

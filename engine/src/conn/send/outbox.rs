@@ -232,6 +232,7 @@ impl Outbox {
     /// Queues a Close frame behind all that is queued.
     pub(in crate::conn) fn close(&mut self, payload: &[u8], env: &mut Env<'_>) {
         if !self.is_mute() {
+            env.tools.tally.control_out(Opcode::Close);
             let before = self.buffered;
             self.append(Head::of(Opcode::Close), payload, env);
             self.close_len = (self.buffered - before) as u8;

@@ -31,6 +31,7 @@ impl Outbox {
         if self.is_mute() {
             return;
         }
+        env.tools.tally.control_out(opcode);
         if !self.is_out() && self.buffered - self.ahead >= env.pool.batch_max() {
             self.seal();
         }

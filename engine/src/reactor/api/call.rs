@@ -1,9 +1,11 @@
 //! What is asked of one connection, with what it borrows from its reactor.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
-use crate::conn::{Connection, Env};
+use crate::conn::{Connection, Env, TALLIED};
 use crate::proto::handshake::Refusal;
 use crate::reactor::api::contract::Context;
+use crate::reactor::core::counters::{CLOSING, HANDSHAKING, OPEN};
+use crate::reactor::core::histogram::Measure;
 use crate::reactor::core::name::Conn;
 
 /// The handle of a slot's tenant.
@@ -50,9 +52,46 @@ impl Context {
             let (done, spent) = self.codec_counted;
             self.counters.codec_memory.set(spent as u64);
             self.counters.deflated_in.set(done.inflated);
+            self.counters.deflated_in_wire.set(done.wire);
+            self.counters.deflated_in_plain.set(done.bytes);
+            self.counters.deflated_out_plain.set(done.plain);
             self.counters.deflated_out.set(done.deflated);
             self.counters.deflate_saved.set(done.saved);
             self.counters.takeover_refused.set(done.refused);
+        }
+    }
+
+    /// Publishes what connections have counted, once per turn.
+    #[inline]
+    pub(crate) fn count_tally(&mut self) {
+        if std::mem::take(&mut self.tools.tally.moved) {
+            self.publish_tally();
+        }
+    }
+
+    #[inline(never)]
+    fn publish_tally(&mut self) {
+        let counters = &self.counters;
+        let tally = &mut self.tools.tally;
+        for at in 0..TALLIED {
+            let (come, gone) = (tally.controls_in.get(at), tally.controls_out.get(at));
+            counters.controls_in.of(at).set(come.copied().unwrap_or_default());
+            counters.controls_out.of(at).set(gone.copied().unwrap_or_default());
+        }
+        for (at, refused) in tally.refused.iter().enumerate() {
+            counters.refused_by_reason.of(at).set(*refused);
+        }
+        let closing = std::mem::take(&mut tally.closing);
+        counters.connections_by_state.of(OPEN).sub(closing);
+        counters.connections_by_state.of(CLOSING).add(closing);
+    }
+
+    /// A connection is open; a server's has taken so long from the accept.
+    pub(crate) fn count_opened(&mut self, took_ms: Option<u64>) {
+        self.counters.connections_by_state.of(HANDSHAKING).sub(1);
+        self.counters.connections_by_state.of(OPEN).add(1);
+        if let Some(took_ms) = took_ms {
+            self.counters.histograms.record(Measure::HandshakeUs, took_ms * 1_000);
         }
     }
 }

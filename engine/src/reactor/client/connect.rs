@@ -12,6 +12,7 @@ use crate::reactor::client::dials::{Dial, Stage};
 use crate::reactor::client::greet::greet;
 use crate::reactor::client::refusal::{ConnectError, TargetError};
 use crate::reactor::core::addresses::AddressLimits;
+use crate::reactor::core::counters::HANDSHAKING;
 use crate::reactor::core::key;
 use crate::reactor::core::mail::Found;
 use crate::reactor::core::name::{CallError, DialId};
@@ -191,6 +192,7 @@ impl<K: Kernel> Reactor<K> {
         slot.rare().dial = index;
         ctx.dials.at(index).stage = Stage::Up(slot_index);
         ctx.counters.connections.add(1);
+        ctx.counters.connections_by_state.count(HANDSHAKING);
         ctx.counters.connected.add(1);
         ctx.mark_dirty(slot_index);
         if target.proxy.is_none() {

@@ -45,6 +45,11 @@ impl<const N: usize> By<N> {
         }
     }
 
+    /// The counter of a value.
+    pub(crate) fn of(&self, at: usize) -> &Counter {
+        &self.0[at]
+    }
+
     pub(crate) fn get(&self) -> [u64; N] {
         std::array::from_fn(|at| self.0[at].get())
     }

@@ -5,7 +5,39 @@
 //! counted apart for each value of a label. All that shows counters goes through [`ROWS`].
 
 use super::counter::{By, Counter, Values};
+use super::histogram::Histograms;
+use crate::conn::TALLIED;
 use crate::proto::VIOLATIONS;
+
+/// Where connections stand. The end of a connection that is open begins with the first Close frame,
+/// either way, or with whatever else ends it, and is over when its socket is closed.
+pub(crate) const STATES: [&str; 3] = ["handshaking", "open", "closing"];
+pub(crate) const HANDSHAKING: usize = 0;
+pub(crate) const OPEN: usize = 1;
+pub(crate) const CLOSING: usize = 2;
+
+/// Why upgrades were refused. The first of them are told by connections.
+pub(crate) const REFUSALS: [&str; 9] = [
+    "bad_request",
+    "too_large",
+    "timeout",
+    "origin",
+    "handler",
+    "stopping",
+    "memory",
+    "address",
+    "tls",
+];
+pub(crate) const BY_ORIGIN: usize = 3;
+pub(crate) const BY_HANDLER: usize = 4;
+pub(crate) const BY_STOP: usize = 5;
+pub(crate) const BY_MEMORY: usize = 6;
+pub(crate) const BY_ADDRESS: usize = 7;
+#[cfg(feature = "tls")]
+pub(crate) const BY_TLS: usize = 8;
+
+/// Control frames, RFC 6455 §5.5.
+pub(crate) const CONTROLS: [&str; TALLIED] = ["close", "ping", "pong"];
 
 /// What connections that were open ended by.
 pub(crate) const CAUSES: [&str; 14] = [
@@ -134,6 +166,8 @@ macro_rules! counters {
         #[repr(align(128))]
         pub(crate) struct Counters {
             $(pub(crate) $name: live!($($values)?),)*
+            /// What is measured rather than counted.
+            pub(crate) histograms: Histograms,
         }
 
         impl Counters {
@@ -165,6 +199,8 @@ macro_rules! counters {
 counters! {
     /// Connections now (from accept to close, whatever their state).
     connections: gauge,
+    /// The same by where they stand.
+    connections_by_state: gauge by state in STATES,
     /// Connections accepted.
     accepted,
     /// Connections made: TCP connections, whatever came of them.
@@ -175,6 +211,10 @@ counters! {
     upgraded,
     /// Upgrades answered otherwise.
     refused,
+    /// Connections that were never open, by why: the peer's request was not valid, or larger than
+    /// `head_max`, or did not come in time; the page's origin, the handler, a stop or drain of
+    /// ours, `memory_max` or the limit of an address was against it; its TLS failed.
+    refused_by_reason by reason in REFUSALS,
     /// Connections that failed by a violation of the protocol or a limit.
     violations,
     /// The same by what was broken.
@@ -195,6 +235,10 @@ counters! {
     messages_out,
     /// Messages that newer ones of their key have replaced before they left.
     replaced,
+    /// Control frames received.
+    controls_in by opcode in CONTROLS,
+    /// Control frames queued to be sent, those of the engine itself too.
+    controls_out by opcode in CONTROLS,
     /// Bytes that the kernel has taken to send.
     bytes_out,
     /// Received payload bytes that had to be copied.
@@ -222,6 +266,12 @@ counters! {
     buffers_exhausted,
     /// Turns of the loop.
     turns,
+    /// Turns of a second or more: a callback has blocked, or the process was stopped.
+    turns_long,
+    /// Calls of `io_uring_enter(2)`.
+    enters,
+    /// Times that completions had no room in their queue and were fetched from the kernel.
+    cq_overflow,
     /// TLS handshakes done, short ones too.
     tls_handshakes,
     /// TLS handshakes that failed, or did not end in time.
@@ -232,8 +282,14 @@ counters! {
     codec_memory: gauge,
     /// Compressed messages received.
     deflated_in,
+    /// Bytes of compressed messages received, as they came.
+    deflated_in_wire,
+    /// Bytes that those became.
+    deflated_in_plain,
     /// Messages sent compressed.
     deflated_out,
+    /// Bytes of those, before.
+    deflated_out_plain,
     /// Bytes that were not sent because of that.
     deflate_saved,
     /// Connections that had to share compressors, or decline compression, because that memory was
@@ -290,6 +346,9 @@ mod tests {
         let mut sum = counters.snapshot();
         sum += counters.snapshot();
         assert_eq!(sum.accepted, 6);
+        counters.violations_by_kind.count(2);
+        counters.violations_by_kind.count(2);
+        assert_eq!(counters.snapshot().violations_by_kind[..4], [0, 0, 2, 0]);
         assert_eq!(sum, Stats { accepted: 6, ..Stats::default() });
     }
 }

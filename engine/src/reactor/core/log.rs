@@ -11,7 +11,7 @@ use std::sync::Arc;
 const EVERY_MS: Tick = 10_000;
 
 /// A turn of so many milliseconds is told: peers have noticed.
-const LONG_MS: Tick = 1_000;
+pub(crate) const LONG_MS: Tick = 1_000;
 
 /// Where log lines go: a level and a line. Any thread.
 pub type Log = Arc<dyn Fn(Level, &str) + Send + Sync>;

@@ -10,6 +10,7 @@ pub(crate) mod directory;
 pub(crate) mod ending;
 pub(crate) mod endpoints;
 pub(crate) mod gauge;
+pub(crate) mod histogram;
 pub(crate) mod holdings;
 pub(crate) mod inbox;
 pub(crate) mod key;

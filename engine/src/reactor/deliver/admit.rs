@@ -4,6 +4,7 @@
 use crate::proto::handshake::Refusal;
 use crate::reactor::api::contract::Context;
 use crate::reactor::core::addresses::Counted;
+use crate::reactor::core::counters::{BY_ADDRESS, BY_MEMORY, BY_STOP};
 
 /// In so many seconds there may be memory again.
 const MEMORY_SECONDS: u64 = 5;
@@ -12,10 +13,12 @@ impl Context {
     /// Refuses it in a stop, where memory is short, and where its address asks too often.
     pub(crate) fn admit(&mut self, index: u32) -> Result<(), Refusal> {
         if self.draining {
+            self.counters.refused_by_reason.count(BY_STOP);
             return Err(self.turn_down());
         }
         if self.memory.is_tight() {
             self.counters.budget_refused.add(1);
+            self.counters.refused_by_reason.count(BY_MEMORY);
             return Err(Refusal::busy(503, MEMORY_SECONDS).because("memory is short"));
         }
         let slot = self.slab.at(index);
@@ -26,6 +29,7 @@ impl Context {
         let who = Counted::new(slot.endpoint, peer);
         self.post.handle.0.addresses.ask(who, limits, self.now).map_err(|seconds| {
             self.counters.address_refused.add(1);
+            self.counters.refused_by_reason.count(BY_ADDRESS);
             Refusal::busy(429, seconds).because("too many upgrades from this address")
         })
     }

@@ -10,6 +10,7 @@ use crate::reactor::api::contract::Handler;
 use crate::reactor::api::setup::Served;
 use crate::reactor::api::upgrade::{Message, Messages, Upgrade};
 use crate::reactor::client::greet::greet;
+use crate::reactor::core::counters::{BY_HANDLER, BY_ORIGIN};
 use crate::reactor::core::endpoints::ByEndpoint;
 use crate::reactor::core::name::Conn;
 use crate::reactor::core::slab::Phase;
@@ -191,8 +192,10 @@ fn upgrade(ctx: &mut Context, handler: &dyn Handler, conn: Conn, request: &Reque
         let mut upgrade =
             Upgrade { request, response: &mut response, peer, secure, user: &mut user };
         if allowed || handler.on_origin(ctx, &mut upgrade) {
-            handler.on_upgrade(ctx, &mut upgrade)
+            let verdict = handler.on_upgrade(ctx, &mut upgrade);
+            verdict.inspect_err(|_| ctx.counters.refused_by_reason.count(BY_HANDLER))
         } else {
+            ctx.counters.refused_by_reason.count(BY_ORIGIN);
             Err(Refusal::new(403).because("this origin may not connect"))
         }
     });
@@ -201,7 +204,9 @@ fn upgrade(ctx: &mut Context, handler: &dyn Handler, conn: Conn, request: &Reque
         Ok(()) => {
             let slot = ctx.slab.at(index);
             slot.user = user;
+            let took = ctx.served.now.saturating_sub(slot.conn.began());
             with_env(ctx, index, |conn, env| conn.accept(request, &response, env));
+            ctx.count_opened(Some(took));
             ctx.counters.upgraded.add(1);
             handler.on_open(ctx, conn);
         }
@@ -213,6 +218,7 @@ fn upgrade(ctx: &mut Context, handler: &dyn Handler, conn: Conn, request: &Reque
 #[cold]
 fn opened(ctx: &mut Context, handler: &dyn Handler, conn: Conn, answer: Answer<'_>) {
     ctx.mark_dirty(conn.slot());
+    ctx.count_opened(None);
     ctx.answer = Some((conn, answer.into_owned()));
     handler.on_open(ctx, conn);
     ctx.answer = None;

@@ -16,6 +16,7 @@ use crate::reactor::api::call::with_env;
 use crate::reactor::api::contract::Context;
 use crate::reactor::api::setup::Served;
 use crate::reactor::client::greet::greet;
+use crate::reactor::core::counters::BY_TLS;
 use crate::reactor::core::endpoints::ByEndpoint;
 use crate::reactor::core::slab::NO_DIAL;
 use crate::reactor::core::slab::{EndsBy, Incoming, Phase};
@@ -262,7 +263,14 @@ impl Context {
         if let Some(link) = slot.rare.as_mut().and_then(|rare| rare.tls.take()) {
             let failure = link.session.failure().map(|alert| alert.0.as_str());
             self.log.tls_ended(self.now, slot.peer.get(), link.counted, failure);
-            self.counters.tls_failed.add(u64::from(!link.counted));
+            if !link.counted {
+                self.counters.tls_failed.add(1);
+                if slot.dial() == NO_DIAL
+                    && !matches!(slot.conn.failure(), Some(Failure::TimedOut(_)))
+                {
+                    self.counters.refused_by_reason.count(BY_TLS);
+                }
+            }
             link.release(&mut self.pool);
         }
     }

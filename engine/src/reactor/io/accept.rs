@@ -2,6 +2,7 @@
 
 use crate::conn::Connection;
 use crate::reactor::core::addresses::Counted;
+use crate::reactor::core::counters::HANDSHAKING;
 use crate::reactor::core::key;
 #[cfg(feature = "tls")]
 use crate::reactor::core::link::Link;
@@ -179,6 +180,7 @@ impl<K: Kernel> Reactor<K> {
         slot.peer = peer.into();
         self.ctx.counters.accepted.add(1);
         self.ctx.counters.connections.add(1);
+        self.ctx.counters.connections_by_state.count(HANDSHAKING);
         self.ctx.mark_dirty(slot_index);
         if self.ctx.slab.is_full() {
             self.ctx.counters.accept_paused.add(1);

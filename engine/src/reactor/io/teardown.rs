@@ -4,7 +4,7 @@
 use crate::conn::{CloseInfo, Failure};
 use crate::reactor::api::call::handle_of;
 use crate::reactor::api::closed::{Cause, Closed};
-use crate::reactor::core::counters::place_of_code;
+use crate::reactor::core::counters::{CLOSING, HANDSHAKING, OPEN, place_of_code};
 use crate::reactor::core::slab::Phase;
 use crate::reactor::state::Reactor;
 use crate::ring::{Kernel, Token};
@@ -31,6 +31,11 @@ impl<K: Kernel> Reactor<K> {
             self.ctx.counters.refused.add(1);
         }
         let announced = slot.conn.opened();
+        let states = &self.ctx.counters.connections_by_state;
+        if !slot.conn.is_closing() {
+            states.of(if announced { OPEN } else { HANDSHAKING }).sub(1);
+            states.count(CLOSING);
+        }
         let conn = handle_of(&self.ctx, index);
         self.ctx.end_line(conn);
         self.ctx.end_memberships(conn);
@@ -119,6 +124,7 @@ impl<K: Kernel> Reactor<K> {
         self.leaves(token.slot);
         self.ctx.slab.vacate(token.slot);
         self.ctx.counters.connections.sub(1);
+        self.ctx.counters.connections_by_state.of(CLOSING).sub(1);
         self.arm_listeners();
     }
 }

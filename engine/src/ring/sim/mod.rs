@@ -27,6 +27,7 @@ use super::{
     Waker,
 };
 use crate::memory::Batch;
+use crate::ring::UringStats;
 use crate::tick::Tick;
 use dial::Attempt;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -346,8 +347,8 @@ impl Kernel for Sim {
         self.end_lease(lease);
     }
 
-    fn buffers_exhausted(&self) -> u64 {
-        self.exhausted
+    fn counts(&self) -> UringStats {
+        UringStats { buffers_exhausted: self.exhausted, ..UringStats::default() }
     }
 
     fn buffers(&self) -> Arc<Buffers> {

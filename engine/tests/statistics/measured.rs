@@ -1,0 +1,53 @@
+//! What is measured and not counted, and what the kernel and the loop have done.
+
+use crate::service::{Echo, serve, stats, until};
+use ringws_engine::conn::{Limits, SendFlags};
+use ringws_engine::engine::Engine;
+use ringws_engine::reactor::{Conn, Context, Handler, Histogram, Measure, Message};
+use ringws_kit::{Client, TEXT};
+use std::time::Duration;
+
+fn of(engine: &Engine, what: Measure) -> Histogram {
+    engine.histogram(Some(0), what).expect("the one reactor")
+}
+
+/// Works for as many milliseconds as it is told.
+struct Works;
+
+impl Handler for Works {
+    fn on_message(&self, ctx: &mut Context, conn: Conn, message: Message<'_>) {
+        let ms = std::str::from_utf8(message.payload).expect("text").parse().expect("a number");
+        std::thread::sleep(Duration::from_millis(ms));
+        ctx.send(conn, message.opcode, message.payload, SendFlags::default()).expect("room");
+    }
+}
+
+#[test]
+fn a_turn_takes_as_long_as_its_callbacks() {
+    let (engine, port) = serve(Limits::default(), Works);
+    let mut client = Client::connect(port);
+    client.echoes(TEXT, "50");
+    until(&engine, "the turn is over", |_| of(&engine, Measure::TurnUs).quantile(1.0) >= 50_000);
+    assert_eq!(stats(&engine).turns_long, 0);
+    client.echoes(TEXT, "1001");
+    until(&engine, "it is told", |now| now.turns_long == 1);
+    let turns = of(&engine, Measure::TurnUs);
+    assert!(turns.quantile(1.0) >= 1_001_000 && turns.sum() >= 1_051_000, "{}", turns.sum());
+    assert!(turns.quantile(0.01) < 50_000, "most turns do nothing");
+    let found = of(&engine, Measure::TurnCompletions);
+    let now = stats(&engine);
+    assert!(found.count() >= 4 && found.quantile(1.0) >= 1, "{}", found.count());
+    assert!(now.enters >= 4 && now.turns >= 4, "{now:?}");
+}
+
+#[test]
+fn a_handshake_takes_from_the_accept_to_the_answer() {
+    let (engine, port) = serve(Limits::default(), Echo);
+    let mut slow = ringws_kit::tcp(port);
+    until(&engine, "it is accepted", |now| now.accepted == 1);
+    std::thread::sleep(Duration::from_millis(120));
+    ringws_kit::ask(&mut slow, "/", &[]).expect("an answer");
+    let handshakes = of(&engine, Measure::HandshakeUs);
+    assert_eq!(handshakes.count(), 1);
+    assert!(handshakes.quantile(1.0) >= 119_000, "{}", handshakes.quantile(1.0));
+}
