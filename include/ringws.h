@@ -92,6 +92,13 @@
  *                                       one call of any size is taken.
  *                    RWS_E_STATE        rws_engine_start has not made that reactor yet, or it has
  *                                       ended.  During the grace of a stop calls are still taken.
+ * HTTP       An HTTP/1.1 or 1.0 request that asks for no upgrade to WebSocket goes to on_request,
+ *            on the same port and beside the others.  Then the connection takes the next one, which
+ *            may be an upgrade: one at a time, answered in order, whatever comes at once.  It ends
+ *            behind Connection: close, HTTP/1.0, and every answer that is not on_request's.  Those
+ *            are 400 for what could be read in two ways (request smuggling: RFC 9112 section 11.2),
+ *            404 without an on_request, 408, 413, 414, 417, 431, 503 during a stop, 505; and for
+ *            upgrades 403, 405, 426.  A request is a connection: it has a place in connections_max.
  * Ends       What rws_close_info says.  In each case code is the peer's if its Close has come all
  *            the same, and sent_code is 0 if ours has not left.
  *              what has ended it                         error.status       code    sent_code
@@ -270,6 +277,8 @@ typedef struct rws_answer rws_answer;
 typedef struct rws_buf rws_buf;         /* an immutable outgoing message, framed once; refcounted */
 typedef struct rws_engine rws_engine;   /* N reactors: one thread and one ring each */
 typedef struct rws_reactor rws_reactor; /* the reactor of the thread you are called on; lent */
+/* an HTTP request; lent to on_request, and that of an upgrade to on_upgrade and on_origin */
+typedef struct rws_request rws_request;
 /* one side of TLS: certificates, keys, whom to trust; refcounted */
 typedef struct rws_tls rws_tls;
 typedef struct rws_upgrade rws_upgrade; /* an HTTP upgrade in progress; lent to on_upgrade */
@@ -446,6 +455,9 @@ typedef struct { /* what you are called for; NULL: not called */
   int (*on_origin)(rws_reactor *r, rws_upgrade *up, void *user);
   /* rws_engine_connect got no connection: instead of on_open and on_close, once per try */
   void (*on_refused)(rws_reactor *r, rws_refusal *why, void *user);
+  /* An HTTP request that is no upgrade, with all its body: call rws_request_answer; without
+   * that it is 404. user: the endpoint's. See HTTP. NULL: 404 to all, and the end */
+  void (*on_request)(rws_reactor *r, rws_request *q, void *user);
 } rws_callbacks;
 
 typedef struct { /* limits of one connection; NULL: all defaults; a timeout of UINT32_MAX: never */
@@ -459,11 +471,13 @@ typedef struct { /* limits of one connection; NULL: all defaults; a timeout of U
   /* bytes queued, then RWS_FULL; one message of any size may go over it; default 1 MiB */
   uint32_t send_queue_max;
   uint32_t head_max;            /* bytes of the HTTP head, 512 to 1 MiB, then 431; default 16 KiB */
-  /* from accept to the end of the HTTP head, then 408; default 10 000 */
+  /* From accept to the end of the HTTP head, then 408; of each other request, from its first
+   * byte to the end of its body. Default 10 000 */
   uint32_t handshake_timeout_ms;
   /* We send a Ping when the peer has been silent for half of it. The connection ends when it
    * has been silent for all of it, and at least half of it has passed since our Ping was
-   * sent. A peer that makes room for our data is not silent. Default 60 000 */
+   * sent. A peer that makes room for our data is not silent. Between two HTTP requests the
+   * connection ends after all of it. Default 60 000 */
   uint32_t idle_timeout_ms;
   /* How long to wait for the peer's Close after ours was sent; and, while ours is still
    * queued, for how long the queue may make no progress. Default 5 000 */
@@ -483,6 +497,8 @@ typedef struct { /* limits of one connection; NULL: all defaults; a timeout of U
    * (SO_SNDBUF: Linux doubles it, and cuts it to net.core.wmem_max), and so the most that can
    * be sent in a round trip. Default: the system's, which grows with the connection */
   uint32_t kernel_send_max;
+  uint32_t body_max;            /* bytes of the body of an HTTP request, then 413; default 64 KiB */
+  uint32_t reserved;            /* 0 */
 } rws_options;
 
 typedef struct { /* what to listen on */
@@ -537,12 +553,22 @@ typedef struct { /* one number of rws_engine_values */
 } rws_metric;
 
 typedef struct { /* all since the start, except connections, codec_memory, topics and memory */
+/* an answer to an HTTP request; Content-Length is sent for you, Date and Content-Type are not */
+typedef struct {
+  uint32_t size;       /* RWS_INIT */
+  uint32_t status;     /* 200..599 */
+  const char *headers; /* "Name: value", several with "\r\n" or "\n" between them; NULL: none */
+  /* of any length; copied. Of HEAD its length is sent alone; 204 and 304 have none */
+  rws_bytes body;
+} rws_response;
+
+typedef struct { /* all since the start, except connections, codec_memory and topics */
   uint32_t size;              /* RWS_INIT */
   uint32_t reactors;          /* of the engine, whomever is asked for */
   uint64_t connections;       /* connections now, from accept to close */
   uint64_t accepted;          /* connections accepted */
   uint64_t upgraded;          /* upgrades answered with 101 */
-  uint64_t refused;           /* upgrades answered otherwise */
+  uint64_t refused;           /* upgrades answered otherwise, and what is no HTTP request at all */
   uint64_t violations;        /* connections that broke the protocol or a limit */
   uint64_t timeouts;          /* connections that timed out */
   uint64_t messages_in;       /* messages delivered; with RWS_OPT_STREAM parts of them */
@@ -590,6 +616,10 @@ typedef struct { /* all since the start, except connections, codec_memory, topic
   uint64_t deflated_in_plain; /* bytes that those became */
   /* bytes of messages sent compressed, before; less deflate_saved: after */
   uint64_t deflated_out_plain;
+  /* HTTP requests that on_request has been called for and that were answered */
+  uint64_t requests;
+  /* HTTP requests that were answered without it: no on_request, a body that is too large, ... */
+  uint64_t requests_refused;
 } rws_stats;
 
 typedef struct { /* what to connect to */
@@ -901,6 +931,7 @@ uint32_t rws_reactor_index(const rws_reactor *r);
 
 /* Inside on_upgrade and on_origin. Results are borrowed; an absent header is {NULL, 0}. */
 
+const rws_request *rws_upgrade_request(const rws_upgrade *up); /* The request, for rws_request_*. */
 /* The request target as sent: path and query, not decoded. */
 rws_bytes rws_upgrade_path(const rws_upgrade *up);
 /* The first header of that name, whatever its case. */
@@ -921,6 +952,39 @@ rws_status rws_upgrade_add_header(rws_upgrade *up, const char *name, rws_bytes v
 /* Handed to each callback of this connection from now on, on_upgrade too if set in on_origin.
  * If the answer is not 101 no callback is given it any more: free it before you return. */
 void rws_upgrade_set_user(rws_upgrade *up, void *user);
+
+/* HTTP requests, inside on_request; those of upgrades, inside on_upgrade and on_origin.
+ * Results are borrowed; what is absent is {NULL, 0}. */
+
+/* The method as sent: `GET`, `POST`, ...; its case matters. */
+rws_bytes rws_request_method(const rws_request *q);
+/* The path, percent-decoded: any bytes, and %2F has become a `/`, so it names no file until you
+ * have looked for `..` and the like. Of `OPTIONS *` it is `*`. */
+rws_bytes rws_request_path(const rws_request *q);
+rws_bytes rws_request_target(const rws_request *q); /* Path and query as sent, not decoded. */
+/* What is behind the `?` of the target, as sent. */
+rws_bytes rws_request_query(const rws_request *q);
+/* The first parameter of that name in the query (`a=1&b=2`), decoded, + too. Of one without a
+ * value data is not NULL. */
+rws_bytes rws_request_query_param(const rws_request *q, const char *name);
+/* The nth header of that name, whatever its case; 0: the first. */
+rws_bytes rws_request_header(const rws_request *q, const char *name, size_t nth);
+/* All headers in their order, from index 0 on; name or value may be NULL. RWS_E_INVALID: there
+ * are no more. */
+rws_status rws_request_header_at(const rws_request *q, size_t index, rws_bytes *name,
+                                 rws_bytes *value);
+/* The whole body, without chunked framing; {NULL, 0} for none. */
+rws_bytes rws_request_body(const rws_request *q);
+/* The peer's address; RWS_FAMILY_NONE on a Unix socket. */
+rws_status rws_request_peer(const rws_request *q, rws_address *out);
+/* The name that the client has asked for in TLS (SNI), in lower case. */
+rws_bytes rws_request_server_name(const rws_request *q);
+/* The certificate that the client has shown, in DER; it was verified. */
+rws_bytes rws_request_peer_certificate(const rws_request *q);
+/* Answers, once, inside on_request. RWS_E_INVALID: a status or a header that may not be sent
+ * (Connection, Content-Length, Transfer-Encoding, Upgrade, Trailer, Sec-WebSocket-*, control
+ * bytes). RWS_E_STATE: answered before, or an upgrade's, which on_upgrade answers. */
+rws_status rws_request_answer(rws_request *q, const rws_response *a);
 
 /* Outgoing messages made once and sent many times. Any thread, except rws_message_retain.
  * They outlive connection, reactor and engine, wherever they come from; any may send them. */

@@ -61,7 +61,7 @@ impl End {
             self.with(|conn, env| conn.receive(&mut input, env)).expect("no failure")
         {
             match event {
-                Event::Upgrade(request) => {
+                Event::Request(request) => {
                     self.with(|conn, env| conn.accept(&request, &Response::default(), env));
                     self.opened += 1;
                 }

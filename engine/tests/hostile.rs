@@ -106,6 +106,10 @@ fn check(row: &Row, answer: &Answer) {
                 assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{head}");
                 assert!(head.contains("\r\nConnection: close"), "{head}");
             }
+            Some(("kept", status)) => {
+                assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{head}");
+                assert!(!head.contains("\r\nConnection: close"), "{head}");
+            }
             _ => panic!("unknown expectation {what}"),
         },
     }
@@ -153,6 +157,7 @@ files! {
     text_that_is_no_utf8_is_refused: "utf8",
     spoilt_compression_is_refused: "deflate",
     bad_requests_have_their_status: "handshake",
+    requests_that_are_no_upgrade_are_read_in_one_way: "http",
     who_is_slow_has_his_time_and_no_more: "slow",
     connections_end_as_their_ends_wish: "lifecycle",
 }

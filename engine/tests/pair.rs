@@ -156,7 +156,7 @@ impl Echo {
             self.with(|conn, env| conn.receive(&mut input, env)).expect("no failure")
         {
             match event {
-                Event::Upgrade(request) => {
+                Event::Request(request) => {
                     self.with(|conn, env| conn.accept(&request, &Response::default(), env));
                 }
                 Event::Batch(batch) => {

@@ -8,6 +8,8 @@ mod client;
 mod echo;
 #[path = "tls/handshake.rs"]
 mod handshake;
+#[path = "tls/http.rs"]
+mod http;
 #[path = "tls/last_words.rs"]
 mod last_words;
 #[path = "tls/openssl.rs"]

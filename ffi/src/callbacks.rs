@@ -1,11 +1,12 @@
 //! `rws_callbacks`: the application's functions behind the engine's `Handler`.
 
 use crate::message::{rws_close_info, rws_message};
+use crate::request::Visit;
 use crate::sized::Sized;
 use crate::target::rws_refusal;
-use crate::types::{User, rws_bytes, rws_conn, rws_reactor, rws_upgrade};
+use crate::types::{User, rws_bytes, rws_conn, rws_reactor, rws_request, rws_upgrade};
 use crate::upgrade::Asked;
-use ringws_engine::proto::handshake::Refusal;
+use ringws_engine::proto::handshake::{Refusal, Reply};
 use ringws_engine::reactor::{Closed, Conn, Context, Handler, Message, NotConnected, Upgrade};
 use std::ffi::{c_int, c_void};
 use std::mem::offset_of;
@@ -66,6 +67,10 @@ pub struct rws_callbacks {
     /// rws_engine_connect got no connection: instead of on_open and on_close, once per try
     pub on_refused:
         Option<unsafe extern "C" fn(r: *mut rws_reactor, why: *mut rws_refusal, user: *mut c_void)>,
+    /// An HTTP request that is no upgrade, with all its body: call rws_request_answer; without
+    /// that it is 404. user: the endpoint's. See HTTP. NULL: 404 to all, and the end
+    pub on_request:
+        Option<unsafe extern "C" fn(r: *mut rws_reactor, q: *mut rws_request, user: *mut c_void)>,
 }
 
 // SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
@@ -86,7 +91,8 @@ impl Handler for rws_callbacks {
     fn on_upgrade(&self, ctx: &mut Context, upgrade: &mut Upgrade<'_>) -> Result<(), Refusal> {
         let Some(call) = self.on_upgrade else { return Ok(()) };
         let user = User::from_word(upgrade.user());
-        let mut asked = Asked::new(upgrade);
+        let visit = Visit::new((**upgrade).clone());
+        let mut asked = Asked::new(upgrade, &visit);
         // SAFETY: reactor and request are borrowed from our caller until this returns, by nobody
         // else; the function, as ringws.h demands, uses them no longer and does not unwind.
         match unsafe { call(lend(ctx), (&raw mut asked).cast(), user) } {
@@ -100,10 +106,21 @@ impl Handler for rws_callbacks {
     fn on_origin(&self, ctx: &mut Context, upgrade: &mut Upgrade<'_>) -> bool {
         let Some(call) = self.on_origin else { return false };
         let user = User::from_word(upgrade.user());
-        let mut asked = Asked::new(upgrade);
+        let visit = Visit::new((**upgrade).clone());
+        let mut asked = Asked::new(upgrade, &visit);
         // SAFETY: reactor and request are borrowed from our caller until this returns, by nobody
         // else; the function, as ringws.h demands, uses them no longer and does not unwind.
         unsafe { call(lend(ctx), (&raw mut asked).cast(), user) != 0 }
+    }
+
+    fn on_request(&self, ctx: &mut Context, asked: &ringws_engine::reactor::Asked<'_>) -> Reply {
+        let absent = Reply::new(404);
+        let Some(call) = self.on_request else { return absent };
+        let mut visit = Visit::new(asked.clone());
+        // SAFETY: reactor and request are borrowed from our caller until this returns, by nobody
+        // else; the function, as ringws.h demands, uses them no longer and does not unwind.
+        unsafe { call(lend(ctx), (&raw mut visit).cast(), User::from_word(asked.user())) }
+        visit.into_answer().unwrap_or(absent)
     }
 
     fn on_open(&self, ctx: &mut Context, conn: Conn) {

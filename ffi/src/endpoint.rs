@@ -30,11 +30,13 @@ pub struct rws_options {
     pub send_queue_max: u32,
     /// bytes of the HTTP head, 512 to 1 MiB, then 431; default 16 KiB
     pub head_max: u32,
-    /// from accept to the end of the HTTP head, then 408; default 10 000
+    /// From accept to the end of the HTTP head, then 408; of each other request, from its first
+    /// byte to the end of its body. Default 10 000
     pub handshake_timeout_ms: u32,
     /// We send a Ping when the peer has been silent for half of it. The connection ends when it
     /// has been silent for all of it, and at least half of it has passed since our Ping was
-    /// sent. A peer that makes room for our data is not silent. Default 60 000
+    /// sent. A peer that makes room for our data is not silent. Between two HTTP requests the
+    /// connection ends after all of it. Default 60 000
     pub idle_timeout_ms: u32,
     /// How long to wait for the peer's Close after ours was sent; and, while ours is still
     /// queued, for how long the queue may make no progress. Default 5 000
@@ -57,6 +59,10 @@ pub struct rws_options {
     /// (SO_SNDBUF: Linux doubles it, and cuts it to net.core.wmem_max), and so the most that can
     /// be sent in a round trip. Default: the system's, which grows with the connection
     pub kernel_send_max: u32,
+    /// bytes of the body of an HTTP request, then 413; default 64 KiB
+    pub body_max: u32,
+    /// 0
+    pub reserved: u32,
 }
 
 // SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
@@ -90,6 +96,8 @@ impl rws_options {
             close_timeout_ms: or(options.close_timeout_ms, default.close_timeout_ms),
             stream: options.flags & RWS_OPT_STREAM != 0,
             deflate: options.deflate(),
+            requests: false,
+            body_max: or(options.body_max, default.body_max),
         };
         let unsent_max = or(options.unsent_max, kernel.unsent_max);
         Ok((limits, SendBuffer { unsent_max, kernel_send_max: options.kernel_send_max }))
@@ -202,6 +210,7 @@ impl rws_endpoint {
             // SAFETY: not null, so a live reference.
             false => Some(unsafe { own::borrow(at.tls) }?.server()?),
         };
+        let limits = Limits { requests: callbacks.on_request.is_some(), ..limits };
         Ok(Endpoint {
             address,
             port,
@@ -248,6 +257,8 @@ mod tests {
         deflate_mem_level: 0,
         unsent_max: 0,
         kernel_send_max: 0,
+        body_max: 0,
+        reserved: 0,
     };
 
     /// What the comments above say.
@@ -260,6 +271,7 @@ mod tests {
         assert_eq!((limits.send_queue_max, limits.head_max), (1 << 20, 16 << 10));
         assert_eq!((limits.handshake_timeout_ms, limits.idle_timeout_ms), (10_000, 60_000));
         assert_eq!((limits.close_timeout_ms, limits.stream), (5_000, false));
+        assert_eq!((limits.body_max, limits.requests), (64 << 10, false));
         assert_eq!(limits.deflate, None);
         let mut options = rws_options { size: size_of::<rws_options>() as u32, ..ZERO };
         options.flags = RWS_OPT_DEFLATE;

@@ -24,6 +24,7 @@ pub mod message;
 pub mod metrics;
 mod own;
 pub mod reactor;
+pub mod request;
 mod sized;
 pub mod stats;
 pub mod status;

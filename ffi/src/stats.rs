@@ -23,7 +23,7 @@ pub struct rws_stats {
     pub accepted: u64,
     /// upgrades answered with 101
     pub upgraded: u64,
-    /// upgrades answered otherwise
+    /// upgrades answered otherwise, and what is no HTTP request at all
     pub refused: u64,
     /// connections that broke the protocol or a limit
     pub violations: u64,
@@ -89,7 +89,7 @@ pub struct rws_stats {
     pub memory_peak: u64,
     /// connections closed because memory_max was spent
     pub budget_closed: u64,
-    /// upgrades answered with 503 because seven eighths of it were
+    /// upgrades and other requests answered with 503 because seven eighths of it were
     pub budget_refused: u64,
     /// connections closed unheard because of per_address_max
     pub address_closed: u64,
@@ -107,6 +107,10 @@ pub struct rws_stats {
     pub deflated_in_plain: u64,
     /// bytes of messages sent compressed, before; less deflate_saved: after
     pub deflated_out_plain: u64,
+    /// HTTP requests that on_request has been called for and that were answered
+    pub requests: u64,
+    /// HTTP requests that were answered without it: no on_request, a body that is too large, ...
+    pub requests_refused: u64,
 }
 
 // SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
@@ -164,6 +168,8 @@ impl rws_stats {
             deflated_in_wire: stats.deflated_in_wire,
             deflated_in_plain: stats.deflated_in_plain,
             deflated_out_plain: stats.deflated_out_plain,
+            requests: stats.requests,
+            requests_refused: stats.requests_refused,
         }
     }
 }

@@ -5,10 +5,12 @@ use crate::constants::RWS_TARGET_REACTOR;
 use crate::endpoint::rws_options;
 use crate::guard::{guard, report, status};
 use crate::own;
+use crate::request::lines;
 use crate::sized::{self, Sized};
 use crate::status::{Failure, rws_error, rws_status};
 use crate::types::{
-    User, rws_answer, rws_bytes, rws_conn, rws_dial, rws_engine, rws_reactor, rws_tls, string,
+    User, optional, rws_answer, rws_bytes, rws_conn, rws_dial, rws_engine, rws_reactor, rws_tls,
+    string,
 };
 use ringws_engine::config::Target;
 use ringws_engine::reactor::{CallError, Context, NotConnected, TargetError};
@@ -124,15 +126,9 @@ impl rws_target {
             target.offer_protocol(protocol.trim())?;
         }
         // SAFETY: null or NUL-terminated.
-        for line in unsafe { optional(to.headers) }?.into_iter().flat_map(|s| s.split('\n')) {
-            let line = line.strip_suffix('\r').unwrap_or(line);
-            if line.is_empty() {
-                continue;
-            }
-            let (name, value) = line.split_once(':').ok_or_else(|| {
-                Failure::invalid(format!("\"{line}\" is no header: there is no colon"))
-            })?;
-            target.add_header(name, value.trim().as_bytes())?;
+        for line in lines(unsafe { optional(to.headers) }?) {
+            let (name, value) = line?;
+            target.add_header(name, value)?;
         }
         // SAFETY: null or NUL-terminated.
         if let Some(proxy) = unsafe { optional(to.proxy) }? {
@@ -160,16 +156,6 @@ impl rws_target {
         target.retry_max_ms = to.retry_max_ms;
         Ok(target)
     }
-}
-
-/// # Safety
-/// `text` is null or NUL-terminated, unchanged for as long as the result is used.
-unsafe fn optional<'a>(text: *const c_char) -> Result<Option<&'a str>, rws_status> {
-    if text.is_null() {
-        return Ok(None);
-    }
-    // SAFETY: as the caller says.
-    unsafe { string(text) }.map(Some)
 }
 
 /// Connects to a server, after the start; any thread, in callbacks too. RWS_OK: on_open follows,

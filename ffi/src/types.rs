@@ -1,6 +1,7 @@
 //! Values that cross the boundary as they are: handles, borrowed bytes, opaque names.
 
 use crate::own::{Boxed, Lent, Opaque, Shared};
+use crate::request::Visit;
 use crate::status::rws_status;
 use crate::tls::Tls;
 use crate::upgrade::Asked;
@@ -37,6 +38,12 @@ pub struct rws_upgrade {
 }
 // Their true lifetimes are that of the callback, as the lender's contract says.
 opaque!(rws_upgrade, Asked<'static, 'static>, Lent);
+
+/// an HTTP request; lent to on_request, and that of an upgrade to on_upgrade and on_origin
+pub struct rws_request {
+    _private: [u8; 0],
+}
+opaque!(rws_request, Visit<'static>, Lent);
 
 /// the answer of a server that has refused; lent to on_refused
 pub struct rws_answer {
@@ -167,6 +174,18 @@ pub(crate) unsafe fn string<'a>(text: *const c_char) -> Result<&'a str, rws_stat
     // SAFETY: not null, as was just seen; the caller has promised that it is NUL-terminated and
     // stays as it is.
     unsafe { CStr::from_ptr(text) }.to_str().map_err(|_| rws_status::RWS_E_INVALID)
+}
+
+/// The same; `None` for null.
+///
+/// # Safety
+/// `text` is null or NUL-terminated, unchanged for as long as the result is used.
+pub(crate) unsafe fn optional<'a>(text: *const c_char) -> Result<Option<&'a str>, rws_status> {
+    if text.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: as the caller says.
+    unsafe { string(text) }.map(Some)
 }
 
 /// A pointer of the application's that travels with the engine. What it points at, and from which

@@ -3,8 +3,9 @@
 use crate::address::rws_address;
 use crate::guard::{guard, status};
 use crate::own;
+use crate::request::Visit;
 use crate::status::rws_status;
-use crate::types::{User, rws_bytes, rws_upgrade, string};
+use crate::types::{User, rws_bytes, rws_request, rws_upgrade, string};
 use ringws_engine::proto::handshake::Refusal;
 use ringws_engine::reactor::Upgrade;
 use std::ffi::{c_char, c_void};
@@ -12,14 +13,16 @@ use std::ffi::{c_char, c_void};
 /// What is lent to on_upgrade.
 pub(crate) struct Asked<'a, 'b> {
     upgrade: &'a mut Upgrade<'b>,
+    /// The request, for the functions that take one. Apart: it is lent while `upgrade` changes.
+    visit: &'a Visit<'b>,
     /// Those added, should the answer turn out to be another than 101.
     headers: Vec<(String, Vec<u8>)>,
 }
 
 impl<'a, 'b> Asked<'a, 'b> {
     /// Nothing decided yet.
-    pub(crate) fn new(upgrade: &'a mut Upgrade<'b>) -> Self {
-        Self { upgrade, headers: Vec::new() }
+    pub(crate) fn new(upgrade: &'a mut Upgrade<'b>, visit: &'a Visit<'b>) -> Self {
+        Self { upgrade, visit, headers: Vec::new() }
     }
 
     /// An answer other than 101, with the headers that were added.
@@ -31,6 +34,16 @@ impl<'a, 'b> Asked<'a, 'b> {
         }
         refusal
     }
+}
+
+/// The request, for rws_request_*.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rws_upgrade_request(up: *const rws_upgrade) -> *const rws_request {
+    guard(|| {
+        // SAFETY: the lent upgrade or null.
+        let asked = unsafe { own::borrow(up) };
+        asked.map_or(std::ptr::null(), |up| std::ptr::from_ref(up.visit).cast())
+    })
 }
 
 /// The request target as sent: path and query, not decoded.

@@ -12,6 +12,7 @@ use ringws::endpoint::{rws_endpoint, rws_options};
 use ringws::features::rws_feature;
 use ringws::message::{rws_close_info, rws_message};
 use ringws::metrics::rws_metric;
+use ringws::request::rws_response;
 use ringws::stats::rws_stats;
 use ringws::status::{rws_error, rws_status};
 use ringws::target::{rws_refusal, rws_target};
@@ -48,6 +49,7 @@ structs! {
     rws_bytes { data, len }
     rws_callbacks {
         size, on_upgrade, on_open, on_message, on_pong, on_drain, on_close, on_origin, on_refused,
+        on_request,
     }
     rws_close_info { code, sent_code, retry_ms, reason, error, unsent, unread, dropped, reserved }
     rws_config {
@@ -72,7 +74,7 @@ structs! {
     rws_options {
         size, flags, message_max, fragments_max, send_queue_max, head_max, handshake_timeout_ms,
         idle_timeout_ms, close_timeout_ms, deflate_min, deflate_level, deflate_window_bits,
-        deflate_mem_level, unsent_max, kernel_send_max,
+        deflate_mem_level, unsent_max, kernel_send_max, body_max, reserved,
     }
     rws_stats {
         size, reactors, connections, accepted, upgraded, refused, violations, timeouts,
@@ -83,7 +85,9 @@ structs! {
         published, publish_dropped, publish_refused, memory, memory_peak, budget_closed,
         budget_refused, address_closed, address_refused, turns_long, enters, cq_overflow,
         deflated_in_wire, deflated_in_plain, deflated_out_plain,
+        requests, requests_refused,
     }
+    rws_response { size, status, headers, body }
     rws_identity { cert_chain_pem, key_pem, cert_file, key_file }
     rws_tls_config {
         size, flags, identities, identities_len, roots_pem, roots_file, verify, user,
@@ -149,6 +153,7 @@ fn facts() -> Facts {
         ("rws_callbacks", size_of::<rws_callbacks>()),
         ("rws_endpoint", size_of::<rws_endpoint>()),
         ("rws_options", size_of::<rws_options>()),
+        ("rws_response", size_of::<rws_response>()),
         ("rws_stats", size_of::<rws_stats>()),
         ("rws_target", size_of::<rws_target>()),
         ("rws_tls_config", size_of::<rws_tls_config>()),

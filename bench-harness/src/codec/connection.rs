@@ -46,7 +46,7 @@ impl Owned {
         let mut input = Input::new(&mut head);
         let (connection, mut env) = owned.parts();
         let event = connection.receive(&mut input, &mut env);
-        if let Ok(Some(Event::Upgrade(request))) = event {
+        if let Ok(Some(Event::Request(request))) = event {
             connection.accept(&request, &Response::default(), &mut env);
         }
         owned.drain();

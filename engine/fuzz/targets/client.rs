@@ -98,7 +98,7 @@ fn hear(how: u8, bytes: &[u8]) -> Heard {
                 }
                 Ok(Some(Event::Pong(data))) => heard.said.push((None, data.as_slice().to_vec())),
                 Ok(Some(Event::Open(_) | Event::Close)) => {}
-                Ok(Some(Event::Upgrade(_) | Event::Tunnel)) => panic!("not of a client"),
+                Ok(Some(Event::Request(_) | Event::Tunnel)) => panic!("not of a client"),
                 Ok(None) | Err(_) => break,
             }
         }

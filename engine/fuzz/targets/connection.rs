@@ -57,7 +57,7 @@ impl Bench {
         let mut cursor = Cursor::new(&mut bytes);
         loop {
             let found = self.with(|conn, env| match conn.receive(&mut cursor, env) {
-                Ok(Some(Event::Upgrade(request))) => {
+                Ok(Some(Event::Request(request))) => {
                     conn.accept(&request, &Response::default(), env);
                     Ok(true)
                 }

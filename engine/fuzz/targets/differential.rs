@@ -49,7 +49,7 @@ fn ours(how: u8, stream: &[u8]) -> (Vec<Said>, End, Option<Violation>) {
         let mut cursor = Cursor::new(&mut bytes);
         loop {
             match conn.receive(&mut cursor, &mut env) {
-                Ok(Some(Event::Upgrade(request))) => {
+                Ok(Some(Event::Request(request))) => {
                     conn.accept(&request, &Response::default(), &mut env);
                 }
                 Ok(Some(Event::Batch(batch))) => said.extend(

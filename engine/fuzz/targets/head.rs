@@ -12,6 +12,11 @@ const HEAD_MAX: usize = 1024;
 /// What was read of a request.
 #[derive(Debug, PartialEq, Eq)]
 struct Seen {
+    method: String,
+    path: Vec<u8>,
+    /// The parameter `a` of the query.
+    parameter: Option<Vec<u8>>,
+    is_complete: bool,
     target: String,
     headers: Vec<(String, Vec<u8>)>,
     protocols: Vec<String>,
@@ -30,12 +35,28 @@ fn see(request: &Request<'_>) -> Seen {
         let _ = response.add_header(name, value);
     }
     let mut answer = Vec::new();
-    response.encode(request, &mut answer);
+    if request.is_upgrade() {
+        response.encode(request, &mut answer);
+    } else {
+        answer.extend_from_slice(b"\r\n\r\n");
+    }
     let ends = answer.windows(4).filter(|four| four == b"\r\n\r\n").count();
     assert!(ends == 1 && answer.ends_with(b"\r\n\r\n"), "{}", answer.escape_ascii());
     let owned = |(name, value): (&str, &[u8])| (name.to_owned(), value.to_owned());
     let headers = request.headers().map(owned).collect();
-    Seen { target: request.target().to_owned(), headers, protocols, answer }
+    let (method, path) = (request.method().to_owned(), request.path().into_owned());
+    let parameter = request.query_parameter("a").map(|value| value.into_owned());
+    assert!(path.len() <= request.target().len());
+    Seen {
+        method,
+        path,
+        parameter,
+        is_complete: request.is_complete(),
+        target: request.target().to_owned(),
+        headers,
+        protocols,
+        answer,
+    }
 }
 
 /// `None` while the head goes on.

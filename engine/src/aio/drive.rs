@@ -243,7 +243,7 @@ impl Drive {
                     }));
                     return ready.pop_front();
                 }
-                Ok(Some(Event::Upgrade(request))) => {
+                Ok(Some(Event::Request(request))) => {
                     let mut response = Response::default();
                     match judge(&request, &mut response) {
                         Ok(()) => conn.accept(&request, &response, &mut env),

@@ -137,9 +137,9 @@ impl Connection {
         if self.expecting == Expecting::Done {
             return;
         }
-        let opened = self.opened;
+        let answered = self.opened || self.has_requests();
         self.give_up(Some(self.cut_short().unwrap_or(Failure::EndOfStream)));
-        if opened && self.buffered() > 0 {
+        if answered && self.buffered() > 0 {
             self.disposition = Disposition::Finish;
             self.clock.mark(now);
         }

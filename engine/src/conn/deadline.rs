@@ -12,8 +12,11 @@ use crate::tick::Tick;
 /// Which deadline applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// Until the upgrade is accepted. Marked: the creation.
+    /// Until the upgrade is accepted, or another request has come. Marked: the creation, or when
+    /// the request began.
     Opening,
+    /// All requests are answered, and no other has begun. Marked: when the last answer was queued.
+    Between,
     /// Open. Marked: when the last Ping for lack of a sign of life was queued, then when it left.
     Open,
     /// Open, and not reading. Marked: the last progress of what is being sent.
@@ -37,6 +40,8 @@ impl Connection {
         let idle = limits.idle_timeout_ms;
         match self.stage() {
             Stage::Opening => after(mark, limits.handshake_timeout_ms),
+            // Room that the peer makes for an answer is a sign of life.
+            Stage::Between => after(mark.max(heard), idle),
             // A Ping is out when it was queued after the last sign of life. The peer has all of
             // the idle time, and in any case half of it since the Ping has left.
             Stage::Open if mark > heard => after(heard, idle).max(after(mark, half(limits))),
@@ -73,6 +78,9 @@ impl Connection {
                 self.clock.mark(env.now);
             }
             Stage::Opening => self.too_late_to_open(env),
+            // In order (RFC 9112 §9.5): what is still queued nobody reads.
+            Stage::Between if self.outbox.buffered() == 0 => self.finish("", env),
+            Stage::Between => self.time_out(Timeout::Stuck(limits.idle_timeout_ms)),
             Stage::Closing if self.outbox.has_sent_data() => {
                 self.time_out(Timeout::Closing(limits.close_timeout_ms));
             }
@@ -156,6 +164,7 @@ impl Connection {
             Disposition::Abort => Stage::Over,
             Disposition::Finish | Disposition::Await => Stage::Closing,
             Disposition::Open if self.close_sent() => Stage::Closing,
+            Disposition::Open if !self.opened() && self.is_between_requests() => Stage::Between,
             Disposition::Open if !self.opened() => Stage::Opening,
             Disposition::Open => match self.reading {
                 Reading::Deliver => Stage::Open,

@@ -29,9 +29,11 @@ impl Data<'_> {
 /// What `receive` found.
 #[derive(Debug)]
 pub enum Event<'b> {
-    /// A valid upgrade request: answer with `Connection::accept` or `Connection::refuse`
-    /// before receiving more.
-    Upgrade(Request<'b>),
+    /// A valid request. If it is an upgrade, answer with `Connection::accept` or
+    /// `Connection::refuse` before receiving more. Others come only with `Limits::requests`: go on
+    /// with `Connection::await_body`, and when all has come, answer with `Connection::reply` or
+    /// `Connection::refuse`.
+    Request(Request<'b>),
     /// Of a client: the server has accepted, frames may be sent.
     Open(Answer<'b>),
     /// Of a client: the proxy has connected us, go on with `Connection::ask`.
@@ -65,7 +67,7 @@ pub enum Failure {
     /// The peer broke RFC 6455 or a limit; a Close frame has been queued.
     #[error("{0}")]
     Violation(#[from] Violation),
-    /// The HTTP request was not a valid upgrade; an answer with this status has been queued.
+    /// The HTTP request was refused; an answer with this status has been queued.
     #[error("handshake refused with {0}")]
     Handshake(u16),
     /// The server's answer to our request opens no connection.

@@ -15,11 +15,13 @@ pub struct Limits {
     pub send_queue_max: u32,
     /// Bytes of the HTTP head; more is answered with 431. Default 16 KiB.
     pub head_max: u32,
-    /// From accept to the end of the HTTP head; then 408. Default 10,000 ms.
+    /// From accept to the end of the HTTP head, and of each further request on the connection from
+    /// its first byte to the end of its body; then 408. Default 10,000 ms.
     pub handshake_timeout_ms: u32,
     /// A Ping after half of it without a sign of life, the end after all of it, but not before half
     /// of it has passed since the Ping has left. While reading is stopped: for progress of what is
-    /// being sent, and to read what a peer that has ended has left. Default 60,000 ms.
+    /// being sent, and to read what a peer that has ended has left. Between two HTTP requests: the
+    /// end. Default 60,000 ms.
     pub idle_timeout_ms: u32,
     /// For the peer's part of the closing handshake, since our Close has left; before that, without
     /// progress of what is queued. Default 5,000 ms.
@@ -29,6 +31,11 @@ pub struct Limits {
     pub stream: bool,
     /// Negotiate permessage-deflate (RFC 7692). Default off.
     pub deflate: Option<Deflate>,
+    /// HTTP requests that are no upgrade are read, and handed to the application. Default off: they
+    /// are answered with 404.
+    pub requests: bool,
+    /// Bytes of the body of such a request; more is answered with 413. Default 64 KiB.
+    pub body_max: u32,
 }
 
 impl Limits {
@@ -62,6 +69,8 @@ impl Default for Limits {
             close_timeout_ms: 5_000,
             stream: false,
             deflate: None,
+            requests: false,
+            body_max: 64 << 10,
         }
     }
 }

@@ -20,7 +20,8 @@ impl Connection {
     pub(crate) fn held(&self) -> usize {
         let head = self.rare.as_ref().and_then(|rare| rare.head.as_ref());
         let head = head.map_or(0, |head| head.collected());
-        head + self.inbound.capacity() + self.outbox.weight()
+        let request = self.http().map_or(0, |http| http.collected());
+        head + request + self.inbound.capacity() + self.outbox.weight()
     }
 
     /// Memory is short, and this connection holds much of it: it ends with 1013. What has come in

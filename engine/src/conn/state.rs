@@ -2,6 +2,7 @@
 
 use super::clock::{Clock, Ping};
 use super::handshake::asked::Asked;
+use super::handshake::http::Http;
 use super::receive::part::Inbound;
 use super::receive::reading::{Losses, Reading};
 use super::send::deflation::{Deflation, Own};
@@ -20,7 +21,9 @@ pub(super) const NEVER: u16 = u16::MAX;
 pub(super) enum Expecting {
     /// Part of the HTTP head.
     Head,
-    /// Nothing yet: the upgrade must be answered first.
+    /// Part of the body of a request that is no upgrade.
+    Body,
+    /// Nothing yet: the request must be answered first.
     Upgrade,
     /// Frames.
     Open,
@@ -63,6 +66,8 @@ pub(super) struct Rare {
     pub(super) head: Option<Box<HeadReader>>,
     /// Of a client: what it waits for before it is open.
     pub(super) asked: Option<Box<Asked>>,
+    /// Of a server, until it is open: what it knows of requests that are no upgrade.
+    pub(super) http: Option<Box<Http>>,
     /// Its own compressor.
     pub(super) own: Option<Box<Own>>,
     pub(super) failure: Option<Failure>,
@@ -122,7 +127,7 @@ impl Connection {
     /// It is open: what was asked for that, or came in parts, is no more.
     pub(super) fn end_opening(&mut self) {
         if let Some(rare) = &mut self.rare {
-            (rare.head, rare.asked) = (None, None);
+            (rare.head, rare.asked, rare.http) = (None, None, None);
             if rare.own.is_none() {
                 self.rare = None;
             }
@@ -147,6 +152,7 @@ impl Connection {
         let mut head = 0;
         if let Some(rare) = &mut self.rare {
             head = rare.head.take().map_or(0, |head| head.collected());
+            head += rare.http.take().map_or(0, |http| http.collected());
             (rare.asked, rare.own) = (None, None);
         }
         pool.count_freed(self.outbox.buffered() + head);

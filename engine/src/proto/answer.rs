@@ -4,6 +4,7 @@ use super::ask::Ask;
 use super::body::Framing;
 use super::deflate::{self, Agreed, Terms};
 use super::field;
+use super::fields::{Fields, contains, content_length, elements, only, values};
 use super::handshake::response;
 use super::head::Head;
 use httparse::Status;
@@ -13,8 +14,6 @@ use std::mem::MaybeUninit;
 const HEADERS_MAX: usize = 100;
 
 const PROTOCOL: &str = "Sec-WebSocket-Protocol";
-
-type Fields<'h> = [httparse::Header<'h>];
 
 /// Why an answer opens no connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
@@ -146,23 +145,6 @@ fn parse<'h, 's>(
     }
 }
 
-/// The values of all fields of that name, trimmed.
-fn values<'h>(fields: &'h Fields<'h>, name: &'static str) -> impl Iterator<Item = &'h [u8]> {
-    fields.iter().filter(|f| f.name.eq_ignore_ascii_case(name)).map(|f| field::trim(f.value))
-}
-
-/// The value of the only field of that name.
-fn only<'h>(fields: &'h Fields<'h>, name: &'static str) -> Option<&'h [u8]> {
-    let mut all = values(fields, name);
-    let value = all.next()?;
-    all.next().is_none().then_some(value)
-}
-
-/// The elements of all lists of that name.
-fn elements<'h>(fields: &'h Fields<'h>, name: &'static str) -> impl Iterator<Item = &'h [u8]> {
-    values(fields, name).flat_map(field::elements)
-}
-
 /// The only element of all lists of that name.
 fn only_element<'h>(fields: &'h Fields<'h>, name: &'static str) -> Option<&'h [u8]> {
     let mut all = elements(fields, name);
@@ -177,7 +159,7 @@ fn check(fields: &Fields<'_>, expected: &Expected<'_>) -> Result<Option<Agreed>,
     if !upgrade.eq_ignore_ascii_case(b"websocket") {
         return Err(BadAnswer::Upgrade);
     }
-    if !elements(fields, "Connection").any(|token| token.eq_ignore_ascii_case(b"upgrade")) {
+    if !contains(fields, "Connection", b"upgrade") {
         return Err(BadAnswer::Connection);
     }
     let mut accept = Vec::with_capacity(28);
@@ -209,9 +191,7 @@ fn framing(fields: &Fields<'_>) -> Framing {
             false => Framing::UntilEnd,
         };
     }
-    let length = only(fields, "Content-Length").filter(|len| len.iter().all(u8::is_ascii_digit));
-    let length = length.and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
-    length.map_or(Framing::UntilEnd, Framing::Length)
+    content_length(fields).map_or(Framing::UntilEnd, Framing::Length)
 }
 
 #[cfg(test)]

@@ -45,6 +45,12 @@ impl HeadReader {
         Self { collected: Vec::new() }
     }
 
+    /// For lines that may be none at all: the end of the line before them is there already, and
+    /// the head begins with it.
+    pub(super) fn behind_a_line() -> Self {
+        Self { collected: b"\r\n".to_vec() }
+    }
+
     /// Bytes that it holds.
     pub fn collected(&self) -> usize {
         self.collected.len()

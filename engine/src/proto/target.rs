@@ -7,9 +7,19 @@ pub(super) const TARGET_MAX: usize = 8 << 10;
 
 const SCHEMES: [&str; 4] = ["http://", "https://", "ws://", "wss://"];
 
+/// What a target asks for, in the form that its method has (RFC 9112 §3.2). We are no proxy: for us
+/// there is no `CONNECT`.
+pub(super) fn of<'t>(method: &str, target: &'t str) -> Result<&'t str, Refusal> {
+    match (method, target) {
+        ("CONNECT", _) => Err(Refusal::new(400).because("this is no proxy")),
+        ("OPTIONS", "*") => Ok(target),
+        _ => path_and_query(target),
+    }
+}
+
 /// The path and query of a target in origin form, or in the absolute form that every server must
 /// understand (RFC 9112 §3.2.2); empty when an absolute one has neither.
-pub(super) fn path_and_query(target: &str) -> Result<&str, Refusal> {
+fn path_and_query(target: &str) -> Result<&str, Refusal> {
     let bad = |reason| Err(Refusal::new(400).because(reason));
     if target.len() > TARGET_MAX {
         return Err(Refusal::new(414).because("target too long"));

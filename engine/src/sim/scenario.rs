@@ -50,6 +50,8 @@ impl Scenario {
             close_timeout_ms: *choices.pick(&[5_000, 10_000]),
             deflate: None,
             stream: choices.chance(200),
+            requests: true,
+            body_max: 1024,
         };
         let clients = choices.between(1, 12);
         let stop_at = choices.between(1, calm_at as usize) as Tick;

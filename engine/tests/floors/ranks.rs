@@ -30,7 +30,7 @@ const CONN: Ranks = Ranks {
         &["env"],
         &["send/outbox"],
         &["send/overtake", "send/transmit", "send/writer"],
-        &["receive/part", "handshake/asked"],
+        &["receive/part", "handshake/asked", "handshake/http"],
         &["receive/inflate"],
         &["state"],
         &[
@@ -43,7 +43,8 @@ const CONN: Ranks = Ranks {
             "receive/hold",
             "receive/direct",
         ],
-        &["handshake/server", "handshake/client"],
+        &["handshake/requests", "handshake/client"],
+        &["handshake/server"],
         &["receive"],
     ],
     known: &[],
@@ -93,6 +94,7 @@ const REACTOR: Ranks = Ranks {
             "deliver/inflating",
             "deliver/weigh",
         ],
+        &["deliver/requests"],
         &["deliver/deliver"],
         // The reactor itself, then what its turns call, and above all the turn.
         &["state"],

@@ -64,6 +64,9 @@ pub(crate) struct Limits {
     close_timeout_ms: Option<u32>,
     /// Negotiates permessage-deflate.
     deflate: Option<bool>,
+    /// Hands requests that are no upgrade to the service.
+    requests: Option<bool>,
+    body_max: Option<u32>,
 }
 
 impl Limits {
@@ -77,6 +80,8 @@ impl Limits {
             idle_timeout_ms: self.idle_timeout_ms.unwrap_or(default.idle_timeout_ms),
             close_timeout_ms: self.close_timeout_ms.unwrap_or(default.close_timeout_ms),
             deflate: (self.deflate == Some(true)).then(ringws_engine::conn::Deflate::default),
+            requests: self.requests == Some(true),
+            body_max: self.body_max.unwrap_or(default.body_max),
             ..default
         }
     }
@@ -103,7 +108,7 @@ pub(crate) enum Then {
 pub(crate) enum Expect {
     /// A Close frame with this code, then the end.
     Close(u16),
-    /// `open`, `eof`, `close without code` or `http NNN`.
+    /// `open`, `eof`, `close without code`, `http NNN` and the end, or `kept NNN` and more.
     Other(String),
 }
 

@@ -6,8 +6,8 @@ use ringws_engine::config::{Config, Endpoint};
 use ringws_engine::conn::{Limits as ConnLimits, Queued, SendFlags};
 use ringws_engine::engine::Engine;
 use ringws_engine::proto::CloseCode;
-use ringws_engine::proto::handshake::Refusal;
-use ringws_engine::reactor::{Closed, Conn, Context, Handler, Message, Upgrade};
+use ringws_engine::proto::handshake::{Refusal, Reply};
+use ringws_engine::reactor::{Asked, Closed, Conn, Context, Handler, Message, Upgrade};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,6 +33,10 @@ impl Handler for Echo {
         };
         upgrade.set_user(behaviour);
         Ok(())
+    }
+
+    fn on_request(&self, _: &mut Context, asked: &Asked<'_>) -> Reply {
+        Reply::new(200).with_body(asked.request().body())
     }
 
     fn on_open(&self, _: &mut Context, _: Conn) {

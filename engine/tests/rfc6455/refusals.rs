@@ -1,6 +1,6 @@
 //! §4.2.1 and §4.4: requests that are refused, each with its status.
 
-use super::handshake::request;
+use super::handshake::{accepted, request};
 use ringws_engine::proto::Input;
 use ringws_engine::proto::handshake::{InvalidHeader, Refusal, Request};
 use ringws_engine::proto::head::HeadReader;
@@ -34,7 +34,7 @@ fn request_line() {
     for method in ["POST", "HEAD", "OPTIONS", "CONNECT", "get"] {
         assert_eq!(instead("GET", method), 405, "{method}");
     }
-    for version in ["HTTP/1.0", "HTTP/2.0", "HTTP/0.9", "HTTP/3.1"] {
+    for version in ["HTTP/1.2", "HTTP/2.0", "HTTP/0.9", "HTTP/3.1"] {
         assert_eq!(instead("HTTP/1.1", version), 505, "{version}");
     }
     for target in [
@@ -73,16 +73,20 @@ fn host() {
 
 #[test]
 fn upgrade_and_connection() {
-    assert_eq!(instead("Upgrade: websocket\r\n", ""), 426);
-    assert_eq!(instead("Upgrade: websocket", "Upgrade: h2c"), 426);
-    assert_eq!(instead("Upgrade: websocket", "Upgrade: websockets"), 426);
-    assert_eq!(instead("Upgrade: websocket", "Upgrade: web socket"), 426);
+    // These ask for nothing of ours: ordinary requests (RFC 9110 §7.8).
+    for (this, that) in [
+        ("Upgrade: websocket\r\n", ""),
+        ("Upgrade: websocket", "Upgrade: h2c"),
+        ("Upgrade: websocket", "Upgrade: websockets"),
+        ("Upgrade: websocket", "Upgrade: web socket"),
+        ("HTTP/1.1", "HTTP/1.0"),
+    ] {
+        accepted(&request("").replacen(this, that, 1), |r| assert!(!r.is_upgrade(), "{that}"));
+    }
+    accepted(&request(""), |r| assert!(r.is_upgrade() && r.is_complete()));
     assert_eq!(instead("Connection: Upgrade\r\n", ""), 400);
     assert_eq!(instead("Connection: Upgrade", "Connection: keep-alive"), 400);
     assert_eq!(instead("Connection: Upgrade", "Connection: Upgraded"), 400);
-    // An ordinary request is told what this is.
-    let plain = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\n\r\n";
-    assert_eq!(refusal(plain).status, 426);
 }
 
 #[test]
@@ -214,7 +218,15 @@ fn the_answer() {
     let text = encoded(&Refusal::new(426));
     assert!(text.contains("\r\nConnection: close, Upgrade\r\nUpgrade: websocket\r\n"), "{text}");
     // Never an answer that could be taken for success.
-    for status in [0, 101, 200, 399, 600, 65_535] {
-        assert!(encoded(&Refusal::new(status)).starts_with("HTTP/1.1 500 "));
+    for status in [0, 101, 200, 299, 600, 65_535] {
+        let text = encoded(&Refusal::new(status).with_body("<html>"));
+        assert!(text.starts_with("HTTP/1.1 500 ") && !text.contains("<html>"), "{text}");
     }
+    let mut moved = Refusal::new(302);
+    moved.add_header("Location", b"/there").unwrap();
+    moved.add_header("Content-Type", b"text/html").unwrap();
+    let head = "HTTP/1.1 302 Found\r\nConnection: close\r\nLocation: /there\r\n\
+                Content-Type: text/html\r\nContent-Length: ";
+    assert_eq!(encoded(&moved), format!("{head}10\r\n\r\n302 Found\n"));
+    assert_eq!(encoded(&moved.with_body("<p>")), format!("{head}3\r\n\r\n<p>"));
 }

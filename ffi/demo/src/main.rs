@@ -62,7 +62,7 @@ fn run(once: bool) -> Result<()> {
     println!("\nStill serving on ws://{address} (process {}); Ctrl-C ends it.", server.pid());
     println!("  npx wscat -c ws://{address}");
     // A page of another host is not let in: `Origin` is compared with `Host`.
-    println!("  or in a browser, on the page http://{address} (it says 426), in its console:");
+    println!("  or in a browser, on the page http://{address} (it says 404), in its console:");
     println!("  ws = new WebSocket(\"ws://{address}\"); ws.onmessage = m => console.log(m.data);");
     println!("  ws.onopen = () => ws.send(\"hello\");");
     // Ctrl-C reaches both: the terminal signals the whole process group.

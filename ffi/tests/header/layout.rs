@@ -2,7 +2,7 @@
 //! order of a table of contents under headings.
 
 /// The functions in order, under their headings. Each function must be here, once.
-const CONTENTS: [(&str, &[&str]); 11] = [
+const CONTENTS: [(&str, &[&str]); 12] = [
     ("", &["rws_version", "rws_strerror", "rws_kernel_features"]),
     (
         "Life of an engine. Any thread.",
@@ -84,6 +84,7 @@ const CONTENTS: [(&str, &[&str]); 11] = [
     (
         "Inside on_upgrade and on_origin. Results are borrowed; an absent header is {NULL, 0}.",
         &[
+            "rws_upgrade_request",
             "rws_upgrade_path",
             "rws_upgrade_header",
             "rws_upgrade_peer",
@@ -92,6 +93,24 @@ const CONTENTS: [(&str, &[&str]); 11] = [
             "rws_upgrade_protocol",
             "rws_upgrade_add_header",
             "rws_upgrade_set_user",
+        ],
+    ),
+    (
+        "HTTP requests, inside on_request; those of upgrades, inside on_upgrade and on_origin.\n\
+         Results are borrowed; what is absent is {NULL, 0}.",
+        &[
+            "rws_request_method",
+            "rws_request_path",
+            "rws_request_target",
+            "rws_request_query",
+            "rws_request_query_param",
+            "rws_request_header",
+            "rws_request_header_at",
+            "rws_request_body",
+            "rws_request_peer",
+            "rws_request_server_name",
+            "rws_request_peer_certificate",
+            "rws_request_answer",
         ],
     ),
     (

@@ -2,4 +2,6 @@
 
 pub(super) mod asked;
 mod client;
+pub(super) mod http;
+mod requests;
 mod server;

@@ -1,5 +1,7 @@
-//! A server's opening handshake: from the first byte of the HTTP head to the answer.
+//! A server's opening handshake: from the first byte of the HTTP head to the answer. Other requests
+//! may come before it: see `requests`.
 
+use super::requests::no_requests;
 use crate::conn::clock::Clock;
 use crate::conn::state::Expecting;
 use crate::conn::{Connection, Env, Event, Failure};
@@ -14,6 +16,11 @@ impl Connection {
         env: &mut Env<'_>,
     ) -> Result<Option<Event<'b>>, Failure> {
         let head_max = usize::try_from(env.limits.head_max).unwrap_or(usize::MAX);
+        if self.is_between_requests() {
+            // The time of the next one begins with its first byte.
+            self.http_mut().into_iter().for_each(|http| http.between = false);
+            self.clock.mark(env.now);
+        }
         let head = match self.rare.as_mut().and_then(|rare| rare.head.as_deref_mut()) {
             Some(reader) => reader.feed(input, head_max),
             None => {
@@ -27,9 +34,16 @@ impl Connection {
         };
         match head.and_then(|head| head.map(Request::parse).transpose()) {
             Ok(Some(request)) => {
-                self.end_opening();
+                self.rare.as_mut().into_iter().for_each(|rare| rare.head = None);
+                if !request.is_upgrade() {
+                    self.begin_request(&request);
+                    if !env.limits.requests {
+                        input.take(usize::MAX);
+                        return Err(self.reject(&no_requests(), env));
+                    }
+                }
                 self.expecting = Expecting::Upgrade;
-                Ok(Some(Event::Upgrade(request)))
+                Ok(Some(Event::Request(request)))
             }
             Ok(None) => Ok(None),
             Err(refusal) => {
@@ -41,9 +55,9 @@ impl Connection {
     }
 
     /// Answers the upgrade with 101: the connection is open. Does nothing unless
-    /// [`Event::Upgrade`] was the last event and has not been answered.
+    /// [`Event::Request`] was the last event, brought an upgrade and has not been answered.
     pub fn accept(&mut self, request: &Request<'_>, response: &Response, env: &mut Env<'_>) {
-        if self.expecting != Expecting::Upgrade {
+        if self.expecting != Expecting::Upgrade || !request.is_upgrade() {
             return;
         }
         let mut answer = env.pool.get();
@@ -51,13 +65,14 @@ impl Connection {
         response.encode_with(request, extension.as_ref(), &mut answer);
         self.outbox.answer(&answer, env.pool);
         env.pool.put(answer);
+        self.end_opening();
         self.expecting = Expecting::Open;
         self.opened = true;
         self.clock = Clock::new(env.now);
     }
 
-    /// Answers the upgrade with an error status; the disposition becomes `Finish`, and
-    /// [`Failure::Handshake`] is held. Does nothing unless [`Event::Upgrade`] was the last event
+    /// Answers the request with an error status; the disposition becomes `Finish`, and
+    /// [`Failure::Handshake`] is held. Does nothing unless [`Event::Request`] was the last event
     /// and has not been answered.
     pub fn refuse(&mut self, refusal: &Refusal, env: &mut Env<'_>) {
         if self.expecting == Expecting::Upgrade {
@@ -66,13 +81,15 @@ impl Connection {
     }
 
     pub(in crate::conn) fn reject(&mut self, refusal: &Refusal, env: &mut Env<'_>) -> Failure {
-        // What is sent for a status that is none.
-        let status = if (400..=599).contains(&refusal.status) { refusal.status } else { 500 };
-        let failure = Failure::Handshake(status);
+        let failure = Failure::Handshake(refusal.sent_status());
         let rare = self.rare();
         (rare.failure, rare.head) = (Some(failure), None);
+        let mut head_only = false;
+        if let Some(http) = &mut rare.http {
+            (head_only, http.coming) = (http.wants.head_only, None);
+        }
         let mut answer = env.pool.get();
-        refusal.encode(&mut answer);
+        refusal.encode_for(head_only, &mut answer);
         self.outbox.answer(&answer, env.pool);
         env.pool.put(answer);
         self.finish("", env);

@@ -101,6 +101,7 @@ impl Connection {
         match self.expecting {
             Expecting::Head if self.asked().is_some() => self.receive_answer(input, env),
             Expecting::Head => self.receive_head(input, env),
+            Expecting::Body => self.receive_body(input, env),
             Expecting::Upgrade | Expecting::Open => Ok(None),
             Expecting::Done => {
                 input.take(usize::MAX);

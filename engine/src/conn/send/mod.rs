@@ -154,6 +154,9 @@ impl Connection {
         if bytes > 0 {
             self.note_progress(env.now);
         }
+        if drained && !self.opened {
+            self.read_on();
+        }
         drained
     }
 

@@ -59,7 +59,7 @@ pub(in crate::conn) struct Outbox {
     pub(super) flags: Flags,
 }
 
-/// What holds of an outbox: five bits in one byte, since each connection has one.
+/// What holds of an outbox: six bits in one byte, since each connection has one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Flags(u8);
 
@@ -72,6 +72,11 @@ pub(super) const HEADING: Flags = Flags(2);
 pub(super) const MUTE: Flags = Flags(4);
 /// The application was told that the queue is full, and not yet that it has drained.
 pub(super) const FULL: Flags = Flags(8);
+/// With `HEADING`: before the queue wait answers to earlier requests, so that more than the next
+/// batch must leave before a control frame may.
+pub(super) const BEHIND: Flags = Flags(32);
+/// Both.
+pub(super) const HEADING_BEHIND: Flags = Flags(HEADING.0 | BEHIND.0);
 /// Frames are masked: they are a client's (RFC 6455 §5.3).
 const MASKS: Flags = Flags(16);
 
@@ -244,7 +249,7 @@ impl Outbox {
         if self.is_mute() {
             return;
         }
-        self.flags.set(HEADING);
+        self.flags.set(if self.buffered == 0 { HEADING } else { HEADING_BEHIND });
         self.open(bytes.len(), pool);
         self.queue.copy(bytes);
         self.buffered += bytes.len();

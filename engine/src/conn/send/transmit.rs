@@ -1,6 +1,6 @@
 //! What of the queue is out, and what becomes of it.
 
-use super::outbox::{FULL, HEADING, MUTE, OUT, Outbox, send_queue_max};
+use super::outbox::{BEHIND, FULL, HEADING, HEADING_BEHIND, MUTE, OUT, Outbox, send_queue_max};
 use crate::conn::Env;
 use crate::memory::{Batch, Pool};
 
@@ -11,15 +11,18 @@ impl Outbox {
         if self.is_out() {
             return None;
         }
-        let mut batch = match &mut self.stalled {
-            Some(stalled) => stalled.next(!self.flags.has(HEADING)),
-            None => Batch::default(),
-        };
+        let mut batch = Batch::default();
+        if let Some(stalled) = &mut self.stalled {
+            batch = stalled.next(!self.flags.has(HEADING));
+            if !batch.is_empty() && !self.flags.has(BEHIND) {
+                self.flags.clear(HEADING);
+            }
+        }
         if batch.is_empty() {
             batch = std::mem::take(&mut self.queue).into();
             self.ahead = self.buffered;
+            self.flags.clear(HEADING_BEHIND);
         }
-        self.flags.clear(HEADING);
         if batch.is_empty() {
             return None;
         }

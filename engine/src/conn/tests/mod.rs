@@ -107,7 +107,7 @@ impl Bench {
             Event::Batch(batch) => {
                 return all.extend(batch.map(|(opcode, data)| lent(opcode, data)));
             }
-            Event::Upgrade(request) => {
+            Event::Request(request) => {
                 self.with(|conn, env| conn.accept(&request, &Response::default(), env));
                 Got::Upgrade
             }

@@ -32,7 +32,7 @@ fn frames_wait_for_the_answer() {
     let mut bench = Bench::new(Limits::default());
     let mut bytes = [REQUEST, &frame(0x81, "early")].concat();
     let mut input = Input::new(&mut bytes);
-    let Ok(Some(Event::Upgrade(request))) = bench.with(|conn, env| conn.receive(&mut input, env))
+    let Ok(Some(Event::Request(request))) = bench.with(|conn, env| conn.receive(&mut input, env))
     else {
         panic!("no upgrade")
     };
@@ -56,8 +56,8 @@ fn frames_wait_for_the_answer() {
 fn what_is_no_upgrade_is_answered_and_finished() {
     let long = [&b"GET / HTTP/1.1\r\nX: "[..], &[b'x'; 20_000]].concat();
     for (head, status) in [
-        (&b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"[..], 426),
-        (b"POST / HTTP/1.1\r\nHost: a\r\n\r\n", 405),
+        (&b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"[..], 404),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n", 405),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\n", 400),
         (&long, 431),
     ] {
@@ -82,7 +82,7 @@ fn the_application_may_refuse() {
     let mut bytes = [REQUEST, &frame(0x81, "early")].concat();
     let mut input = Input::new(&mut bytes);
     let event = bench.with(|conn, env| conn.receive(&mut input, env));
-    assert!(matches!(event, Ok(Some(Event::Upgrade(_)))));
+    assert!(matches!(event, Ok(Some(Event::Request(_)))));
     bench.with(|conn, env| conn.refuse(&Refusal::new(403), env));
     let after = bench.with(|conn, env| conn.receive(&mut input, env).map(|_| ()));
     assert_eq!((after, input.is_empty()), (Err(Failure::Handshake(403)), true));

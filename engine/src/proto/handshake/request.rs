@@ -1,36 +1,47 @@
-//! The server's half of the opening handshake, RFC 6455 §4.2: the request and its rules.
+//! A request that a server has got: an upgrade (RFC 6455 §4.2), or any other.
 
+use super::check::{self, PROTOCOL, bad};
 use super::refusal::Refusal;
+use super::reply::Wants;
+use crate::proto::body::Framing;
+use crate::proto::fields::{contains, only, values};
 use crate::proto::head::Head;
-use crate::proto::{base64, field, target};
+use crate::proto::{field, query, target};
 use httparse::Status;
+use std::borrow::Cow;
 use std::mem::MaybeUninit;
 
 /// Header fields of one request; more is answered with 431.
 pub const HEADERS_MAX: usize = 100;
 
-type Fields<'h> = [httparse::Header<'h>];
-
-/// A checked upgrade request. Header values are borrowed from the head.
+/// A checked request: an upgrade, or any other. Header values are borrowed from the head.
 #[derive(Debug)]
 pub struct Request<'b>(Box<Inner<'b>>);
 
 #[derive(Debug)]
 struct Inner<'b> {
     head: Head<'b>,
+    method: Span,
     target: Span,
-    key: Span,
+    /// Of an upgrade.
+    key: Option<Span>,
     fields: Vec<(Span, Span)>,
+    wants: Wants,
+    framing: Framing,
+    expects_continue: bool,
+    /// Once it has come.
+    body: Option<Vec<u8>>,
 }
 
 impl<'b> Request<'b> {
-    /// Parses a head and checks it against RFC 6455 §4.2.1, and against what RFC 9112 says about
-    /// requests that two parties could read in two ways.
+    /// Parses a head and checks it against what RFC 9112 says about requests that two parties could
+    /// read in two ways, and if it asks for an upgrade to WebSocket, against RFC 6455 §4.2.1. In
+    /// HTTP/1.0 nobody can (RFC 9110 §7.8).
     ///
     /// # Errors
-    /// 405 for a method other than GET, 505 for a version other than HTTP/1.1, 414 for a target
-    /// over 8 KiB, 431 for more than [`HEADERS_MAX`] fields, 426 when no upgrade to WebSocket, or
-    /// to another version of it, is asked for; 400 for all else.
+    /// 505 for a version other than HTTP/1.1 and 1.0, 414 for a target over 8 KiB, 431 for more than
+    /// [`HEADERS_MAX`] fields, 417 for an expectation that is not met; of an upgrade 405 for a
+    /// method other than GET, 426 for another version of WebSocket; 400 for all else.
     pub fn parse(head: Head<'b>) -> Result<Self, Refusal> {
         let mut slots = [const { MaybeUninit::uninit() }; HEADERS_MAX];
         let mut request = httparse::Request::new(&mut []);
@@ -42,41 +53,142 @@ impl<'b> Request<'b> {
                 return Err(Refusal::new(431).because("too many header fields"));
             }
             Err(httparse::Error::Version) if names_version(bytes) => {
-                return Err(version_not_supported());
+                return Err(Refusal::new(505).because("HTTP/1.1 is needed"));
             }
             Err(_) => return Err(bad("not an HTTP request")),
         }
-        if request.version != Some(1) {
-            return Err(version_not_supported());
+        let (minor, method) = (request.version.unwrap_or(0), request.method.unwrap_or_default());
+        let fields = &*request.headers;
+        let upgrades = minor == 1 && contains(fields, "Upgrade", b"websocket");
+        if upgrades && method != "GET" {
+            return Err(Refusal::new(405).because("an upgrade is a GET"));
         }
-        if request.method != Some("GET") {
-            return Err(Refusal::new(405).because("only GET is answered"));
+        let target = target::of(method, request.path.unwrap_or_default())?;
+        let host = values(fields, "Host").next();
+        // HTTP/1.0 has none (RFC 9112 §3.2).
+        if host.is_some() || minor == 1 {
+            target::check_host(only(fields, "Host").ok_or(bad("not exactly one Host"))?)?;
         }
-        let target = target::path_and_query(request.path.unwrap_or_default())?;
-        let fields: &Fields<'_> = request.headers;
-        check_framing(fields)?;
-        target::check_host(only(fields, "Host").ok_or(bad("not exactly one Host"))?)?;
-        let key = check_upgrade(fields)?;
-        check_protocols(fields)?;
+        let key = if upgrades { Some(check::upgrade(fields)?) } else { None };
+        let framing = match key {
+            Some(_) => check::protocols(fields).map(|()| Framing::Length(0)),
+            None => check::framing(fields, minor),
+        }?;
+        let expects_continue = key.is_none() && check::expects_continue(fields, minor)?;
         let span = |part: &[u8]| Span::of(bytes, part);
         let inner = Inner {
+            method: span(method.as_bytes()),
             target: span(target.as_bytes()),
-            key: span(key),
+            key: key.map(span),
             fields: fields.iter().map(|f| (span(f.name.as_bytes()), span(f.value))).collect(),
+            wants: Wants {
+                head_only: method == "HEAD",
+                keep_alive: minor == 1 && !contains(fields, "Connection", b"close"),
+            },
+            framing,
+            expects_continue,
+            body: (framing == Framing::Length(0)).then(Vec::new),
             head,
         };
         Ok(Self(Box::new(inner)))
     }
+
+    /// The same, independent of the bytes that it lies in.
+    pub(crate) fn into_owned(self) -> Request<'static> {
+        let Inner { head, method, target, key, fields, wants, framing, expects_continue, body } =
+            *self.0;
+        let head = head.into_owned();
+        Request(Box::new(Inner {
+            head,
+            method,
+            target,
+            key,
+            fields,
+            wants,
+            framing,
+            expects_continue,
+            body,
+        }))
+    }
+
+    /// With its body, which has come.
+    pub(crate) fn with_body(mut self, body: Vec<u8>) -> Self {
+        self.0.body = Some(body);
+        self
+    }
 }
 
 impl Request<'_> {
+    /// Whether it asks for an upgrade to WebSocket.
+    pub fn is_upgrade(&self) -> bool {
+        self.0.key.is_some()
+    }
+
+    /// The method, as sent: `GET` for all upgrades.
+    pub fn method(&self) -> &str {
+        self.text(self.0.method)
+    }
+
     /// The request target, as sent: path and query. Of a target in absolute form, the path and
-    /// query alone.
+    /// query alone. `*` for `OPTIONS *`.
     pub fn target(&self) -> &str {
         match self.text(self.0.target) {
             "" => "/",
             target => target,
         }
+    }
+
+    /// The path, decoded. It may be any bytes, and `%2F` has become a `/`: it names no file until
+    /// somebody has looked at it.
+    pub fn path(&self) -> Cow<'_, [u8]> {
+        query::decode(self.path_and_query().0.as_bytes())
+    }
+
+    /// What stands behind the `?`, as sent; `None` without one.
+    pub fn query(&self) -> Option<&str> {
+        self.path_and_query().1
+    }
+
+    /// The first parameter of the query of that name, decoded: see [`query::parameter`].
+    pub fn query_parameter(&self, name: &str) -> Option<Cow<'_, [u8]>> {
+        query::parameter(self.query()?, name)
+    }
+
+    fn path_and_query(&self) -> (&str, Option<&str>) {
+        match self.target().split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (self.target(), None),
+        }
+    }
+
+    /// The body; empty for none.
+    pub fn body(&self) -> &[u8] {
+        self.0.body.as_deref().unwrap_or_default()
+    }
+
+    /// Whether all of it has come.
+    pub fn is_complete(&self) -> bool {
+        self.0.body.is_some()
+    }
+
+    /// How its body ends.
+    pub(crate) fn framing(&self) -> Framing {
+        self.0.framing
+    }
+
+    /// Whether the client waits for 100 before it sends the body.
+    pub(crate) fn expects_continue(&self) -> bool {
+        self.0.expects_continue
+    }
+
+    /// What its answer depends on.
+    pub(crate) fn wants(&self) -> Wants {
+        self.0.wants
+    }
+
+    /// Bytes of memory that it owns.
+    pub(crate) fn head_len(&self) -> usize {
+        self.0.head.as_bytes().len()
     }
 
     /// The value of the first header of that name, whatever its case.
@@ -97,9 +209,9 @@ impl Request<'_> {
             .filter_map(|token| std::str::from_utf8(token).ok())
     }
 
-    /// The value of Sec-WebSocket-Key: 24 digits of base64.
+    /// The value of Sec-WebSocket-Key: 24 digits of base64. Of an upgrade.
     pub(super) fn key(&self) -> &[u8] {
-        self.bytes(self.0.key)
+        self.0.key.map_or(&[], |key| self.bytes(key))
     }
 
     fn bytes(&self, span: Span) -> &[u8] {
@@ -130,16 +242,6 @@ impl Span {
     }
 }
 
-const PROTOCOL: &str = "Sec-WebSocket-Protocol";
-
-fn bad(reason: &'static str) -> Refusal {
-    Refusal::new(400).because(reason)
-}
-
-fn version_not_supported() -> Refusal {
-    Refusal::new(505).because("HTTP/1.1 is needed")
-}
-
 /// Whether the request line has three parts, of which the last is a version of HTTP.
 fn names_version(head: &[u8]) -> bool {
     let line = head.trim_ascii_start().split(|b| *b == b'\r').next().unwrap_or_default();
@@ -147,70 +249,4 @@ fn names_version(head: &[u8]) -> bool {
     let version = parts.nth(2).and_then(|part| part.strip_prefix(b"HTTP/"));
     let digits = matches!(version, Some([a, b'.', b]) if a.is_ascii_digit() && b.is_ascii_digit());
     digits && parts.next().is_none()
-}
-
-/// The values of all fields of that name, trimmed.
-fn values<'h>(fields: &'h Fields<'h>, name: &'static str) -> impl Iterator<Item = &'h [u8]> {
-    fields.iter().filter(|f| f.name.eq_ignore_ascii_case(name)).map(|f| field::trim(f.value))
-}
-
-/// The value of the only field of that name.
-fn only<'h>(fields: &'h Fields<'h>, name: &'static str) -> Option<&'h [u8]> {
-    let mut all = values(fields, name);
-    let value = all.next()?;
-    all.next().is_none().then_some(value)
-}
-
-/// Whether the lists of that name contain the token, whatever its case.
-fn contains(fields: &Fields<'_>, name: &'static str, token: &[u8]) -> bool {
-    values(fields, name).flat_map(field::elements).any(|e| e.eq_ignore_ascii_case(token))
-}
-
-/// An upgrade has no body (RFC 6455 §4.1): bytes behind the head are frames, and whoever would
-/// read them as a body disagrees with us about where the request ends.
-fn check_framing(fields: &Fields<'_>) -> Result<(), Refusal> {
-    if values(fields, "Transfer-Encoding").next().is_some() {
-        return Err(bad("Transfer-Encoding in an upgrade"));
-    }
-    match values(fields, "Content-Length").all(|length| length == b"0") {
-        true => Ok(()),
-        false => Err(bad("a body in an upgrade")),
-    }
-}
-
-/// RFC 6455 §4.2.1, 3 to 6; returns the key.
-fn check_upgrade<'h>(fields: &'h Fields<'h>) -> Result<&'h [u8], Refusal> {
-    if !contains(fields, "Upgrade", b"websocket") {
-        return Err(Refusal::new(426).because("this is a WebSocket server"));
-    }
-    if !contains(fields, "Connection", b"upgrade") {
-        return Err(bad("Connection without upgrade"));
-    }
-    if values(fields, "Sec-WebSocket-Version").nth(1).is_some() {
-        return Err(bad("more than one Sec-WebSocket-Version"));
-    }
-    if only(fields, "Sec-WebSocket-Version") != Some(b"13") {
-        return Err(Refusal::new(426).because("version 13 is needed").with_version());
-    }
-    let key = only(fields, "Sec-WebSocket-Key").ok_or(bad("not exactly one Sec-WebSocket-Key"))?;
-    match base64::is_16_bytes(key) {
-        true => Ok(key),
-        false => Err(bad("Sec-WebSocket-Key is not 16 bytes in base64")),
-    }
-}
-
-/// RFC 6455 §4.1, 10: the subprotocols are tokens, and all different.
-fn check_protocols(fields: &Fields<'_>) -> Result<(), Refusal> {
-    let mut all: Vec<_> = values(fields, PROTOCOL).flat_map(field::elements).collect();
-    // A list of nothing but empty elements is none (RFC 9110 §5.6.1.2).
-    let none = all.is_empty() && values(fields, PROTOCOL).next().is_some();
-    if none || !all.iter().all(|protocol| field::is_token(protocol)) {
-        return Err(bad("malformed Sec-WebSocket-Protocol"));
-    }
-    // Sorted, because a head has room for thousands.
-    all.sort_unstable();
-    match all.is_sorted_by(|a, b| a < b) {
-        true => Ok(()),
-        false => Err(bad("a subprotocol twice in Sec-WebSocket-Protocol")),
-    }
 }

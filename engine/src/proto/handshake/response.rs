@@ -1,6 +1,6 @@
 //! What a server answers to an upgrade request, RFC 6455 §4.2.2.
 
-use super::field::{InvalidHeader, add_field, put_field};
+use super::field::{Added, InvalidHeader, put_field};
 use super::request::Request;
 use crate::proto::base64;
 use crate::proto::deflate::{self, Agreed};
@@ -13,8 +13,7 @@ const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Response {
     protocol: Option<String>,
-    /// Whole lines.
-    fields: Vec<u8>,
+    added: Added,
 }
 
 impl Response {
@@ -35,7 +34,7 @@ impl Response {
     /// Adds a header. Refused: names that are no tokens, values with CR, LF, NUL or other control
     /// bytes, and names that the handshake owns.
     pub fn add_header(&mut self, name: &str, value: &[u8]) -> Result<(), InvalidHeader> {
-        add_field(&mut self.fields, name, value)
+        self.added.add(name, value)
     }
 
     /// Appends the whole 101 answer to `request`.
@@ -66,7 +65,7 @@ impl Response {
             agreed.put_answer(&mut value);
             put_field(out, deflate::FIELD, &value);
         }
-        out.extend_from_slice(&self.fields);
+        out.extend_from_slice(&self.added.lines);
         out.extend_from_slice(b"\r\n");
     }
 }

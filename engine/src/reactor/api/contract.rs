@@ -6,11 +6,11 @@
 use crate::codec::Done;
 use crate::conn::{Limits, Tools, Writer};
 use crate::memory::Pool;
-use crate::proto::handshake::Refusal;
+use crate::proto::handshake::{Refusal, Reply};
 use crate::proto::url::Host;
 use crate::proto::{Answer, Ask, Origins, Proxy, Url};
 use crate::reactor::api::closed::Closed;
-use crate::reactor::api::upgrade::{Message, Messages, Upgrade};
+use crate::reactor::api::upgrade::{Asked, Message, Messages, Upgrade};
 use crate::reactor::client::dials::Dials;
 use crate::reactor::client::refusal::NotConnected;
 use crate::reactor::core::addresses::{AddressLimits, Addresses};
@@ -50,7 +50,8 @@ pub(crate) type Mail = mail::Mail<Job, Target>;
 pub type TopicHook = Arc<dyn Fn(&mut Context, &[u8], bool) + Send + Sync>;
 
 /// The callbacks of an endpoint. `on_open` and `on_close` pair exactly once per connection that
-/// was accepted; nothing comes before the one or after the other, except `on_upgrade`.
+/// was accepted; nothing comes before the one or after the other, except `on_upgrade` and
+/// `on_request`.
 pub trait Handler: Send + Sync + 'static {
     /// A valid upgrade request: `Ok` answers 101, `Err` the given status.
     fn on_upgrade(&self, _ctx: &mut Context, _upgrade: &mut Upgrade<'_>) -> Result<(), Refusal> {
@@ -60,6 +61,11 @@ pub trait Handler: Send + Sync + 'static {
     /// the same, `false` answers 403.
     fn on_origin(&self, _ctx: &mut Context, _upgrade: &mut Upgrade<'_>) -> bool {
         false
+    }
+    /// An HTTP request that is no upgrade, with its body: only where `Limits::requests` is set.
+    /// Afterwards another one may follow on the same connection, or an upgrade.
+    fn on_request(&self, _ctx: &mut Context, _asked: &Asked<'_>) -> Reply {
+        Reply::new(404)
     }
     /// The connection is open.
     fn on_open(&self, _ctx: &mut Context, _conn: Conn) {}

@@ -5,20 +5,20 @@ use crate::proto::Opcode;
 use crate::proto::handshake::{InvalidHeader, Request, Response};
 use crate::reactor::core::secure::Secure;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-/// An upgrade in progress, lent to `on_upgrade`.
-#[derive(Debug)]
-pub struct Upgrade<'a> {
+/// A request, and who asks.
+#[derive(Clone, Debug)]
+pub struct Asked<'a> {
     pub(crate) request: &'a Request<'a>,
-    pub(crate) response: &'a mut Response,
     pub(crate) peer: Option<SocketAddr>,
-    pub(crate) secure: Option<Secure>,
-    pub(crate) user: &'a mut usize,
+    pub(crate) secure: Option<Arc<Secure>>,
+    pub(crate) user: usize,
 }
 
-impl<'a> Upgrade<'a> {
+impl<'a> Asked<'a> {
     /// The request.
-    pub fn request(&self) -> &Request<'a> {
+    pub fn request(&self) -> &'a Request<'a> {
         self.request
     }
     /// The peer's address; `None` on a Unix socket.
@@ -37,9 +37,31 @@ impl<'a> Upgrade<'a> {
     pub fn peer_certificate(&self) -> Option<&[u8]> {
         self.secure.as_ref()?.certificate.as_deref()
     }
+    /// The connection's user word: the endpoint's.
+    pub fn user(&self) -> usize {
+        self.user
+    }
+}
+
+/// An upgrade in progress, lent to `on_upgrade`: a request that may be answered with 101.
+#[derive(Debug)]
+pub struct Upgrade<'a> {
+    pub(crate) asked: Asked<'a>,
+    pub(crate) response: &'a mut Response,
+}
+
+impl<'a> std::ops::Deref for Upgrade<'a> {
+    type Target = Asked<'a>;
+
+    fn deref(&self) -> &Asked<'a> {
+        &self.asked
+    }
+}
+
+impl Upgrade<'_> {
     /// Chooses one of the offered subprotocols. Without this call none is chosen.
     pub fn set_protocol(&mut self, name: &str) -> Result<(), InvalidHeader> {
-        self.response.set_protocol(self.request, name)
+        self.response.set_protocol(self.asked.request, name)
     }
     /// Adds a header to the answer.
     pub fn add_header(&mut self, name: &str, value: &[u8]) -> Result<(), InvalidHeader> {
@@ -48,11 +70,7 @@ impl<'a> Upgrade<'a> {
     /// The connection's user word, as
     /// [`Context::user`](crate::reactor::Context::user) will give it back.
     pub fn set_user(&mut self, user: usize) {
-        *self.user = user;
-    }
-    /// The user word so far: the endpoint's.
-    pub fn user(&self) -> usize {
-        *self.user
+        self.asked.user = user;
     }
 }
 

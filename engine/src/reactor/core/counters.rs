@@ -209,12 +209,16 @@ counters! {
     connect_failed,
     /// Upgrades answered with 101.
     upgraded,
-    /// Upgrades answered otherwise.
+    /// Upgrades answered otherwise, and what is no request at all.
     refused,
     /// Connections that were never open, by why: the peer's request was not valid, or larger than
     /// `head_max`, or did not come in time; the page's origin, the handler, a stop or drain of
     /// ours, `memory_max` or the limit of an address was against it; its TLS failed.
     refused_by_reason by reason in REFUSALS,
+    /// HTTP requests, no upgrades, that the application has answered.
+    requests,
+    /// HTTP requests, no upgrades, that were refused without asking it: a broken body, a limit.
+    requests_refused,
     /// Connections that failed by a violation of the protocol or a limit.
     violations,
     /// The same by what was broken.
@@ -301,7 +305,7 @@ counters! {
     memory_peak: gauge,
     /// Connections that were closed because the budget was spent.
     budget_closed,
-    /// Upgrades that were refused because little of it was left.
+    /// Upgrades and other requests that were refused because little of it was left.
     budget_refused,
     /// Connections closed unheard: their address had as many as it may have.
     address_closed,

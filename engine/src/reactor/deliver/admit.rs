@@ -10,8 +10,8 @@ use crate::reactor::core::counters::{BY_ADDRESS, BY_MEMORY, BY_STOP};
 const MEMORY_SECONDS: u64 = 5;
 
 impl Context {
-    /// Refuses it in a stop, where memory is short, and where its address asks too often.
-    pub(crate) fn admit(&mut self, index: u32) -> Result<(), Refusal> {
+    /// Refuses a request, of whatever kind, in a stop and where memory is short.
+    pub(crate) fn admit_request(&mut self) -> Result<(), Refusal> {
         if self.draining {
             self.counters.refused_by_reason.count(BY_STOP);
             return Err(self.turn_down());
@@ -21,6 +21,12 @@ impl Context {
             self.counters.refused_by_reason.count(BY_MEMORY);
             return Err(Refusal::busy(503, MEMORY_SECONDS).because("memory is short"));
         }
+        Ok(())
+    }
+
+    /// Refuses an upgrade then, too, and where its address asks too often.
+    pub(crate) fn admit(&mut self, index: u32) -> Result<(), Refusal> {
+        self.admit_request()?;
         let slot = self.slab.at(index);
         let limits = self.per_address.of(slot.endpoint);
         let (true, Some(peer)) = (limits.upgrades_per_second > 0, slot.peer.get()) else {

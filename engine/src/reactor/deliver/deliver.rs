@@ -2,18 +2,17 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 use crate::conn::{BatchOf, Data, Event, LoneMessage, MessageBatch};
-use crate::proto::handshake::{Refusal, Request, Response};
 use crate::proto::{Answer, Input, Opcode};
 use crate::reactor::api::call::{handle_of, with_env};
 use crate::reactor::api::contract::Context;
 use crate::reactor::api::contract::Handler;
 use crate::reactor::api::setup::Served;
-use crate::reactor::api::upgrade::{Message, Messages, Upgrade};
+use crate::reactor::api::upgrade::{Message, Messages};
 use crate::reactor::client::greet::greet;
-use crate::reactor::core::counters::{BY_HANDLER, BY_ORIGIN};
 use crate::reactor::core::endpoints::ByEndpoint;
 use crate::reactor::core::name::Conn;
 use crate::reactor::core::slab::Phase;
+use crate::reactor::deliver::requests::requested;
 use crate::reactor::deliver::shared::{Delivery, SHARE_MIN};
 
 /// Feeds bytes to a connection until they are used up or the application stops it, and hands what
@@ -151,7 +150,7 @@ pub(crate) fn act(ctx: &mut Context, handler: &dyn Handler, conn: Conn, event: E
             }
         }
         Event::Close => ctx.mark_dirty(conn.slot()),
-        Event::Upgrade(request) => upgrade(ctx, handler, conn, &request),
+        Event::Request(request) => requested(ctx, handler, conn, request),
         Event::Open(answer) => opened(ctx, handler, conn, answer),
         Event::Tunnel => greet(ctx, conn.slot()),
     }
@@ -178,40 +177,6 @@ fn deliver_owned(
     let message = Message { opcode, payload: shared.bytes(), first, last, user };
     deliver_message(ctx, handler, conn, message);
     ctx.source.end(outer);
-}
-
-#[cold]
-fn upgrade(ctx: &mut Context, handler: &dyn Handler, conn: Conn, request: &Request<'_>) {
-    let index = conn.slot();
-    let slot = ctx.slab.at(index);
-    let (peer, secure, mut user) = (slot.peer.get(), slot.secure(), slot.user);
-    let endpoint = slot.endpoint;
-    let mut response = Response::default();
-    let verdict = ctx.admit(index).and_then(|()| {
-        let allowed = ctx.origins.of(endpoint).allow(request);
-        let mut upgrade =
-            Upgrade { request, response: &mut response, peer, secure, user: &mut user };
-        if allowed || handler.on_origin(ctx, &mut upgrade) {
-            let verdict = handler.on_upgrade(ctx, &mut upgrade);
-            verdict.inspect_err(|_| ctx.counters.refused_by_reason.count(BY_HANDLER))
-        } else {
-            ctx.counters.refused_by_reason.count(BY_ORIGIN);
-            Err(Refusal::new(403).because("this origin may not connect"))
-        }
-    });
-    ctx.mark_dirty(index);
-    match verdict {
-        Ok(()) => {
-            let slot = ctx.slab.at(index);
-            slot.user = user;
-            let took = ctx.served.now.saturating_sub(slot.conn.began());
-            with_env(ctx, index, |conn, env| conn.accept(request, &response, env));
-            ctx.count_opened(Some(took));
-            ctx.counters.upgraded.add(1);
-            handler.on_open(ctx, conn);
-        }
-        Err(refusal) => with_env(ctx, index, |conn, env| conn.refuse(&refusal, env)),
-    }
 }
 
 /// The server has accepted what we asked for.

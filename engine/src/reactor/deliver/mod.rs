@@ -7,6 +7,7 @@ pub(crate) mod deliver;
 pub(crate) mod handshakes;
 pub(crate) mod inflating;
 pub(crate) mod line;
+pub(crate) mod requests;
 pub(crate) mod shared;
 #[cfg(feature = "tls")]
 pub(crate) mod tls;

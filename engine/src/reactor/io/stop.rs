@@ -99,8 +99,9 @@ impl<K: Kernel> Reactor<K> {
             if slot.conn.opened() || !which(is_dial) {
                 continue;
             }
-            // One that has been refused is not unheard: its answer is on the way.
-            let unheard = !is_dial && slot.conn.failure().is_none() && !slot.abort;
+            // One that has been answered is not unheard.
+            let heard = slot.conn.failure().is_some() || slot.conn.has_requests();
+            let unheard = !is_dial && !heard && !slot.abort;
             self.ctx.ending.drained.unheard += u64::from(unheard);
             let conn = handle_of(&self.ctx, index);
             let _ = self.ctx.abort(conn);

@@ -27,8 +27,10 @@ impl<K: Kernel> Reactor<K> {
             Some(Failure::TimedOut(_)) => self.ctx.counters.timeouts.add(1),
             _ => {}
         }
-        if refused {
-            self.ctx.counters.refused.add(1);
+        match (refused, slot.conn.has_requests()) {
+            (true, true) => self.ctx.counters.requests_refused.add(1),
+            (true, false) => self.ctx.counters.refused.add(1),
+            (false, _) => {}
         }
         let announced = slot.conn.opened();
         let states = &self.ctx.counters.connections_by_state;

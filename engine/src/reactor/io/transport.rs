@@ -160,7 +160,10 @@ impl<K: Kernel> Reactor<K> {
         self.publish_mailed(token.slot);
         self.ctx.weigh(token.slot);
         let slot = self.ctx.slab.at(token.slot);
-        if drained && slot.conn.opened() && !slot.abort && !slot.send_ended {
+        if drained && !slot.conn.opened() {
+            // A peer that has taken its answers may ask on.
+            self.ctx.mark_dirty(token.slot);
+        } else if drained && !slot.abort && !slot.send_ended {
             let endpoint = slot.endpoint;
             let conn = handle_of(&self.ctx, token.slot);
             self.endpoints.handler(endpoint).on_drain(&mut self.ctx, conn);

@@ -1,0 +1,9 @@
+//! HTTP requests beside WebSocket, on the real kernel: what is handed to the application, what it
+//! answers, and how long a connection lasts.
+
+#[path = "http/requests.rs"]
+mod requests;
+#[path = "support/service.rs"]
+mod running;
+#[path = "http/service.rs"]
+mod service;
