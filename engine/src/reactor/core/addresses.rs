@@ -195,7 +195,7 @@ mod tests {
         all.leave(who, 0);
         assert_eq!([(); 2].map(|()| all.enter(who, &LIMITS, 0)), [true, false]);
         assert_eq!(all.len(), 2);
-        [who, who, at("192.0.2.2")].map(|who| all.leave(who, 0));
+        [who, who, at("192.0.2.2")].into_iter().for_each(|who| all.leave(who, 0));
         all.leave(who, 0);
         assert_eq!(all.len(), 0);
     }
@@ -204,7 +204,7 @@ mod tests {
     fn upgrades_come_in_a_burst_and_then_at_their_rate() {
         let all = Addresses::default();
         let who = at("2001:db8::1");
-        let mut ask = |now| all.ask(who, &LIMITS, now);
+        let ask = |now| all.ask(who, &LIMITS, now);
         assert_eq!([(); 4].map(|()| ask(1_000)), [Ok(()), Ok(()), Ok(()), Err(1)]);
         assert_eq!([ask(1_099), ask(1_100), ask(1_100)], [Err(1), Ok(()), Err(1)]);
         assert_eq!(ask(500), Err(1), "a clock that is behind brings nothing");
