@@ -552,7 +552,6 @@ typedef struct { /* one number of rws_engine_values */
   uint32_t reserved;     /* 0 */
 } rws_metric;
 
-typedef struct { /* all since the start, except connections, codec_memory, topics and memory */
 /* an answer to an HTTP request; Content-Length is sent for you, Date and Content-Type are not */
 typedef struct {
   uint32_t size;       /* RWS_INIT */
@@ -562,7 +561,7 @@ typedef struct {
   rws_bytes body;
 } rws_response;
 
-typedef struct { /* all since the start, except connections, codec_memory and topics */
+typedef struct { /* all since the start, except connections, codec_memory, topics and memory */
   uint32_t size;              /* RWS_INIT */
   uint32_t reactors;          /* of the engine, whomever is asked for */
   uint64_t connections;       /* connections now, from accept to close */
@@ -605,7 +604,8 @@ typedef struct { /* all since the start, except connections, codec_memory and to
   uint64_t memory;            /* bytes that count against memory_max, now */
   uint64_t memory_peak;       /* the most that it has been on each reactor */
   uint64_t budget_closed;     /* connections closed because memory_max was spent */
-  uint64_t budget_refused;    /* upgrades answered with 503 because seven eighths of it were */
+  /* upgrades and other requests answered with 503 because seven eighths of it were */
+  uint64_t budget_refused;
   uint64_t address_closed;    /* connections closed unheard because of per_address_max */
   uint64_t address_refused;   /* upgrades answered with 429 because of upgrades_per_second */
   /* turns of a second or more: a callback has blocked, or the process was stopped */
