@@ -34,7 +34,8 @@ fn requests_are_read_and_answered() {
     let mut stream = tcp(server.port);
     let (head, body) = ask(
         &mut stream,
-        "POST /a%20b?a=1+2&b=%41 HTTP/1.1\r\nHost: h\r\nX: 1\r\nx: 2\r\nContent-Length: 4\r\n\r\nbody",
+        "POST /a%20b?a=1+2&b=%41 HTTP/1.1\r\nHost: h\r\nX: 1\r\nx: 2\r\n\
+         Content-Length: 4\r\n\r\nbody",
     );
     let lines = "Content-Type: text/plain\r\nX-More: b\r\nContent-Length: 91\r\n\r\n";
     assert_eq!(head, format!("HTTP/1.1 201 Created\r\n{lines}"));

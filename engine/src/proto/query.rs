@@ -36,8 +36,8 @@ fn digit(byte: u8) -> Option<u8> {
     char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
-/// The value of the first parameter of that name in a query (`a=1&b=2`), decoded as forms encode it:
-/// `+` is a space. Empty for one without `=`.
+/// The value of the first parameter of that name in a query (`a=1&b=2`), decoded as forms encode
+/// it: `+` is a space. Empty for one without `=`.
 pub fn parameter<'q>(query: &'q str, name: &str) -> Option<Cow<'q, [u8]>> {
     query.split('&').find_map(|part| {
         let (this, value) = part.split_once('=').unwrap_or((part, ""));

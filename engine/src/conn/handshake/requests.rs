@@ -24,7 +24,7 @@ impl Connection {
 
     /// Goes on with a request under the limits of whoever is to answer it, which may be others than
     /// those that its head was read under. Gives the request back if all of it has come; else
-    /// [`Event::Request`] comes again, with the body, within the handshake timeout. `None` also when
+    /// [`Event::Request`] comes again, with the body, within the handshake timeout. `None` also if
     /// the request was refused: the limits say that there are none, or its body is too large. Does
     /// nothing unless [`Event::Request`] was the last event.
     pub fn await_body<'b>(

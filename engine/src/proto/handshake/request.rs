@@ -39,7 +39,7 @@ impl<'b> Request<'b> {
     /// HTTP/1.0 nobody can (RFC 9110 §7.8).
     ///
     /// # Errors
-    /// 505 for a version other than HTTP/1.1 and 1.0, 414 for a target over 8 KiB, 431 for more than
+    /// 505 for a version other than HTTP/1.1 and 1.0, 414 for a target over 8 KiB, 431 for over
     /// [`HEADERS_MAX`] fields, 417 for an expectation that is not met; of an upgrade 405 for a
     /// method other than GET, 426 for another version of WebSocket; 400 for all else.
     pub fn parse(head: Head<'b>) -> Result<Self, Refusal> {
