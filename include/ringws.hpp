@@ -5,6 +5,7 @@
 //
 //   int  on_upgrade(rws::reactor, rws::upgrade);               101 accepts, 400..599 refuses
 //   bool on_origin (rws::reactor, rws::upgrade);               true lets on_upgrade decide
+//   void on_request(rws::reactor, rws::request);               answer it, or it is 404
 //   void on_open   (rws::reactor, rws_conn);
 //   void on_message(rws::reactor, rws_conn, const rws_message &);
 //   void on_pong   (rws::reactor, rws_conn, std::string_view);
@@ -333,6 +334,54 @@ class reactor {
   void set_user(void *user) const noexcept { rws_reactor_set_user(r_, user); }
 };
 
+// What a client asks for; never store one.  What is absent has data() == nullptr.
+class asked {
+  const rws_request *q_;
+
+ public:
+  explicit asked(const rws_request *q) noexcept : q_(q) {}
+  std::string_view method() const noexcept { return view(rws_request_method(q_)); }
+  std::string_view path() const noexcept { return view(rws_request_path(q_)); } // decoded
+  std::string_view target() const noexcept { return view(rws_request_target(q_)); }
+  std::string_view query() const noexcept { return view(rws_request_query(q_)); }
+  std::string_view query_param(const char *name) const noexcept {
+    return view(rws_request_query_param(q_, name));
+  }
+  std::string_view header(const char *name, std::size_t nth = 0) const noexcept {
+    return view(rws_request_header(q_, name, nth));
+  }
+  // f(name, value) for each header, in their order.
+  template <class F> void each_header(F &&f) const {
+    rws_bytes name, value;
+    for (std::size_t i = 0; rws_request_header_at(q_, i, &name, &value) == RWS_OK; i++)
+      f(view(name), view(value));
+  }
+  std::string_view body() const noexcept { return view(rws_request_body(q_)); }
+  rws_status peer(rws_address &out) const noexcept { return rws_request_peer(q_, &out); }
+  std::string_view server_name() const noexcept { return view(rws_request_server_name(q_)); }
+  std::string_view peer_certificate() const noexcept {
+    return view(rws_request_peer_certificate(q_));
+  }
+};
+
+// An HTTP request that is no upgrade; never store one.
+class request : public asked {
+  rws_request *q_;
+
+ public:
+  explicit request(rws_request *q) noexcept : asked(q), q_(q) {}
+  rws_request *get() const noexcept { return q_; }
+  // headers: "Name: value", several with "\n" between them.
+  rws_status answer(std::uint32_t status, std::string_view body = {},
+                    const char *headers = nullptr) const noexcept {
+    rws_response a = RWS_INIT(rws_response);
+    a.status = status;
+    a.headers = headers;
+    a.body = bytes(body);
+    return rws_request_answer(q_, &a);
+  }
+};
+
 // An HTTP upgrade in progress; never store one.
 class upgrade {
   rws_upgrade *up_;
@@ -341,6 +390,7 @@ class upgrade {
   explicit upgrade(rws_upgrade *up) noexcept : up_(up) {}
   rws_upgrade *get() const noexcept { return up_; }
 
+  rws::asked asked() const noexcept { return rws::asked(rws_upgrade_request(up_)); }
   std::string_view path() const noexcept { return view(rws_upgrade_path(up_)); }
   // An absent header has data() == nullptr.
   std::string_view header(const char *name) const noexcept {
@@ -427,6 +477,7 @@ template <class R> inline constexpr bool is_bool = std::is_same_v<R, bool>;
 template <class R> inline constexpr bool is_int = std::is_convertible_v<R, int> && !is_bool<R>;
 RWS_DETAIL_CALLBACK(on_upgrade, int, "(rws::reactor, rws::upgrade)", reactor, upgrade)
 RWS_DETAIL_CALLBACK(on_origin, bool, "(rws::reactor, rws::upgrade)", reactor, upgrade)
+RWS_DETAIL_CALLBACK(on_request, nothing, "(rws::reactor, rws::request)", reactor, request)
 RWS_DETAIL_CALLBACK(on_open, nothing, "(rws::reactor, rws_conn)", reactor, rws_conn)
 RWS_DETAIL_CALLBACK(on_message, nothing, "(rws::reactor, rws_conn, const rws_message &)", reactor,
                     rws_conn, const rws_message &)
@@ -452,7 +503,8 @@ template <class H> rws_callbacks callbacks() noexcept {
   constexpr bool any = detail::has_on_upgrade<H>() || detail::has_on_open<H>() ||
                        detail::has_on_message<H>() || detail::has_on_pong<H>() ||
                        detail::has_on_drain<H>() || detail::has_on_close<H>() ||
-                       detail::has_on_origin<H>() || detail::has_on_refused<H>();
+                       detail::has_on_origin<H>() || detail::has_on_request<H>() ||
+                       detail::has_on_refused<H>();
   static_assert(any, "no member of the handler is a callback: see the list in ringws.hpp");
   if constexpr (detail::has_on_upgrade<H>())
     cb.on_upgrade = [](rws_reactor *r, rws_upgrade *up, void *u) noexcept -> int {
@@ -461,6 +513,10 @@ template <class H> rws_callbacks callbacks() noexcept {
   if constexpr (detail::has_on_origin<H>())
     cb.on_origin = [](rws_reactor *r, rws_upgrade *up, void *u) noexcept -> int {
       return static_cast<H *>(u)->on_origin(reactor{r}, upgrade{up}) ? 1 : 0;
+    };
+  if constexpr (detail::has_on_request<H>())
+    cb.on_request = [](rws_reactor *r, rws_request *q, void *u) noexcept {
+      static_cast<H *>(u)->on_request(reactor{r}, request{q});
     };
   if constexpr (detail::has_on_open<H>())
     cb.on_open = [](rws_reactor *r, rws_conn c, void *u) noexcept {
