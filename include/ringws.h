@@ -203,6 +203,15 @@
 /* IORING_SETUP_SQPOLL, in place of DEFER_TASKRUN: a kernel thread submits */
 #define RWS_CFG_SQPOLL         (1u << 1)
 
+/* Flags of endpoints. */
+#define RWS_ENDPOINT_FD        (1u << 0) /* listen_fd is the socket to accept from */
+/* Other processes of the same user may listen on the same address and port, if they say so too
+ * (SO_REUSEPORT): new connections are spread over all. At a drain or a stop with time for it those
+ * that wait for us are accepted, and get 503; but a connection that the kernel is making at the
+ * instant when our sockets are closed is reset, unless net.ipv4.tcp_migrate_req is 1: pass
+ * listen_fd on if none may be. Without the flag a port that is taken is refused */
+#define RWS_ENDPOINT_SHARED    (1u << 1)
+
 /* Flags of TLS. */
 /* server, with roots: clients are asked for a certificate; one that is shown must be valid */
 #define RWS_TLS_CLIENT_CERT    (1u << 0)
@@ -505,7 +514,9 @@ typedef struct { /* what to listen on */
   uint32_t size;                  /* RWS_INIT */
   uint32_t port;                  /* 0: the system chooses */
   /* Literal IPv4 / IPv6, or "unix:/path"; NULL: every address. A socket file on which nobody
-   * listens any more is replaced; its mode follows your umask; rws_engine_free removes it */
+   * listens any more is replaced; its mode follows your umask; rws_engine_free removes it.
+   * "systemd:" takes all sockets that systemd has passed to this process, "systemd:name" those
+   * of that name (sd_listen_fds(3)), as listen_fd takes one: RWS_E_INVALID if there is none */
   const char *address;
   const rws_callbacks *callbacks; /* copied */
   /* handed to each callback until rws_set_user, or rws_upgrade_set_user */
@@ -523,13 +534,21 @@ typedef struct { /* what to listen on */
   rws_tls *tls;
   /* Connections at the same time from one address, on all reactors, IPv6 counted by /64: those
    * beyond are closed unheard (address_closed). Default: no limit, for behind a NAT, or a
-   * proxy, many have one address. This and what follows: not on a Unix socket */
+   * proxy, many have one address. This and the next two: not on a Unix socket */
   uint32_t per_address_max;
   /* Upgrades in a second from one address, on the average: those beyond are answered with 429
    * and Retry-After before on_upgrade is asked (address_refused). Default: no limit */
   uint32_t upgrades_per_second;
   /* with it: how many may come at once; default: upgrades_per_second */
   uint32_t upgrades_burst;
+  uint32_t flags;                 /* RWS_ENDPOINT_* */
+  /* With RWS_ENDPOINT_FD, and without port and address: a TCP or Unix socket that listens, from
+   * a process before this one, or to be inherited by the next. It is copied, and yours stays
+   * open. All reactors accept from it. A drain or a stop leaves it as it is: who waits in its
+   * backlog waits for whoever else has it, and nobody is refused or reset in between. What
+   * rws_options says of TCP is set on it, for all who have it. RWS_E_INVALID: it is not open,
+   * or no stream socket that listens */
+  int32_t listen_fd;
   uint32_t reserved;              /* 0 */
 } rws_endpoint;
 

@@ -12,6 +12,7 @@ pub use crate::reactor::{Drain, Drained, TopicHook};
 pub use crate::ring::SendBuffer;
 use crate::tls;
 use std::net::IpAddr;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -82,6 +83,12 @@ pub enum Address {
     Ip(IpAddr),
     /// A Unix socket path. Removed first if a socket stands there, and removed at the end.
     Unix(PathBuf),
+    /// A socket that listens already, TCP or Unix, and that others may have too: a process before
+    /// this one, or behind it. Nothing that waits in its backlog is lost when one of them ends.
+    Given(Arc<OwnedFd>),
+    /// Those that systemd has passed to this process under a name, or all of them
+    /// (sd_listen_fds(3)). As given ones.
+    Systemd(Option<String>),
 }
 
 /// What to listen on.
@@ -89,8 +96,11 @@ pub enum Address {
 pub struct Endpoint {
     /// Where.
     pub address: Address,
-    /// TCP port; 0: the system chooses.
+    /// TCP port; 0: the system chooses. 0 for anything but an address.
     pub port: u16,
+    /// Others of the same user may listen on the same address and port (`SO_REUSEPORT`): the kernel
+    /// spreads connections over all. Otherwise a port that is taken is refused.
+    pub shared: bool,
     /// Who is called.
     pub handler: Arc<dyn Handler>,
     /// The limits of its connections.
@@ -115,8 +125,19 @@ impl Endpoint {
         let (limits, origins) = (Limits::default(), Origins::default());
         let send_buffer = SendBuffer::default();
         let (address, per_address) = (Address::Any, AddressLimits::default());
-        let (tls, user) = (None, 0);
-        Self { address, port, handler, limits, send_buffer, origins, per_address, tls, user }
+        let (shared, tls, user) = (false, None, 0);
+        Self {
+            address,
+            port,
+            shared,
+            handler,
+            limits,
+            send_buffer,
+            origins,
+            per_address,
+            tls,
+            user,
+        }
     }
 }
 

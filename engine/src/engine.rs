@@ -1,7 +1,8 @@
 //! Floor 3: threads, start and stop.
 
 use crate::config::{Address, Config, Endpoint, Sizes};
-use crate::listen::{SocketFile, listen};
+use crate::listen::{Listening, SocketFile, listen};
+use crate::reactor::Listens;
 use crate::reactor::{
     DialId, Drain, DrainError, Handle, Histogram, Measure, Resolve, Served, Stats, Target,
     TargetError,
@@ -56,12 +57,18 @@ pub struct Engine {
 struct State {
     phase: EnginePhase,
     endpoints: Vec<Served>,
-    /// Per endpoint, one listening socket per reactor.
-    sockets: Vec<Vec<OwnedFd>>,
+    sockets: Vec<Sockets>,
     socket_files: Vec<SocketFile>,
     threads: Vec<JoinHandle<Result<(), Error>>>,
     /// How the reactors ended, once they have.
     outcome: Option<Result<(), Error>>,
+}
+
+/// A place that is listened on.
+struct Sockets {
+    listens: Listens,
+    /// One for each reactor.
+    of_reactors: Vec<OwnedFd>,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -94,11 +101,12 @@ impl Engine {
         })
     }
 
-    /// Binds and listens; returns the port (0 for a Unix socket). Before `start`: connections wait
-    /// in the kernel until then.
+    /// Binds and listens; returns the port (0 for a Unix socket), of several sockets that of the
+    /// first. Before `start`: connections wait in the kernel until then.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for limits out of range, [`Error::System`] when the address cannot be
+    /// [`Error::Invalid`] for limits out of range, a socket that does not listen, or none of such a
+    /// name, [`Error::System`] when the address cannot be
     /// had (`EADDRINUSE`: somebody listens there already, on a Unix socket's path too; what a
     /// process that has ended left at such a path is removed), [`Error::State`] after the start and
     /// in a callback.
@@ -109,11 +117,13 @@ impl Engine {
         if state.phase != EnginePhase::New {
             return Err(Error::State("listen comes before start"));
         }
-        let (sockets, port) = listen(&at.address, at.port, at.send_buffer, self.sizes.reactors)?;
+        let Listening { sockets, port, given } = listen(&at, self.sizes.reactors)?;
         if let Address::Unix(path) = at.address {
             state.socket_files.push(SocketFile::new(path));
         }
-        state.sockets.push(sockets);
+        let listens = Listens { endpoint: state.endpoints.len() as u16, given };
+        let of_each = |of_reactors| Sockets { listens, of_reactors };
+        state.sockets.extend(sockets.into_iter().map(of_each));
         let Endpoint { handler, limits, origins, per_address, tls, user, .. } = at;
         state.endpoints.push(Served { handler, limits, origins, per_address, tls, user });
         Ok(port)
@@ -263,9 +273,9 @@ impl Engine {
     ) -> Result<JoinHandle<Result<(), Error>>, Error> {
         let mut sockets = Vec::new();
         let mut listeners = Vec::new();
-        for (endpoint, of_reactors) in state.sockets.iter_mut().enumerate() {
+        for Sockets { listens, of_reactors } in &mut state.sockets {
             sockets.extend(of_reactors.pop());
-            listeners.push(endpoint as u16);
+            listeners.push(*listens);
         }
         let thread = Thread {
             config: self.config.clone(),

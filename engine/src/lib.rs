@@ -28,6 +28,8 @@ mod listen;
 pub mod memory;
 #[cfg(feature = "uring")]
 mod memory_max;
+#[cfg(feature = "uring")]
+pub mod passed;
 pub mod proto;
 #[cfg(any(feature = "uring", feature = "tokio-uring"))]
 mod random;

@@ -1,14 +1,15 @@
-//! Listening sockets: one per reactor, sharing a port.
+//! Listening sockets: one per reactor, sharing a port, or one for all that was there before.
 
-use crate::config::Address;
+use crate::config::{Address, Endpoint};
 use crate::engine::Error;
+use crate::passed;
 use crate::ring::{BACKLOG, SendBuffer};
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
 use std::fs::{self, File};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -20,47 +21,98 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// The time between two tries.
 const STEP: Duration = Duration::from_millis(10);
 
-/// One listening socket per reactor, and the port they share (0 for a Unix socket).
-pub(crate) fn listen(
-    address: &Address,
-    port: u16,
-    send_buffer: SendBuffer,
-    reactors: u32,
-) -> Result<(Vec<OwnedFd>, u16), Error> {
-    let listen_tcp = |at, dual_stack| listen_tcp(at, dual_stack, send_buffer, reactors);
-    match address {
-        Address::Unix(path) => Ok((listen_unix(path, reactors)?, 0)),
-        Address::Ip(ip) => listen_tcp(SocketAddr::new(*ip, port), false),
-        Address::Any => {
-            let any = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port);
-            match listen_tcp(any, true) {
-                // A machine without IPv6: every IPv4 address is every address.
-                Err(Error::System { source: Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL, .. }) => {
-                    let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port);
-                    listen_tcp(any, false)
-                }
-                other => other,
-            }
+/// The sockets of an endpoint.
+pub(crate) struct Listening {
+    /// For each place one per reactor.
+    pub(crate) sockets: Vec<Vec<OwnedFd>>,
+    /// Of the first; 0 for a Unix socket.
+    pub(crate) port: u16,
+    /// Others have them too.
+    pub(crate) given: bool,
+}
+
+pub(crate) fn listen(on: &Endpoint, reactors: u32) -> Result<Listening, Error> {
+    let is_tcp = matches!(on.address, Address::Any | Address::Ip(_));
+    if on.shared && !is_tcp {
+        return Err(Error::Invalid("shared: of an address, not of a socket that is there".into()));
+    }
+    if on.port != 0 && !is_tcp {
+        return Err(Error::Invalid(format!("port {}: this is no address", on.port)));
+    }
+    let (sockets, port) = match &on.address {
+        Address::Unix(path) => (vec![listen_unix(path, reactors)?], 0),
+        Address::Ip(ip) => listen_tcp(on, SocketAddr::new(*ip, on.port), false, reactors)?,
+        Address::Any => listen_any(on, reactors)?,
+        Address::Given(socket) => take_over(on, [socket.as_fd()], reactors)?,
+        Address::Systemd(name) => {
+            let passed = passed::by_systemd(name.as_deref())?;
+            take_over(on, passed.iter().map(AsFd::as_fd), reactors)?
         }
+    };
+    let given = matches!(on.address, Address::Given(_) | Address::Systemd(_));
+    Ok(Listening { sockets, port, given })
+}
+
+type Bound = (Vec<Vec<OwnedFd>>, u16);
+
+fn listen_any(on: &Endpoint, reactors: u32) -> Result<Bound, Error> {
+    let any = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), on.port);
+    match listen_tcp(on, any, true, reactors) {
+        // A machine without IPv6: every IPv4 address is every address.
+        Err(Error::System { source: Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL, .. }) => {
+            let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), on.port);
+            listen_tcp(on, any, false, reactors)
+        }
+        other => other,
     }
 }
 
+/// Sockets that listen already.
+fn take_over<'a>(
+    on: &Endpoint,
+    given: impl IntoIterator<Item = BorrowedFd<'a>>,
+    reactors: u32,
+) -> Result<Bound, Error> {
+    let (mut sockets, mut first) = (Vec::new(), None);
+    for socket in given {
+        let port = passed::check(socket)?;
+        let set = || -> Result<(), Errno> {
+            if port.is_some() {
+                sockopt::set_tcp_nodelay(socket, true)?;
+                on.send_buffer.set_on(socket)?;
+            }
+            Ok(())
+        };
+        set().map_err(|errno| failed("taking a listening socket over".into(), errno))?;
+        sockets.push(copies(socket, reactors)?);
+        first.get_or_insert(port.unwrap_or(0));
+    }
+    Ok((sockets, first.unwrap_or(0)))
+}
+
+/// One and the same socket for each reactor: a connection wakes the one that has waited longest.
+fn copies(socket: BorrowedFd<'_>, reactors: u32) -> Result<Vec<OwnedFd>, Error> {
+    let copy = |_| rustix::io::fcntl_dupfd_cloexec(socket, 0);
+    let copies: Result<Vec<_>, Errno> = (0..reactors).map(copy).collect();
+    copies.map_err(|errno| failed("copying a listening socket".into(), errno))
+}
+
 fn listen_tcp(
+    on: &Endpoint,
     at: SocketAddr,
     dual_stack: bool,
-    send_buffer: SendBuffer,
     reactors: u32,
-) -> Result<(Vec<OwnedFd>, u16), Error> {
+) -> Result<Bound, Error> {
     let mut at = at;
     let mut sockets = Vec::new();
-    if at.port() != 0 {
+    if at.port() != 0 && !on.shared {
         // SO_REUSEPORT would let a second process of the same user share the port unnoticed: a
         // socket without it finds out whether someone is there.
         patiently(|| tcp_socket(at, dual_stack).and_then(|probe| net::bind(&probe, &at)))
             .map_err(|errno| failed(format!("listening on {at}"), errno))?;
     }
     for _ in 0..reactors {
-        let socket = bind_tcp(at, dual_stack, send_buffer)
+        let socket = bind_tcp(at, dual_stack, on.send_buffer)
             .map_err(|errno| failed(format!("listening on {at}"), errno))?;
         if at.port() == 0 {
             let bound = net::getsockname(&socket)
@@ -70,7 +122,7 @@ fn listen_tcp(
         }
         sockets.push(socket);
     }
-    Ok((sockets, at.port()))
+    Ok((vec![sockets], at.port()))
 }
 
 /// Tries again for a while when the address is in use.
@@ -110,13 +162,7 @@ fn listen_unix(path: &Path, reactors: u32) -> Result<Vec<OwnedFd>, Error> {
     let what = || format!("listening on {}", path.display());
     let socket = bind_unix(path).map_err(|errno| failed(what(), errno))?;
     // Unix sockets know no SO_REUSEPORT: all reactors accept from the same one.
-    let mut sockets = Vec::new();
-    for _ in 1..reactors {
-        let shared = rustix::io::fcntl_dupfd_cloexec(&socket, 0);
-        sockets.push(shared.map_err(|errno| failed(what(), errno))?);
-    }
-    sockets.push(socket);
-    Ok(sockets)
+    copies(socket.as_fd(), reactors)
 }
 
 fn bind_unix(path: &Path) -> Result<OwnedFd, Errno> {

@@ -4,7 +4,7 @@ use crate::config::{Config, Level, Sizes};
 use crate::engine::Error;
 use crate::random::fill_random;
 use crate::reactor::log::Logger;
-use crate::reactor::{Handle, Reactor, Resolve, Served, Setup};
+use crate::reactor::{Handle, Listens, Reactor, Resolve, Served, Setup};
 use crate::ring::{Errno, Refused, Uring, UringConfig};
 use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -84,7 +84,7 @@ pub(crate) struct Thread {
     pub(crate) sizes: Sizes,
     pub(crate) index: u32,
     pub(crate) sockets: Vec<OwnedFd>,
-    pub(crate) listeners: Vec<u16>,
+    pub(crate) listeners: Vec<Listens>,
     pub(crate) endpoints: Vec<Served>,
     pub(crate) handle: Handle,
     pub(crate) resolver: Arc<dyn Resolve>,

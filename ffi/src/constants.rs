@@ -62,6 +62,15 @@ pub const RWS_CFG_PIN: u32 = 1 << 0;
 /// IORING_SETUP_SQPOLL, in place of DEFER_TASKRUN: a kernel thread submits
 pub const RWS_CFG_SQPOLL: u32 = 1 << 1;
 
+/// listen_fd is the socket to accept from
+pub const RWS_ENDPOINT_FD: u32 = 1 << 0;
+/// Other processes of the same user may listen on the same address and port, if they say so too
+/// (SO_REUSEPORT): new connections are spread over all. At a drain or a stop with time for it those
+/// that wait for us are accepted, and get 503; but a connection that the kernel is making at the
+/// instant when our sockets are closed is reset, unless net.ipv4.tcp_migrate_req is 1: pass
+/// listen_fd on if none may be. Without the flag a port that is taken is refused
+pub const RWS_ENDPOINT_SHARED: u32 = 1 << 1;
+
 /// server, with roots: clients are asked for a certificate; one that is shown must be valid
 pub const RWS_TLS_CLIENT_CERT: u32 = 1 << 0;
 /// server, with roots: without a valid certificate of the client the handshake fails

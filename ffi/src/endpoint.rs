@@ -1,6 +1,7 @@
 //! `rws_options` and `rws_endpoint`: what to listen on, and the limits of its connections.
 
 use crate::callbacks::rws_callbacks;
+use crate::constants::{RWS_ENDPOINT_FD, RWS_ENDPOINT_SHARED};
 use crate::constants::{RWS_OPT_DEFLATE, RWS_OPT_STREAM, RWS_OPT_TAKEOVER};
 use crate::own;
 use crate::sized::{self, Sized};
@@ -8,6 +9,7 @@ use crate::status::{Failure, rws_status};
 use crate::types::{User, rws_tls, string};
 use ringws_engine::config::{Address, AddressLimits, Endpoint, SendBuffer};
 use ringws_engine::conn::{Deflate, Limits};
+use ringws_engine::passed::of_number;
 use ringws_engine::proto::Origins;
 use std::ffi::{c_char, c_void};
 use std::mem::offset_of;
@@ -131,7 +133,9 @@ pub struct rws_endpoint {
     /// 0: the system chooses
     pub port: u32,
     /// Literal IPv4 / IPv6, or "unix:/path"; NULL: every address. A socket file on which nobody
-    /// listens any more is replaced; its mode follows your umask; rws_engine_free removes it
+    /// listens any more is replaced; its mode follows your umask; rws_engine_free removes it.
+    /// "systemd:" takes all sockets that systemd has passed to this process, "systemd:name" those
+    /// of that name (sd_listen_fds(3)), as listen_fd takes one: RWS_E_INVALID if there is none
     pub address: *const c_char,
     /// copied
     pub callbacks: *const rws_callbacks,
@@ -151,13 +155,22 @@ pub struct rws_endpoint {
     pub tls: *mut rws_tls,
     /// Connections at the same time from one address, on all reactors, IPv6 counted by /64: those
     /// beyond are closed unheard (address_closed). Default: no limit, for behind a NAT, or a
-    /// proxy, many have one address. This and what follows: not on a Unix socket
+    /// proxy, many have one address. This and the next two: not on a Unix socket
     pub per_address_max: u32,
     /// Upgrades in a second from one address, on the average: those beyond are answered with 429
     /// and Retry-After before on_upgrade is asked (address_refused). Default: no limit
     pub upgrades_per_second: u32,
     /// with it: how many may come at once; default: upgrades_per_second
     pub upgrades_burst: u32,
+    /// RWS_ENDPOINT_*
+    pub flags: u32,
+    /// With RWS_ENDPOINT_FD, and without port and address: a TCP or Unix socket that listens, from
+    /// a process before this one, or to be inherited by the next. It is copied, and yours stays
+    /// open. All reactors accept from it. A drain or a stop leaves it as it is: who waits in its
+    /// backlog waits for whoever else has it, and nobody is refused or reset in between. What
+    /// rws_options says of TCP is set on it, for all who have it. RWS_E_INVALID: it is not open,
+    /// or no stream socket that listens
+    pub listen_fd: i32,
     /// 0
     pub reserved: u32,
 }
@@ -196,6 +209,7 @@ impl rws_endpoint {
             upgrades_per_second: at.upgrades_per_second,
             upgrades_burst: at.upgrades_burst,
         };
+        let address = at.given()?.unwrap_or(address);
         let port = u16::try_from(at.port)
             .map_err(|_| Failure::invalid(format!("port {} is over 65535", at.port)))?;
         // SAFETY: null or NUL-terminated.
@@ -214,6 +228,7 @@ impl rws_endpoint {
         Ok(Endpoint {
             address,
             port,
+            shared: at.flags & RWS_ENDPOINT_SHARED != 0,
             handler: Arc::new(callbacks),
             limits,
             send_buffer,
@@ -225,6 +240,23 @@ impl rws_endpoint {
     }
 }
 
+impl rws_endpoint {
+    /// The socket that is given in place of an address.
+    fn given(&self) -> Result<Option<Address>, Failure> {
+        if self.flags & !(RWS_ENDPOINT_FD | RWS_ENDPOINT_SHARED) != 0 {
+            return Err(rws_status::RWS_E_UNSUPPORTED.into());
+        }
+        match (self.flags & RWS_ENDPOINT_FD != 0, self.listen_fd) {
+            (true, _) if !self.address.is_null() => {
+                Err(Failure::invalid("an address beside RWS_ENDPOINT_FD"))
+            }
+            (true, number) => Ok(Some(Address::Given(Arc::new(of_number(number)?)))),
+            (false, 0) => Ok(None),
+            (false, _) => Err(Failure::invalid("listen_fd without RWS_ENDPOINT_FD")),
+        }
+    }
+}
+
 fn address(text: &str) -> Result<Address, Failure> {
     if let Some(path) = text.strip_prefix("unix:") {
         return match path.is_empty() {
@@ -232,8 +264,13 @@ fn address(text: &str) -> Result<Address, Failure> {
             false => Ok(Address::Unix(path.into())),
         };
     }
+    if let Some(name) = text.strip_prefix("systemd:") {
+        return Ok(Address::Systemd((!name.is_empty()).then(|| name.into())));
+    }
     text.parse().map(Address::Ip).map_err(|_| {
-        Failure::invalid(format!("\"{text}\" is no literal IPv4 or IPv6 address, nor unix:/path"))
+        Failure::invalid(format!(
+            "\"{text}\" is no literal IPv4 or IPv6 address, nor unix:/path, nor systemd:name"
+        ))
     })
 }
 

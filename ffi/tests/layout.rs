@@ -65,7 +65,7 @@ structs! {
     rws_drained { closed, timed_out, aborted, lost, refused, unheard }
     rws_endpoint {
         size, port, address, callbacks, user, options, origins, tls, per_address_max,
-        upgrades_per_second, upgrades_burst, reserved,
+        upgrades_per_second, upgrades_burst, flags, listen_fd, reserved,
     }
     rws_error { status, sys_errno, text }
     rws_feature { name, kernel, flags, reserved }
@@ -120,7 +120,8 @@ values! {
     RWS_CLOSE_TOO_BIG, RWS_CLOSE_INTERNAL, RWS_CLOSE_RESTART, RWS_CLOSE_TRY_AGAIN,
     RWS_CLOSE_BAD_GATEWAY,
     RWS_PLAIN, RWS_OPT_DEFLATE, RWS_OPT_TAKEOVER,
-    RWS_MORE, RWS_FIRST, RWS_LAST, RWS_OPT_STREAM, RWS_CFG_PIN, RWS_CFG_SQPOLL,
+    RWS_MORE, RWS_FIRST, RWS_LAST, RWS_OPT_STREAM, RWS_CFG_PIN, RWS_CFG_SQPOLL, RWS_ENDPOINT_FD,
+    RWS_ENDPOINT_SHARED,
     RWS_TLS_CLIENT_CERT, RWS_TLS_CLIENT_CERT_REQUIRED, RWS_TLS_ONLY_1_3,
     RWS_LOG_ERROR, RWS_LOG_WARN, RWS_LOG_INFO, RWS_ANY_REACTOR, RWS_TARGET_REACTOR,
     RWS_FAMILY_NONE, RWS_FAMILY_IPV4, RWS_FAMILY_IPV6,

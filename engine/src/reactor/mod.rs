@@ -29,6 +29,7 @@ pub use client::dials::{Busy, Resolve};
 pub use client::refusal::{ConnectError, NotConnected, TargetError};
 #[cfg(feature = "sim")]
 pub(crate) use io::direct::Sizes;
+pub use io::listeners::Listens;
 pub use state::Reactor;
 
 use self::core::key;

@@ -55,6 +55,7 @@ pub use diagnosis::Refused;
 pub use direct::Destination;
 pub use lease::Lease;
 pub use memory::Buffers;
+pub(crate) use outcome::borrow_number;
 pub use rustix::io::Errno;
 pub use send_buffer::SendBuffer;
 pub use stats::UringStats;

@@ -28,6 +28,13 @@ pub(super) unsafe fn borrow<'a>(fd: i32) -> BorrowedFd<'a> {
     unsafe { BorrowedFd::borrow_raw(fd) }
 }
 
+/// A descriptor by its number, if it can be one: to ask the kernel about.
+pub(crate) fn borrow_number<'a>(number: i32) -> Option<BorrowedFd<'a>> {
+    // SAFETY: not -1, which is all that the type asks of a number. Whether it is open the kernel
+    // says to whoever asks; nothing is read, written or closed through it.
+    (number >= 0).then(|| unsafe { BorrowedFd::borrow_raw(number) })
+}
+
 /// # Safety
 /// `fd` must be open and nobody else's to close.
 pub(super) unsafe fn own(fd: i32) -> OwnedFd {

@@ -33,7 +33,7 @@ mod world;
 use crate::proto::Origins;
 use crate::reactor::log::Logger;
 use crate::reactor::{
-    AddressLimits, CallError, Handle, Reactor, Served, Setup, Stats, TopicLimits,
+    AddressLimits, CallError, Handle, Listens, Reactor, Served, Setup, Stats, TopicLimits,
 };
 use crate::ring::Waker;
 use crate::ring::sim::{Sim, SimConfig};
@@ -151,7 +151,7 @@ impl Run {
                 tls: None,
                 user: usize::MAX,
             }],
-            listeners: vec![0; scenario.listeners],
+            listeners: vec![Listens { endpoint: 0, given: false }; scenario.listeners],
             resolver: Arc::new(NoNames),
             random: |block| block.fill(0x5A),
             codec_memory_max: 1 << 20,

@@ -17,7 +17,7 @@ const FUNCTION_LINES_MAX: usize = 70;
 const COLUMNS_MAX: usize = 100;
 
 /// The modules of the engine and the floors they stand on.
-const FLOORS: [(&str, u8); 19] = [
+const FLOORS: [(&str, u8); 20] = [
     ("tick", 0),
     ("random", 0),
     ("proto", 0),
@@ -33,6 +33,7 @@ const FLOORS: [(&str, u8); 19] = [
     ("engine", 3),
     ("handler", 3),
     ("listen", 3),
+    ("passed", 3),
     ("thread", 3),
     ("memory_max", 3),
     ("resolve", 3),

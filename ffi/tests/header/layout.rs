@@ -143,13 +143,14 @@ const CONTENTS: [(&str, &[&str]); 12] = [
 ];
 
 /// The constant that each group begins with, and its heading.
-const GROUPS: [(&str, &str); 14] = [
+const GROUPS: [(&str, &str); 15] = [
     ("RWS_CONTINUATION", "Opcodes, RFC 6455 section 5.2."),
     ("RWS_CLOSE_NORMAL", "Close codes, RFC 6455 section 7.4.1 and the IANA registry."),
     ("RWS_MORE", "Flags of sends."),
     ("RWS_FIRST", "Flags of messages."),
     ("RWS_OPT_STREAM", "Flags of options."),
     ("RWS_CFG_PIN", "Flags of the configuration."),
+    ("RWS_ENDPOINT_FD", "Flags of endpoints."),
     ("RWS_TLS_CLIENT_CERT", "Flags of TLS."),
     ("RWS_ANY_REACTOR", "Numbers of reactors are 0 ... reactors - 1."),
     ("RWS_TARGET_REACTOR", "Flags of targets."),

@@ -7,6 +7,7 @@ use crate::reactor::api::contract::{Handle, Handler, TopicHook};
 use crate::reactor::client::dials::Resolve;
 use crate::reactor::core::addresses::AddressLimits;
 use crate::reactor::core::log::Logger;
+use crate::reactor::io::listeners::Listens;
 use crate::tls;
 use std::sync::Arc;
 
@@ -35,8 +36,8 @@ pub struct Setup {
     pub connections_max: u32,
     /// The engine's endpoints.
     pub endpoints: Vec<Served>,
-    /// For each listening socket of the kernel, the endpoint that it serves.
-    pub listeners: Vec<u16>,
+    /// For each listening socket of the kernel, what it is.
+    pub listeners: Vec<Listens>,
     /// Who looks names up.
     pub resolver: Arc<dyn Resolve>,
     /// The source of masking keys.

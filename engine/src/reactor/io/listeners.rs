@@ -3,6 +3,15 @@
 use crate::ring::Accepted;
 use std::collections::VecDeque;
 
+/// What a listening socket is to a reactor.
+#[derive(Clone, Copy, Debug)]
+pub struct Listens {
+    /// The endpoint that it serves.
+    pub endpoint: u16,
+    /// It was given to us, and others have it too: who waits in its backlog is theirs when we end.
+    pub given: bool,
+}
+
 /// A listening socket of this reactor.
 #[derive(Debug)]
 pub(crate) struct Listener {
@@ -16,7 +25,7 @@ pub(crate) struct Listener {
     pub(crate) waiting: bool,
     /// While it is emptied: how many accepts that wait for nobody went out.
     pub(crate) swept: usize,
-    /// Nobody waits any more.
+    /// Nobody waits any more who would be reset when it is closed.
     pub(crate) empty: bool,
     pub(crate) closed: bool,
 }
@@ -32,18 +41,19 @@ pub(crate) struct Listeners {
 }
 
 impl Listeners {
-    /// One per endpoint named.
-    pub(crate) fn new(endpoints: Vec<u16>) -> Self {
-        let listener = |endpoint| Listener {
+    /// One per socket of the kernel.
+    pub(crate) fn new(sockets: Vec<Listens>) -> Self {
+        let listener = |Listens { endpoint, given }| Listener {
             endpoint,
             out: 0,
             cancelling: false,
             waiting: false,
             swept: 0,
-            empty: false,
+            // Nobody who waits there waits for us.
+            empty: given,
             closed: false,
         };
-        Self { all: endpoints.into_iter().map(listener).collect(), held: VecDeque::new() }
+        Self { all: sockets.into_iter().map(listener).collect(), held: VecDeque::new() }
     }
 
     /// Whether none will bring a connection any more.
