@@ -17,7 +17,7 @@ impl Handler for Told {
         if upgrade.request().target() == "/no" { Err(Refusal::new(403)) } else { Ok(()) }
     }
     fn on_message(&self, ctx: &mut Context, conn: Conn, message: Message<'_>) {
-        match &*message.payload {
+        match message.payload {
             b"abort" => ctx.abort(conn).expect("open"),
             code => {
                 let code = std::str::from_utf8(code).expect("text").parse().expect("a code");

@@ -28,7 +28,7 @@ struct Keeps;
 impl Handler for Keeps {
     fn on_message(&self, ctx: &mut Context, _: Conn, message: Message<'_>) {
         let kept = ctx.retain(&message);
-        assert_eq!(kept.payload(), &*message.payload);
+        assert_eq!(kept.payload(), message.payload);
     }
 }
 
