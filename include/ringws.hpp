@@ -274,6 +274,8 @@ class reactor {
   void resume(rws_conn c) const noexcept { (void)rws_resume(r_, c); }
   std::size_t buffered(rws_conn c) const noexcept { return rws_buffered(r_, c); }
   rws_status peer(rws_conn c, rws_address &out) const noexcept { return rws_peer(r_, c, &out); }
+  // Of the last Ping of the engine; 0: none was answered yet.
+  std::uint32_t rtt_us(rws_conn c) const noexcept { return rws_rtt_us(r_, c); }
   rws_status join(rws_conn c, std::string_view topic) const noexcept {
     return rws_join(r_, c, bytes(topic));
   }
@@ -325,6 +327,18 @@ class reactor {
   template <auto F, class T>
   rws_status start_timer(std::uint32_t ms, T &object, rws_timer *out = nullptr) const noexcept {
     return rws_timer_start(r_, ms, detail::call<F, T>, std::addressof(object), out);
+  }
+  // After first_ms, and then every every_ms, until it is cancelled, in its own call too.
+  rws_status repeat_timer(std::uint32_t first_ms, std::uint32_t every_ms, job fn, void *arg,
+                          rws_timer *out = nullptr) const noexcept {
+    return rws_timer_repeat(r_, first_ms, every_ms, fn, arg, out);
+  }
+  // repeat_timer<&T::member>(first_ms, every_ms, object): object must live until the cancel.
+  template <auto F, class T>
+  rws_status repeat_timer(std::uint32_t first_ms, std::uint32_t every_ms, T &object,
+                          rws_timer *out = nullptr) const noexcept {
+    return rws_timer_repeat(r_, first_ms, every_ms, detail::call<F, T>, std::addressof(object),
+                            out);
   }
   rws_status cancel_timer(rws_timer t) const noexcept { return rws_timer_cancel(r_, t); }
 

@@ -117,7 +117,8 @@ fn violations_refusals_and_silence_are_errors_that_stay() {
     });
     let silent = |port| {
         let mut client = Client::connect(port);
-        client.hears(PING, "rws-idle");
+        let (opcode, says) = client.receive();
+        assert!(opcode == PING && says.starts_with(b"rws-") && says.len() == 8, "{says:?}");
         client.ends();
     };
     with_client(silent, async |stream| {

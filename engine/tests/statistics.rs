@@ -45,6 +45,8 @@ const READ_BY: &[(&str, &[&str])] = &[
         &["connections_by_state", "refused_by_reason", "controls_in", "controls_out"],
     ),
     ("statistics/deflated.rs", &["deflated_in_wire", "deflated_in_plain", "deflated_out_plain"]),
+    ("http/requests.rs", &["requests", "requests_refused"]),
+    ("time.rs", &["lifetimes_over"]),
     ("loopback.rs", &["accept_paused", "forward_dropped"]),
     ("crowd.rs", &["accept_dropped"]),
     ("dial/echo.rs", &["connected", "connect_failed"]),

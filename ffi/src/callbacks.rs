@@ -35,7 +35,7 @@ pub struct rws_callbacks {
         ),
     >,
     /// A Pong came: the answer to a Ping of yours (RWS_PING), or one that nobody asked for. Pings
-    /// are answered for you; those that idle_timeout_ms sends, and their Pongs, you do not see
+    /// are answered for you; those of the engine itself, and their Pongs, you do not see
     pub on_pong: Option<
         unsafe extern "C" fn(
             r: *mut rws_reactor,

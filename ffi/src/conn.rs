@@ -296,6 +296,18 @@ pub unsafe extern "C" fn rws_buffered(r: *mut rws_reactor, c: rws_conn) -> usize
     guard(|| unsafe { own::lent(r) }.map_or(0, |ctx| ctx.buffered(c.into())))
 }
 
+/// Microseconds between the last Ping of the engine and its Pong, to a thousandth; 0 while none was
+/// answered, and if stale or another reactor's. Pings are sent as idle_timeout_ms and
+/// ping_interval_ms say. In on_close too.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rws_rtt_us(r: *mut rws_reactor, c: rws_conn) -> u32 {
+    guard(|| {
+        // SAFETY: the lent reactor or null.
+        let Ok(ctx) = (unsafe { own::lent(r) }) else { return 0 };
+        ctx.rtt_us(Conn::from_bits(c.id))
+    })
+}
+
 /// The peer's address, in on_close too. RWS_E_STATE: another reactor's connection.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_peer(

@@ -10,7 +10,7 @@ use crate::types::{User, rws_tls, string};
 use ringws_engine::config::{Address, AddressLimits, Endpoint, SendBuffer};
 use ringws_engine::conn::{Deflate, Limits};
 use ringws_engine::passed::of_number;
-use ringws_engine::proto::Origins;
+use ringws_engine::proto::{CloseCode, Origins};
 use std::ffi::{c_char, c_void};
 use std::mem::offset_of;
 use std::sync::Arc;
@@ -63,8 +63,15 @@ pub struct rws_options {
     pub kernel_send_max: u32,
     /// bytes of the body of an HTTP request, then 413; default 64 KiB
     pub body_max: u32,
-    /// 0
-    pub reserved: u32,
+    /// How long a connection may be open: then it is closed with lifetime_code, behind what is
+    /// queued, after 90 to 100 % of it, at random, so that not all come back at once. Default:
+    /// never
+    pub lifetime_max_ms: u32,
+    /// as rws_close has it; default RWS_CLOSE_GOING_AWAY
+    pub lifetime_code: u32,
+    /// A Ping so often, to measure the round trip: rws_rtt_us, RWS_HIST_PING_US. None while one
+    /// has no answer. Default: never, so that only silence is asked: idle_timeout_ms
+    pub ping_interval_ms: u32,
 }
 
 // SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
@@ -96,6 +103,13 @@ impl rws_options {
             handshake_timeout_ms: or(options.handshake_timeout_ms, default.handshake_timeout_ms),
             idle_timeout_ms: or(options.idle_timeout_ms, default.idle_timeout_ms),
             close_timeout_ms: or(options.close_timeout_ms, default.close_timeout_ms),
+            lifetime_max_ms: or(options.lifetime_max_ms, default.lifetime_max_ms),
+            lifetime_code: match options.lifetime_code {
+                0 => default.lifetime_code,
+                // What no code can be is refused as one that must not be sent.
+                code => CloseCode(u16::try_from(code).unwrap_or(u16::MAX)),
+            },
+            ping_interval_ms: or(options.ping_interval_ms, default.ping_interval_ms),
             stream: options.flags & RWS_OPT_STREAM != 0,
             deflate: options.deflate(),
             requests: false,
@@ -295,7 +309,9 @@ mod tests {
         unsent_max: 0,
         kernel_send_max: 0,
         body_max: 0,
-        reserved: 0,
+        lifetime_max_ms: 0,
+        lifetime_code: 0,
+        ping_interval_ms: 0,
     };
 
     /// What the comments above say.
@@ -309,7 +325,8 @@ mod tests {
         assert_eq!((limits.handshake_timeout_ms, limits.idle_timeout_ms), (10_000, 60_000));
         assert_eq!((limits.close_timeout_ms, limits.stream), (5_000, false));
         assert_eq!((limits.body_max, limits.requests), (64 << 10, false));
-        assert_eq!(limits.deflate, None);
+        assert_eq!((limits.lifetime_max_ms, limits.ping_interval_ms), (u32::MAX, u32::MAX));
+        assert_eq!((limits.lifetime_code.0, limits.deflate), (1001, None));
         let mut options = rws_options { size: size_of::<rws_options>() as u32, ..ZERO };
         options.flags = RWS_OPT_DEFLATE;
         // SAFETY: a struct as its size says.
@@ -321,6 +338,11 @@ mod tests {
         (options.unsent_max, options.kernel_send_max) = (u32::MAX, 1 << 20);
         let bounds = SendBuffer { unsent_max: u32::MAX, kernel_send_max: 1 << 20 };
         assert_eq!(read(&options).1, bounds);
+        for (code, fits) in [(4_000, true), (1_005, false), (65_536 + 1_000, false)] {
+            options.lifetime_code = code;
+            assert_eq!(read(&options).0.check().is_ok(), fits, "{code}");
+        }
+        options.lifetime_code = 0;
         options.deflate_window_bits = 256;
         assert!(read(&options).0.deflate.unwrap().takeover);
         assert!(read(&options).0.check().is_err());

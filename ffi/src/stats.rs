@@ -111,6 +111,8 @@ pub struct rws_stats {
     pub requests: u64,
     /// HTTP requests that were answered without it: no on_request, a body that is too large, ...
     pub requests_refused: u64,
+    /// connections closed because lifetime_max_ms was over
+    pub lifetimes_over: u64,
 }
 
 // SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
@@ -170,6 +172,7 @@ impl rws_stats {
             deflated_out_plain: stats.deflated_out_plain,
             requests: stats.requests,
             requests_refused: stats.requests_refused,
+            lifetimes_over: stats.lifetimes_over,
         }
     }
 }

@@ -74,7 +74,8 @@ structs! {
     rws_options {
         size, flags, message_max, fragments_max, send_queue_max, head_max, handshake_timeout_ms,
         idle_timeout_ms, close_timeout_ms, deflate_min, deflate_level, deflate_window_bits,
-        deflate_mem_level, unsent_max, kernel_send_max, body_max, reserved,
+        deflate_mem_level, unsent_max, kernel_send_max, body_max, lifetime_max_ms,
+        lifetime_code, ping_interval_ms,
     }
     rws_stats {
         size, reactors, connections, accepted, upgraded, refused, violations, timeouts,
@@ -85,7 +86,7 @@ structs! {
         published, publish_dropped, publish_refused, memory, memory_peak, budget_closed,
         budget_refused, address_closed, address_refused, turns_long, enters, cq_overflow,
         deflated_in_wire, deflated_in_plain, deflated_out_plain,
-        requests, requests_refused,
+        requests, requests_refused, lifetimes_over,
     }
     rws_response { size, status, headers, body }
     rws_identity { cert_chain_pem, key_pem, cert_file, key_file }

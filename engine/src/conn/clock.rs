@@ -22,6 +22,44 @@ pub(super) enum Ping {
     Left,
 }
 
+/// A Ping of ours, and what tells its Pong from one that nobody has asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Probe {
+    /// What it says: that it is ours, and a number that nobody can predict.
+    pub(super) says: [u8; 8],
+    /// When it left, in microseconds; 0 while it has not, and for one that is repeated.
+    pub(super) left_us: u64,
+    /// It was sent more than once.
+    pub(super) repeated: bool,
+}
+
+impl Probe {
+    pub(super) fn new(nonce: [u8; 4]) -> Self {
+        let [a, b, c, d] = nonce;
+        Self { says: [b'r', b'w', b's', b'-', a, b, c, d], left_us: 0, repeated: false }
+    }
+}
+
+/// A round trip in microseconds, to a thousandth of it: eleven bits, and by how many they are
+/// shifted. Each connection has one, so it is small. 0 is none.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct RoundTrip(u16);
+
+impl RoundTrip {
+    const BITS: u32 = 11;
+
+    pub(super) fn new(us: u64) -> Self {
+        let us = u32::try_from(us).unwrap_or(u32::MAX).max(1);
+        let shift = (u32::BITS - us.leading_zeros()).saturating_sub(Self::BITS);
+        Self((us >> shift) as u16 | (shift << Self::BITS) as u16)
+    }
+
+    pub(super) fn us(self) -> u32 {
+        let bits = u32::from(self.0);
+        (bits & ((1 << Self::BITS) - 1)) << (bits >> Self::BITS)
+    }
+}
+
 impl Clock {
     pub(super) fn new(now: Tick) -> Self {
         Self { heard: now, mark: now }
@@ -37,5 +75,21 @@ impl Clock {
     #[inline]
     pub(super) fn mark(&mut self, now: Tick) {
         self.mark = now;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_round_trip_is_known_to_a_thousandth() {
+        assert_eq!(RoundTrip::default().us(), 0);
+        assert_eq!((RoundTrip::new(0).us(), RoundTrip::new(1).us()), (1, 1));
+        for us in [2_047, 2_048, 70_123, 1_000_001, 3_599_999_999, u64::from(u32::MAX)] {
+            let told = u64::from(RoundTrip::new(us).us());
+            assert!(told <= us && us - told <= us / 1_000, "{us}: {told}");
+        }
+        assert_eq!(RoundTrip::new(u64::MAX).us(), RoundTrip::new(u32::MAX.into()).us());
     }
 }

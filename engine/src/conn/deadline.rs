@@ -3,7 +3,7 @@
 //! Nobody is judged by what has not left: a Ping proves nothing while it waits behind data, and the
 //! peer cannot answer a Close that it cannot have seen. Until then only a lack of progress counts.
 
-use super::clock::{Clock, Ping};
+use super::clock::{Clock, Ping, Probe, RoundTrip};
 use super::state::Expecting;
 use super::{Connection, Disposition, Env, Failure, Limits, Reading, Timeout};
 use crate::proto::handshake::Refusal;
@@ -67,8 +67,7 @@ impl Connection {
             },
             Stage::Open => {
                 self.clock.mark(env.now);
-                self.ping = Ping::Queued;
-                self.outbox.ping(env);
+                self.ask_for_life(env);
             }
             // Nothing waits to be sent, so nothing is late.
             Stage::Paused if self.outbox.buffered() == 0 => self.clock.mark(env.now),
@@ -87,6 +86,48 @@ impl Connection {
             Stage::Closing => self.time_out(Timeout::Stuck(limits.close_timeout_ms)),
             Stage::Over => {}
         }
+    }
+
+    /// A Ping for the round trip alone: whoever is silent is judged as ever. None while the one
+    /// before has no answer, or nobody would hear that.
+    pub(crate) fn measure(&mut self, env: &mut Env<'_>) {
+        let waits = self.rare.as_ref().is_some_and(|rare| rare.asked_ping.is_some());
+        if self.stage() == Stage::Open && !waits {
+            self.ask_for_life(env);
+        }
+    }
+
+    /// Queues a Ping. One that follows another without an answer says the same: its Pong may be
+    /// that of either (RFC 6455 §5.5.3), so it measures nothing.
+    fn ask_for_life(&mut self, env: &mut Env<'_>) {
+        let before = self.rare.as_ref().and_then(|rare| rare.asked_ping);
+        let probe = match before {
+            Some(probe) => Probe { left_us: 0, repeated: true, ..probe },
+            None => Probe::new(env.tools.keys.next_key()),
+        };
+        self.ping = Ping::Queued;
+        self.rare().asked_ping = Some(probe);
+        self.outbox.ping(&probe.says, env);
+    }
+
+    /// Whether a Pong answers a Ping of ours: then the application does not see it.
+    pub(super) fn is_answer(&mut self, pong: &[u8], env: &mut Env<'_>) -> bool {
+        let Some(rare) = &mut self.rare else { return false };
+        let Some(probe) = rare.asked_ping.take_if(|probe| probe.says == *pong) else {
+            return false;
+        };
+        if probe.left_us != 0 {
+            let rtt = env.tools.now_us.saturating_sub(probe.left_us).max(1);
+            self.round_trip = RoundTrip::new(rtt);
+            env.tools.tally.answered(rtt);
+        }
+        self.drop_empty_rare();
+        true
+    }
+
+    /// The round trip of the last Ping of ours that was answered, in microseconds; 0 before.
+    pub fn rtt_us(&self) -> u32 {
+        self.round_trip.us()
     }
 
     /// A server says so (RFC 9110 §15.5.9); a client has nothing more to say.
@@ -118,18 +159,28 @@ impl Connection {
     /// What is being sent has moved on: only that counts while reading is stopped, and until our
     /// Close has left.
     #[inline]
-    pub(super) fn note_progress(&mut self, now: Tick) {
+    pub(super) fn note_progress(&mut self, now: Tick, now_us: u64) {
         if self.ping == Ping::Out && !self.outbox.has_rest() {
-            self.ping = Ping::Left;
-            if self.stage() == Stage::Open && self.clock.mark > self.clock.heard {
-                self.clock.mark(now);
-            }
+            self.note_ping_left(now, now_us);
         }
         if self.reading != Reading::Deliver
             || self.close_sent()
             || self.expecting == Expecting::Done
         {
             self.note_progress_that_counts(now);
+        }
+    }
+
+    #[cold]
+    fn note_ping_left(&mut self, now: Tick, now_us: u64) {
+        self.ping = Ping::Left;
+        if self.stage() == Stage::Open && self.clock.mark > self.clock.heard {
+            self.clock.mark(now);
+        }
+        if let Some(rare) = &mut self.rare
+            && let Some(probe) = &mut rare.asked_ping
+        {
+            probe.left_us = if probe.repeated { 0 } else { now_us };
         }
     }
 

@@ -1,5 +1,6 @@
 //! The limits of one connection. Safe on the open internet by default.
 
+use crate::proto::CloseCode;
 use crate::proto::deflate::Terms;
 
 /// Limits and modes, shared by all connections of an endpoint. A timeout of `u32::MAX` is none.
@@ -26,6 +27,15 @@ pub struct Limits {
     /// For the peer's part of the closing handshake, since our Close has left; before that, without
     /// progress of what is queued. Default 5,000 ms.
     pub close_timeout_ms: u32,
+    /// How long a connection may be open: then Close with `lifetime_code`, so that peers spread
+    /// over machines that were added, and certificates and rights are looked at anew. Between 90
+    /// and 100 % of it, at random, so that not all come back at once. Default never.
+    pub lifetime_max_ms: u32,
+    /// With what. Default 1001.
+    pub lifetime_code: CloseCode,
+    /// A Ping so often, also to a peer that is heard of, to measure the round trip. Default never:
+    /// then only silence is asked.
+    pub ping_interval_ms: u32,
     /// Deliver data as it comes instead of whole messages. Nothing is copied and memory does not
     /// grow with a message. Text is checked too, but a part may end inside a character.
     pub stream: bool,
@@ -67,6 +77,9 @@ impl Default for Limits {
             handshake_timeout_ms: 10_000,
             idle_timeout_ms: 60_000,
             close_timeout_ms: 5_000,
+            lifetime_max_ms: u32::MAX,
+            lifetime_code: CloseCode::GOING_AWAY,
+            ping_interval_ms: u32::MAX,
             stream: false,
             deflate: None,
             requests: false,
@@ -88,7 +101,11 @@ impl Limits {
         if !(512..=1 << 20).contains(&self.head_max) {
             return Err("head_max: from 512 bytes to 1 MiB");
         }
-        if timeouts.contains(&0) {
+        if !self.lifetime_code.is_sendable() {
+            return Err("lifetime_code: a code that a Close frame may have");
+        }
+        let timeouts = timeouts.iter().chain([&self.lifetime_max_ms, &self.ping_interval_ms]);
+        if timeouts.clone().any(|timeout| *timeout == 0) {
             return Err("timeouts: at least 1 ms; 4,294,967,295 turns one off");
         }
         if let Some(deflate) = &self.deflate {

@@ -1,6 +1,6 @@
 //! A connection from its first byte to its last: which calls mean something when.
 
-use super::clock::{Clock, Ping};
+use super::clock::{Clock, Ping, Probe, RoundTrip};
 use super::handshake::asked::Asked;
 use super::handshake::http::Http;
 use super::receive::part::Inbound;
@@ -57,6 +57,8 @@ pub struct Connection {
     pub(super) all_left: bool,
     /// How far our last Ping is.
     pub(super) ping: Ping,
+    /// Between the last Ping of ours that was answered and its Pong.
+    pub(super) round_trip: RoundTrip,
 }
 
 /// What few connections have, or for a short time: apart, so that the many do not pay for it.
@@ -72,6 +74,8 @@ pub(super) struct Rare {
     pub(super) own: Option<Box<Own>>,
     pub(super) failure: Option<Failure>,
     pub(super) losses: Losses,
+    /// The Ping of ours that has no answer yet.
+    pub(super) asked_ping: Option<Probe>,
     /// What the peer's Close frame says.
     pub(super) reason: Box<str>,
 }
@@ -96,6 +100,7 @@ impl Connection {
             ended: false,
             all_left: false,
             ping: Ping::Left,
+            round_trip: RoundTrip::default(),
         }
     }
 
@@ -122,6 +127,22 @@ impl Connection {
     /// To be given what few have.
     pub(super) fn rare(&mut self) -> &mut Rare {
         self.rare.get_or_insert_default()
+    }
+
+    /// Nothing of it is needed any more.
+    pub(super) fn drop_empty_rare(&mut self) {
+        let is_empty = |rare: &Rare| {
+            rare.head.is_none()
+                && rare.asked.is_none()
+                && rare.own.is_none()
+                && rare.failure.is_none()
+                && rare.losses == Losses::default()
+                && rare.asked_ping.is_none()
+                && rare.reason.is_empty()
+        };
+        if self.rare.as_deref().is_some_and(is_empty) {
+            self.rare = None;
+        }
     }
 
     /// It is open: what was asked for that, or came in parts, is no more.

@@ -12,7 +12,7 @@ pub const TALLIED: usize = 3;
 
 /// What connections have done that is counted where it happens. Whoever owns them takes it from
 /// here.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Tally {
     /// Something was counted since this was last cleared.
     pub moved: bool,
@@ -24,6 +24,8 @@ pub struct Tally {
     pub refused: [u64; 3],
     /// Open connections whose end has begun.
     pub closing: u64,
+    /// Round trips of our Pings, in microseconds.
+    pub rtts: Vec<u64>,
 }
 
 impl Tally {
@@ -56,6 +58,12 @@ impl Tally {
         self.moved = true;
     }
 
+    /// A Ping of ours was answered after so long.
+    pub(super) fn answered(&mut self, rtt_us: u64) {
+        self.rtts.push(rtt_us);
+        self.moved = true;
+    }
+
     pub(super) fn closes(&mut self) {
         self.closing += 1;
         self.moved = true;
@@ -71,6 +79,8 @@ pub struct Tools {
     pub codec: Codec,
     /// What the connections have done.
     pub tally: Tally,
+    /// The time of this turn in microseconds, to measure by; 0 where nobody does.
+    pub now_us: u64,
     /// For messages that come in parts.
     pub(super) spare: Spare,
 }
@@ -79,7 +89,13 @@ impl Tools {
     /// With masking keys from `fill`.
     pub fn new(fill: Fill) -> Self {
         let codec = Codec::new(codec::MEMORY_MAX);
-        Self { keys: Keys::new(fill), codec, tally: Tally::default(), spare: Spare::default() }
+        Self {
+            keys: Keys::new(fill),
+            codec,
+            tally: Tally::default(),
+            now_us: 0,
+            spare: Spare::default(),
+        }
     }
 
     /// With so many bytes for the compressors and inflaters of connections that have their own.

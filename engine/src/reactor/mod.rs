@@ -101,6 +101,7 @@ impl<K: Kernel> Reactor<K> {
             return Err(error);
         }
         let now = self.kernel.now();
+        self.ctx.tools.now_us = self.kernel.now_us();
         self.ctx.served.waited(self.ctx.now, now, timeout);
         self.ctx.now = now;
         self.ctx.counters.turns.add(1);
@@ -175,11 +176,9 @@ impl<K: Kernel> Reactor<K> {
                 key::Due::Grace => self.grace_is_over(),
                 key::Due::Trim => self.trim(),
                 key::Due::Closes => self.closes_are_due(),
-                key::Due::Timer(due) => {
-                    if let Some(callback) = self.ctx.timers.fire(due) {
-                        callback(&mut self.ctx);
-                    }
-                }
+                key::Due::Timer(index) => self.ctx.fire_timer(index),
+                key::Due::Lifetime(index) => self.lifetime_is_over(index),
+                key::Due::Ping(index) => self.measure(index),
             }
         }
     }

@@ -6,7 +6,9 @@ use super::publish::{join_or_leave, publish, publish_by_mail};
 use crate::conn::{SendError, SendFlags};
 use crate::proto::handshake::Refusal;
 use crate::proto::{CloseCode, Opcode};
-use crate::reactor::{CallError, Closed, Conn, Context, Handler, Message, Upgrade};
+use crate::reactor::{CallError, Closed, Conn, Context, Handler, Message, Timer, Upgrade};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Pings of the application say this, so that its pongs can be told.
@@ -270,10 +272,35 @@ impl Chaos {
         ledger.timers.push(timer);
     }
 
+    /// One that repeats, until it cancels itself or is cancelled.
+    fn repeated(&self, ctx: &mut Context, ledger: &mut Ledger) {
+        let shared = self.0.clone();
+        let every = ledger.choices.between(1, 100) as u64;
+        let (mut due, mut times) = (ledger.now + every, ledger.choices.between(1, 5));
+        let name = Arc::new(AtomicU64::new(0));
+        let own = Arc::clone(&name);
+        let fired = move |ctx: &mut Context| {
+            let mut ledger = shared.lock();
+            assert!(ledger.now >= due, "a timer fired early");
+            due += every * ((ledger.now - due) / every + 1);
+            times -= 1;
+            if times == 0 {
+                let timer = Timer::from_bits(own.load(Ordering::Relaxed));
+                assert!(ctx.timer_cancel(timer), "it is there while it is called");
+                ledger.timers_armed -= 1;
+            }
+        };
+        let every = Duration::from_millis(every);
+        let timer = ctx.timer_repeat(every, every, Box::new(fired));
+        name.store(timer.to_bits(), Ordering::Relaxed);
+        ledger.timers_armed += 1;
+        ledger.timers.push(timer);
+    }
+
     /// A random call that is not on the connection at hand.
     fn elsewhere(&self, ctx: &mut Context, ledger: &mut Ledger) {
         let Some((conn, client)) = ledger.any_conn() else { return };
-        match ledger.choices.below(8) {
+        match ledger.choices.below(9) {
             0 => {
                 let whole = ledger.payload(false);
                 send(ctx, ledger, conn, client, &whole, false);
@@ -297,6 +324,7 @@ impl Chaos {
             4 => join_or_leave(ctx, ledger, conn, client),
             5 => publish(ctx, ledger),
             6 => publish_by_mail(ctx.engine(), ledger),
+            7 => self.repeated(ctx, ledger),
             _ => {
                 let chaos = Self(self.0.clone());
                 post(ctx.engine(), ledger, &self.0, move |ctx, ledger| {

@@ -48,10 +48,12 @@ impl Scenario {
             handshake_timeout_ms: *choices.pick(&[10_000, 5_000]),
             idle_timeout_ms: *choices.pick(&[60_000, 20_000, 10_000]),
             close_timeout_ms: *choices.pick(&[5_000, 10_000]),
+            ping_interval_ms: *choices.pick(&[u32::MAX, 400, 3_000]),
             deflate: None,
             stream: choices.chance(200),
             requests: true,
             body_max: 1024,
+            ..Limits::default()
         };
         let clients = choices.between(1, 12);
         let stop_at = choices.between(1, calm_at as usize) as Tick;

@@ -101,6 +101,7 @@ const REACTOR: Ranks = Ranks {
         &["client/connect", "client/refused", "deliver/tls", "deliver/line", "census"],
         &[
             "io/accept",
+            "io/lifetime",
             "io/mail",
             "io/receive_mode",
             "io/relieve",

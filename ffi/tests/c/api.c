@@ -350,6 +350,13 @@ static void check_rest(rws_reactor *r, rws_conn c) {
   CHECK(rws_timer_start(r, UINT32_MAX, nothing, NULL, &t) == RWS_OK && t.id != 0);
   CHECK(rws_timer_cancel(r, t) == RWS_OK && rws_timer_cancel(r, t) == RWS_E_GONE);
   CHECK(rws_timer_cancel(r, (rws_timer){0}) == RWS_E_GONE);
+  t.id = 77;
+  CHECK(rws_timer_repeat(r, 1, 1, NULL, NULL, &t) == RWS_E_INVALID);
+  CHECK(rws_timer_repeat(r, 1, 0, nothing, NULL, &t) == RWS_E_INVALID && t.id == 77);
+  CHECK(rws_timer_repeat(NULL, 1, 1, nothing, NULL, &t) == RWS_E_INVALID);
+  CHECK(rws_timer_repeat(r, 3600000, 1, nothing, NULL, &t) == RWS_OK && t.id != 77);
+  CHECK(rws_timer_cancel(r, t) == RWS_OK && rws_timer_cancel(r, t) == RWS_E_GONE);
+  CHECK(rws_rtt_us(r, (rws_conn){0}) == 0 && rws_rtt_us(NULL, (rws_conn){0}) == 0);
 
   CHECK(rws_reactor_engine(r) == engine && rws_reactor_engine(NULL) == NULL);
   CHECK(rws_reactor_user(r) == &posted && rws_reactor_user(NULL) == NULL);

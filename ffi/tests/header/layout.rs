@@ -55,6 +55,7 @@ const CONTENTS: [(&str, &[&str]); 12] = [
             "rws_resume",
             "rws_buffered",
             "rws_peer",
+            "rws_rtt_us",
             "rws_set_user",
             "rws_get_user",
         ],
@@ -74,6 +75,7 @@ const CONTENTS: [(&str, &[&str]); 12] = [
         "Inside a callback: this reactor.",
         &[
             "rws_timer_start",
+            "rws_timer_repeat",
             "rws_timer_cancel",
             "rws_reactor_engine",
             "rws_reactor_user",

@@ -15,7 +15,6 @@ pub(super) mod reading;
 
 use self::part::Found;
 use self::reading::Reading;
-use super::send::outbox::IDLE_PING;
 use super::state::Expecting;
 use super::{Connection, Data, Env, Event, Failure, MessageBatch};
 use crate::proto::close;
@@ -119,7 +118,8 @@ impl Connection {
     ) -> Result<Option<Event<'b>>, Failure> {
         env.tools.tally.control_in(opcode);
         match opcode {
-            Opcode::Pong if payload.as_slice() != IDLE_PING && self.reading != Reading::Discard => {
+            Opcode::Pong if self.is_answer(payload.as_slice(), env) => {}
+            Opcode::Pong if self.reading != Reading::Discard => {
                 return Ok(Some(Event::Pong(payload)));
             }
             Opcode::Pong => {}

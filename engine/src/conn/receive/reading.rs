@@ -14,7 +14,7 @@ pub enum Reading {
 }
 
 /// What was lost on the way.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(in crate::conn) struct Losses {
     /// See [`Connection::unread`].
     pub(in crate::conn) unread: u64,

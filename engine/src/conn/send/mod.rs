@@ -152,7 +152,7 @@ impl Connection {
     pub fn transmitted(&mut self, batch: Batch, bytes: usize, env: &mut Env<'_>) -> bool {
         let drained = self.outbox.transmitted(batch, bytes, env);
         if bytes > 0 {
-            self.note_progress(env.now);
+            self.note_progress(env.now, env.tools.now_us);
         }
         if drained && !self.opened {
             self.read_on();

@@ -12,10 +12,6 @@ use crate::proto::{Header, Opcode, Role};
 /// back by data, but every queue has an end.
 const CONTROL_RESERVE: usize = 64 << 10;
 
-/// What our own Pings say, so that their Pongs can be told from those that the application waits
-/// for.
-pub(in crate::conn) const IDLE_PING: &[u8] = b"rws-idle";
-
 /// What the header of a frame says beside its length.
 #[derive(Clone, Copy)]
 pub(super) struct Head {
@@ -230,8 +226,8 @@ impl Outbox {
     }
 
     /// Asks for a sign of life.
-    pub(in crate::conn) fn ping(&mut self, env: &mut Env<'_>) {
-        self.control(Opcode::Ping, IDLE_PING, env);
+    pub(in crate::conn) fn ping(&mut self, says: &[u8], env: &mut Env<'_>) {
+        self.control(Opcode::Ping, says, env);
     }
 
     /// Queues a Close frame behind all that is queued.

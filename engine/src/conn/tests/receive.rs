@@ -155,10 +155,38 @@ fn stream_mode_checks_text_as_it_comes() {
 
 #[test]
 fn the_answers_to_our_own_pings_are_not_the_applications() {
-    let mut bench = Bench::open(Limits::default());
-    let pongs = [frame(0x8A, "rws-idle"), frame(0x8A, ""), frame(0x8A, "mine")].concat();
-    let expected = vec![Got::Pong(b"".to_vec()), Got::Pong(b"mine".to_vec())];
-    assert_eq!(bench.feed(&pongs), (expected, None));
+    let mut bench = Bench::open(Limits { ping_interval_ms: 1, ..Limits::default() });
+    let pong = |says: &str| Got::Pong(says.as_bytes().to_vec());
+    // One that nobody has asked for is no answer, whatever it says.
+    assert_eq!(bench.feed(&frame(0x8A, "rws-ZZZZ")), (vec![pong("rws-ZZZZ")], None));
+    bench.with(|conn, env| conn.measure(env));
+    bench.tools.now_us = 5_000;
+    assert_eq!(bench.sent(), b"\x89\x08rws-ZZZZ");
+    bench.tools.now_us = 5_250;
+    let pongs = [frame(0x8A, "rws-ZZZY"), frame(0x8A, "rws-ZZZZ"), frame(0x8A, "mine")].concat();
+    assert_eq!(bench.feed(&pongs), (vec![pong("rws-ZZZY"), pong("mine")], None));
+    assert_eq!((bench.conn.rtt_us(), &bench.tools.tally.rtts[..]), (250, &[250][..]));
+    assert_eq!(bench.conn.heap_bytes(), 0);
+    // Twice is once too often.
+    assert_eq!(bench.feed(&frame(0x8A, "rws-ZZZZ")), (vec![pong("rws-ZZZZ")], None));
+}
+
+/// The Pong may be that of either, so it measures nothing, but it is not the application's.
+#[test]
+fn a_ping_that_is_repeated_measures_nothing() {
+    let mut bench = Bench::open(Limits { idle_timeout_ms: 1_000, ..Limits::default() });
+    bench.run_until(1_500);
+    bench.tools.now_us = 1_500_000;
+    assert_eq!(bench.sent(), b"\x89\x08rws-ZZZZ");
+    // A sign of life, but no answer; and silence again.
+    bench.feed(&frame(0x81, "busy"));
+    bench.with(|conn, env| conn.measure(env));
+    assert_eq!(bench.sent(), b"", "one is out");
+    bench.run_until(2_000);
+    bench.tools.now_us = 2_000_000;
+    assert_eq!(bench.sent(), b"\x89\x08rws-ZZZZ");
+    assert_eq!(bench.feed(&frame(0x8A, "rws-ZZZZ")), (vec![], None));
+    assert_eq!((bench.conn.rtt_us(), bench.tools.tally.rtts.len()), (0, 0));
 }
 
 /// Each fragment costs the same, however many there were: what has come is copied once, and moved

@@ -6,6 +6,7 @@ use crate::proto::handshake::Refusal;
 use crate::reactor::api::contract::Context;
 use crate::reactor::core::counters::{CLOSING, HANDSHAKING, OPEN};
 use crate::reactor::core::histogram::Measure;
+use crate::reactor::core::key;
 use crate::reactor::core::name::Conn;
 
 /// The handle of a slot's tenant.
@@ -81,9 +82,35 @@ impl Context {
         for (at, refused) in tally.refused.iter().enumerate() {
             counters.refused_by_reason.of(at).set(*refused);
         }
+        for rtt in tally.rtts.drain(..) {
+            counters.histograms.record(Measure::PingUs, rtt);
+        }
         let closing = std::mem::take(&mut tally.closing);
         counters.connections_by_state.of(OPEN).sub(closing);
         counters.connections_by_state.of(CLOSING).add(closing);
+    }
+
+    /// What an open connection is asked for by the clock, if its endpoint wants that.
+    pub(crate) fn begin_lifetime(&mut self, index: u32) {
+        let limits = self.limits.of(self.slab.at(index).endpoint);
+        let (lifetime, every) = (limits.lifetime_max_ms, limits.ping_interval_ms);
+        if lifetime != u32::MAX {
+            let at = self.now + u64::from(lifetime - self.up_to(lifetime / 10));
+            let node = self.wheel.insert(at, key::of_lifetime(index));
+            self.slab.at(index).rare().lifetime = Some(node);
+        }
+        if every != u32::MAX {
+            // Not all at once, where all have come at once.
+            let at = self.now + u64::from(every - self.up_to(every / 2));
+            let node = self.wheel.insert(at, key::of_ping(index));
+            self.slab.at(index).rare().pings = Some(node);
+        }
+    }
+
+    /// A number that nobody can predict, at most this.
+    fn up_to(&mut self, most: u32) -> u32 {
+        let random = u64::from(u32::from_ne_bytes(self.tools.keys.next_key()));
+        ((random * (u64::from(most) + 1)) >> 32) as u32
     }
 
     /// A connection is open; a server's has taken so long from the accept.

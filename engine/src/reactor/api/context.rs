@@ -240,6 +240,13 @@ impl Context {
         self.slot(conn).and_then(|slot| slot.peer.get())
     }
 
+    /// Between the last Ping of the engine and its Pong, in microseconds, to a thousandth; 0 while
+    /// none was answered, for a stale handle and for one of another reactor. See
+    /// [`Limits::ping_interval_ms`](crate::conn::Limits).
+    pub fn rtt_us(&self, conn: Conn) -> u32 {
+        self.slot(conn).map_or(0, |slot| slot.conn.rtt_us())
+    }
+
     /// The connection's user word; `None` for a stale handle or one of another reactor. Valid
     /// until `on_close` returns.
     pub fn user(&self, conn: Conn) -> Option<usize> {

@@ -43,6 +43,15 @@ use std::sync::{Arc, OnceLock};
 /// What a reactor's thread, or the callback of a timer, is to do.
 pub(crate) type Job = Box<dyn FnOnce(&mut Context) + Send>;
 
+/// What is called again and again.
+pub(crate) type Repeated = Box<dyn FnMut(&mut Context) + Send>;
+
+/// What a timer calls.
+pub(crate) enum Call {
+    Once(Job),
+    Every(Repeated),
+}
+
 /// What other threads ask a reactor for.
 pub(crate) type Mail = mail::Mail<Job, Target>;
 
@@ -110,7 +119,7 @@ pub struct Context {
     /// Slots that must be reconciled with the kernel before the turn ends. Each at most once.
     pub(crate) dirty: Vec<u32>,
     pub(crate) wheel: Wheel,
-    pub(crate) timers: Timers<Job>,
+    pub(crate) timers: Timers<Call>,
     pub(crate) limits: ByEndpoint<Limits>,
     pub(crate) origins: ByEndpoint<Origins>,
     pub(crate) per_address: ByEndpoint<AddressLimits>,

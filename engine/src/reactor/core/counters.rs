@@ -225,6 +225,8 @@ counters! {
     violations_by_kind by kind in VIOLATIONS,
     /// Connections that timed out.
     timeouts,
+    /// Connections that were closed because `lifetime_max_ms` was over.
+    lifetimes_over,
     /// Connections that were open and ended, by the cause that `on_close` is told.
     ends by cause in CAUSES,
     /// The same by the code of the peer's Close frame: 1005 if it had none, 1006 if none came.

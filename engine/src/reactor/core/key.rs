@@ -7,6 +7,8 @@ const DIAL: u32 = 1 << 29;
 pub(crate) const GRACE: u32 = 1 << 28;
 pub(crate) const TRIM: u32 = 1 << 27;
 pub(crate) const CLOSES: u32 = 1 << 26;
+const LIFETIME: u32 = 1 << 25;
+const PING: u32 = 1 << 24;
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Due {
@@ -17,10 +19,20 @@ pub(crate) enum Due {
     Closes,
     Dial(u32),
     Slot(u32),
+    Lifetime(u32),
+    Ping(u32),
 }
 
 pub(crate) fn of_slot(index: u32) -> u32 {
     index
+}
+/// The end of a slot's time.
+pub(crate) fn of_lifetime(index: u32) -> u32 {
+    LIFETIME | index
+}
+/// The next Ping of a slot whose round trip is measured.
+pub(crate) fn of_ping(index: u32) -> u32 {
+    PING | index
 }
 pub(crate) fn of_listener(index: usize) -> u32 {
     LISTENER | index as u32
@@ -44,6 +56,10 @@ pub(crate) fn decode(key: u32) -> Due {
         Due::Trim
     } else if key & CLOSES != 0 {
         Due::Closes
+    } else if key & LIFETIME != 0 {
+        Due::Lifetime(key & !LIFETIME)
+    } else if key & PING != 0 {
+        Due::Ping(key & !PING)
     } else {
         Due::Slot(key)
     }
@@ -59,6 +75,8 @@ mod tests {
         assert_eq!(decode(of_listener(65_535)), Due::Listener(65_535));
         assert_eq!(decode(of_dial((1 << 29) - 1)), Due::Dial((1 << 29) - 1));
         assert_eq!(decode(of_timer((1 << 28) - 1)), Due::Timer((1 << 28) - 1));
+        assert_eq!(decode(of_lifetime((1 << 24) - 1)), Due::Lifetime((1 << 24) - 1));
+        assert_eq!(decode(of_ping((1 << 24) - 1)), Due::Ping((1 << 24) - 1));
         assert_eq!((decode(GRACE), decode(TRIM)), (Due::Grace, Due::Trim));
         assert_eq!(decode(CLOSES), Due::Closes);
     }

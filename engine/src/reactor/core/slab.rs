@@ -113,6 +113,9 @@ pub(crate) struct Rare {
     /// Received while paused or in line, or left over when a callback paused or the connection had
     /// had its share of the turn. A copy: a lease must not wait.
     parked: Vec<u8>,
+    /// When its time is over, and when it is asked for the round trip.
+    pub(crate) lifetime: Option<NodeId>,
+    pub(crate) pings: Option<NodeId>,
     /// What ended the transport; 0 while nothing did.
     errno: i32,
     /// Calls of other threads that were handed over and not carried out, and what was published
@@ -129,6 +132,8 @@ impl Default for Rare {
             large: LargeMessages::default(),
             appetite: Appetite::default(),
             parked: Vec::new(),
+            lifetime: None,
+            pings: None,
             errno: 0,
             mail_dropped: 0,
         }
@@ -254,6 +259,12 @@ impl Slot {
         let mails = u32::try_from(mails).unwrap_or(u32::MAX);
         let dropped = &mut self.rare().mail_dropped;
         *dropped = dropped.saturating_add(mails);
+    }
+
+    /// The nodes of the wheel that it has beside that of its deadline.
+    pub(crate) fn take_nodes(&mut self) -> [Option<NodeId>; 2] {
+        let take = |rare: &mut Box<Rare>| [rare.lifetime.take(), rare.pings.take()];
+        self.rare.as_mut().map_or([None; 2], take)
     }
 
     /// To be given what few have.

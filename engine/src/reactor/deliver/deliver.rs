@@ -184,6 +184,7 @@ fn deliver_owned(
 fn opened(ctx: &mut Context, handler: &dyn Handler, conn: Conn, answer: Answer<'_>) {
     ctx.mark_dirty(conn.slot());
     ctx.count_opened(None);
+    ctx.begin_lifetime(conn.slot());
     ctx.answer = Some((conn, answer.into_owned()));
     handler.on_open(ctx, conn);
     ctx.answer = None;

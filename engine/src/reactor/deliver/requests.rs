@@ -69,6 +69,7 @@ fn upgrade(ctx: &mut Context, handler: &dyn Handler, conn: Conn, request: &Reque
             let took = ctx.served.now.saturating_sub(slot.conn.began());
             with_env(ctx, index, |conn, env| conn.accept(request, &response, env));
             ctx.count_opened(Some(took));
+            ctx.begin_lifetime(index);
             ctx.counters.upgraded.add(1);
             handler.on_open(ctx, conn);
         }

@@ -3,6 +3,7 @@
 
 pub(crate) mod accept;
 pub(crate) mod direct;
+pub(crate) mod lifetime;
 pub(crate) mod listeners;
 pub(crate) mod mail;
 pub(crate) mod receive_mode;

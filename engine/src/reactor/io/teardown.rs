@@ -15,7 +15,7 @@ impl<K: Kernel> Reactor<K> {
     pub(crate) fn abort(&mut self, index: u32) {
         let slot = self.ctx.slab.at(index);
         slot.phase = Phase::Joining;
-        if let Some(node) = slot.timer.take() {
+        for node in [slot.timer.take()].into_iter().chain(slot.take_nodes()).flatten() {
             self.ctx.wheel.remove(node);
         }
         let refused = matches!(slot.conn.failure(), Some(Failure::Handshake(_)));
