@@ -106,6 +106,7 @@
  *              rws_engine_stop, answered in time         RWS_OK             peer's  1001
  *              rws_engine_stop, its grace was over       RWS_E_TIMEOUT      1006    1001
  *              rws_engine_drain                          as a stop                  its code
+ *              lifetime_max_ms was over                  RWS_OK             peer's  lifetime_code
  *              the peer's Close came, and ours could     RWS_E_TIMEOUT      peer's  0
  *                not leave behind what was queued
  *              the peer has not answered our Close       RWS_E_TIMEOUT      1006    ours
@@ -449,7 +450,7 @@ typedef struct { /* what you are called for; NULL: not called */
   /* a message, or with RWS_OPT_STREAM a part of one; after rws_close too: see there */
   void (*on_message)(rws_reactor *r, rws_conn c, const rws_message *m, void *user);
   /* A Pong came: the answer to a Ping of yours (RWS_PING), or one that nobody asked for. Pings
-   * are answered for you; those that idle_timeout_ms sends, and their Pongs, you do not see */
+   * are answered for you; those of the engine itself, and their Pongs, you do not see */
   void (*on_pong)(rws_reactor *r, rws_conn c, rws_bytes payload, void *user);
   /* Less than half of send_queue_max waits now: once after RWS_FULL or RWS_E_FULL of the
    * queue, or after calls of other threads that were dropped because it was full */
@@ -507,7 +508,14 @@ typedef struct { /* limits of one connection; NULL: all defaults; a timeout of U
    * be sent in a round trip. Default: the system's, which grows with the connection */
   uint32_t kernel_send_max;
   uint32_t body_max;            /* bytes of the body of an HTTP request, then 413; default 64 KiB */
-  uint32_t reserved;            /* 0 */
+  /* How long a connection may be open: then it is closed with lifetime_code, behind what is
+   * queued, after 90 to 100 % of it, at random, so that not all come back at once. Default:
+   * never */
+  uint32_t lifetime_max_ms;
+  uint32_t lifetime_code;       /* as rws_close has it; default RWS_CLOSE_GOING_AWAY */
+  /* A Ping so often, to measure the round trip: rws_rtt_us, RWS_HIST_PING_US. None while one
+   * has no answer. Default: never, so that only silence is asked: idle_timeout_ms */
+  uint32_t ping_interval_ms;
 } rws_options;
 
 typedef struct { /* what to listen on */
@@ -639,6 +647,7 @@ typedef struct { /* all since the start, except connections, codec_memory, topic
   uint64_t requests;
   /* HTTP requests that were answered without it: no on_request, a body that is too large, ... */
   uint64_t requests_refused;
+  uint64_t lifetimes_over;    /* connections closed because lifetime_max_ms was over */
 } rws_stats;
 
 typedef struct { /* what to connect to */
@@ -901,6 +910,10 @@ rws_status rws_resume(rws_reactor *r, rws_conn c); /* Reads again. Fine if not p
 size_t rws_buffered(rws_reactor *r, rws_conn c);
 /* The peer's address, in on_close too. RWS_E_STATE: another reactor's connection. */
 rws_status rws_peer(rws_reactor *r, rws_conn c, rws_address *out);
+/* Microseconds between the last Ping of the engine and its Pong, to a thousandth; 0 while none was
+ * answered, and if stale or another reactor's. Pings are sent as idle_timeout_ms and
+ * ping_interval_ms say. In on_close too. */
+uint32_t rws_rtt_us(rws_reactor *r, rws_conn c);
 /* Handed to each callback of this connection from now on. The old one is yours to free.
  * RWS_E_STATE: another reactor's connection: post to it. */
 rws_status rws_set_user(rws_reactor *r, rws_conn c, void *user);
@@ -937,7 +950,13 @@ size_t rws_engine_topic_members(rws_engine *e, rws_bytes topic);
  * out may be NULL. RWS_E_INVALID: no fn, no reactor. */
 rws_status rws_timer_start(rws_reactor *r, uint32_t ms, void (*fn)(rws_reactor *r, void *arg),
                            void *arg, rws_timer *out);
-/* RWS_OK: fn will not be called. RWS_E_GONE: it was, or was cancelled, or never a timer.
+/* Calls fn after first_ms, and then every every_ms, at least 1, until it is cancelled, in fn too,
+ * or this reactor ends. The times are counted from the start, not from the calls: no drift. Those
+ * that pass while a callback blocks are left out: one call, late, and the next at its time.
+ * RWS_E_INVALID: no fn, no reactor, every_ms is 0. */
+rws_status rws_timer_repeat(rws_reactor *r, uint32_t first_ms, uint32_t every_ms,
+                            void (*fn)(rws_reactor *r, void *arg), void *arg, rws_timer *out);
+/* RWS_OK: fn will not be called any more. RWS_E_GONE: it was, or was cancelled, or never a timer.
  * RWS_E_STATE: another reactor's timer: post to it. RWS_E_INVALID: no reactor. */
 rws_status rws_timer_cancel(rws_reactor *r, rws_timer t);
 /* For other threads; as rws_engine_new gave it. NULL: no reactor. */
