@@ -1,6 +1,6 @@
 //! What a connection holds of its owner's memory, and how it is made to give that up.
 
-use super::{Connection, Env, Failure};
+use super::{Connection, Env, Failure, Reading};
 use crate::proto::CloseCode;
 
 /// A connection that holds less is not looked at: most hold nothing between two turns, or one page
@@ -35,7 +35,9 @@ impl Connection {
         if unread > 0 {
             self.count_unread(unread as usize);
         }
-        self.discard_input();
+        // Nothing more of it is read: who is closed for sending too much would go on, and what comes
+        // is of no use. TCP holds the peer back until it has ended, or the time is over.
+        self.reading = Reading::Hold;
         if !between_frames {
             self.inbound.end(env.pool);
             return self.give_up(Some(Failure::OutOfMemory));

@@ -2,7 +2,7 @@
 
 use super::reading::{Losses, Reading};
 use crate::conn::state::NEVER;
-use crate::conn::{Connection, Data};
+use crate::conn::{Connection, Data, Failure};
 use crate::memory::Pool;
 use crate::tick::Tick;
 
@@ -18,6 +18,9 @@ impl Connection {
     /// handshake needs the peer's Close, so once ours is queued a stopped connection reads on and
     /// discards what it was not to deliver; that cannot be taken back.
     pub fn set_paused(&mut self, paused: bool, now: Tick) {
+        if self.failure() == Some(Failure::OutOfMemory) {
+            return;
+        }
         self.reading = match (self.reading, paused) {
             (Reading::Deliver, true) if self.close_sent() => Reading::Discard,
             (Reading::Deliver, true) => Reading::Hold,
@@ -31,6 +34,9 @@ impl Connection {
     /// The peer has ended its direction while reading was stopped: what it has sent before may
     /// still be read, for as long as [`Connection::deadline`] says.
     pub fn peer_hung_up(&mut self, now: Tick) {
+        if self.failure() == Some(Failure::OutOfMemory) {
+            return self.give_up(None);
+        }
         if self.reading == Reading::Hold && !self.hung_up {
             self.hung_up = true;
             self.clock.mark(now);

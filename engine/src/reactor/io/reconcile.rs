@@ -116,6 +116,9 @@ impl<K: Kernel> Reactor<K> {
             }
         } else if slot.incoming != Incoming::Open {
             slot.conn.peer_hung_up(self.ctx.served.now);
+            if slot.conn.disposition() == Disposition::Abort {
+                self.ctx.mark_dirty(index);
+            }
         } else {
             slot.receive = ReceiveState::Armed(ReceiveMode::Watch);
             self.kernel.watch(slot.socket, token);

@@ -4,7 +4,6 @@
 use crate::conn::Disposition;
 use crate::reactor::api::call::with_env;
 use crate::reactor::core::budget::Level;
-use crate::reactor::core::receive_mode::ReceiveMode;
 use crate::reactor::core::slab::Phase;
 use crate::reactor::state::Reactor;
 use crate::ring::Kernel;
@@ -65,7 +64,6 @@ impl<K: Kernel> Reactor<K> {
     /// Ends a connection for what it holds.
     fn shed(&mut self, index: u32) {
         self.ctx.memory.holdings.forget(index);
-        let token = self.ctx.slab.token(index);
         let Some(slot) = self.ctx.slab.get(index) else { return };
         if slot.phase != Phase::Live || slot.abort {
             return;
@@ -74,10 +72,6 @@ impl<K: Kernel> Reactor<K> {
         let parked = slot.take_parked();
         let lent = slot.rare.as_ref().map_or(0, |rare| rare.large.lent_len);
         self.direct.revoke(slot);
-        let lends = matches!(slot.receive.mode(), Some(ReceiveMode::Direct | ReceiveMode::Rest));
-        if lends && slot.receive.cancel() {
-            self.kernel.cancel_receive(token);
-        }
         let unread = parked.len() + lent;
         with_env(&mut self.ctx, index, |conn, env| {
             env.pool.put(parked);
