@@ -46,7 +46,8 @@ fn run(arguments: &Arguments) -> Result<bool> {
     let plan = Plan { cpus, memory_max: arguments.memory_max, timed };
     let prepared = polite::prepare()?;
     println!(
-        "| beside | p50 ms | p99 | p99.9 | max | unanswered | late by the load | MiB before | MiB at most | the others |"
+        "| beside | p50 ms | p99 | p99.9 | max | unanswered | late by the load | MiB before | \
+         MiB at most | the others |"
     );
     println!("|---|---|---|---|---|---|---|---|---|---|");
     let wanted = |row: &&Row| {

@@ -35,8 +35,8 @@ impl Connection {
         if unread > 0 {
             self.count_unread(unread as usize);
         }
-        // Nothing more of it is read: who is closed for sending too much would go on, and what comes
-        // is of no use. TCP holds the peer back until it has ended, or the time is over.
+        // Nothing more of it is read: who is closed for sending too much would go on, and nobody
+        // wants what comes. TCP holds the peer back until it has ended, or the time is over.
         self.reading = Reading::Hold;
         if !between_frames {
             self.inbound.end(env.pool);
