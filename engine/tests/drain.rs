@@ -1,5 +1,7 @@
 //! A drain: who is served on, who is turned down, who hears what and when, and what is counted.
 
+#![allow(clippy::print_stdout)] // what was counted, for who measures
+
 #[path = "support/service.rs"]
 mod service;
 

@@ -1,5 +1,7 @@
 //! A server that was killed, or drained under load, and its successor on the same port.
 
+#![allow(clippy::print_stdout)] // what was counted, for who measures
+
 #[path = "support/service.rs"]
 mod service;
 

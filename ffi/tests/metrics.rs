@@ -125,12 +125,11 @@ fn the_parser_of_prometheus_reads_it() {
     let idle = |name: &str| !name.contains("turn") && !name.contains("completions");
     let mut seen = 0;
     for metric in engine.values().iter().filter(|metric| idle(str_of(metric.name))) {
-        let sample = |line: &&str| {
-            let of = line.starts_with(&format!("{} reactor=0", str_of(metric.name)));
-            of && line.contains(&format!("={} ", str_of(metric.label_value)))
-                || of && metric.label.len == 0
-        };
-        let line = read.lines().find(sample).expect(str_of(metric.name));
+        let name = str_of(metric.name);
+        let value = format!("={} ", str_of(metric.label_value));
+        let labelled = |line: &str| metric.label.len == 0 || line.contains(&value);
+        let sample = |line: &&str| line.starts_with(&format!("{name} reactor=0")) && labelled(line);
+        let line = read.lines().find(sample).unwrap_or_else(|| panic!("no {name}"));
         assert!(line.ends_with(&format!(" {}.0", metric.value)), "{line}");
         seen += 1;
     }
