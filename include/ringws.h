@@ -442,9 +442,10 @@ typedef struct { /* why there is no connection */
 
 typedef struct { /* what you are called for; NULL: not called */
   uint32_t size; /* RWS_INIT */
-  /* Answer 101 to accept: on_open follows at once, and some day on_close. Answer 400..599 to
-   * refuse, with the headers added: nothing follows, no on_close. Anything else is answered
-   * with 500. To decide later, accept, and rws_close. NULL: 101 to all */
+  /* Answer 101 to accept: on_open follows at once, and some day on_close. Answer 300..599 to
+   * refuse, with the headers (Location, ...) and the body added: nothing follows, no on_close.
+   * Anything else is answered with 500. To decide later, accept, and rws_close. NULL: 101 to
+   * all */
   int (*on_upgrade)(rws_reactor *r, rws_upgrade *up, void *user);
   void (*on_open)(rws_reactor *r, rws_conn c, void *user); /* the handshake is done */
   /* a message, or with RWS_OPT_STREAM a part of one; after rws_close too: see there */
@@ -518,6 +519,19 @@ typedef struct { /* limits of one connection; NULL: all defaults; a timeout of U
   uint32_t ping_interval_ms;
 } rws_options;
 
+/* whom requests and upgrades with certain paths are for; unknown to an endpoint: its own */
+typedef struct {
+  /* `/exact`, `/by/{name}` (a part between two slashes, not empty) or `/below/{*rest}` (all that
+   * follows, not empty), decoded, without a query; of several that match, the most specific */
+  const char *path;
+  const rws_callbacks *callbacks; /* copied; NULL: the endpoint's */
+  void *user;                     /* as that of an endpoint, which it takes the place of */
+  /* Copied; NULL: the endpoint's. Those count up to the end of the head; unsent_max and
+   * kernel_send_max are always those: RWS_E_INVALID */
+  const rws_options *options;
+  const char *origins;            /* as those of an endpoint; NULL: the endpoint's */
+} rws_route;
+
 typedef struct { /* what to listen on */
   uint32_t size;                  /* RWS_INIT */
   uint32_t port;                  /* 0: the system chooses */
@@ -558,6 +572,10 @@ typedef struct { /* what to listen on */
    * or no stream socket that listens */
   int32_t listen_fd;
   uint32_t reserved;              /* 0 */
+  /* Copied: paths that act as endpoints of their own, with limits, origins, callbacks and user
+   * pointer; parameters: rws_request_param. RWS_E_INVALID: no path, or twice the same */
+  const rws_route *routes;
+  size_t routes_len;              /* how many */
 } rws_endpoint;
 
 typedef struct { /* a part of io_uring that the engine needs, uses or could use */
@@ -987,6 +1005,9 @@ rws_status rws_upgrade_protocol(rws_upgrade *up, const char *name);
  * RWS_E_INVALID: control bytes, a name that is no token, or a header of the handshake's own
  * (Connection, Upgrade, Sec-WebSocket-*, Content-Length, ...). */
 rws_status rws_upgrade_add_header(rws_upgrade *up, const char *name, rws_bytes value);
+/* The body of an answer other than 101, in place of the line that says why; copied. Its
+ * Content-Type is yours to add. */
+rws_status rws_upgrade_body(rws_upgrade *up, rws_bytes body);
 /* Handed to each callback of this connection from now on, on_upgrade too if set in on_origin.
  * If the answer is not 101 no callback is given it any more: free it before you return. */
 void rws_upgrade_set_user(rws_upgrade *up, void *user);
@@ -1005,6 +1026,8 @@ rws_bytes rws_request_query(const rws_request *q);
 /* The first parameter of that name in the query (`a=1&b=2`), decoded, + too. Of one without a
  * value data is not NULL. */
 rws_bytes rws_request_query_param(const rws_request *q, const char *name);
+/* What `{name}` of its route's path stands for, decoded. */
+rws_bytes rws_request_param(const rws_request *q, const char *name);
 /* The nth header of that name, whatever its case; 0: the first. */
 rws_bytes rws_request_header(const rws_request *q, const char *name, size_t nth);
 /* All headers in their order, from index 0 on; name or value may be NULL. RWS_E_INVALID: there

@@ -3,7 +3,7 @@
 // A handler is any class with one or more of these members; they may be static, const, or take
 // less qualified arguments, and return nothing but the answers of on_upgrade and on_origin:
 //
-//   int  on_upgrade(rws::reactor, rws::upgrade);               101 accepts, 400..599 refuses
+//   int  on_upgrade(rws::reactor, rws::upgrade);               101 accepts, 300..599 refuses
 //   bool on_origin (rws::reactor, rws::upgrade);               true lets on_upgrade decide
 //   void on_request(rws::reactor, rws::request);               answer it, or it is 404
 //   void on_open   (rws::reactor, rws_conn);
@@ -361,6 +361,10 @@ class asked {
   std::string_view query_param(const char *name) const noexcept {
     return view(rws_request_query_param(q_, name));
   }
+  // Of the path of its route.
+  std::string_view param(const char *name) const noexcept {
+    return view(rws_request_param(q_, name));
+  }
   std::string_view header(const char *name, std::size_t nth = 0) const noexcept {
     return view(rws_request_header(q_, name, nth));
   }
@@ -419,6 +423,9 @@ class upgrade {
   rws_status protocol(const char *name) const noexcept { return rws_upgrade_protocol(up_, name); }
   rws_status add_header(const char *name, std::string_view value) const noexcept {
     return rws_upgrade_add_header(up_, name, bytes(value));
+  }
+  rws_status body(std::string_view text) const noexcept {
+    return rws_upgrade_body(up_, bytes(text));
   }
   // set_handler<H>(handler): the handler of this connection, as reactor::set_handler.
   template <class H = void, class D> void set_handler(D &handler) const noexcept {

@@ -117,6 +117,24 @@ pub struct Endpoint {
     pub tls: Option<tls::Server>,
     /// The user word that its connections start with.
     pub user: usize,
+    /// Paths that stand for endpoints of their own: from when the head is known it is theirs that
+    /// counts. What matches none of them is for the handler here.
+    pub routes: Vec<Route>,
+}
+
+/// Whom requests and upgrades with certain paths are for.
+#[derive(Clone)]
+pub struct Route {
+    /// `/exact`, `/by/{name}` or `/below/{*rest}`: see [`Routes`](crate::proto::Routes).
+    pub pattern: String,
+    /// Who is called.
+    pub handler: Arc<dyn Handler>,
+    /// The limits of its connections. Up to the end of the head those of the endpoint count.
+    pub limits: Limits,
+    /// Whose web pages may connect.
+    pub origins: Origins,
+    /// The user word that its connections start with.
+    pub user: usize,
 }
 
 impl Endpoint {
@@ -137,6 +155,7 @@ impl Endpoint {
             per_address,
             tls,
             user,
+            routes: Vec::new(),
         }
     }
 }

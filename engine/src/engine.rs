@@ -1,10 +1,11 @@
 //! Floor 3: threads, start and stop.
 
-use crate::config::{Address, Config, Endpoint, Sizes};
+use crate::config::{Address, AddressLimits, Config, Endpoint, Route, Sizes};
 use crate::listen::{Listening, SocketFile, listen};
+use crate::proto::Routes;
 use crate::reactor::Listens;
 use crate::reactor::{
-    DialId, Drain, DrainError, Handle, Histogram, Measure, Resolve, Served, Stats, Target,
+    DialId, Drain, DrainError, Handle, Histogram, Measure, Resolve, Routed, Served, Stats, Target,
     TargetError,
 };
 use crate::resolve::Resolver;
@@ -105,14 +106,15 @@ impl Engine {
     /// first. Before `start`: connections wait in the kernel until then.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for limits out of range, a socket that does not listen, or none of such a
-    /// name, [`Error::System`] when the address cannot be
+    /// [`Error::Invalid`] for limits out of range, routes that are none, or the same, a socket that
+    /// does not listen, or none of such a name, [`Error::System`] when the address cannot be
     /// had (`EADDRINUSE`: somebody listens there already, on a Unix socket's path too; what a
     /// process that has ended left at such a path is removed), [`Error::State`] after the start and
     /// in a callback.
     pub fn listen(&self, at: Endpoint) -> Result<u16, Error> {
         self.outside()?;
         at.limits.check().map_err(|text| Error::Invalid(text.into()))?;
+        let routes = routed(&at.routes)?;
         let mut state = self.lock();
         if state.phase != EnginePhase::New {
             return Err(Error::State("listen comes before start"));
@@ -124,8 +126,10 @@ impl Engine {
         let listens = Listens { endpoint: state.endpoints.len() as u16, given };
         let of_each = |of_reactors| Sockets { listens, of_reactors };
         state.sockets.extend(sockets.into_iter().map(of_each));
-        let Endpoint { handler, limits, origins, per_address, tls, user, .. } = at;
-        state.endpoints.push(Served { handler, limits, origins, per_address, tls, user });
+        let Endpoint { handler, mut limits, origins, per_address, tls, user, .. } = at;
+        // Their heads are read here.
+        limits.requests |= at.routes.iter().any(|route| route.limits.requests);
+        state.endpoints.push(Served { handler, limits, origins, per_address, tls, user, routes });
         Ok(port)
     }
 
@@ -293,6 +297,19 @@ impl Engine {
         })
         .map_err(|error| no_thread(Errno::from_io_error(&error).unwrap_or(Errno::AGAIN)))
     }
+}
+
+/// The routes of an endpoint as its reactors see them.
+fn routed(routes: &[Route]) -> Result<Option<Arc<Routed>>, Error> {
+    let patterns = Routes::new(routes.iter().map(|route| &*route.pattern));
+    let patterns = patterns.map_err(|error| Error::Invalid(error.to_string()))?;
+    let mut served = Vec::new();
+    for Route { pattern, handler, limits, origins, user } in routes.iter().cloned() {
+        limits.check().map_err(|text| Error::Invalid(format!("route \"{pattern}\": {text}")))?;
+        let (per_address, tls, routes) = (AddressLimits::default(), None, None);
+        served.push(Served { handler, limits, origins, per_address, tls, user, routes });
+    }
+    Ok((!served.is_empty()).then(|| Arc::new(Routed { patterns, served })))
 }
 
 /// Why there is no thread, and what to do. The C library says EAGAIN for want of memory, too.

@@ -3,6 +3,8 @@
 
 #[path = "http/requests.rs"]
 mod requests;
+#[path = "http/routes.rs"]
+mod routes;
 #[path = "support/service.rs"]
 mod running;
 #[path = "http/service.rs"]

@@ -17,9 +17,10 @@ use std::mem::offset_of;
 pub struct rws_callbacks {
     /// RWS_INIT
     pub size: u32,
-    /// Answer 101 to accept: on_open follows at once, and some day on_close. Answer 400..599 to
-    /// refuse, with the headers added: nothing follows, no on_close. Anything else is answered
-    /// with 500. To decide later, accept, and rws_close. NULL: 101 to all
+    /// Answer 101 to accept: on_open follows at once, and some day on_close. Answer 300..599 to
+    /// refuse, with the headers (Location, ...) and the body added: nothing follows, no on_close.
+    /// Anything else is answered with 500. To decide later, accept, and rws_close. NULL: 101 to
+    /// all
     pub on_upgrade: Option<
         unsafe extern "C" fn(r: *mut rws_reactor, up: *mut rws_upgrade, user: *mut c_void) -> c_int,
     >,
@@ -97,7 +98,7 @@ impl Handler for rws_callbacks {
         // else; the function, as ringws.h demands, uses them no longer and does not unwind.
         match unsafe { call(lend(ctx), (&raw mut asked).cast(), user) } {
             101 => Ok(()),
-            status @ 400..=599 => Err(asked.refuse(status as u16)),
+            status @ 300..=599 => Err(asked.refuse(status as u16)),
             // Not an answer: the fault is the application's, not the peer's.
             _ => Err(asked.refuse(500)),
         }

@@ -6,8 +6,8 @@ use crate::constants::{RWS_OPT_DEFLATE, RWS_OPT_STREAM, RWS_OPT_TAKEOVER};
 use crate::own;
 use crate::sized::{self, Sized};
 use crate::status::{Failure, rws_status};
-use crate::types::{User, rws_tls, string};
-use ringws_engine::config::{Address, AddressLimits, Endpoint, SendBuffer};
+use crate::types::{User, optional, rws_tls, string};
+use ringws_engine::config::{Address, AddressLimits, Endpoint, Route, SendBuffer};
 use ringws_engine::conn::{Deflate, Limits};
 use ringws_engine::passed::of_number;
 use ringws_engine::proto::{CloseCode, Origins};
@@ -138,6 +138,24 @@ impl rws_options {
     }
 }
 
+/// whom requests and upgrades with certain paths are for; unknown to an endpoint: its own
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct rws_route {
+    /// `/exact`, `/by/{name}` (a part between two slashes, not empty) or `/below/{*rest}` (all that
+    /// follows, not empty), decoded, without a query; of several that match, the most specific
+    pub path: *const c_char,
+    /// copied; NULL: the endpoint's
+    pub callbacks: *const rws_callbacks,
+    /// as that of an endpoint, which it takes the place of
+    pub user: *mut c_void,
+    /// Copied; NULL: the endpoint's. Those count up to the end of the head; unsent_max and
+    /// kernel_send_max are always those: RWS_E_INVALID
+    pub options: *const rws_options,
+    /// as those of an endpoint; NULL: the endpoint's
+    pub origins: *const c_char,
+}
+
 /// what to listen on
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -187,6 +205,11 @@ pub struct rws_endpoint {
     pub listen_fd: i32,
     /// 0
     pub reserved: u32,
+    /// Copied: paths that act as endpoints of their own, with limits, origins, callbacks and user
+    /// pointer; parameters: rws_request_param. RWS_E_INVALID: no path, or twice the same
+    pub routes: *const rws_route,
+    /// how many
+    pub routes_len: usize,
 }
 
 // SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
@@ -227,19 +250,14 @@ impl rws_endpoint {
         let port = u16::try_from(at.port)
             .map_err(|_| Failure::invalid(format!("port {} is over 65535", at.port)))?;
         // SAFETY: null or NUL-terminated.
-        let origins = match (at.origins.is_null(), unsafe { string(at.origins) }) {
-            (true, _) => Origins::Same,
-            (false, list) => {
-                Origins::parse(list?).map_err(|error| Failure::invalid(error.to_string()))?
-            }
-        };
+        let origins = unsafe { origins(at.origins) }?.unwrap_or_default();
         let tls = match at.tls.is_null() {
             true => None,
             // SAFETY: not null, so a live reference.
             false => Some(unsafe { own::borrow(at.tls) }?.server()?),
         };
         let limits = Limits { requests: callbacks.on_request.is_some(), ..limits };
-        Ok(Endpoint {
+        let mut endpoint = Endpoint {
             address,
             port,
             shared: at.flags & RWS_ENDPOINT_SHARED != 0,
@@ -250,7 +268,18 @@ impl rws_endpoint {
             per_address,
             tls,
             user: User(at.user).to_word(),
-        })
+            routes: Vec::new(),
+        };
+        if at.routes.is_null() && at.routes_len > 0 {
+            return Err(Failure::invalid("routes is NULL, routes_len is not 0"));
+        }
+        for index in 0..at.routes_len {
+            // SAFETY: there are so many, as the caller says, and their pointers are null or name
+            // what they say.
+            let route = unsafe { at.routes.add(index).read().read(&endpoint) }?;
+            endpoint.routes.push(route);
+        }
+        Ok(endpoint)
     }
 }
 
@@ -269,6 +298,48 @@ impl rws_endpoint {
             (false, _) => Err(Failure::invalid("listen_fd without RWS_ENDPOINT_FD")),
         }
     }
+}
+
+impl rws_route {
+    /// The engine's route, with what it does not say of its endpoint's.
+    ///
+    /// # Safety
+    /// Its pointers are null or name what they say.
+    unsafe fn read(&self, of: &Endpoint) -> Result<Route, Failure> {
+        // SAFETY: null or NUL-terminated.
+        let pattern = unsafe { string(self.path) }.map_err(|_| Failure::invalid("no path"))?;
+        let (mut limits, mut handler) = (of.limits, Arc::clone(&of.handler));
+        if !self.options.is_null() {
+            // SAFETY: not null, so as its size says.
+            let (own, buffer) = unsafe { rws_options::read(self.options) }?;
+            if buffer != SendBuffer::default() {
+                let why = "unsent_max and kernel_send_max are the endpoint's";
+                return Err(Failure::invalid(format!("route \"{pattern}\": {why}")));
+            }
+            limits = Limits { requests: limits.requests, ..own };
+        }
+        if !self.callbacks.is_null() {
+            // SAFETY: not null, so as their size says.
+            let callbacks = unsafe { sized::read(self.callbacks) }?;
+            limits.requests = callbacks.on_request.is_some();
+            handler = Arc::new(callbacks);
+        }
+        // SAFETY: null or NUL-terminated.
+        let origins = unsafe { origins(self.origins) }?.unwrap_or_else(|| of.origins.clone());
+        let (pattern, user) = (pattern.into(), User(self.user).to_word());
+        Ok(Route { pattern, handler, limits, origins, user })
+    }
+}
+
+/// Whose web pages may connect; `None` for null.
+///
+/// # Safety
+/// `list` is null or NUL-terminated.
+unsafe fn origins(list: *const c_char) -> Result<Option<Origins>, Failure> {
+    // SAFETY: as the caller says.
+    let list = unsafe { optional(list) }?;
+    let origins = list.map(Origins::parse).transpose();
+    origins.map_err(|error| Failure::invalid(error.to_string()))
 }
 
 fn address(text: &str) -> Result<Address, Failure> {

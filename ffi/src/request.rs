@@ -156,6 +156,19 @@ pub unsafe extern "C" fn rws_request_query_param(
     }
 }
 
+/// What `{name}` of its route's path stands for, decoded.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rws_request_param(
+    q: *const rws_request,
+    name: *const c_char,
+) -> rws_bytes {
+    // SAFETY: the lent request and a C string, or null.
+    unsafe {
+        let name = string(name);
+        look(q, |visit| visit.asked.request().parameter(name.ok()?).map(rws_bytes::from))
+    }
+}
+
 /// The nth header of that name, whatever its case; 0: the first.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_request_header(

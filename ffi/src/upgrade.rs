@@ -17,12 +17,14 @@ pub(crate) struct Asked<'a, 'b> {
     visit: &'a Visit<'b>,
     /// Those added, should the answer turn out to be another than 101.
     headers: Vec<(String, Vec<u8>)>,
+    /// That of an answer other than 101.
+    body: Option<Vec<u8>>,
 }
 
 impl<'a, 'b> Asked<'a, 'b> {
     /// Nothing decided yet.
     pub(crate) fn new(upgrade: &'a mut Upgrade<'b>, visit: &'a Visit<'b>) -> Self {
-        Self { upgrade, visit, headers: Vec::new() }
+        Self { upgrade, visit, headers: Vec::new(), body: None }
     }
 
     /// An answer other than 101, with the headers that were added.
@@ -32,7 +34,10 @@ impl<'a, 'b> Asked<'a, 'b> {
             // The rules are those of a 101, which has taken it.
             let _ = refusal.add_header(&name, &value);
         }
-        refusal
+        match self.body {
+            Some(body) => refusal.with_body(body),
+            None => refusal,
+        }
     }
 }
 
@@ -141,6 +146,18 @@ pub unsafe extern "C" fn rws_upgrade_add_header(
         let (asked, name, value) = unsafe { (own::lent(up)?, string(name)?, value.as_slice()?) };
         asked.upgrade.add_header(name, value).map_err(|_| rws_status::RWS_E_INVALID)?;
         asked.headers.push((name.into(), value.into()));
+        Ok(rws_status::RWS_OK)
+    })
+}
+
+/// The body of an answer other than 101, in place of the line that says why; copied. Its
+/// Content-Type is yours to add.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rws_upgrade_body(up: *mut rws_upgrade, body: rws_bytes) -> rws_status {
+    status(|| {
+        // SAFETY: the lent upgrade and the caller's bytes, or null.
+        let (asked, body) = unsafe { (own::lent(up)?, body.as_slice()?) };
+        asked.body = Some(body.into());
         Ok(rws_status::RWS_OK)
     })
 }

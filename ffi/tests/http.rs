@@ -4,7 +4,7 @@ mod common;
 
 use common::server::Server;
 use common::{Linkage, compilers, here, scratch};
-use ringws_kit::{Client, field, read_head, read_to_end, tcp};
+use ringws_kit::{Client, field, read_head, read_to_end, request, tcp};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
@@ -46,7 +46,14 @@ fn requests_are_read_and_answered() {
     );
     let (head, body) = ask(&mut stream, "GET /absent HTTP/1.1\r\nHost: h\r\n\r\n");
     assert_eq!((&*head, &*body), ("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", ""));
+    let (head, _) = ask(&mut stream, "GET /routed HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert!(head.starts_with("HTTP/1.1 201 "), "what a route does not say is its endpoint's");
     Client::open_with(stream, "/a%20b?token=x+y", &[]).close();
+    let (head, body) = ask(&mut tcp(server.port), &request("/here/a/b", &[]));
+    let see = "HTTP/1.1 303 See Other\r\nConnection: close\r\nLocation: /there/x\r\n";
+    assert!(head.starts_with(see) && body == "there", "{head}{body}");
+    let origin = [("Origin", "https://elsewhere.example")];
+    Client::open_with(tcp(server.port), "/there/x", &origin).close();
     let large = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1001\r\n\r\n";
     let mut stream = tcp(server.port);
     assert!(ask(&mut stream, large).0.starts_with("HTTP/1.1 413 Content Too Large\r\n"));

@@ -8,7 +8,7 @@ use ringws::callbacks::rws_callbacks;
 use ringws::config::rws_config;
 use ringws::constants::*;
 use ringws::drain::{rws_drain, rws_drained};
-use ringws::endpoint::{rws_endpoint, rws_options};
+use ringws::endpoint::{rws_endpoint, rws_options, rws_route};
 use ringws::features::rws_feature;
 use ringws::message::{rws_close_info, rws_message};
 use ringws::metrics::rws_metric;
@@ -65,7 +65,7 @@ structs! {
     rws_drained { closed, timed_out, aborted, lost, refused, unheard }
     rws_endpoint {
         size, port, address, callbacks, user, options, origins, tls, per_address_max,
-        upgrades_per_second, upgrades_burst, flags, listen_fd, reserved,
+        upgrades_per_second, upgrades_burst, flags, listen_fd, reserved, routes, routes_len,
     }
     rws_error { status, sys_errno, text }
     rws_feature { name, kernel, flags, reserved }
@@ -88,6 +88,7 @@ structs! {
         deflated_in_wire, deflated_in_plain, deflated_out_plain,
         requests, requests_refused, lifetimes_over,
     }
+    rws_route { path, callbacks, user, options, origins }
     rws_response { size, status, headers, body }
     rws_identity { cert_chain_pem, key_pem, cert_file, key_file }
     rws_tls_config {

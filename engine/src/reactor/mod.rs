@@ -23,7 +23,7 @@ pub use self::core::mail::Found;
 pub use self::core::name::{CallError, Conn, DialId, Timer, TopicError};
 pub use api::closed::{Cause, Closed};
 pub use api::contract::{Context, Handle, Handler, Target, TopicHook};
-pub use api::setup::{Served, Setup};
+pub use api::setup::{Routed, Served, Setup};
 pub use api::upgrade::{Asked, Message, Upgrade};
 pub use client::dials::{Busy, Resolve};
 pub use client::refusal::{ConnectError, NotConnected, TargetError};

@@ -60,6 +60,7 @@ impl<K: Kernel> Reactor<K> {
         let own = Arc::clone(&setup.handle.0.owns[setup.index as usize]);
         own.mail.open();
         setup.handle.0.mailboxes[setup.index as usize].open();
+        let (endpoints, homes, first_routes) = Endpoints::with_routes(setup.endpoints);
         let ctx = Context {
             slab,
             pool: Pool::new(POOL_BYTES_MAX),
@@ -68,13 +69,11 @@ impl<K: Kernel> Reactor<K> {
             dirty: Vec::new(),
             wheel,
             timers: Timers::new(setup.index),
-            limits: ByEndpoint::new(setup.endpoints.iter().map(|served| served.limits).collect()),
-            origins: ByEndpoint::new(
-                setup.endpoints.iter().map(|served| served.origins.clone()).collect(),
-            ),
-            per_address: ByEndpoint::new(
-                setup.endpoints.iter().map(|served| served.per_address).collect(),
-            ),
+            limits: ByEndpoint::each(&endpoints, |served| served.limits),
+            origins: ByEndpoint::each(&endpoints, |served| served.origins.clone()),
+            per_address: ByEndpoint::each(&endpoints, |served| served.per_address),
+            homes: ByEndpoint::new(homes),
+            first_routes,
             post: Post {
                 handle: setup.handle,
                 own,
@@ -109,7 +108,7 @@ impl<K: Kernel> Reactor<K> {
         Ok(Self {
             kernel,
             ctx,
-            endpoints: Endpoints::new(setup.endpoints),
+            endpoints: Endpoints::new(endpoints),
             resolver: setup.resolver,
             listeners,
             completions: Vec::new(),

@@ -148,6 +148,7 @@ impl Run {
                 limits: scenario.limits,
                 origins: Origins::default(),
                 per_address: AddressLimits::default(),
+                routes: None,
                 tls: None,
                 user: usize::MAX,
             }],

@@ -67,6 +67,50 @@ static void on_request(rws_reactor *r, rws_request *q, void *user) {
   CHECK(rws_request_answer(q, &answer) == RWS_E_STATE);
 }
 
+static int here, there;
+
+static int on_routed(rws_reactor *r, rws_upgrade *up, void *user) {
+  const rws_request *q = rws_upgrade_request(up);
+  const rws_bytes body = {(const uint8_t *)"there", 5}, location = {(const uint8_t *)"/there/x", 8};
+  (void)r;
+  CHECK(rws_request_param(q, "absent").data == NULL && rws_request_param(NULL, "to").data == NULL);
+  CHECK(is(rws_request_param(q, "to"), user == &here ? "a/b" : "x"));
+  CHECK(rws_upgrade_body(NULL, body) == RWS_E_INVALID);
+  CHECK(rws_upgrade_body(up, (rws_bytes){NULL, 5}) == RWS_E_INVALID);
+  if (user == &there) return 101;
+  CHECK(user == &here && rws_upgrade_body(up, body) == RWS_OK);
+  CHECK(rws_upgrade_add_header(up, "Location", location) == RWS_OK);
+  return 303;
+}
+
+static void wrong_routes(rws_endpoint at) {
+  rws_callbacks cb = RWS_INIT(rws_callbacks);
+  rws_options options = RWS_INIT(rws_options);
+  rws_route routes[2] = {{0}, {0}};
+  rws_error err;
+  at.routes = NULL;
+  at.routes_len = 1;
+  CHECK(rws_engine_listen(engine, &at, NULL, &err) == RWS_E_INVALID);
+  at.routes = routes;
+  CHECK(rws_engine_listen(engine, &at, NULL, &err) == RWS_E_INVALID); /* no path */
+  routes[0].path = "/x";
+  routes[1].path = "/x";
+  at.routes_len = 2;
+  CHECK(rws_engine_listen(engine, &at, NULL, &err) == RWS_E_INVALID); /* twice the same */
+  at.routes_len = 1;
+  options.unsent_max = 1000;
+  routes[0].options = &options;
+  CHECK(rws_engine_listen(engine, &at, NULL, &err) == RWS_E_INVALID);
+  CHECK(strstr(err.text, "/x") != NULL);
+  routes[0].options = NULL;
+  cb.size = 3;
+  routes[0].callbacks = &cb;
+  CHECK(rws_engine_listen(engine, &at, NULL, &err) == RWS_E_INVALID);
+  routes[0].callbacks = NULL;
+  routes[0].origins = "a b";
+  CHECK(rws_engine_listen(engine, &at, NULL, &err) == RWS_E_INVALID);
+}
+
 static int on_upgrade(rws_reactor *r, rws_upgrade *up, void *user) {
   (void)r, (void)user;
   rws_response answer = RWS_INIT(rws_response);
@@ -93,9 +137,19 @@ int main(void) {
   at.callbacks = &cb;
   at.options = &options;
   at.user = &engine;
+  rws_callbacks routed = RWS_INIT(rws_callbacks);
+  routed.on_upgrade = on_routed;
+  const rws_route routes[] = {
+    {.path = "/here/{*to}", .callbacks = &routed, .user = &here},
+    {.path = "/there/{to}", .callbacks = &routed, .user = &there, .origins = "*"},
+    {.path = "/routed", .user = &engine},
+  };
+  at.routes = routes;
+  at.routes_len = sizeof routes / sizeof *routes;
   rws_error err;
   uint16_t port;
   CHECK(rws_engine_new(&config, &engine, &err) == RWS_OK);
+  wrong_routes(at);
   CHECK(rws_engine_listen(engine, &at, &port, &err) == RWS_OK);
   CHECK(rws_engine_start(engine, &err) == RWS_OK);
   printf("listening on %u\n", port);
@@ -103,7 +157,7 @@ int main(void) {
   CHECK(rws_engine_wait(engine) == RWS_OK);
   rws_stats stats = RWS_INIT(rws_stats);
   CHECK(rws_engine_stats(engine, RWS_ANY_REACTOR, &stats) == RWS_OK);
-  CHECK(stats.requests == 3 && stats.requests_refused == 1 && stats.upgraded == 1);
+  CHECK(stats.requests == 4 && stats.requests_refused == 1 && stats.upgraded == 2);
   rws_engine_free(engine);
   return 0;
 }

@@ -94,9 +94,21 @@ struct Session {
     CHECK(name == "endpoint" && r.engine().get() != nullptr);
     CHECK(up.path() == "/" && up.header("Absent").data() == nullptr);
     CHECK(up.peer(peer) == RWS_OK && peer.family == RWS_FAMILY_IPV4);
-    CHECK(up.add_header("X-Served-By", "ringws") == RWS_OK);
+    CHECK(up.add_header("X-Served-By", "ringws") == RWS_OK && up.body("refused") == RWS_OK);
+    CHECK(up.asked().method() == "GET" && up.asked().path() == "/");
     CHECK(up.protocol("chat") == RWS_E_INVALID);
     return 101;
+  }
+  void on_request(rws::reactor, rws::request q) {
+    std::size_t headers = 0;
+    rws_address peer{};
+    q.each_header([&](std::string_view name, std::string_view) { headers += name == "Host"; });
+    CHECK(headers == 1 && q.header("host").data() != nullptr && q.header("host", 1).data() == nullptr);
+    CHECK(q.param("none").data() == nullptr && q.query().data() == nullptr);
+    CHECK(q.query_param("none").data() == nullptr && q.body().data() == nullptr);
+    CHECK(q.server_name().data() == nullptr && q.peer_certificate().data() == nullptr);
+    CHECK(q.target() == "/page" && q.peer(peer) == RWS_OK);
+    CHECK(q.answer(200, "a page", "Content-Type: text/plain") == RWS_OK);
   }
   void on_open(rws::reactor r, rws_conn c);
   void tick(rws::reactor r) {
@@ -201,8 +213,13 @@ static void serve() {
   engine.start();
   CHECK(engine.post<&Session::post>(1, endpoint) == RWS_OK);
 
-  const int s = client_open(port);
+  const int s = client_connect(port);
   CHECK(s >= 0);
+  char page[1024] = "";
+  CHECK(client_write(s, "GET /page HTTP/1.1\r\nHost: a\r\n\r\n", 33) == 0);
+  for (std::size_t n = 0; strstr(page, "\r\n\r\na page") == nullptr; n++)
+    CHECK(client_read(s, page + n, 1) == 0);
+  CHECK(client_upgrade(s, "/", "", page, sizeof page) == 101);
   CHECK(client_send(s, RWS_TEXT, "hello", 5) == 0);
   expect(s, 0x81, "hello");
   CHECK(client_send(s, RWS_TEXT, "wrapped, please", 15) == 0);
@@ -227,7 +244,7 @@ static void serve() {
     usleep(1000);
     CHECK(engine.stats(stats) == RWS_OK && stats.reactors == 2);
   } while (stats.connections != 0);
-  CHECK(stats.upgraded == 1 && stats.messages_in == 2);
+  CHECK(stats.upgraded == 1 && stats.messages_in == 2 && stats.requests == 1);
   char text[16];
   CHECK(engine.metrics(text, sizeof text) > sizeof text);
   CHECK(std::string(text) == "# HELP ringws_c");

@@ -6,6 +6,7 @@ use super::reply::Wants;
 use crate::proto::body::Framing;
 use crate::proto::fields::{contains, only, values};
 use crate::proto::head::Head;
+use crate::proto::routes::Parameters;
 use crate::proto::{field, query, target};
 use httparse::Status;
 use std::borrow::Cow;
@@ -31,6 +32,7 @@ struct Inner<'b> {
     expects_continue: bool,
     /// Once it has come.
     body: Option<Vec<u8>>,
+    parameters: Parameters,
 }
 
 impl<'b> Request<'b> {
@@ -88,6 +90,7 @@ impl<'b> Request<'b> {
             framing,
             expects_continue,
             body: (framing == Framing::Length(0)).then(Vec::new),
+            parameters: Vec::new(),
             head,
         };
         Ok(Self(Box::new(inner)))
@@ -95,20 +98,25 @@ impl<'b> Request<'b> {
 
     /// The same, independent of the bytes that it lies in.
     pub(crate) fn into_owned(self) -> Request<'static> {
-        let Inner { head, method, target, key, fields, wants, framing, expects_continue, body } =
-            *self.0;
-        let head = head.into_owned();
+        let inner = *self.0;
         Request(Box::new(Inner {
-            head,
-            method,
-            target,
-            key,
-            fields,
-            wants,
-            framing,
-            expects_continue,
-            body,
+            head: inner.head.into_owned(),
+            method: inner.method,
+            target: inner.target,
+            key: inner.key,
+            fields: inner.fields,
+            wants: inner.wants,
+            framing: inner.framing,
+            expects_continue: inner.expects_continue,
+            body: inner.body,
+            parameters: inner.parameters,
         }))
+    }
+
+    /// Its path has matched a route.
+    #[cfg(feature = "uring")]
+    pub(crate) fn set_parameters(&mut self, parameters: Parameters) {
+        self.0.parameters = parameters;
     }
 
     /// With its body, which has come.
@@ -152,6 +160,12 @@ impl Request<'_> {
     /// The first parameter of the query of that name, decoded: see [`query::parameter`].
     pub fn query_parameter(&self, name: &str) -> Option<Cow<'_, [u8]>> {
         query::parameter(self.query()?, name)
+    }
+
+    /// What `{name}` of the pattern of its route stands for, decoded.
+    pub fn parameter(&self, name: &str) -> Option<&[u8]> {
+        let named = self.0.parameters.iter().find(|(this, _)| **this == *name);
+        named.map(|(_, value)| &value[..])
     }
 
     fn path_and_query(&self) -> (&str, Option<&str>) {

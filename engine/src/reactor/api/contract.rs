@@ -123,6 +123,10 @@ pub struct Context {
     pub(crate) limits: ByEndpoint<Limits>,
     pub(crate) origins: ByEndpoint<Origins>,
     pub(crate) per_address: ByEndpoint<AddressLimits>,
+    /// Of a route, the endpoint that is listened on; of others, themselves.
+    pub(crate) homes: ByEndpoint<u32>,
+    /// Of each endpoint that is listened on, the number of its first route.
+    pub(crate) first_routes: Vec<u32>,
     pub(crate) post: Post,
     pub(crate) topics: Topics,
     pub(crate) log: Logger,

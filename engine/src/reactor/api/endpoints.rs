@@ -22,6 +22,21 @@ pub(crate) struct Endpoints {
 }
 
 impl Endpoints {
+    /// Endpoints with their routes behind them, which are endpoints, too; for each, the one that is
+    /// listened on; and for those, where their routes begin.
+    pub(crate) fn with_routes(listened: Vec<Served>) -> (Vec<Served>, Vec<u32>, Vec<u32>) {
+        let mut homes: Vec<u32> = (0..listened.len() as u32).collect();
+        let (mut all, mut firsts) = (listened.clone(), Vec::new());
+        for (home, served) in listened.iter().enumerate() {
+            firsts.push(all.len() as u32);
+            if let Some(routed) = &served.routes {
+                all.extend(routed.served.iter().cloned());
+                homes.resize(all.len(), home as u32);
+            }
+        }
+        (all, homes, firsts)
+    }
+
     pub(crate) fn new(served: Vec<Served>) -> Self {
         let served = ByEndpoint::new(served);
         Self { served, vacant: Vec::new(), nobody: Arc::new(Nobody) }
@@ -39,7 +54,9 @@ impl Endpoints {
         // Of requests; these connections get none.
         ctx.origins.push(Origins::Same);
         ctx.per_address.push(AddressLimits::default());
-        self.served.push(served)
+        let index = self.served.push(served);
+        ctx.homes.push(index);
+        index
     }
 
     /// Gives it back, and what it refers to.
@@ -48,7 +65,9 @@ impl Endpoints {
         let limits = Limits::default();
         let per_address = AddressLimits::default();
         let tls = None;
-        self.served.set(index, Served { handler, limits, origins, per_address, tls, user: 0 });
+        let routes = None;
+        let served = Served { handler, limits, origins, per_address, tls, user: 0, routes };
+        self.served.set(index, served);
         self.vacant.push(index);
     }
 

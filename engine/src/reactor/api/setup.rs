@@ -2,7 +2,7 @@
 
 use crate::conn::Limits;
 use crate::conn::tools::Fill;
-use crate::proto::Origins;
+use crate::proto::{Origins, Routes};
 use crate::reactor::api::contract::{Handle, Handler, TopicHook};
 use crate::reactor::client::dials::Resolve;
 use crate::reactor::core::addresses::AddressLimits;
@@ -26,6 +26,17 @@ pub struct Served {
     pub tls: Option<tls::Server>,
     /// The user word that its connections start with.
     pub user: usize,
+    /// Paths that stand for endpoints of their own.
+    pub routes: Option<Arc<Routed>>,
+}
+
+/// The routes of an endpoint. They have neither TLS nor routes of their own, and no address is
+/// counted for them.
+pub struct Routed {
+    /// By path.
+    pub patterns: Routes,
+    /// In the order of the patterns.
+    pub served: Vec<Served>,
 }
 
 /// What a reactor is made from.

@@ -10,6 +10,11 @@ impl<T> ByEndpoint<T> {
         Self(all)
     }
 
+    /// What is asked of each endpoint.
+    pub(crate) fn each<S>(endpoints: &[S], asked: impl FnMut(&S) -> T) -> Self {
+        Self(endpoints.iter().map(asked).collect())
+    }
+
     #[inline(always)]
     pub(crate) fn of(&self, endpoint: u32) -> &T {
         &self.0[endpoint as usize]

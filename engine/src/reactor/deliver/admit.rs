@@ -28,11 +28,11 @@ impl Context {
     pub(crate) fn admit(&mut self, index: u32) -> Result<(), Refusal> {
         self.admit_request()?;
         let slot = self.slab.at(index);
-        let limits = self.per_address.of(slot.endpoint);
+        let limits = self.per_address.of(*self.homes.of(slot.endpoint));
         let (true, Some(peer)) = (limits.upgrades_per_second > 0, slot.peer.get()) else {
             return Ok(());
         };
-        let who = Counted::new(slot.endpoint, peer);
+        let who = Counted::new(*self.homes.of(slot.endpoint), peer);
         self.post.handle.0.addresses.ask(who, limits, self.now).map_err(|seconds| {
             self.counters.address_refused.add(1);
             self.counters.refused_by_reason.count(BY_ADDRESS);

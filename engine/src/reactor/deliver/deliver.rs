@@ -24,7 +24,7 @@ pub(crate) fn deliver(
     index: u32,
     bytes: &mut [u8],
 ) {
-    let handler = &*endpoints.of(ctx.slab.at(index).endpoint).handler;
+    let mut handler = &*endpoints.of(ctx.slab.at(index).endpoint).handler;
     let conn = handle_of(ctx, index);
     let mut input = Input::new(bytes);
     let mut served = false;
@@ -44,6 +44,11 @@ pub(crate) fn deliver(
                     break;
                 }
                 served = ctx.has_inflated(index);
+            }
+            Ok(Some(Event::Request(request))) => {
+                requested(ctx, endpoints, conn, request);
+                // Its path may have led to a route.
+                handler = &*endpoints.of(ctx.slab.at(index).endpoint).handler;
             }
             Ok(Some(event)) => {
                 act(ctx, handler, conn, event);
@@ -150,7 +155,8 @@ pub(crate) fn act(ctx: &mut Context, handler: &dyn Handler, conn: Conn, event: E
             }
         }
         Event::Close => ctx.mark_dirty(conn.slot()),
-        Event::Request(request) => requested(ctx, handler, conn, request),
+        // Only `deliver` has what leads to these.
+        Event::Request(_) => {}
         Event::Open(answer) => opened(ctx, handler, conn, answer),
         Event::Tunnel => greet(ctx, conn.slot()),
     }

@@ -4,8 +4,10 @@
 use crate::proto::handshake::{Refusal, Request, Response};
 use crate::reactor::api::call::with_env;
 use crate::reactor::api::contract::{Context, Handler};
+use crate::reactor::api::setup::Served;
 use crate::reactor::api::upgrade::{Asked, Upgrade};
 use crate::reactor::core::counters::{BY_HANDLER, BY_ORIGIN};
+use crate::reactor::core::endpoints::ByEndpoint;
 use crate::reactor::core::name::Conn;
 use std::sync::Arc;
 
@@ -13,12 +15,14 @@ use std::sync::Arc;
 #[cold]
 pub(crate) fn requested(
     ctx: &mut Context,
-    handler: &dyn Handler,
+    endpoints: &ByEndpoint<Served>,
     conn: Conn,
-    request: Request<'_>,
+    mut request: Request<'_>,
 ) {
     let index = conn.slot();
     ctx.mark_dirty(index);
+    let endpoint = route(ctx, endpoints, index, &mut request);
+    let handler = &*endpoints.of(endpoint).handler;
     let admitted = match request.is_upgrade() {
         true => ctx.admit(index),
         false => ctx.admit_request(),
@@ -31,7 +35,37 @@ pub(crate) fn requested(
     }
     if let Some(request) = with_env(ctx, index, |conn, env| conn.await_body(request, env)) {
         answer(ctx, handler, conn, &request);
+        go_home(ctx, endpoints, index);
     }
+}
+
+/// From here on the connection belongs to the route that the path leads to, or else to the endpoint
+/// that it came to.
+fn route(
+    ctx: &mut Context,
+    endpoints: &ByEndpoint<Served>,
+    index: u32,
+    request: &mut Request<'_>,
+) -> u32 {
+    let home = go_home(ctx, endpoints, index);
+    let routed = endpoints.of(home).routes.as_ref();
+    let found = routed.and_then(|routed| routed.patterns.find(request.target()));
+    let first = ctx.first_routes.get(home as usize);
+    let (Some((place, parameters)), Some(first)) = (found, first) else { return home };
+    let (slot, endpoint) = (ctx.slab.at(index), first + place as u32);
+    (slot.endpoint, slot.user) = (endpoint, endpoints.of(endpoint).user);
+    request.set_parameters(parameters);
+    endpoint
+}
+
+/// The next request is read under the limits of the endpoint that the connection came to.
+fn go_home(ctx: &mut Context, endpoints: &ByEndpoint<Served>, index: u32) -> u32 {
+    let slot = ctx.slab.at(index);
+    let home = *ctx.homes.of(slot.endpoint);
+    if slot.endpoint != home {
+        (slot.endpoint, slot.user) = (home, endpoints.of(home).user);
+    }
+    home
 }
 
 fn asked<'a>(ctx: &mut Context, conn: Conn, request: &'a Request<'a>) -> Asked<'a> {

@@ -149,9 +149,10 @@ impl<K: Kernel> Reactor<K> {
     /// One that was accepted has gone.
     pub(crate) fn leaves(&mut self, index: u32) {
         let slot = self.ctx.slab.at(index);
-        let counts = self.ctx.per_address.of(slot.endpoint).connections_max > 0;
+        let home = *self.ctx.homes.of(slot.endpoint);
+        let counts = self.ctx.per_address.of(home).connections_max > 0;
         if let (true, Some(peer)) = (counts, slot.peer.get()) {
-            let who = Counted::new(slot.endpoint, peer);
+            let who = Counted::new(home, peer);
             self.ctx.post.handle.0.addresses.leave(who, self.ctx.now);
         }
     }
