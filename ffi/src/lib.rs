@@ -25,6 +25,7 @@ pub mod metrics;
 mod own;
 pub mod reactor;
 pub mod request;
+pub mod route;
 mod sized;
 pub mod stats;
 pub mod status;
