@@ -11,10 +11,11 @@
  *            longjmp.  For one connection, always on the same thread: on_open once, then any number
  *            of others, then on_close once, also at a stop.
  * Locks      rws_engine_start, _wait and _free (and _listen during a start) wait for callbacks to
- *            return: call them without a lock that a callback takes.  No other function does.  None
- *            waits for a name look-up.
- * Reentry    No function here calls a callback before it returns, except rws_buf_release and
- *            whatever else drops the last reference to an rws_buf_wrap: they call its release.
+ *            return, and rws_engine_attach and _turn call them: call these without a lock that a
+ *            callback takes.  No other function waits.  None waits for a name look-up.
+ * Reentry    No function here calls a callback before it returns, except rws_engine_attach and
+ *            _turn, rws_engine_free on a thread that has attached a reactor, and rws_buf_release
+ *            and whatever else drops the last reference to an rws_buf_wrap: they call its release.
  * Ownership  *_new gives you one reference, *_release (or *_free) takes it.  Pointers lent to a
  *            callback die when it returns.  What you pass in is copied unless it says otherwise.
  * Process    Nothing is printed (but on stderr why RWS_E_PANIC came, or memory has run out), no
@@ -90,7 +91,7 @@
  *                                       aborts too, and each rws_buf with all its bytes, however
  *                                       often.  No on_drain follows: try later.  If nothing waits,
  *                                       one call of any size is taken.
- *                    RWS_E_STATE        rws_engine_start has not made that reactor yet, or it has
+ *                    RWS_E_STATE        that reactor was not started or attached yet, or has
  *                                       ended.  During the grace of a stop calls are still taken.
  * HTTP       An HTTP/1.1 or 1.0 request that asks for no upgrade to WebSocket goes to on_request,
  *            on the same port and beside the others.  Then the connection takes the next one, which
@@ -278,7 +279,8 @@ typedef enum { /* what a call answers; negative is failure */
   RWS_E_REFUSED = -13,    /* the server, or a proxy, has refused, or does not speak the protocol */
   RWS_E_PROTOCOL = -14,   /* the peer broke the protocol, or a limit */
   RWS_E_TIMEOUT = -15,    /* something did not happen in time */
-  RWS_E_ENDED = -16,      /* the peer has ended the transport without a Close frame */
+  /* the peer has ended the transport without a Close frame; a turn: its reactor has ended */
+  RWS_E_ENDED = -16,
   RWS_E_TLS = -17,        /* TLS has failed */
 } rws_status;
 
@@ -301,13 +303,13 @@ typedef struct { /* where a peer is */
   uint8_t reserved; /* 0 */
 } rws_address;
 
-typedef uint8_t rws_opcode; /* RWS_CONTINUATION ... RWS_PONG; others are refused */
-
 typedef struct { /* why a call failed */
   rws_status status; /* what the call returned */
   int sys_errno;     /* errno of the system call that failed; 0 if none did */
   char text[248];    /* for people; NUL-terminated UTF-8, cut between words where it is too long */
 } rws_error;
+
+typedef uint8_t rws_opcode; /* RWS_CONTINUATION ... RWS_PONG; others are refused */
 
 typedef struct { /* borrowed bytes; not NUL-terminated */
   const uint8_t *data; /* NULL only when len is 0 */
@@ -385,7 +387,9 @@ typedef struct { /* sizes and hooks of an engine; NULL: all defaults */
   void (*on_topic)(rws_reactor *r, rws_bytes topic, int begins, void *user);
   /* topics that a connection may be in, at most 1 048 576; default 1 024 */
   uint32_t topics_max;
-  uint32_t reserved;         /* 0 */
+  /* Of the reactors, how many have no thread: the first ones. rws_engine_attach makes each on
+   * one of yours, whose loop runs it; RWS_CFG_*, busy_poll_us and coalesce_us are not for them */
+  uint32_t attached;
   /* Bytes that the engine may hold for its peers, at least 1 MiB; default: half of what the
    * process may use, which is the machine's memory, or the limit of its cgroup if that is
    * less. UINT64_MAX: no limit. See Budget */
@@ -765,8 +769,9 @@ RWS_MUST_USE rws_status rws_engine_new(const rws_config *config, rws_engine **ou
  * trying. RWS_E_STATE: started, or in a callback. */
 RWS_MUST_USE rws_status rws_engine_listen(rws_engine *e, const rws_endpoint *at, uint16_t *port_out,
                                           rws_error *err);
-/* Makes the threads and waits until each has its ring and has returned from on_start; those
- * that have may be calling back already. Once. On failure none is left, on_stop was called for
+/* Makes the threads, none for reactors to be attached, and waits until each has its ring and has
+ * returned from on_start; those that have may be calling back already. Once. On failure none is
+ * left, on_stop was called for
  * each on_start, and the engine is for rws_engine_free only: RWS_E_KERNEL, and *err says what
  * of io_uring is missing or forbidden, and the remedy; RWS_E_SYSTEM, RWS_E_NOMEM: no thread, or
  * no memory for it. RWS_E_STATE: started before, or in a callback; then nothing has changed.
@@ -794,10 +799,11 @@ void rws_engine_stop(rws_engine *e, uint32_t grace_ms);
 /* Until the reactors have ended; at once if they were not started. RWS_E_SYSTEM, RWS_E_NOMEM:
  * the ring of one has failed; RWS_E_PANIC: a bug in one. on_log was told which, and the failed
  * one stopped the others with a grace of 5 s, and on_close came for all: free the engine and
- * make another. RWS_E_STATE in a callback: it would wait for itself. Several threads may
- * wait, and wait again. */
+ * make another. RWS_E_STATE in a callback, or on a thread that runs a reactor (see
+ * rws_engine_attach): it would wait for itself. Several threads may wait, and wait again. */
 rws_status rws_engine_wait(rws_engine *e);
-/* Stops without grace and waits; NULL is fine. From the call on nobody else may be in, or
+/* Stops without grace and waits, for the turns of other threads that have attached a reactor too;
+ * that of this thread is run to its end. NULL is fine. From the call on nobody else may be in, or
  * begin, a call with this engine, signal handlers included; only its callbacks may, until it
  * has returned. In a callback, on_log, verify or release it does nothing. */
 void rws_engine_free(rws_engine *e);
@@ -821,6 +827,30 @@ size_t rws_engine_values(rws_engine *e, uint32_t reactor, rws_metric *out, size_
  * NULL. Any thread. */
 uint64_t rws_engine_quantile(rws_engine *e, uint32_t reactor, uint32_t which, double part);
 
+/* On a thread of yours, whose loop runs a reactor. */
+
+/* After the start: makes a reactor, one of the first `attached`, on this thread, which is to run
+ * it, and calls its on_start before it returns. fd_out: a descriptor, yours to close; poll it for
+ * reading (EPOLLIN, by level or edge; it is always writable). It is readable whenever there is
+ * something to do, also when a timer or a timeout is due or others have called: nothing else has
+ * to be watched, and nothing calls you for nothing. RWS_E_INVALID: no reactor of that number is
+ * to be attached. RWS_E_STATE: before the start, attached before, the engine has ended, this
+ * thread has one of this engine, or in a callback. RWS_E_KERNEL, RWS_E_SYSTEM, RWS_E_NOMEM: as
+ * rws_engine_start, and the engine stops. */
+RWS_MUST_USE rws_status rws_engine_attach(rws_engine *e, uint32_t reactor, int *fd_out,
+                                          rws_error *err);
+/* On a thread that has attached a reactor, when its descriptor is readable; also when it is not.
+ * Does what there is to do by now, calls back, and waits for nothing. RWS_OK: go on polling.
+ * RWS_E_ENDED: the reactor has ended after a stop, on_stop was called: take the descriptor out of
+ * your poller, then close it. RWS_E_STATE: this thread has no reactor of this engine, or in a
+ * callback. Anything else: it has failed and ended, as rws_engine_wait says.
+ * Outside of turns this is a thread as any other: rws_engine_* may be used, rws_engine_post too.
+ * What it asks for so goes before what callbacks of the next turn ask for; it is another sender
+ * than they: see Fragments. That it comes late for a turn is not held against peers. Give turns
+ * until RWS_E_ENDED: a thread that ends before takes its reactor with it, on_close comes for all,
+ * where rws_reactor_engine says NULL, and the engine stops: rws_engine_wait says RWS_E_STATE. */
+rws_status rws_engine_turn(rws_engine *e);
+
 /* From any thread: queued to the reactor that owns the connection. */
 
 /* RWS_OK: handed over; never RWS_FULL. It is dropped, and counted in forward_dropped, if by
@@ -840,6 +870,11 @@ rws_status rws_engine_send_buf(rws_engine *e, rws_conn c, const rws_buf *b);
 rws_status rws_engine_close(rws_engine *e, rws_conn c, uint16_t code, rws_bytes reason);
 /* As rws_abort. Answers as rws_engine_send. */
 rws_status rws_engine_abort(rws_engine *e, rws_conn c);
+/* As rws_pause. Messages may still be delivered until the reactor has taken it, behind what this
+ * thread has asked for before. Answers as rws_engine_send. */
+rws_status rws_engine_pause(rws_engine *e, rws_conn c);
+/* As rws_resume. Answers as rws_engine_send. */
+rws_status rws_engine_resume(rws_engine *e, rws_conn c);
 /* How many bytes are on their way to a connection: what rws_engine_send has handed over, and
  * what the connection has queued. What this thread has handed over is in it until the kernel
  * has taken it; what callbacks and others send may be seen a moment later. 0 also if the

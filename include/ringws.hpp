@@ -192,6 +192,8 @@ class handle {
     return rws_engine_close(e_, c, code, bytes(reason));
   }
   rws_status abort(rws_conn c) const noexcept { return rws_engine_abort(e_, c); }
+  rws_status pause(rws_conn c) const noexcept { return rws_engine_pause(e_, c); }
+  rws_status resume(rws_conn c) const noexcept { return rws_engine_resume(e_, c); }
   rws_status post(std::uint32_t reactor, job fn, void *arg) const noexcept {
     return rws_engine_post(e_, reactor, fn, arg);
   }
@@ -650,6 +652,14 @@ class engine : public handle {
     return rws_engine_start(e_, err);
   }
   rws_status try_wait() noexcept { return rws_engine_wait(e_); }
+  // On a thread of yours: makes one of the config's `attached` reactors, whose turns are due when
+  // fd is readable.  fd is yours to close.
+  RWS_MUST_USE rws_status try_attach(std::uint32_t reactor, int &fd,
+                                     rws_error *err = nullptr) noexcept {
+    return rws_engine_attach(e_, reactor, &fd, err);
+  }
+  // RWS_E_ENDED: it was the last.
+  RWS_MUST_USE rws_status try_turn() noexcept { return rws_engine_turn(e_); }
 
 #if defined(__cpp_exceptions)
   explicit engine(const rws_config &config = RWS_INIT(rws_config)) {
@@ -691,11 +701,19 @@ class engine : public handle {
     check(try_start(&err), err);
   }
   void wait() {
-    rws_error err{};
-    err.status = try_wait();
-    const std::string_view text = rws_strerror(err.status);
-    text.copy(err.text, sizeof err.text - 1);
-    check(err.status, err);
+    check(try_wait());
+  }
+  int attach(std::uint32_t reactor) {
+    int fd = -1;
+    rws_error err;
+    check(try_attach(reactor, fd, &err), err);
+    return fd;
+  }
+  bool turn() {  // false: it was the last
+    const rws_status status = try_turn();
+    if (status == RWS_E_ENDED) return false;
+    check(status);
+    return true;
   }
 #endif
 
@@ -704,6 +722,13 @@ class engine : public handle {
 #if defined(__cpp_exceptions)
   static void check(rws_status status, const rws_error &err) {
     if (status < 0) throw error(err);
+  }
+  static void check(rws_status status) {
+    rws_error err{};
+    err.status = status;
+    const std::string_view text = rws_strerror(status);
+    text.copy(err.text, sizeof err.text - 1);
+    check(status, err);
   }
 #endif
 };

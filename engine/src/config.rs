@@ -26,6 +26,10 @@ pub type Hook = Arc<dyn Fn(&mut Context) + Send + Sync>;
 pub struct Config {
     /// Threads; 0: one per CPU that the process may run on. At most 255.
     pub reactors: u32,
+    /// Of these, how many have no thread: the first ones.
+    /// [`Engine::attach`](crate::engine::Engine::attach) makes each on the thread that is to run
+    /// it. `pin`, `sqpoll`, `busy_poll_us` and `coalesce_us` are not for them.
+    pub attached: u32,
     /// Connections per reactor; 0: 65,536. At most 2^24 - 1.
     pub connections_max: u32,
     /// Provided buffers per reactor, a power of two from 16 to 32,768; 0: 1,024.
@@ -183,6 +187,9 @@ impl Config {
         if reactors > 255 {
             return invalid("reactors: at most 255");
         }
+        if self.attached > reactors {
+            return invalid("attached: no more than there are reactors");
+        }
         if connections_max >= 1 << 24 {
             return invalid("connections_max: less than 2^24");
         }
@@ -216,6 +223,11 @@ impl Config {
             max => max,
         };
         Ok(Sizes { reactors, connections_max, recv_buffers, recv_buffer_size, topics, memory_max })
+    }
+
+    /// Without what is for threads of our own.
+    pub(crate) fn for_attached(self) -> Self {
+        Self { pin: false, sqpoll: false, busy_poll_us: 0, coalesce_us: 0, ..self }
     }
 
     /// Of one reactor. All of them take no more than a quarter of the engine's memory: who has

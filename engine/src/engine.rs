@@ -1,5 +1,6 @@
 //! Floor 3: threads, start and stop.
 
+use crate::attached::Seats;
 use crate::config::{Address, AddressLimits, Config, Endpoint, Route, Sizes};
 use crate::listen::{Listening, SocketFile, listen};
 use crate::proto::Routes;
@@ -9,12 +10,11 @@ use crate::reactor::{
     TargetError,
 };
 use crate::resolve::Resolver;
-use crate::ring::{Errno, Refused, Waker, signals};
-use crate::thread::Thread;
+use crate::ring::{Errno, Refused, Waker};
+use crate::thread::{Joins, Thread, join};
 use std::os::fd::OwnedFd;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 /// Why the engine could not do what it was asked.
@@ -43,13 +43,15 @@ pub enum Error {
     Panicked(u32),
 }
 
-/// N reactors: one thread and one ring each. Dropping it stops at once and waits.
+/// N reactors: one thread and one ring each. Dropping it stops at once and waits; what the calling
+/// thread has attached is run to its end.
 pub struct Engine {
     config: Config,
     sizes: Sizes,
     handle: Handle,
     resolver: Arc<dyn Resolve>,
     state: Mutex<State>,
+    seats: Arc<Seats>,
     /// Signalled when the reactors have been joined.
     joined: Condvar,
 }
@@ -60,7 +62,7 @@ struct State {
     endpoints: Vec<Served>,
     sockets: Vec<Sockets>,
     socket_files: Vec<SocketFile>,
-    threads: Vec<JoinHandle<Result<(), Error>>>,
+    threads: Vec<Joins>,
     /// How the reactors ended, once they have.
     outcome: Option<Result<(), Error>>,
 }
@@ -98,6 +100,7 @@ impl Engine {
             handle: Handle::new(wakers.into(), sizes.topics, sizes.memory_max),
             resolver: Arc::new(Resolver::default()),
             state: Mutex::default(),
+            seats: Arc::default(),
             joined: Condvar::new(),
         })
     }
@@ -133,7 +136,8 @@ impl Engine {
         Ok(port)
     }
 
-    /// Makes the threads and waits until each has its ring. All or none.
+    /// Makes the threads and waits until each has its ring. All or none. Those of reactors that
+    /// are to be attached come later.
     ///
     /// # Errors
     /// [`Error::Kernel`] when io_uring is refused, [`Error::System`] when a thread cannot be made,
@@ -149,7 +153,12 @@ impl Engine {
         let (report, reports) = channel();
         let mut outcome = Ok(());
         for index in 0..self.sizes.reactors {
-            match self.spawn(&mut state, index, report.clone()) {
+            let thread = self.thread(&mut state, index);
+            if index < self.config.attached {
+                self.seats.offer(thread);
+                continue;
+            }
+            match thread.spawn(report.clone()) {
                 Ok(thread) => state.threads.push(thread),
                 Err(error) => {
                     outcome = Err(error);
@@ -179,6 +188,45 @@ impl Engine {
             }
         }
         outcome
+    }
+
+    /// After the start: makes a reactor, one of the first [`Config::attached`], on the calling
+    /// thread, whose `on_start` is called before this returns. The descriptor is readable whenever
+    /// [`Engine::turn`] is to be called, there, and else it is not: poll it for reading, by level
+    /// or edge.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`]: none of those. [`Error::State`]: before the start, attached before, the
+    /// engine has ended, this thread has one already, or in a callback. Otherwise as
+    /// [`Engine::start`], and then the engine stops.
+    pub fn attach(&self, reactor: u32) -> Result<OwnedFd, Error> {
+        self.outside()?;
+        if reactor >= self.config.attached {
+            return Err(Error::Invalid("no reactor of this number is to be attached".into()));
+        }
+        self.seats.attach(reactor)
+    }
+
+    /// One turn of the reactor that the calling thread has attached: what there is to do by now is
+    /// done, its callbacks run, and nothing is waited for. `false`: it has ended, after a stop.
+    ///
+    /// Outside of turns the thread is as any other. What it asks for there comes before what the
+    /// callbacks of the next turn ask for.
+    ///
+    /// # Errors
+    /// [`Error::State`]: this thread has none, or in a callback. Otherwise it has failed and ended,
+    /// every connection was reported closed, and the engine stops.
+    pub fn turn(&self) -> Result<bool, Error> {
+        self.seats.turn()
+    }
+
+    /// Stops at once and waits, for the threads that have attached a reactor too; that of the
+    /// calling thread is run to its end. In a callback it only stops.
+    pub fn end(&self) {
+        self.handle.stop(Duration::ZERO);
+        self.seats.run_out();
+        // Whoever wanted to know how it ended has called `wait`.
+        let _ = self.wait();
     }
 
     /// Connects to a server, after the start; any thread. `on_open` or `on_refused` follows.
@@ -211,9 +259,12 @@ impl Engine {
     /// stops the others.
     ///
     /// # Errors
-    /// How the first of them failed; [`Error::State`] in a callback.
+    /// How the first of them failed; [`Error::State`] in a callback, and on a thread that runs one.
     pub fn wait(&self) -> Result<(), Error> {
         self.outside()?;
+        if self.seats.are_ours() {
+            return Err(Error::State("a thread cannot wait for the reactor that it runs"));
+        }
         let mut state = self.lock();
         while state.phase == EnginePhase::Joining {
             state = self.joined.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -222,7 +273,8 @@ impl Engine {
             state.phase = EnginePhase::Joining;
             let threads = std::mem::take(&mut state.threads);
             drop(state);
-            let outcome = join(threads);
+            let attached = self.seats.wait(|| self.handle.stop_word() != 0);
+            let outcome = join(threads, self.config.attached).and(attached);
             state = self.lock();
             state.phase = EnginePhase::Ended;
             state.outcome = Some(outcome);
@@ -269,33 +321,27 @@ impl Engine {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn spawn(
-        &self,
-        state: &mut State,
-        index: u32,
-        report: Sender<Result<(), Error>>,
-    ) -> Result<JoinHandle<Result<(), Error>>, Error> {
+    /// What a reactor is made from.
+    fn thread(&self, state: &mut State, index: u32) -> Thread {
         let mut sockets = Vec::new();
         let mut listeners = Vec::new();
         for Sockets { listens, of_reactors } in &mut state.sockets {
             sockets.extend(of_reactors.pop());
             listeners.push(*listens);
         }
-        let thread = Thread {
-            config: self.config.clone(),
+        let config = self.config.clone();
+        let leaves = index < config.attached;
+        Thread {
+            config: if leaves { config.for_attached() } else { config },
             sizes: self.sizes,
             index,
+            leaves,
             sockets,
             listeners,
             endpoints: state.endpoints.clone(),
             handle: self.handle.clone(),
             resolver: Arc::clone(&self.resolver),
-        };
-        // The host's signals are for the host's threads: ours inherit a full mask.
-        signals::blocked(|| {
-            thread::Builder::new().name(format!("rws-{index}")).spawn(move || thread.run(report))
-        })
-        .map_err(|error| no_thread(Errno::from_io_error(&error).unwrap_or(Errno::AGAIN)))
+        }
     }
 }
 
@@ -312,31 +358,9 @@ fn routed(routes: &[Route]) -> Result<Option<Arc<Routed>>, Error> {
     Ok((!served.is_empty()).then(|| Arc::new(Routed { patterns, served })))
 }
 
-/// Why there is no thread, and what to do. The C library says EAGAIN for want of memory, too.
-fn no_thread(errno: Errno) -> Error {
-    const STACK: usize = 2 << 20;
-    let source = if Vec::<u8>::new().try_reserve(STACK).is_err() { Errno::NOMEM } else { errno };
-    let remedy = match source {
-        Errno::NOMEM => "raise RLIMIT_AS (ulimit -v) or the memory of the cgroup",
-        _ => "raise RLIMIT_NPROC (ulimit -u) or the pids limit of the cgroup",
-    };
-    Error::System { what: format!("making a thread ({remedy}, or use fewer reactors)"), source }
-}
-
 impl Drop for Engine {
     fn drop(&mut self) {
-        self.handle.stop(Duration::ZERO);
-        // Whoever wanted to know how it ended has called `wait`.
-        let _ = self.wait();
+        self.end();
         self.lock().socket_files.clear();
     }
-}
-
-fn join(threads: Vec<JoinHandle<Result<(), Error>>>) -> Result<(), Error> {
-    let mut outcome = Ok(());
-    for (index, thread) in threads.into_iter().enumerate() {
-        let ended = thread.join().unwrap_or(Err(Error::Panicked(index as u32)));
-        outcome = outcome.and(ended);
-    }
-    outcome
 }

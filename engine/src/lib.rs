@@ -17,6 +17,8 @@
 
 #[cfg(feature = "tokio-uring")]
 pub mod aio;
+#[cfg(feature = "uring")]
+mod attached;
 pub mod codec;
 #[cfg(feature = "uring")]
 pub mod config;

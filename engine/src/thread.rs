@@ -4,12 +4,13 @@ use crate::config::{Config, Level, Sizes};
 use crate::engine::Error;
 use crate::random::fill_random;
 use crate::reactor::log::Logger;
-use crate::reactor::{Handle, Listens, Reactor, Resolve, Served, Setup};
-use crate::ring::{Errno, Refused, Uring, UringConfig};
+use crate::reactor::{Handle, Here, Listens, Reactor, Resolve, Served, Setup};
+use crate::ring::{Errno, KernelError, Refused, Uring, UringConfig, signals};
 use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// How long the connections of the other reactors have to end when one has failed.
@@ -21,50 +22,84 @@ fn guarded<T>(body: impl FnOnce() -> T) -> Result<T, ()> {
     catch_unwind(AssertUnwindSafe(body)).map_err(std::mem::forget)
 }
 
-/// The life of a reactor, and its end, whatever ends it.
-fn serve(
-    mut reactor: Reactor<Uring>,
-    config: &Config,
-    handle: &Handle,
-    log: &Logger,
-    report: Sender<Result<(), Error>>,
-) -> Result<(), Error> {
-    let index = reactor.context().index();
-    let mut started = false;
-    let ended = guarded(|| {
-        if let Some(on_start) = &config.on_start {
-            on_start(reactor.context());
+/// A reactor on its thread.
+pub(crate) struct Running {
+    index: u32,
+    /// `on_start` has returned.
+    begun: bool,
+    reactor: Reactor<Uring>,
+    config: Config,
+    handle: Handle,
+    log: Logger,
+}
+
+impl Running {
+    /// What is called first.
+    pub(crate) fn begin(&mut self) -> Result<(), Error> {
+        self.attempt(|running| {
+            if let Some(on_start) = &running.config.on_start {
+                on_start(running.reactor.context());
+            }
+            running.begun = true;
+            Ok(())
+        })
+    }
+
+    /// Readable when it is time for [`Running::turn`].
+    pub(crate) fn descriptor(&mut self) -> Result<OwnedFd, Error> {
+        let descriptor = self.reactor.kernel().descriptor();
+        descriptor.map_err(|source| Error::System { what: "making an eventfd".into(), source })
+    }
+
+    /// The calling thread is the reactor's for as long as the answer is kept.
+    pub(crate) fn enter(&self) -> Here {
+        self.handle.enter(self.index)
+    }
+
+    /// One turn, without waiting. `false` when the engine has stopped and nothing is left to do.
+    pub(crate) fn turn(&mut self) -> Result<bool, Error> {
+        self.attempt(|running| running.reactor.turn_at_once())
+    }
+
+    /// Turns until the engine has stopped.
+    pub(crate) fn run(&mut self) -> Result<(), Error> {
+        self.attempt(|running| running.reactor.run())
+    }
+
+    fn attempt<T>(
+        &mut self,
+        body: impl FnOnce(&mut Self) -> Result<T, KernelError>,
+    ) -> Result<T, Error> {
+        match guarded(|| body(self)) {
+            Ok(done) => done.map_err(|e| Error::System { what: e.call.into(), source: e.errno }),
+            Err(()) => Err(Error::Panicked(self.index)),
         }
-        started = true;
-        let _ = report.send(Ok(()));
-        // Whoever counts the reports must see when no more can come.
-        drop(report);
-        reactor.run()
-    });
-    let mut outcome = match ended {
-        Ok(ended) => ended.map_err(|e| Error::System { what: e.call.into(), source: e.errno }),
-        Err(_) => Err(Error::Panicked(index)),
-    };
-    match &outcome {
-        Ok(()) => log.line(Level::Info, format_args!("has ended")),
-        Err(error) => {
-            log.line(Level::Error, format_args!("{error}; the engine stops"));
-            handle.stop_if_running(GRACE_OF_FAILURE);
+    }
+
+    /// Its end, whatever has ended it.
+    pub(crate) fn end(mut self, mut outcome: Result<(), Error>) -> Result<(), Error> {
+        match &outcome {
+            Ok(()) => self.log.line(Level::Info, format_args!("has ended")),
+            Err(error) => {
+                self.log.line(Level::Error, format_args!("{error}; the engine stops"));
+                self.handle.stop_if_running(GRACE_OF_FAILURE);
+            }
         }
+        if outcome.is_err() {
+            self.reactor.bury();
+        }
+        if let Some(on_stop) = &self.config.on_stop
+            && guarded(|| on_stop(self.reactor.context())).is_err()
+        {
+            outcome = outcome.and(Err(Error::Panicked(self.index)));
+        }
+        let Self { index, begun, reactor, config, handle, .. } = self;
+        drop(reactor);
+        if begun && guarded(|| leave(&config, &handle)).is_err() {
+            outcome = outcome.and(Err(Error::Panicked(index)));
+        }
+        outcome
     }
-    if ended.is_err() {
-        reactor.bury();
-    }
-    if let Some(on_stop) = &config.on_stop
-        && guarded(|| on_stop(reactor.context())).is_err()
-    {
-        outcome = outcome.and(Err(Error::Panicked(index)));
-    }
-    drop(reactor);
-    if started && guarded(|| leave(config, handle)).is_err() {
-        outcome = outcome.and(Err(Error::Panicked(index)));
-    }
-    outcome
 }
 
 /// The last one tells that all have ended, if all had begun.
@@ -78,11 +113,16 @@ fn leave(config: &Config, handle: &Handle) {
     }
 }
 
+/// How a reactor's thread ends.
+pub(crate) type Joins = JoinHandle<Result<(), Error>>;
+
 /// What one reactor's thread is made from.
 pub(crate) struct Thread {
     pub(crate) config: Config,
     pub(crate) sizes: Sizes,
     pub(crate) index: u32,
+    /// A thread of the application's runs it.
+    pub(crate) leaves: bool,
     pub(crate) sockets: Vec<OwnedFd>,
     pub(crate) listeners: Vec<Listens>,
     pub(crate) endpoints: Vec<Served>,
@@ -91,21 +131,63 @@ pub(crate) struct Thread {
 }
 
 impl Thread {
-    /// Reports once that it has its ring, or why not, and returns how it ended.
-    pub(crate) fn run(mut self, report: Sender<Result<(), Error>>) -> Result<(), Error> {
-        self.handle.enter(self.index);
-        let log = Logger::new(self.config.log.clone(), self.index);
+    /// Gives it a thread of our own.
+    pub(crate) fn spawn(self, report: Sender<Result<(), Error>>) -> Result<Joins, Error> {
+        let name = format!("rws-{}", self.index);
+        // The host's signals are for the host's threads: ours inherit a full mask.
+        signals::blocked(|| thread::Builder::new().name(name).spawn(move || self.run(report)))
+            .map_err(|error| no_thread(Errno::from_io_error(&error).unwrap_or(Errno::AGAIN)))
+    }
+
+    /// The life of a reactor. Reports once that it has begun, or why not, and returns how it ended.
+    pub(crate) fn run(self, report: Sender<Result<(), Error>>) -> Result<(), Error> {
+        let _here = self.enter();
         if self.config.pin {
-            self.pin(&log);
+            self.pin();
         }
-        let kernel = match self.ring(&log) {
-            Ok(kernel) => kernel,
-            Err(refused) => {
+        let mut running = match self.make() {
+            Ok(running) => running,
+            Err(error) => {
                 // The receiver is there until every reactor has reported.
-                let _ = report.send(Err(refused.clone().into()));
-                return Err(refused.into());
+                let _ = report.send(Err(error.clone()));
+                return Err(error);
             }
         };
+        let mut outcome = running.begin();
+        if outcome.is_ok() {
+            let _ = report.send(Ok(()));
+        }
+        // Whoever counts the reports must see when no more can come.
+        drop(report);
+        if outcome.is_ok() {
+            outcome = running.run();
+        }
+        running.end(outcome)
+    }
+
+    /// The calling thread is the reactor's for as long as the answer is kept.
+    pub(crate) fn enter(&self) -> Here {
+        self.handle.enter(self.index)
+    }
+
+    /// Nobody has attached it before the engine stopped.
+    pub(crate) fn forgo(self) -> Result<(), Error> {
+        guarded(|| leave(&self.config, &self.handle)).map_err(|()| Error::Panicked(self.index))
+    }
+
+    fn logger(&self) -> Logger {
+        Logger::new(self.config.log.clone(), self.index)
+    }
+
+    /// The reactor with its ring, on the thread that is to run it. Without it the engine stops.
+    pub(crate) fn make(self) -> Result<Running, Error> {
+        let handle = self.handle.clone();
+        self.made().inspect_err(|_| handle.stop_if_running(GRACE_OF_FAILURE))
+    }
+
+    fn made(mut self) -> Result<Running, Error> {
+        let log = self.logger();
+        let kernel = self.ring(&log)?;
         let sockets_max = kernel.sockets_max();
         let connections_max = self.sizes.connections_max.min(sockets_max);
         let setup = Setup {
@@ -121,16 +203,15 @@ impl Thread {
             log: log.clone(),
             user: self.config.user,
         };
+        let (config, handle, index) = (self.config, self.handle, self.index);
         match Reactor::new(kernel, setup) {
-            Ok(reactor) => serve(reactor, &self.config, &self.handle, &log, report),
+            Ok(reactor) => Ok(Running { index, begun: false, reactor, config, handle, log }),
             Err(_) => {
                 let what = format!(
                     "room for connections_max = {connections_max} on each reactor (raise RLIMIT_AS \
                      or the memory of the cgroup, or lower it)"
                 );
-                let error = Error::System { what, source: Errno::NOMEM };
-                let _ = report.send(Err(error.clone()));
-                Err(error)
+                Err(Error::System { what, source: Errno::NOMEM })
             }
         }
     }
@@ -145,6 +226,7 @@ impl Thread {
             sqpoll: self.config.sqpoll,
             busy_poll: Duration::from_micros(u64::from(self.config.busy_poll_us)),
             coalesce: Duration::from_micros(u64::from(self.config.coalesce_us)),
+            leaves: self.leaves,
             listeners: std::mem::take(&mut self.sockets),
             wakers: self.handle.wakers(),
             start: Instant::now(),
@@ -164,7 +246,7 @@ impl Thread {
     }
 
     /// To the i-th CPU of those the process may run on.
-    fn pin(&self, log: &Logger) {
+    fn pin(&self) {
         let Ok(allowed) = rustix::thread::sched_getaffinity(None) else { return };
         let cpus: Vec<usize> =
             (0..rustix::thread::CpuSet::MAX_CPU).filter(|&cpu| allowed.is_set(cpu)).collect();
@@ -172,7 +254,28 @@ impl Thread {
         let mut only = rustix::thread::CpuSet::new();
         only.set(cpu);
         if let Err(errno) = rustix::thread::sched_setaffinity(None, &only) {
-            log.line(Level::Warn, format_args!("not pinned to CPU {cpu}: {errno}"));
+            self.logger().line(Level::Warn, format_args!("not pinned to CPU {cpu}: {errno}"));
         }
     }
+}
+
+/// Why there is no thread, and what to do. The C library says EAGAIN for want of memory, too.
+fn no_thread(errno: Errno) -> Error {
+    const STACK: usize = 2 << 20;
+    let source = if Vec::<u8>::new().try_reserve(STACK).is_err() { Errno::NOMEM } else { errno };
+    let remedy = match source {
+        Errno::NOMEM => "raise RLIMIT_AS (ulimit -v) or the memory of the cgroup",
+        _ => "raise RLIMIT_NPROC (ulimit -u) or the pids limit of the cgroup",
+    };
+    Error::System { what: format!("making a thread ({remedy}, or use fewer reactors)"), source }
+}
+
+/// How the threads have ended, which are those of reactors from number `first` on.
+pub(crate) fn join(threads: Vec<Joins>, first: u32) -> Result<(), Error> {
+    let mut outcome = Ok(());
+    for (index, thread) in (first..).zip(threads) {
+        let ended = thread.join().unwrap_or(Err(Error::Panicked(index)));
+        outcome = outcome.and(ended);
+    }
+    outcome
 }

@@ -61,8 +61,9 @@ pub struct rws_config {
     >,
     /// topics that a connection may be in, at most 1 048 576; default 1 024
     pub topics_max: u32,
-    /// 0
-    pub reserved: u32,
+    /// Of the reactors, how many have no thread: the first ones. rws_engine_attach makes each on
+    /// one of yours, whose loop runs it; RWS_CFG_*, busy_poll_us and coalesce_us are not for them
+    pub attached: u32,
     /// Bytes that the engine may hold for its peers, at least 1 MiB; default: half of what the
     /// process may use, which is the machine's memory, or the limit of its cgroup if that is
     /// less. UINT64_MAX: no limit. See Budget
@@ -92,7 +93,7 @@ impl rws_config {
         // SAFETY: not null, so the caller has promised an `rws_config` as its `size` says.
         let config = unsafe { sized::read(from) }?;
         let unknown = config.flags & !(RWS_CFG_PIN | RWS_CFG_SQPOLL);
-        if unknown != 0 || config.reserved != 0 {
+        if unknown != 0 {
             return Err(rws_status::RWS_E_UNSUPPORTED);
         }
         Ok(Config {
@@ -108,6 +109,7 @@ impl rws_config {
             topic_bytes_max: config.topic_bytes_max,
             topics_max: config.topics_max,
             memory_max: config.memory_max,
+            attached: config.attached,
             on_topic: topic_hook(config.on_topic, User(config.user)),
             on_start: hook(config.on_start, User(config.user)),
             on_stop: hook(config.on_stop, User(config.user)),

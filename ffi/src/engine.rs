@@ -24,11 +24,28 @@ pub(crate) fn of_this_thread() -> *mut rws_engine {
     OURS.get()
 }
 
+/// The calling thread is one of the engine's for as long as this is kept.
+pub(crate) struct Here {
+    before: *mut rws_engine,
+}
+
+impl Here {
+    pub(crate) fn enter(e: *mut rws_engine) -> Self {
+        Self { before: OURS.replace(e) }
+    }
+}
+
+impl Drop for Here {
+    fn drop(&mut self) {
+        OURS.set(self.before);
+    }
+}
+
 /// The engine, for calls that would wait for the calling thread if it is one of its reactors.
 ///
 /// # Safety
 /// `e` is null or a live engine.
-unsafe fn from_outside<'a>(e: *mut rws_engine) -> Result<&'a Engine, rws_status> {
+pub(crate) unsafe fn from_outside<'a>(e: *mut rws_engine) -> Result<&'a Engine, rws_status> {
     // SAFETY: null, or an engine that the caller keeps alive for the call.
     let engine = unsafe { own::borrow(e) }?;
     if of_this_thread() == e { Err(rws_status::RWS_E_STATE) } else { Ok(engine) }
@@ -99,8 +116,9 @@ pub unsafe extern "C" fn rws_engine_listen(
     unsafe { report(err, body) }
 }
 
-/// Makes the threads and waits until each has its ring and has returned from on_start; those
-/// that have may be calling back already. Once. On failure none is left, on_stop was called for
+/// Makes the threads, none for reactors to be attached, and waits until each has its ring and has
+/// returned from on_start; those that have may be calling back already. Once. On failure none is
+/// left, on_stop was called for
 /// each on_start, and the engine is for rws_engine_free only: RWS_E_KERNEL, and *err says what
 /// of io_uring is missing or forbidden, and the remedy; RWS_E_SYSTEM, RWS_E_NOMEM: no thread, or
 /// no memory for it. RWS_E_STATE: started before, or in a callback; then nothing has changed.
@@ -132,8 +150,8 @@ pub unsafe extern "C" fn rws_engine_stop(e: *mut rws_engine, grace_ms: u32) {
 /// Until the reactors have ended; at once if they were not started. RWS_E_SYSTEM, RWS_E_NOMEM:
 /// the ring of one has failed; RWS_E_PANIC: a bug in one. on_log was told which, and the failed
 /// one stopped the others with a grace of 5 s, and on_close came for all: free the engine and
-/// make another. RWS_E_STATE in a callback: it would wait for itself. Several threads may
-/// wait, and wait again.
+/// make another. RWS_E_STATE in a callback, or on a thread that runs a reactor (see
+/// rws_engine_attach): it would wait for itself. Several threads may wait, and wait again.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_engine_wait(e: *mut rws_engine) -> rws_status {
     status(|| {
@@ -144,7 +162,8 @@ pub unsafe extern "C" fn rws_engine_wait(e: *mut rws_engine) -> rws_status {
     })
 }
 
-/// Stops without grace and waits; NULL is fine. From the call on nobody else may be in, or
+/// Stops without grace and waits, for the turns of other threads that have attached a reactor too;
+/// that of this thread is run to its end. NULL is fine. From the call on nobody else may be in, or
 /// begin, a call with this engine, signal handlers included; only its callbacks may, until it
 /// has returned. In a callback, on_log, verify or release it does nothing.
 #[unsafe(no_mangle)]
@@ -157,9 +176,10 @@ pub unsafe extern "C" fn rws_engine_free(e: *mut rws_engine) {
         if engine.is_here() {
             return;
         }
-        engine.stop(Duration::ZERO);
+        let here = Here::enter(e);
         // Why a reactor has failed was for rws_engine_wait to tell.
-        let _ = engine.wait();
+        engine.end();
+        drop(here);
         // SAFETY: the caller gives it up.
         drop(unsafe { own::take(e) });
     });

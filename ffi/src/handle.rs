@@ -77,6 +77,27 @@ pub unsafe extern "C" fn rws_engine_abort(e: *mut rws_engine, c: rws_conn) -> rw
     })
 }
 
+/// As rws_pause. Messages may still be delivered until the reactor has taken it, behind what this
+/// thread has asked for before. Answers as rws_engine_send.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rws_engine_pause(e: *mut rws_engine, c: rws_conn) -> rws_status {
+    status(|| {
+        // SAFETY: a live engine or null.
+        unsafe { own::borrow(e) }?.handle().set_paused(c.into(), true)?;
+        Ok(rws_status::RWS_OK)
+    })
+}
+
+/// As rws_resume. Answers as rws_engine_send.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rws_engine_resume(e: *mut rws_engine, c: rws_conn) -> rws_status {
+    status(|| {
+        // SAFETY: a live engine or null.
+        unsafe { own::borrow(e) }?.handle().set_paused(c.into(), false)?;
+        Ok(rws_status::RWS_OK)
+    })
+}
+
 /// How many bytes are on their way to a connection: what rws_engine_send has handed over, and
 /// what the connection has queued. What this thread has handed over is in it until the kernel
 /// has taken it; what callbacks and others send may be seen a moment later. 0 also if the

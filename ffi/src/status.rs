@@ -45,7 +45,7 @@ pub enum rws_status {
     RWS_E_PROTOCOL = -14,
     /// something did not happen in time
     RWS_E_TIMEOUT = -15,
-    /// the peer has ended the transport without a Close frame
+    /// the peer has ended the transport without a Close frame; a turn: its reactor has ended
     RWS_E_ENDED = -16,
     /// TLS has failed
     RWS_E_TLS = -17,

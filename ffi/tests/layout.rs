@@ -56,7 +56,7 @@ structs! {
     rws_config {
         size, reactors, connections_max, recv_buffers, recv_buffer_size, flags, on_start, on_stop,
         on_log, user, busy_poll_us, codec_memory_max, coalesce_us, topic_bytes_max,
-        on_topic, topics_max, reserved, memory_max, on_stopped,
+        on_topic, topics_max, attached, memory_max, on_stopped,
     }
     rws_conn { id }
     rws_drain {

@@ -23,6 +23,7 @@ pub use self::core::mail::Found;
 pub use self::core::name::{CallError, Conn, DialId, Timer, TopicError};
 pub use api::closed::{Cause, Closed};
 pub use api::contract::{Context, Handle, Handler, Target, TopicHook};
+pub(crate) use api::handle::Here;
 pub use api::setup::{Routed, Served, Setup};
 pub use api::upgrade::{Asked, Message, Upgrade};
 pub use client::dials::{Busy, Resolve};
@@ -74,27 +75,77 @@ impl<K: Kernel> Reactor<K> {
     /// # Errors
     /// The kernel cannot go on. Every open connection has then been reported closed.
     pub fn turn(&mut self) -> Result<bool, KernelError> {
+        if !self.prepare() {
+            return Ok(false);
+        }
+        let patience = self.patience();
+        let completions = self.wait(patience, patience)?;
+        self.act_on(completions);
+        Ok(true)
+    }
+
+    /// One turn that does not wait, for a thread that has other work: what there is to do by now is
+    /// done, and what that asks of the kernel is submitted before it returns. When the next one is
+    /// due the kernel tells: see [`Kernel::leave`]. `Ok(false)` as [`Reactor::turn`].
+    ///
+    /// # Errors
+    /// As [`Reactor::turn`].
+    pub fn turn_at_once(&mut self) -> Result<bool, KernelError> {
+        let completions = self.wait(Some(Duration::ZERO), self.left_for)?;
+        // What this thread has asked for since, as any other thread, comes before what callbacks
+        // ask for now.
+        self.read_mail();
+        self.act_on(completions);
+        if !self.prepare() {
+            return Ok(false);
+        }
+        self.left_for = self.patience();
+        if let Err(error) = self.kernel.leave(self.left_for) {
+            self.give_up(Some(error.errno));
+            return Err(error);
+        }
+        Ok(true)
+    }
+
+    /// What is to be done before the kernel is waited for. `false` when the engine has stopped and
+    /// nothing is left to do.
+    fn prepare(&mut self) -> bool {
         self.check_stop();
         self.run_dials();
         self.reconcile_dirty();
         if self.is_finished() {
             self.finish();
-            return Ok(false);
+            return false;
         }
         for reactor in self.ctx.post.to_wake.drain(..) {
             self.kernel.wake(reactor as usize);
         }
-        let next = self.ctx.wheel.next();
-        let mut timeout = next.map(|at| Duration::from_millis(at.saturating_sub(self.ctx.now)));
+        true
+    }
+
+    /// How long nothing is to be done unless something happens; `None`: for ever.
+    fn patience(&self) -> Option<Duration> {
         #[cfg(feature = "tls")]
         if self.handshakes.is_waiting() {
-            timeout = Some(Duration::ZERO);
+            return Some(Duration::ZERO);
         }
         let due = self.ctx.post.own.mail.has_some() || self.ctx.post.inbox.len() > 0;
         let due = due || self.ctx.dials.are_due() || self.ctx.topics.changes() > 0;
         if self.direct.are_waiting() || self.ctx.inflating.are_waiting() || due {
-            timeout = Some(Duration::ZERO);
+            return Some(Duration::ZERO);
         }
+        let next = self.ctx.wheel.next();
+        next.map(|at| Duration::from_millis(at.saturating_sub(self.ctx.now)))
+    }
+
+    /// Waits for `timeout`; what has happened. `asked` is what was to be waited since the turn
+    /// before: what is beyond is our delay.
+    #[inline]
+    fn wait(
+        &mut self,
+        timeout: Option<Duration>,
+        asked: Option<Duration>,
+    ) -> Result<Vec<Completion>, KernelError> {
         let mut completions = std::mem::take(&mut self.completions);
         if let Err(error) = self.kernel.wait(timeout, &mut completions) {
             self.give_up(Some(error.errno));
@@ -102,8 +153,13 @@ impl<K: Kernel> Reactor<K> {
         }
         let now = self.kernel.now();
         self.ctx.tools.now_us = self.kernel.now_us();
-        self.ctx.served.waited(self.ctx.now, now, timeout);
+        self.ctx.served.waited(self.ctx.now, now, asked);
         self.ctx.now = now;
+        Ok(completions)
+    }
+
+    #[inline]
+    fn act_on(&mut self, mut completions: Vec<Completion>) {
         self.ctx.counters.turns.add(1);
         self.count_kernel(completions.len());
         self.ctx.count_codec();
@@ -126,7 +182,6 @@ impl<K: Kernel> Reactor<K> {
         self.settle_memory();
         self.ctx.count_tally();
         self.count_turn();
-        Ok(true)
     }
 
     /// What the kernel has counted, once per turn.

@@ -26,6 +26,7 @@ use crate::reactor::io::listeners::Listeners;
 use crate::ring::{Completion, Kernel};
 use std::collections::TryReserveError;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Capacity that a reactor keeps for recycling: enough for every core's hot connections, little
 /// beside its receive buffers.
@@ -47,6 +48,8 @@ pub struct Reactor<K: Kernel> {
     pub(crate) trimming: bool,
     /// Most mail that came at once since vectors were last trimmed.
     pub(crate) mails_peak: usize,
+    /// How long the kernel was left for: see `turn_at_once`.
+    pub(crate) left_for: Option<Duration>,
 }
 
 impl<K: Kernel> Reactor<K> {
@@ -104,13 +107,12 @@ impl<K: Kernel> Reactor<K> {
             index: setup.index,
             user: setup.user,
         };
-        let listeners = Listeners::new(setup.listeners);
         Ok(Self {
             kernel,
             ctx,
             endpoints: Endpoints::new(endpoints),
             resolver: setup.resolver,
-            listeners,
+            listeners: Listeners::new(setup.listeners),
             completions: Vec::new(),
             on_topic: setup.on_topic,
             direct: DirectReceives::default(),
@@ -118,6 +120,7 @@ impl<K: Kernel> Reactor<K> {
             handshakes: Handshakes::default(),
             trimming: false,
             mails_peak: 0,
+            left_for: Some(Duration::ZERO),
         })
     }
 }

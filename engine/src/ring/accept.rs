@@ -9,7 +9,7 @@ use super::accepts::ListeningSocket;
 use super::op::Op;
 use super::outcome::outcome;
 use super::uring::{Sockets, Uring};
-use super::{Accepted, Completion, Errno, Socket, sys};
+use super::{Accepted, Completion, Errno, Socket, Token, sys};
 use io_uring::opcode;
 use io_uring::types::{DestinationSlot, Fd, Fixed};
 use std::os::fd::AsRawFd;
@@ -97,6 +97,18 @@ impl Uring {
             other => other.map(|socket| Accepted { socket: Socket(socket), peer }),
         };
         out.push(Completion::Accepted { listener, result });
+    }
+
+    pub(super) fn push_close(&mut self, socket: Socket, token: Token) {
+        self.taken -= 1;
+        let close = match &mut self.sockets {
+            Sockets::Direct => opcode::Close::new(Fixed(socket.0)).build(),
+            Sockets::Ordinary(open) => {
+                open.remove(&socket.0);
+                opcode::Close::new(Fd(socket.0 as i32)).build()
+            }
+        };
+        self.push(close.user_data(Op::Close.of(token)));
     }
 
     /// Closes a socket that nobody has seen.

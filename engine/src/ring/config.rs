@@ -25,6 +25,8 @@ pub struct UringConfig {
     /// How long completions may be gathered, while there is nothing to do, before they wake the
     /// reactor; zero: not at all.
     pub coalesce: Duration,
+    /// Its thread has other work too: see [`Uring::descriptor`](super::Uring::descriptor).
+    pub leaves: bool,
     /// Sockets that listen, named by their index from then on. What is set on them
     /// (`TCP_NODELAY`, [`SendBuffer`](super::SendBuffer)) is inherited by what they accept.
     pub listeners: Vec<OwnedFd>,

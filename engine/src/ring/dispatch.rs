@@ -41,6 +41,7 @@ impl Uring {
                     woken = true;
                     self.read_eventfd();
                 }
+                Some(Op::Alarm) => self.held.bell.due = None,
                 Some(Op::Woken) => woken = true,
                 Some(Op::Wake) if result < 0 => {
                     // Its ring has ended or not begun, or is too full: the eventfd always works.

@@ -73,6 +73,9 @@ impl Drop for Uring {
             let _ = self.queue.ring().submitter().unregister_buf_ring(group as u16);
         }
         let _ = self.queue.ring().submitter().unregister_files();
+        if self.held.bell.is_hung {
+            let _ = self.queue.ring().submitter().unregister_eventfd();
+        }
         // SAFETY: the queue is not used after this.
         unsafe { self.queue.close() };
         if let Sockets::Ordinary(open) = &mut self.sockets {

@@ -7,6 +7,7 @@ mod accept;
 mod accepts;
 mod address;
 mod attempts;
+mod bell;
 mod block;
 mod buf_ring;
 mod cache;
@@ -22,6 +23,7 @@ pub mod features;
 pub(crate) mod heap;
 mod holders;
 pub mod lease;
+mod leave;
 mod map;
 mod memory;
 mod op;
@@ -236,4 +238,7 @@ pub trait Kernel {
         timeout: Option<Duration>,
         completions: &mut Vec<Completion>,
     ) -> Result<(), KernelError>;
+    /// Submits all that is queued, and returns: the thread has other work. Whoever polls this
+    /// kernel's descriptor is told when there is something for `wait`, or `timeout` is over.
+    fn leave(&mut self, timeout: Option<Duration>) -> Result<(), KernelError>;
 }

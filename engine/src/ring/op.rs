@@ -34,6 +34,8 @@ pub(super) enum Op {
     Cancel,
     /// Our eventfd was written.
     Eventfd,
+    /// It is time for a turn.
+    Alarm,
     /// Our message to another ring: the reactor.
     Wake,
     /// Another ring's message to us. Not an operation of ours.
@@ -41,7 +43,7 @@ pub(super) enum Op {
 }
 
 impl Op {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 16] = [
         Self::Accept,
         Self::Receive,
         Self::Direct,
@@ -55,6 +57,7 @@ impl Op {
         Self::Aside,
         Self::Cancel,
         Self::Eventfd,
+        Self::Alarm,
         Self::Wake,
         Self::Woken,
     ];

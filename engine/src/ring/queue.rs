@@ -150,6 +150,27 @@ impl Queue {
         }
     }
 
+    /// Submits all, and waits for nothing.
+    pub(super) fn submit(&mut self) -> Result<(), KernelError> {
+        loop {
+            self.refill();
+            match self.fault {
+                Some(fault) => return Err(fault),
+                None if self.ring.submission().is_empty() => return Ok(()),
+                None => self.flush(),
+            }
+        }
+    }
+
+    /// Whether a wait would find something, as a ring knows whose kernel tells of work
+    /// (`IORING_SETUP_TASKRUN_FLAG`).
+    pub(super) fn has_some(&mut self) -> bool {
+        let submission = self.ring.submission();
+        let told = submission.taskrun() || submission.cq_overflow();
+        drop(submission);
+        told || !self.taken.is_empty() || !self.ring.completion().is_empty()
+    }
+
     fn refill(&mut self) {
         while let Some(entry) = self.backlog.front() {
             // SAFETY: promised when it was handed to `push`.

@@ -73,9 +73,16 @@ impl Uring {
         self.push(receive.user_data(Op::Receive.of(token)));
     }
 
+    /// Gives receives their buffers; how long may be waited then.
+    pub(super) fn supply(&mut self, timeout: Option<Duration>) -> Option<Duration> {
+        let Held { supply, direct, .. } = &mut *self.held;
+        supply.replenish(direct.buffers());
+        self.revive(timeout)
+    }
+
     /// Arms receives again that found no buffer, as many as there are buffers now: the others
     /// would only fail again. Says how long to wait at most.
-    pub(super) fn revive(&mut self, timeout: Option<Duration>) -> Option<Duration> {
+    fn revive(&mut self, timeout: Option<Duration>) -> Option<Duration> {
         Group::ALL.into_iter().fold(timeout, |timeout, group| self.revive_in(group, timeout))
     }
 

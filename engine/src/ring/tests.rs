@@ -20,6 +20,7 @@ fn connected() -> (Uring, Socket, TcpStream) {
         sqpoll: false,
         busy_poll: Duration::ZERO,
         coalesce: Duration::ZERO,
+        leaves: false,
         listeners: vec![listener.into()],
         wakers: [Waker::new().expect("an eventfd")].into(),
         start: Instant::now(),

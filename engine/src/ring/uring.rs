@@ -2,6 +2,7 @@
 
 use super::accepts::{Accepts, ListeningSockets};
 use super::attempts::Attempts;
+use super::bell::Bell;
 use super::diagnosis::Locked;
 use super::direct::Destinations;
 use super::op::{Op, Sends, Source};
@@ -36,6 +37,7 @@ pub(super) struct Held {
     pub(super) accepts: Accepts,
     /// Where the eventfd's counter is read to.
     count: Box<UnsafeCell<u64>>,
+    pub(super) bell: Box<Bell>,
 }
 
 /// How sockets are named.
@@ -67,7 +69,7 @@ pub struct Uring {
     pub(super) ready: Vec<Completion>,
     scratch: Vec<cqueue::Entry>,
     pub(super) wakers: Arc<[Waker]>,
-    index: usize,
+    pub(super) index: usize,
     start: Instant,
     now_us: u64,
     /// `SINGLE_ISSUER`: other threads must not touch it.
@@ -105,7 +107,7 @@ impl Uring {
         (buffers, large): (u16, (u16, u32)),
         (sq, cq): (u32, u32),
     ) -> Result<Self, Refused> {
-        let told = !config.busy_poll.is_zero();
+        let told = config.leaves || !config.busy_poll.is_zero();
         let (ring, flags) = setup::patiently(|| setup::build(config.sqpoll, sq, cq, told))?;
         let has = setup::check(&ring)?;
         let waits = Waits {
@@ -136,6 +138,7 @@ impl Uring {
             attempts: Attempts::default(),
             accepts: Accepts::default(),
             count: Box::default(),
+            bell: Box::default(),
         };
         let mut uring = Self {
             queue,
@@ -163,7 +166,7 @@ impl Uring {
             // SAFETY: the queue keeps the ring open while it exists.
             waker.attach(unsafe { BorrowedFd::borrow_raw(uring.queue.ring().as_raw_fd()) });
         }
-        uring.read_eventfd();
+        uring.be_woken(config.leaves)?;
         Ok(uring)
     }
 
@@ -195,18 +198,6 @@ impl Uring {
         let read = opcode::Read::new(fd, count, size_of::<u64>() as u32).build();
         // SAFETY: `count` is part of `Held`, which outlives every operation. One read at a time.
         unsafe { self.queue.push(read.user_data(Op::Eventfd.word(0))) };
-    }
-
-    pub(super) fn push_close(&mut self, socket: Socket, token: Token) {
-        self.taken -= 1;
-        let close = match &mut self.sockets {
-            Sockets::Direct => opcode::Close::new(Fixed(socket.0)).build(),
-            Sockets::Ordinary(open) => {
-                open.remove(&socket.0);
-                opcode::Close::new(Fd(socket.0 as i32)).build()
-            }
-        };
-        self.push(close.user_data(Op::Close.of(token)));
     }
 }
 
@@ -374,9 +365,7 @@ impl Kernel for Uring {
         timeout: Option<Duration>,
         completions: &mut Vec<Completion>,
     ) -> Result<(), KernelError> {
-        let Held { supply, direct, .. } = &mut *self.held;
-        supply.replenish(direct.buffers());
-        let mut timeout = self.revive(timeout);
+        let mut timeout = self.supply(timeout);
         if !self.ready.is_empty() {
             completions.append(&mut self.ready);
             timeout = Some(Duration::ZERO);
@@ -395,5 +384,9 @@ impl Kernel for Uring {
             }
             timeout = Some(Duration::ZERO);
         }
+    }
+
+    fn leave(&mut self, timeout: Option<Duration>) -> Result<(), KernelError> {
+        self.leave_for(timeout)
     }
 }

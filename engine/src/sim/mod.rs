@@ -179,7 +179,11 @@ impl Run {
                 let mut ledger = self.shared.lock();
                 ledger.ended_before = ledger.ended();
             }
-            match self.reactor.turn() {
+            let turned = match self.scenario.at_once {
+                true => self.reactor.turn_at_once(),
+                false => self.reactor.turn(),
+            };
+            match turned {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(_) => {

@@ -35,6 +35,8 @@ pub(super) struct Scenario {
     pub(super) stop: Option<(Tick, Duration)>,
     /// When it is drained, perhaps before that.
     pub(super) drain: Option<(Tick, Drain)>,
+    /// The thread has other work between turns.
+    pub(super) at_once: bool,
 }
 
 impl Scenario {
@@ -78,6 +80,7 @@ impl Scenario {
             calm_at,
             stop: choices.chance(250).then_some((stop_at, grace)),
             drain: choices.chance(250).then(|| Self::drain(choices, calm_at)),
+            at_once: choices.chance(250),
         }
     }
 

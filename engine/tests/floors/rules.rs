@@ -17,7 +17,7 @@ const FUNCTION_LINES_MAX: usize = 70;
 const COLUMNS_MAX: usize = 100;
 
 /// The modules of the engine and the floors they stand on.
-const FLOORS: [(&str, u8); 20] = [
+const FLOORS: [(&str, u8); 21] = [
     ("tick", 0),
     ("random", 0),
     ("proto", 0),
@@ -29,6 +29,7 @@ const FLOORS: [(&str, u8); 20] = [
     ("tls", 1),
     ("aio", 1),
     ("reactor", 2),
+    ("attached", 3),
     ("config", 3),
     ("engine", 3),
     ("handler", 3),

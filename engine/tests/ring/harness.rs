@@ -41,6 +41,7 @@ pub(crate) fn config(listeners: Vec<OwnedFd>) -> UringConfig {
         sqpoll: false,
         busy_poll: Duration::ZERO,
         coalesce: Duration::ZERO,
+        leaves: false,
         listeners,
         wakers: wakers(1),
         start: Instant::now(),

@@ -157,6 +157,25 @@ static void too_much(int s) {
   CHECK(rws_engine_buffered(engine, conn) == 0);
 }
 
+/* From this thread, and in the order of its calls: what comes meanwhile waits, and is not lost. */
+static void held_back(int s) {
+  const rws_conn none = {UINT64_MAX};
+  CHECK(rws_engine_pause(engine, none) == RWS_E_GONE && rws_engine_resume(engine, none) == RWS_E_GONE);
+  CHECK(rws_engine_pause(engine, conn) == RWS_OK && rws_engine_pause(engine, conn) == RWS_OK);
+  settle();
+  CHECK(client_send(s, RWS_TEXT, "m", 1) == 0);
+  usleep(100000);
+  CHECK(rws_engine_send(engine, conn, RWS_TEXT, "first", 5, 0) == RWS_OK);
+  CHECK(rws_engine_resume(engine, conn) == RWS_OK);
+  expect(s, 0x81, "first");
+  for (const char *next = "1234--78"; *next != 0; next++) {
+    const char text[2] = {*next, 0};
+    expect(s, *next == '-' ? 0x82 : 0x81, text);
+  }
+  CHECK(rws_engine_resume(engine, conn) == RWS_OK);
+  CHECK(dropped() == 0);
+}
+
 /* This thread's ring cannot be entered any more. */
 static void break_ring(rws_reactor *r, void *arg) {
   (void)r; (void)arg;
@@ -206,6 +225,7 @@ int main(void) {
   }
   const int s = clients[23];
   one_order(s);
+  held_back(s);
   turns(s);
   too_much(s);
   CHECK(client_send(s, RWS_TEXT, "t", 1) == 0);

@@ -2,7 +2,7 @@
 //! order of a table of contents under headings.
 
 /// The functions in order, under their headings. Each function must be here, once.
-const CONTENTS: [(&str, &[&str]); 12] = [
+const CONTENTS: [(&str, &[&str]); 13] = [
     ("", &["rws_version", "rws_strerror", "rws_kernel_features"]),
     (
         "Life of an engine. Any thread.",
@@ -20,6 +20,7 @@ const CONTENTS: [(&str, &[&str]); 12] = [
             "rws_engine_quantile",
         ],
     ),
+    ("On a thread of yours, whose loop runs a reactor.", &["rws_engine_attach", "rws_engine_turn"]),
     (
         "From any thread: queued to the reactor that owns the connection.",
         &[
@@ -27,6 +28,8 @@ const CONTENTS: [(&str, &[&str]); 12] = [
             "rws_engine_send_buf",
             "rws_engine_close",
             "rws_engine_abort",
+            "rws_engine_pause",
+            "rws_engine_resume",
             "rws_engine_buffered",
             "rws_engine_post",
             "rws_conn_reactor",

@@ -40,6 +40,17 @@ thread_local! {
     static SENDER: Cell<Sender> = const { Cell::new(0) };
 }
 
+/// Whose the thread was before: see [`Handle::enter`].
+pub(crate) struct Here(Option<(Handle, u32)>);
+
+impl Drop for Here {
+    fn drop(&mut self) {
+        let before = self.0.take();
+        // Where the thread ends nobody asks any more.
+        let _ = HERE.try_with(|here| here.replace(before));
+    }
+}
+
 impl Handle {
     /// For `wakers.len()` reactors, none of which takes mail yet.
     pub(crate) fn new(wakers: Arc<[Waker]>, topics: TopicLimits, memory_max: u64) -> Self {
@@ -122,6 +133,15 @@ impl Handle {
     /// As [`Handle::send`].
     pub fn abort(&self, conn: Conn) -> Result<(), CallError> {
         self.mail(conn, Mail::Abort { conn })
+    }
+
+    /// No messages, or messages again, from when the reactor has taken this: as [`Context::pause`]
+    /// and [`Context::resume`].
+    ///
+    /// # Errors
+    /// As [`Handle::send`].
+    pub fn set_paused(&self, conn: Conn, paused: bool) -> Result<(), CallError> {
+        self.mail(conn, Mail::Pause { conn, paused })
     }
 
     /// Bytes on their way to a connection that gets mail: what waits for its reactor, and what the
@@ -282,9 +302,10 @@ impl Handle {
         self.0.stop.load(Ordering::Acquire)
     }
 
-    /// This thread is that reactor's from here on.
-    pub(crate) fn enter(&self, reactor: u32) {
-        HERE.set(Some((self.clone(), reactor)));
+    /// This thread is that reactor's for as long as the answer is kept.
+    pub(crate) fn enter(&self, reactor: u32) -> Here {
+        let entered = Some((self.clone(), reactor));
+        Here(HERE.try_with(|here| here.replace(entered)).ok().flatten())
     }
 
     /// The reactor of this engine whose thread this is.

@@ -30,7 +30,6 @@ use crate::memory::Batch;
 use crate::ring::UringStats;
 use crate::tick::Tick;
 use dial::Attempt;
-use rustix::event::{PollFd, PollFlags, poll};
 use socket::{Local, Send, Target};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -118,6 +117,8 @@ pub struct Sim {
     index: usize,
     wakers: Arc<[Waker]>,
     stuck: bool,
+    /// The reactor's thread is elsewhere, for so long if nothing happens: the next wait is its.
+    left_for: Option<Option<Duration>>,
 }
 
 impl Sim {
@@ -148,6 +149,7 @@ impl Sim {
             index: config.index,
             wakers: config.wakers,
             stuck: false,
+            left_for: None,
         }
     }
 
@@ -201,17 +203,6 @@ impl Sim {
 
     fn complete(&mut self, lane: Lane, completion: Completion) {
         self.lanes.entry(lane).or_default().push_back(completion);
-    }
-
-    /// Whether another thread has written to our eventfd.
-    fn was_woken(&self) -> bool {
-        let eventfd = self.wakers[self.index].eventfd();
-        let mut polled = [PollFd::new(&eventfd, PollFlags::IN)];
-        let zero = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
-        if poll(&mut polled, Some(&zero)) != Ok(1) {
-            return false;
-        }
-        rustix::io::read(eventfd, &mut [0; 8]) == Ok(8)
     }
 }
 
@@ -360,6 +351,7 @@ impl Kernel for Sim {
         timeout: Option<Duration>,
         completions: &mut Vec<Completion>,
     ) -> Result<(), KernelError> {
+        let timeout = self.left_for.take().unwrap_or(timeout);
         if self.choices.chance(self.net.faults.death) {
             return Err(KernelError { call: "io_uring_enter", errno: Errno::BADR });
         }
@@ -391,5 +383,10 @@ impl Kernel for Sim {
                 }
             }
         }
+    }
+
+    fn leave(&mut self, timeout: Option<Duration>) -> Result<(), KernelError> {
+        self.left_for = Some(timeout);
+        Ok(())
     }
 }

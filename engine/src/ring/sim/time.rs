@@ -2,6 +2,7 @@
 
 use super::{Completion, Lane, Sim, Socket};
 use crate::tick::Tick;
+use rustix::event::{PollFd, PollFlags, poll};
 
 impl Sim {
     /// One instant: the world acts, the operations go on, what is complete is handed over.
@@ -68,5 +69,16 @@ impl Sim {
             (Lane::Accept(listener), _) => self.listeners[listener].out -= 1,
             _ => {}
         }
+    }
+
+    /// Whether another thread has written to our eventfd.
+    fn was_woken(&self) -> bool {
+        let eventfd = self.wakers[self.index].eventfd();
+        let mut polled = [PollFd::new(&eventfd, PollFlags::IN)];
+        let zero = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+        if poll(&mut polled, Some(&zero)) != Ok(1) {
+            return false;
+        }
+        rustix::io::read(eventfd, &mut [0; 8]) == Ok(8)
     }
 }
