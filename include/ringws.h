@@ -1081,6 +1081,10 @@ rws_bytes rws_request_peer_certificate(const rws_request *q);
  * (Connection, Content-Length, Transfer-Encoding, Upgrade, Trailer, Sec-WebSocket-*, control
  * bytes). RWS_E_STATE: answered before, or an upgrade's, which on_upgrade answers. */
 rws_status rws_request_answer(rws_request *q, const rws_response *a);
+/* Answers a GET with what rws_engine_metrics writes, of the engine that calls, and its content
+ * type: all that a route for Prometheus needs. Whom to tell is for you to decide. RWS_E_STATE: as
+ * rws_request_answer. */
+rws_status rws_request_metrics(rws_reactor *r, rws_request *q);
 
 /* Outgoing messages made once and sent many times. Any thread, except rws_message_retain.
  * They outlive connection, reactor and engine, wherever they come from; any may send them. */

@@ -400,6 +400,8 @@ class request : public asked {
     a.body = bytes(body);
     return rws_request_answer(q_, &a);
   }
+  // With the text for Prometheus.
+  rws_status metrics(reactor r) const noexcept { return rws_request_metrics(r.get(), q_); }
 };
 
 // An HTTP upgrade in progress; never store one.

@@ -5,7 +5,7 @@ use crate::guard::{guard, status};
 use crate::own;
 use crate::sized::{self, Sized};
 use crate::status::{Failure, rws_status};
-use crate::types::{optional, rws_bytes, rws_request, string};
+use crate::types::{optional, rws_bytes, rws_reactor, rws_request, string};
 use ringws_engine::proto::handshake::Reply;
 use ringws_engine::reactor::Asked;
 use std::borrow::Cow;
@@ -83,6 +83,16 @@ impl<'a> Visit<'a> {
     /// The answer, if one was given.
     pub(crate) fn into_answer(self) -> Option<Reply> {
         self.answer.into_inner()
+    }
+
+    /// Answers, if nothing has, and it is no upgrade's.
+    fn answer(&self, reply: Reply) -> Result<rws_status, rws_status> {
+        let mut answer = self.answer.borrow_mut();
+        if answer.is_some() || self.asked.request().is_upgrade() {
+            return Err(rws_status::RWS_E_STATE);
+        }
+        *answer = Some(reply);
+        Ok(rws_status::RWS_OK)
     }
 
     /// Lends what may have been decoded.
@@ -262,11 +272,24 @@ pub unsafe extern "C" fn rws_request_answer(
     status(|| {
         // SAFETY: the lent request, and a response as its size says, or null.
         let (visit, reply) = unsafe { (own::borrow(q.cast_const())?, rws_response::read(a)?) };
-        let mut answer = visit.answer.borrow_mut();
-        if answer.is_some() || visit.asked.request().is_upgrade() {
-            return Err(rws_status::RWS_E_STATE);
-        }
-        *answer = Some(reply);
-        Ok(rws_status::RWS_OK)
+        visit.answer(reply)
+    })
+}
+
+/// Answers a GET with what rws_engine_metrics writes, of the engine that calls, and its content
+/// type: all that a route for Prometheus needs. Whom to tell is for you to decide. RWS_E_STATE: as
+/// rws_request_answer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rws_request_metrics(
+    r: *mut rws_reactor,
+    q: *mut rws_request,
+) -> rws_status {
+    status(|| {
+        // SAFETY: the lent reactor and the lent request, or null.
+        let (ctx, visit) = unsafe { (own::lent(r)?, own::borrow(q.cast_const())?) };
+        let mut reply = Reply::new(200).with_body(ctx.engine().metrics());
+        let kind = reply.add_header("Content-Type", b"text/plain; version=0.0.4");
+        kind.map_err(|_| rws_status::RWS_E_INVALID)?;
+        visit.answer(reply)
     })
 }

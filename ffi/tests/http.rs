@@ -48,6 +48,10 @@ fn requests_are_read_and_answered() {
     assert_eq!((&*head, &*body), ("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", ""));
     let (head, _) = ask(&mut stream, "GET /routed HTTP/1.1\r\nHost: h\r\n\r\n");
     assert!(head.starts_with("HTTP/1.1 201 "), "what a route does not say is its endpoint's");
+    let (head, body) = ask(&mut stream, "GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(field(&head, "Content-Type"), Some("text/plain; version=0.0.4"), "{head}");
+    assert!(body.starts_with("# HELP ringws_connections ") && body.ends_with('\n'), "{body}");
+    assert!(body.contains("\nringws_connections{reactor=\"0\"} 1\n"), "{body}");
     Client::open_with(stream, "/a%20b?token=x+y", &[]).close();
     let (head, body) = ask(&mut tcp(server.port), &request("/here/a/b", &[]));
     let see = "HTTP/1.1 303 See Other\r\nConnection: close\r\nLocation: /there/x\r\n";

@@ -122,7 +122,7 @@ fn the_parser_of_prometheus_reads_it() {
     let script = common::here().join("tests/peer/metrics.py");
     let read = common::stdout_of(install::python().arg(script).arg(&place));
     // Without connections only the turns move, and what is measured of them.
-    let idle = |name: &str| !name.contains("turn") && !name.contains("completions");
+    let idle = |name: &str| !name.contains("turn") && !name.contains("enters");
     let mut seen = 0;
     for metric in engine.values().iter().filter(|metric| idle(str_of(metric.name))) {
         let name = str_of(metric.name);

@@ -44,6 +44,11 @@ static void on_request(rws_reactor *r, rws_request *q, void *user) {
   CHECK(rws_request_peer(q, &peer) == RWS_OK && peer.family == RWS_FAMILY_IPV4 && peer.port != 0);
   const rws_bytes path = rws_request_path(q), query = rws_request_query(q);
   if (is(path, "/absent")) return;
+  if (is(path, "/metrics")) {
+    CHECK(rws_request_metrics(NULL, q) == RWS_E_INVALID && rws_request_metrics(r, NULL) == RWS_E_INVALID);
+    CHECK(rws_request_metrics(r, q) == RWS_OK && rws_request_metrics(r, q) == RWS_E_STATE);
+    return;
+  }
   if (is(path, "/stop")) rws_engine_stop(engine, 10000);
 #define SAY(...) len += (size_t)snprintf(text + len, sizeof text - len, __VA_ARGS__)
 #define BYTES(b) (int)(b).len, (b).data == NULL ? "" : (const char *)(b).data
@@ -157,7 +162,7 @@ int main(void) {
   CHECK(rws_engine_wait(engine) == RWS_OK);
   rws_stats stats = RWS_INIT(rws_stats);
   CHECK(rws_engine_stats(engine, RWS_ANY_REACTOR, &stats) == RWS_OK);
-  CHECK(stats.requests == 4 && stats.requests_refused == 1 && stats.upgraded == 2);
+  CHECK(stats.requests == 5 && stats.requests_refused == 1 && stats.upgraded == 2);
   rws_engine_free(engine);
   return 0;
 }

@@ -118,6 +118,7 @@ const CONTENTS: [(&str, &[&str]); 13] = [
             "rws_request_server_name",
             "rws_request_peer_certificate",
             "rws_request_answer",
+            "rws_request_metrics",
         ],
     ),
     (
