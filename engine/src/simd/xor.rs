@@ -14,7 +14,7 @@ static CHOSEN: AtomicPtr<Implementation> = AtomicPtr::new(ptr::null_mut());
 
 /// XORs `data` with `key` over and over, `key[0]` with `data[0]`, and returns whether the result is
 /// ASCII. That costs nothing beside the stores, and saves those who unmask text a second walk.
-#[inline]
+#[inline(always)]
 pub fn xor(data: &mut [u8], key: [u8; 4]) -> bool {
     if data.len() < SHORT { unmask_short(data, key) } else { long(data, key) }
 }

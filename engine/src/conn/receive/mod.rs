@@ -109,6 +109,8 @@ impl Connection {
         }
     }
 
+    /// Apart, so that the way of messages needs few registers.
+    #[inline(never)]
     fn control<'b>(
         &mut self,
         opcode: Opcode,
