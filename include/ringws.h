@@ -50,11 +50,12 @@
  *            threads that have been handed over to it.
  * Topics     What is published on a topic reaches each member once, on whatever reactor, and all
  *            members get it in one order, whoever publishes.  A publish keeps its place among all
- *            that its thread asks of a connection.  A member that has more than send_queue_max
- *            queued, or is closing, does without, and holds up nobody: publish_dropped counts that,
- *            and dropped of its rws_close_info.  A member in the middle of a message with RWS_MORE
- *            gets it behind that, whoever has begun it.  A connection is no member any more when
- *            its on_close is called.  Names of topics are any bytes.
+ *            that its thread asks of a connection.  A member whose queue is full, or that is
+ *            closing, does without, unless a policy says otherwise (see Queues), and holds up
+ *            nobody: publish_dropped counts that, and dropped of its rws_close_info.  A member in
+ *            the middle of a message with RWS_MORE gets it behind that, whoever has begun it.  A
+ *            connection is no member any more when its on_close is called.  Names of topics are any
+ *            bytes.
  *            A callback that publishes first does what other threads have handed over to its
  *            reactor, up to the last that they have published: only jobs, and connects, wait until
  *            it has returned, so calls that were made after a job may come before it then.
@@ -68,6 +69,17 @@
  *            dropped, as what is beyond, if the call was handed over.
  *            On the wire Pings and Pongs overtake the messages that wait to be sent; a Close does
  *            not.
+ * Queues     A queue is full while more than send_queue_max waits in it, or what has waited for
+ *            more than queue_age_max_ms.  when_full says what becomes of a whole message, RWS_TEXT
+ *            or RWS_BINARY, that finds it so: of rws_options, of the connection
+ *            (rws_set_when_full), or of what is published (rws_publish_with).  What has begun to
+ *            leave, messages in fragments, Pings, Pongs and Closes are never dropped: where _DROP_*
+ *            would, a fragment is refused.  Behind a message with RWS_MORE of another sender
+ *            _DROP_OLDEST drops the newest.  Each message that does without is counted once, by
+ *            dropped_newest, dropped_oldest, publish_dropped or forward_dropped of rws_stats, or
+ *            told by a status; for its connection by rws_conn_dropped.
+ *            For feeds: _DROP_OLDEST, or rws_publish_latest, and unsent_max of 16 KiB; for chats:
+ *            _CLOSE, and clients that come again and ask for what they have missed.
  * Errors     Negative is failure.  Then nothing happened: no partial work, no out-parameter written
  *            but *err, and err may always be NULL.  On success *err is not written.  But a failed
  *            rws_engine_start has used the engine up, rws_engine_wait tells what has failed before,
@@ -120,6 +132,8 @@
  *              TLS failed                                RWS_E_TLS          1006    0
  *              its reactor's ring failed                 RWS_E_SYSTEM       1006    0
  *              rws_abort                                 RWS_OK             1006    0
+ *              RWS_WHEN_FULL_ABORT                       RWS_E_FULL         1006    0
+ *              RWS_WHEN_FULL_CLOSE, answered             RWS_OK             peer's  1013
  *              a bug in this library                     RWS_E_PANIC        1006    0
  * Retries    retry_ms of rws_refusal and rws_close_info is when a target is tried again; 0: not,
  *            and nothing follows.  It is yours to change, also from 0.  By default: with
@@ -186,6 +200,17 @@
 #define RWS_MORE               (1u << 0) /* a fragment, FIN = 0; continue with RWS_CONTINUATION */
 /* send: not compressed, whatever was negotiated: secrets beside text that others choose */
 #define RWS_PLAIN              (1u << 1)
+
+/* What becomes of a message that finds the send queue full: see Queues. */
+/* it is refused (RWS_E_FULL), and on_drain follows: wait for that */
+#define RWS_WHEN_FULL_REFUSE   0
+#define RWS_WHEN_FULL_DROP_NEWEST 1 /* it is dropped: RWS_DROPPED */
+/* the oldest are dropped that have not begun to leave, until it fits, or none of them is left */
+#define RWS_WHEN_FULL_DROP_OLDEST 2
+/* the connection is closed with 1013, behind what is queued: RWS_E_CLOSING */
+#define RWS_WHEN_FULL_CLOSE    3
+/* the connection is ended, and what is queued is dropped: RWS_E_CLOSING */
+#define RWS_WHEN_FULL_ABORT    4
 
 /* Flags of messages. */
 #define RWS_FIRST              (1u << 0) /* starts a message (always, unless RWS_OPT_STREAM) */
@@ -258,6 +283,7 @@
 #define RWS_FEATURE_USED       (1u << 2) /* the engine uses it here, if configured to */
 
 typedef enum { /* what a call answers; negative is failure */
+  RWS_DROPPED = 2,        /* not queued but dropped, and counted, as its policy says: see Queues */
   RWS_FULL = 1,           /* queued, but the queue is now over send_queue_max: wait for on_drain */
   RWS_OK = 0,             /* done */
   RWS_E_INVALID = -1,     /* bad argument */
@@ -424,7 +450,8 @@ typedef struct { /* how a connection ended */
   /* bytes of messages that came and were not delivered, because you had paused, or because
    * memory_max was spent */
   uint64_t unread;
-  /* calls that were handed over for it (RWS_OK), or published to it, and dropped */
+  /* messages that its policy has dropped, and calls that were handed over for it (RWS_OK), or
+   * published to it, and dropped */
   uint32_t dropped;
   uint32_t reserved;  /* 0 */
 } rws_close_info;
@@ -457,8 +484,8 @@ typedef struct { /* what you are called for; NULL: not called */
   /* A Pong came: the answer to a Ping of yours (RWS_PING), or one that nobody asked for. Pings
    * are answered for you; those of the engine itself, and their Pongs, you do not see */
   void (*on_pong)(rws_reactor *r, rws_conn c, rws_bytes payload, void *user);
-  /* Less than half of send_queue_max waits now: once after RWS_FULL or RWS_E_FULL of the
-   * queue, or after calls of other threads that were dropped because it was full */
+  /* Less than half of send_queue_max waits now: once after RWS_FULL, RWS_E_FULL of the
+   * queue or RWS_DROPPED, or after calls of other threads that were dropped because it was full */
   void (*on_drain)(rws_reactor *r, rws_conn c, void *user);
   /* The end, whoever made it: nothing else of this connection follows. Inside, rws_get_user,
    * rws_peer and rws_buffered still answer, all else says RWS_E_GONE. What the functions here
@@ -643,11 +670,13 @@ typedef struct { /* all since the start, except connections, codec_memory, topic
   uint64_t deflated_out;      /* messages sent compressed */
   uint64_t deflate_saved;     /* bytes that were not sent because of that */
   uint64_t takeover_refused;  /* connections for which codec_memory_max left no context */
-  /* messages that rws_send_latest has replaced before they left; not in messages_out */
+  /* messages that newer ones of their key have replaced before they left (rws_send_latest,
+   * rws_publish_latest): those that did are not in messages_out */
   uint64_t replaced;
   uint64_t topics;            /* topics that have members now, on each reactor */
   uint64_t published;         /* messages published, on each reactor that had members */
-  /* times that a member did without: its queue was full, it was closing, ... */
+  /* times that a member did without: its queue was full (what a policy drops is in dropped_*
+   * instead), it was closing, ... */
   uint64_t publish_dropped;
   uint64_t publish_refused;   /* publishes that nobody got: RWS_E_FULL */
   uint64_t memory;            /* bytes that count against memory_max, now */
@@ -854,7 +883,8 @@ rws_status rws_engine_turn(rws_engine *e);
 /* From any thread: queued to the reactor that owns the connection. */
 
 /* RWS_OK: handed over; never RWS_FULL. It is dropped, and counted in forward_dropped, if by
- * then the connection has ended, is being closed, or has more than send_queue_max queued. A
+ * then the connection has ended, is being closed, or has more than send_queue_max queued (unless
+ * its policy says otherwise: see Queues). A
  * dropped message leaves a gap in an open connection: if every message matters, post a job and
  * use rws_send there, which answers; rws_engine_buffered tells when to hold back. A
  * continuation that is dropped closes its connection with 1011, so that no message lacks a
@@ -864,6 +894,8 @@ rws_status rws_engine_send(rws_engine *e, rws_conn c, rws_opcode op, const void 
                            uint32_t flags);
 /* Copies nothing; your reference stays yours. Answers as rws_engine_send. */
 rws_status rws_engine_send_buf(rws_engine *e, rws_conn c, const rws_buf *b);
+/* As rws_send_latest. Copies nothing; your reference stays yours. Answers as rws_engine_send. */
+rws_status rws_engine_send_latest(rws_engine *e, rws_conn c, uint64_t key, const rws_buf *b);
 /* As rws_close, and in its turn behind what this thread has sent. RWS_E_INVALID: a code that
  * must not be sent. RWS_E_TOO_BIG, RWS_E_UTF8: the reason. Otherwise answers as
  * rws_engine_send. */
@@ -919,6 +951,7 @@ rws_bytes rws_refusal_header(const rws_refusal *why, const char *name);
  * RWS_E_FULL: not queued, since more than that waits already: again after on_drain (of a
  * connection of another reactor see Statuses: rws_conn_reactor tells). Pings and Pongs may
  * exceed it by 64 KiB.
+ * RWS_DROPPED: not queued but dropped and counted: see Queues.
  * RWS_E_CLOSING: a Close was sent or has come: nothing more can be sent, on_close follows.
  * RWS_E_STATE: RWS_CONTINUATION without RWS_MORE of a callback before it, or another message
  * before the end of one that callbacks have begun. Behind another thread's it waits: RWS_OK,
@@ -927,17 +960,19 @@ rws_bytes rws_refusal_header(const rws_refusal *why, const char *name);
 rws_status rws_send(rws_reactor *r, rws_conn c, rws_opcode op, const void *data, size_t len,
                     uint32_t flags);
 /* Queues a message by reference; your reference stays yours. RWS_OK, RWS_FULL, RWS_E_FULL,
- * RWS_E_CLOSING: as rws_send. RWS_E_STATE: one that callbacks began with RWS_MORE is not
- * finished. */
+ * RWS_DROPPED, RWS_E_CLOSING: as rws_send. RWS_E_STATE: one that callbacks began with RWS_MORE is
+ * not finished. */
 rws_status rws_send_buf(rws_reactor *r, rws_conn c, const rws_buf *b);
 /* Queues a message by reference, in the place of the one that waits for the connection under the
  * same key, if that has not begun to leave: a slow reader of a ticker gets the newest price, not
  * all of them. b: RWS_TEXT or RWS_BINARY; others: RWS_E_INVALID. key: any number, of this
- * connection. What is sent so keeps the order in which its keys were queued; it leaves behind what
- * other calls have queued, also later, behind a message begun with RWS_MORE, and before a Close.
- * What is replaced is counted: rws_stats.replaced. RWS_OK, RWS_FULL, RWS_E_CLOSING: as rws_send.
- * RWS_E_FULL: not queued, and what waits under the key still does; not where b is no longer than
- * that. */
+ * connection. What is sent so keeps the order in which its keys were queued; what other calls
+ * queue, also later, may leave before it. It leaves behind a message begun with RWS_MORE, and
+ * before a Close. What is replaced is counted: rws_stats.replaced. RWS_OK, RWS_FULL,
+ * RWS_E_CLOSING: as rws_send. RWS_E_FULL, RWS_DROPPED: not queued, and what waits under the key
+ * still does; not where b is no longer than that. How old what a slow reader gets can be, for so
+ * many bytes a second that it reads: all that waits under keys, and unsent_max, and what the
+ * peer's own buffer holds, divided by that. */
 rws_status rws_send_latest(rws_reactor *r, rws_conn c, uint64_t key, const rws_buf *b);
 /* Begins the closing handshake, after what is queued. code: 1000 to 1003, 1007 to 1014, or 3000
  * to 4999; reason: at most 123 bytes of UTF-8. RWS_CLOSE_NO_STATUS sends an empty Close,
@@ -961,6 +996,17 @@ rws_status rws_resume(rws_reactor *r, rws_conn c); /* Reads again. Fine if not p
  * taking counts until it has taken all of that: 256 KiB of messages or one longer one, and at
  * most 1 MiB. What it has taken and not sent yet does not count: see unsent_max. */
 size_t rws_buffered(rws_reactor *r, rws_conn c);
+/* For how many milliseconds the oldest message has waited that rws_buffered counts; 0 if none
+ * does, if stale or another reactor's. The grain is a turn of the loop; where more than 256 KiB
+ * wait, such a batch. Under a key: since when the key waits, however new its message is. */
+uint32_t rws_queue_age_ms(rws_reactor *r, rws_conn c);
+/* From now on this in the place of what its rws_options say: when_full: RWS_WHEN_FULL_*;
+ * send_queue_max, queue_age_max_ms: 0: that of rws_options. Short messages then cost a little
+ * more. RWS_E_STATE: another reactor's connection: post to it. */
+rws_status rws_set_when_full(rws_reactor *r, rws_conn c, uint32_t when_full,
+                             uint32_t send_queue_max, uint32_t queue_age_max_ms);
+/* What was dropped so far, as dropped of rws_close_info will say; 0 if stale or another reactor's. */
+uint32_t rws_conn_dropped(rws_reactor *r, rws_conn c);
 /* The peer's address, in on_close too. RWS_E_STATE: another reactor's connection. */
 rws_status rws_peer(rws_reactor *r, rws_conn c, rws_address *out);
 /* Microseconds between the last Ping of the engine and its Pong, to a thousandth; 0 while none was
@@ -989,11 +1035,29 @@ rws_status rws_leave(rws_reactor *r, rws_conn c, rws_bytes topic);
  * RWS_E_FULL: too much waits for a reactor that has members (see Statuses): nobody gets it, so
  * try later. RWS_E_TOO_BIG: a name over topic_bytes_max. RWS_E_INVALID: no name. */
 rws_status rws_publish(rws_reactor *r, rws_bytes topic, const rws_buf *b, rws_conn except);
+/* As rws_publish; for members whose queue is full, when_full (RWS_WHEN_FULL_*) says what is done,
+ * in the place of what they have themselves for that: so messages of a topic have a policy of
+ * their own. _REFUSE: the member does without. Only what was published with _DROP_OLDEST, or sent
+ * under such a policy of the connection, is dropped for it. */
+rws_status rws_publish_with(rws_reactor *r, rws_bytes topic, const rws_buf *b, rws_conn except,
+                            uint32_t when_full);
+/* As rws_publish; for each member in the place of the message of this key and topic that still
+ * waits for it: see rws_send_latest. What is published otherwise may leave before it. b: RWS_TEXT
+ * or RWS_BINARY; others: RWS_E_INVALID. Of each member either messages_out counts it, or replaced,
+ * or dropped_newest, or publish_dropped. */
+rws_status rws_publish_latest(rws_reactor *r, rws_bytes topic, uint64_t key, const rws_buf *b,
+                              rws_conn except);
 /* How many members a topic has on this reactor; 0 also for what is no topic. */
 size_t rws_topic_members(rws_reactor *r, rws_bytes topic);
 /* As rws_publish, from any thread. In a callback of a reactor of this engine it is handed over to
  * that: RWS_E_FULL is then not told but counted, in publish_refused. */
 rws_status rws_engine_publish(rws_engine *e, rws_bytes topic, const rws_buf *b, rws_conn except);
+/* As rws_publish_with, from any thread, as rws_engine_publish. */
+rws_status rws_engine_publish_with(rws_engine *e, rws_bytes topic, const rws_buf *b,
+                                   rws_conn except, uint32_t when_full);
+/* As rws_publish_latest, from any thread, as rws_engine_publish. */
+rws_status rws_engine_publish_latest(rws_engine *e, rws_bytes topic, uint64_t key, const rws_buf *b,
+                                     rws_conn except);
 /* How many members a topic has on all reactors together, a moment ago: they come and go. */
 size_t rws_engine_topic_members(rws_engine *e, rws_bytes topic);
 

@@ -187,6 +187,9 @@ class handle {
   rws_status send(rws_conn c, const buf &b) const noexcept {
     return rws_engine_send_buf(e_, c, b.get());
   }
+  rws_status send_latest(rws_conn c, std::uint64_t key, const buf &b) const noexcept {
+    return rws_engine_send_latest(e_, c, key, b.get());
+  }
   rws_status close(rws_conn c, std::uint16_t code = RWS_CLOSE_NORMAL,
                    std::string_view reason = {}) const noexcept {
     return rws_engine_close(e_, c, code, bytes(reason));
@@ -205,6 +208,16 @@ class handle {
   // To all members of a topic but one.
   rws_status publish(std::string_view topic, const buf &b, rws_conn except = {}) const noexcept {
     return rws_engine_publish(e_, bytes(topic), b.get(), except);
+  }
+  // The same; when_full (RWS_WHEN_FULL_*) in the place of the members' own.
+  rws_status publish_with(std::string_view topic, const buf &b, std::uint32_t when_full,
+                          rws_conn except = {}) const noexcept {
+    return rws_engine_publish_with(e_, bytes(topic), b.get(), except, when_full);
+  }
+  // In the place of the one of that key that waits for a member.
+  rws_status publish_latest(std::string_view topic, std::uint64_t key, const buf &b,
+                            rws_conn except = {}) const noexcept {
+    return rws_engine_publish_latest(e_, bytes(topic), key, b.get(), except);
   }
   std::size_t members(std::string_view topic) const noexcept {
     return rws_engine_topic_members(e_, bytes(topic));
@@ -275,6 +288,13 @@ class reactor {
   void pause(rws_conn c) const noexcept { (void)rws_pause(r_, c); }
   void resume(rws_conn c) const noexcept { (void)rws_resume(r_, c); }
   std::size_t buffered(rws_conn c) const noexcept { return rws_buffered(r_, c); }
+  std::uint32_t queue_age_ms(rws_conn c) const noexcept { return rws_queue_age_ms(r_, c); }
+  std::uint32_t dropped(rws_conn c) const noexcept { return rws_conn_dropped(r_, c); }
+  // 0: send_queue_max and queue_age_max_ms of its options.
+  rws_status set_when_full(rws_conn c, std::uint32_t when_full, std::uint32_t send_queue_max = 0,
+                           std::uint32_t queue_age_max_ms = 0) const noexcept {
+    return rws_set_when_full(r_, c, when_full, send_queue_max, queue_age_max_ms);
+  }
   rws_status peer(rws_conn c, rws_address &out) const noexcept { return rws_peer(r_, c, &out); }
   // Of the last Ping of the engine; 0: none was answered yet.
   std::uint32_t rtt_us(rws_conn c) const noexcept { return rws_rtt_us(r_, c); }
@@ -287,6 +307,16 @@ class reactor {
   // To all members of a topic, on whatever reactor, but one.
   rws_status publish(std::string_view topic, const buf &b, rws_conn except = {}) const noexcept {
     return rws_publish(r_, bytes(topic), b.get(), except);
+  }
+  // The same; when_full (RWS_WHEN_FULL_*) in the place of the members' own.
+  rws_status publish_with(std::string_view topic, const buf &b, std::uint32_t when_full,
+                          rws_conn except = {}) const noexcept {
+    return rws_publish_with(r_, bytes(topic), b.get(), except, when_full);
+  }
+  // In the place of the one of that key that waits for a member.
+  rws_status publish_latest(std::string_view topic, std::uint64_t key, const buf &b,
+                            rws_conn except = {}) const noexcept {
+    return rws_publish_latest(r_, bytes(topic), key, b.get(), except);
   }
   // Those of this reactor; engine().members(topic): of all.
   std::size_t members(std::string_view topic) const noexcept {

@@ -53,6 +53,7 @@ const READ_BY: &[(&str, &[&str])] = &[
     ("slow_reader.rs", &["replaced"]),
     ("addresses.rs", &["address_closed", "address_refused"]),
     ("budget.rs", &["memory", "memory_peak", "budget_closed", "budget_refused"]),
+    ("full_queues.rs", &["dropped_newest", "dropped_oldest", "closed_full", "aborted_full"]),
     ("warm.rs", &["bytes_copied"]),
     ("ring/pressure.rs", &["cq_overflow"]),
     ("sim.rs", &["retained", "buffers_exhausted"]),

@@ -45,8 +45,8 @@ pub struct rws_callbacks {
             user: *mut c_void,
         ),
     >,
-    /// Less than half of send_queue_max waits now: once after RWS_FULL or RWS_E_FULL of the
-    /// queue, or after calls of other threads that were dropped because it was full
+    /// Less than half of send_queue_max waits now: once after RWS_FULL, RWS_E_FULL of the
+    /// queue or RWS_DROPPED, or after calls of other threads that were dropped because it was full
     pub on_drain: Option<unsafe extern "C" fn(r: *mut rws_reactor, c: rws_conn, user: *mut c_void)>,
     /// The end, whoever made it: nothing else of this connection follows. Inside, rws_get_user,
     /// rws_peer and rws_buffered still answer, all else says RWS_E_GONE. What the functions here

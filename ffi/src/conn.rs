@@ -90,6 +90,7 @@ pub extern "C" fn rws_conn_reactor(c: rws_conn) -> u32 {
 /// RWS_E_FULL: not queued, since more than that waits already: again after on_drain (of a
 /// connection of another reactor see Statuses: rws_conn_reactor tells). Pings and Pongs may
 /// exceed it by 64 KiB.
+/// RWS_DROPPED: not queued but dropped and counted: see Queues.
 /// RWS_E_CLOSING: a Close was sent or has come: nothing more can be sent, on_close follows.
 /// RWS_E_STATE: RWS_CONTINUATION without RWS_MORE of a callback before it, or another message
 /// before the end of one that callbacks have begun. Behind another thread's it waits: RWS_OK,
@@ -190,8 +191,8 @@ unsafe fn send(
 }
 
 /// Queues a message by reference; your reference stays yours. RWS_OK, RWS_FULL, RWS_E_FULL,
-/// RWS_E_CLOSING: as rws_send. RWS_E_STATE: one that callbacks began with RWS_MORE is not
-/// finished.
+/// RWS_DROPPED, RWS_E_CLOSING: as rws_send. RWS_E_STATE: one that callbacks began with RWS_MORE is
+/// not finished.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_send_buf(
     r: *mut rws_reactor,
@@ -202,31 +203,6 @@ pub unsafe extern "C" fn rws_send_buf(
         // SAFETY: the lent reactor and a live reference, or null.
         let (ctx, message) = unsafe { (own::lent(r)?, own::borrow(b)?) };
         Ok(ctx.send_message(c.into(), message)?.into())
-    })
-}
-
-/// Queues a message by reference, in the place of the one that waits for the connection under the
-/// same key, if that has not begun to leave: a slow reader of a ticker gets the newest price, not
-/// all of them. b: RWS_TEXT or RWS_BINARY; others: RWS_E_INVALID. key: any number, of this
-/// connection. What is sent so keeps the order in which its keys were queued; it leaves behind what
-/// other calls have queued, also later, behind a message begun with RWS_MORE, and before a Close.
-/// What is replaced is counted: rws_stats.replaced. RWS_OK, RWS_FULL, RWS_E_CLOSING: as rws_send.
-/// RWS_E_FULL: not queued, and what waits under the key still does; not where b is no longer than
-/// that.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn rws_send_latest(
-    r: *mut rws_reactor,
-    c: rws_conn,
-    key: u64,
-    b: *const rws_buf,
-) -> rws_status {
-    status(|| {
-        // SAFETY: the lent reactor and a live reference, or null.
-        let (ctx, message) = unsafe { (own::lent(r)?, own::borrow(b)?) };
-        if !matches!(message.opcode(), Opcode::Text | Opcode::Binary) {
-            return Err(rws_status::RWS_E_INVALID);
-        }
-        Ok(ctx.send_latest(c.into(), key, message)?.into())
     })
 }
 

@@ -46,6 +46,17 @@ pub const RWS_CLOSE_BAD_GATEWAY: u16 = 1014;
 pub const RWS_MORE: u32 = 1 << 0;
 /// send: not compressed, whatever was negotiated: secrets beside text that others choose
 pub const RWS_PLAIN: u32 = 1 << 1;
+/// it is refused (RWS_E_FULL), and on_drain follows: wait for that
+pub const RWS_WHEN_FULL_REFUSE: u32 = 0;
+/// it is dropped: RWS_DROPPED
+pub const RWS_WHEN_FULL_DROP_NEWEST: u32 = 1;
+/// the oldest are dropped that have not begun to leave, until it fits, or none of them is left
+pub const RWS_WHEN_FULL_DROP_OLDEST: u32 = 2;
+/// the connection is closed with 1013, behind what is queued: RWS_E_CLOSING
+pub const RWS_WHEN_FULL_CLOSE: u32 = 3;
+/// the connection is ended, and what is queued is dropped: RWS_E_CLOSING
+pub const RWS_WHEN_FULL_ABORT: u32 = 4;
+
 /// starts a message (always, unless RWS_OPT_STREAM)
 pub const RWS_FIRST: u32 = 1 << 0;
 /// ends a message (always, unless RWS_OPT_STREAM)

@@ -1,15 +1,14 @@
 //! `rws_options` and `rws_endpoint`: what to listen on, and the limits of its connections.
 
 use crate::callbacks::rws_callbacks;
-use crate::constants::{RWS_ENDPOINT_FD, RWS_ENDPOINT_SHARED};
-use crate::constants::{RWS_OPT_DEFLATE, RWS_OPT_STREAM, RWS_OPT_TAKEOVER};
+use crate::constants::*;
 use crate::own;
 use crate::route::rws_route;
 use crate::sized::{self, Sized};
 use crate::status::{Failure, rws_status};
 use crate::types::{User, optional, rws_tls, string};
 use ringws_engine::config::{Address, AddressLimits, Endpoint, SendBuffer};
-use ringws_engine::conn::{Deflate, Limits};
+use ringws_engine::conn::{Deflate, Limits, WhenFull};
 use ringws_engine::passed::of_number;
 use ringws_engine::proto::{CloseCode, Origins};
 use std::ffi::{c_char, c_void};
@@ -73,6 +72,12 @@ pub struct rws_options {
     /// A Ping so often, to measure the round trip: rws_rtt_us, RWS_HIST_PING_US. None while one
     /// has no answer. Default: never, so that only silence is asked: idle_timeout_ms
     pub ping_interval_ms: u32,
+    /// RWS_WHEN_FULL_*: what becomes of a message that finds the queue full: see Queues
+    pub when_full: u32,
+    /// The queue counts as full, too, when the oldest message in it has waited for longer;
+    /// RWS_WHEN_FULL_DROP_OLDEST, _CLOSE and _ABORT then act without a further message. Default:
+    /// never
+    pub queue_age_max_ms: u32,
 }
 
 // SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
@@ -100,6 +105,8 @@ impl rws_options {
             message_max: or(options.message_max, default.message_max),
             fragments_max: or(options.fragments_max, default.fragments_max),
             send_queue_max: or(options.send_queue_max, default.send_queue_max),
+            when_full: when_full(options.when_full)?,
+            queue_age_max_ms: or(options.queue_age_max_ms, default.queue_age_max_ms),
             head_max: or(options.head_max, default.head_max),
             handshake_timeout_ms: or(options.handshake_timeout_ms, default.handshake_timeout_ms),
             idle_timeout_ms: or(options.idle_timeout_ms, default.idle_timeout_ms),
@@ -118,6 +125,18 @@ impl rws_options {
         };
         let unsent_max = or(options.unsent_max, kernel.unsent_max);
         Ok((limits, SendBuffer { unsent_max, kernel_send_max: options.kernel_send_max }))
+    }
+}
+
+/// A policy by its number.
+pub(crate) fn when_full(number: u32) -> Result<WhenFull, rws_status> {
+    match number {
+        RWS_WHEN_FULL_REFUSE => Ok(WhenFull::Refuse),
+        RWS_WHEN_FULL_DROP_NEWEST => Ok(WhenFull::DropNewest),
+        RWS_WHEN_FULL_DROP_OLDEST => Ok(WhenFull::DropOldest),
+        RWS_WHEN_FULL_CLOSE => Ok(WhenFull::Close),
+        RWS_WHEN_FULL_ABORT => Ok(WhenFull::Abort),
+        _ => Err(rws_status::RWS_E_UNSUPPORTED),
     }
 }
 
@@ -335,6 +354,8 @@ mod tests {
         lifetime_max_ms: 0,
         lifetime_code: 0,
         ping_interval_ms: 0,
+        when_full: 0,
+        queue_age_max_ms: 0,
     };
 
     /// What the comments above say.
@@ -350,6 +371,7 @@ mod tests {
         assert_eq!((limits.body_max, limits.requests), (64 << 10, false));
         assert_eq!((limits.lifetime_max_ms, limits.ping_interval_ms), (u32::MAX, u32::MAX));
         assert_eq!((limits.lifetime_code.0, limits.deflate), (1001, None));
+        assert_eq!((limits.when_full, limits.queue_age_max_ms), (WhenFull::Refuse, u32::MAX));
         let mut options = rws_options { size: size_of::<rws_options>() as u32, ..ZERO };
         options.flags = RWS_OPT_DEFLATE;
         // SAFETY: a struct as its size says.
@@ -366,6 +388,11 @@ mod tests {
             assert_eq!(read(&options).0.check().is_ok(), fits, "{code}");
         }
         options.lifetime_code = 0;
+        options.when_full = 5;
+        // SAFETY: a struct as its size says.
+        assert!(unsafe { rws_options::read(&options) }.is_err(), "there is no such policy");
+        options.when_full = RWS_WHEN_FULL_ABORT;
+        assert_eq!(read(&options).0.when_full, WhenFull::Abort);
         options.deflate_window_bits = 256;
         assert!(read(&options).0.deflate.unwrap().takeover);
         assert!(read(&options).0.check().is_err());

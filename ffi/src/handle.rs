@@ -4,6 +4,7 @@ use crate::conn::{close_error, code_and_reason, frame};
 use crate::constants::{RWS_ANY_REACTOR, rws_opcode};
 use crate::guard::{guard, status};
 use crate::own;
+use crate::queue::must_have_a_latest;
 use crate::status::rws_status;
 use crate::timer::job;
 use crate::types::{rws_buf, rws_bytes, rws_conn, rws_engine, rws_reactor};
@@ -11,7 +12,8 @@ use ringws_engine::reactor::CallError;
 use std::ffi::c_void;
 
 /// RWS_OK: handed over; never RWS_FULL. It is dropped, and counted in forward_dropped, if by
-/// then the connection has ended, is being closed, or has more than send_queue_max queued. A
+/// then the connection has ended, is being closed, or has more than send_queue_max queued (unless
+/// its policy says otherwise: see Queues). A
 /// dropped message leaves a gap in an open connection: if every message matters, post a job and
 /// use rws_send there, which answers; rws_engine_buffered tells when to hold back. A
 /// continuation that is dropped closes its connection with 1011, so that no message lacks a
@@ -45,6 +47,23 @@ pub unsafe extern "C" fn rws_engine_send_buf(
         // SAFETY: a live engine and a live reference, or null.
         let (engine, message) = unsafe { (own::borrow(e)?, own::borrow(b)?) };
         engine.handle().send_message(c.into(), message)?;
+        Ok(rws_status::RWS_OK)
+    })
+}
+
+/// As rws_send_latest. Copies nothing; your reference stays yours. Answers as rws_engine_send.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rws_engine_send_latest(
+    e: *mut rws_engine,
+    c: rws_conn,
+    key: u64,
+    b: *const rws_buf,
+) -> rws_status {
+    status(|| {
+        // SAFETY: a live engine and a live reference, or null.
+        let (engine, message) = unsafe { (own::borrow(e)?, own::borrow(b)?) };
+        must_have_a_latest(message)?;
+        engine.handle().send_latest(c.into(), key, message)?;
         Ok(rws_status::RWS_OK)
     })
 }

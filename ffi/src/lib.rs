@@ -24,6 +24,7 @@ pub mod handle;
 pub mod message;
 pub mod metrics;
 mod own;
+pub mod queue;
 pub mod reactor;
 pub mod request;
 pub mod route;

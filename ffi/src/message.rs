@@ -80,7 +80,8 @@ pub struct rws_close_info {
     /// bytes of messages that came and were not delivered, because you had paused, or because
     /// memory_max was spent
     pub unread: u64,
-    /// calls that were handed over for it (RWS_OK), or published to it, and dropped
+    /// messages that its policy has dropped, and calls that were handed over for it (RWS_OK), or
+    /// published to it, and dropped
     pub dropped: u32,
     /// 0
     pub reserved: u32,

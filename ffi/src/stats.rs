@@ -73,13 +73,15 @@ pub struct rws_stats {
     pub deflate_saved: u64,
     /// connections for which codec_memory_max left no context
     pub takeover_refused: u64,
-    /// messages that rws_send_latest has replaced before they left; not in messages_out
+    /// messages that newer ones of their key have replaced before they left (rws_send_latest,
+    /// rws_publish_latest): those that did are not in messages_out
     pub replaced: u64,
     /// topics that have members now, on each reactor
     pub topics: u64,
     /// messages published, on each reactor that had members
     pub published: u64,
-    /// times that a member did without: its queue was full, it was closing, ...
+    /// times that a member did without: its queue was full (what a policy drops is in dropped_*
+    /// instead), it was closing, ...
     pub publish_dropped: u64,
     /// publishes that nobody got: RWS_E_FULL
     pub publish_refused: u64,
@@ -113,6 +115,15 @@ pub struct rws_stats {
     pub requests_refused: u64,
     /// connections closed because lifetime_max_ms was over
     pub lifetimes_over: u64,
+    /// messages not queued but dropped, published ones too: RWS_WHEN_FULL_DROP_NEWEST
+    pub dropped_newest: u64,
+    /// messages dropped after they were queued: RWS_WHEN_FULL_DROP_OLDEST; they are in
+    /// messages_out, too
+    pub dropped_oldest: u64,
+    /// connections closed: RWS_WHEN_FULL_CLOSE
+    pub closed_full: u64,
+    /// connections ended: RWS_WHEN_FULL_ABORT
+    pub aborted_full: u64,
 }
 
 // SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
@@ -173,6 +184,10 @@ impl rws_stats {
             requests: stats.requests,
             requests_refused: stats.requests_refused,
             lifetimes_over: stats.lifetimes_over,
+            dropped_newest: stats.dropped_newest,
+            dropped_oldest: stats.dropped_oldest,
+            closed_full: stats.closed_full,
+            aborted_full: stats.aborted_full,
         }
     }
 }

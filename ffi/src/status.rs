@@ -11,6 +11,8 @@ use std::ffi::{CStr, c_char, c_int};
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum rws_status {
+    /// not queued but dropped, and counted, as its policy says: see Queues
+    RWS_DROPPED = 2,
     /// queued, but the queue is now over send_queue_max: wait for on_drain
     RWS_FULL = 1,
     /// done
@@ -150,6 +152,7 @@ impl From<&Cause> for Failure {
             }
             Cause::Failure(conn::Failure::OutOfMemory) => (rws_status::RWS_E_NOMEM, 0),
             Cause::Failure(conn::Failure::EndOfStream) => (rws_status::RWS_E_ENDED, 0),
+            Cause::Failure(conn::Failure::QueueFull) => (rws_status::RWS_E_FULL, 0),
             Cause::Failure(_) => (rws_status::RWS_E_PROTOCOL, 0),
             Cause::Tls(_) => (rws_status::RWS_E_TLS, 0),
             Cause::Receiving(errno) | Cause::Sending(errno) | Cause::Reactor(errno) => {
@@ -210,6 +213,7 @@ impl From<Queued> for rws_status {
         match queued {
             Queued::Ok => Self::RWS_OK,
             Queued::Full => Self::RWS_FULL,
+            Queued::Dropped => Self::RWS_DROPPED,
         }
     }
 }
@@ -217,6 +221,7 @@ impl From<Queued> for rws_status {
 /// The text of any integer.
 fn text(status: c_int) -> &'static CStr {
     match status {
+        2 => c"dropped, since the send queue is full",
         1 => c"queued, but the send queue is now full",
         0 => c"success",
         -1 => c"invalid argument",
@@ -315,11 +320,11 @@ mod tests {
 
     #[test]
     fn every_status_has_a_text_of_its_own() {
-        let mut texts: Vec<_> = (-18..=1).map(text).collect();
+        let mut texts: Vec<_> = (-18..=2).map(text).collect();
         texts.sort();
         texts.dedup();
         // -18 is none: "unknown status" is among them.
-        assert_eq!(texts.len(), 20);
+        assert_eq!(texts.len(), 21);
         assert_eq!(text(rws_status::RWS_E_PANIC as c_int), c"internal error");
         assert_eq!(text(c_int::MIN), c"unknown status");
     }

@@ -1,7 +1,9 @@
 //! Topics: joining, leaving and publishing.
 
+use crate::endpoint::when_full as policy;
 use crate::guard::{guard, status};
 use crate::own;
+use crate::queue::must_have_a_latest;
 use crate::status::rws_status;
 use crate::types::{rws_buf, rws_bytes, rws_conn, rws_engine, rws_reactor};
 use ringws_engine::reactor::Conn;
@@ -66,6 +68,47 @@ pub unsafe extern "C" fn rws_publish(
     })
 }
 
+/// As rws_publish; for members whose queue is full, when_full (RWS_WHEN_FULL_*) says what is done,
+/// in the place of what they have themselves for that: so messages of a topic have a policy of
+/// their own. _REFUSE: the member does without. Only what was published with _DROP_OLDEST, or sent
+/// under such a policy of the connection, is dropped for it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rws_publish_with(
+    r: *mut rws_reactor,
+    topic: rws_bytes,
+    b: *const rws_buf,
+    except: rws_conn,
+    when_full: u32,
+) -> rws_status {
+    status(|| {
+        // SAFETY: the lent reactor, a live reference, or null, and the caller's bytes.
+        let (ctx, topic, message) = unsafe { (own::lent(r)?, topic.as_slice()?, own::borrow(b)?) };
+        ctx.publish_by(topic, message, exception(except), policy(when_full)?)?;
+        Ok(rws_status::RWS_OK)
+    })
+}
+
+/// As rws_publish; for each member in the place of the message of this key and topic that still
+/// waits for it: see rws_send_latest. What is published otherwise may leave before it. b: RWS_TEXT
+/// or RWS_BINARY; others: RWS_E_INVALID. Of each member either messages_out counts it, or replaced,
+/// or dropped_newest, or publish_dropped.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rws_publish_latest(
+    r: *mut rws_reactor,
+    topic: rws_bytes,
+    key: u64,
+    b: *const rws_buf,
+    except: rws_conn,
+) -> rws_status {
+    status(|| {
+        // SAFETY: the lent reactor, a live reference, or null, and the caller's bytes.
+        let (ctx, topic, message) = unsafe { (own::lent(r)?, topic.as_slice()?, own::borrow(b)?) };
+        must_have_a_latest(message)?;
+        ctx.publish_latest(topic, key, message, exception(except))?;
+        Ok(rws_status::RWS_OK)
+    })
+}
+
 /// How many members a topic has on this reactor; 0 also for what is no topic.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_topic_members(r: *mut rws_reactor, topic: rws_bytes) -> usize {
@@ -92,6 +135,43 @@ pub unsafe extern "C" fn rws_engine_publish(
         let (engine, topic, message) =
             unsafe { (own::borrow(e)?, topic.as_slice()?, own::borrow(b)?) };
         engine.handle().publish(topic, message, exception(except))?;
+        Ok(rws_status::RWS_OK)
+    })
+}
+
+/// As rws_publish_with, from any thread, as rws_engine_publish.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rws_engine_publish_with(
+    e: *mut rws_engine,
+    topic: rws_bytes,
+    b: *const rws_buf,
+    except: rws_conn,
+    when_full: u32,
+) -> rws_status {
+    status(|| {
+        // SAFETY: a live engine, a live reference, or null, and the caller's bytes.
+        let (engine, topic, message) =
+            unsafe { (own::borrow(e)?, topic.as_slice()?, own::borrow(b)?) };
+        engine.handle().publish_by(topic, message, exception(except), policy(when_full)?)?;
+        Ok(rws_status::RWS_OK)
+    })
+}
+
+/// As rws_publish_latest, from any thread, as rws_engine_publish.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rws_engine_publish_latest(
+    e: *mut rws_engine,
+    topic: rws_bytes,
+    key: u64,
+    b: *const rws_buf,
+    except: rws_conn,
+) -> rws_status {
+    status(|| {
+        // SAFETY: a live engine, a live reference, or null, and the caller's bytes.
+        let (engine, topic, message) =
+            unsafe { (own::borrow(e)?, topic.as_slice()?, own::borrow(b)?) };
+        must_have_a_latest(message)?;
+        engine.handle().publish_latest(topic, key, message, exception(except))?;
         Ok(rws_status::RWS_OK)
     })
 }

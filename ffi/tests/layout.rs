@@ -76,7 +76,7 @@ structs! {
         size, flags, message_max, fragments_max, send_queue_max, head_max, handshake_timeout_ms,
         idle_timeout_ms, close_timeout_ms, deflate_min, deflate_level, deflate_window_bits,
         deflate_mem_level, unsent_max, kernel_send_max, body_max, lifetime_max_ms,
-        lifetime_code, ping_interval_ms,
+        lifetime_code, ping_interval_ms, when_full, queue_age_max_ms,
     }
     rws_stats {
         size, reactors, connections, accepted, upgraded, refused, violations, timeouts,
@@ -87,7 +87,8 @@ structs! {
         published, publish_dropped, publish_refused, memory, memory_peak, budget_closed,
         budget_refused, address_closed, address_refused, turns_long, enters, cq_overflow,
         deflated_in_wire, deflated_in_plain, deflated_out_plain,
-        requests, requests_refused, lifetimes_over,
+        requests, requests_refused, lifetimes_over, dropped_newest, dropped_oldest, closed_full,
+        aborted_full,
     }
     rws_route { path, callbacks, user, options, origins }
     rws_response { size, status, headers, body }
@@ -123,6 +124,8 @@ values! {
     RWS_CLOSE_TOO_BIG, RWS_CLOSE_INTERNAL, RWS_CLOSE_RESTART, RWS_CLOSE_TRY_AGAIN,
     RWS_CLOSE_BAD_GATEWAY,
     RWS_PLAIN, RWS_OPT_DEFLATE, RWS_OPT_TAKEOVER,
+    RWS_WHEN_FULL_REFUSE, RWS_WHEN_FULL_DROP_NEWEST, RWS_WHEN_FULL_DROP_OLDEST,
+    RWS_WHEN_FULL_CLOSE, RWS_WHEN_FULL_ABORT,
     RWS_MORE, RWS_FIRST, RWS_LAST, RWS_OPT_STREAM, RWS_CFG_PIN, RWS_CFG_SQPOLL, RWS_ENDPOINT_FD,
     RWS_ENDPOINT_SHARED,
     RWS_TLS_CLIENT_CERT, RWS_TLS_CLIENT_CERT_REQUIRED, RWS_TLS_ONLY_1_3,
@@ -131,7 +134,7 @@ values! {
     RWS_METRIC_COUNTER, RWS_METRIC_GAUGE, RWS_HIST_TURN_US, RWS_HIST_TURN_COMPLETIONS,
     RWS_HIST_PING_US, RWS_HIST_HANDSHAKE_US,
     RWS_FEATURE_REQUIRED, RWS_FEATURE_PRESENT, RWS_FEATURE_USED,
-    rws_status::RWS_FULL, rws_status::RWS_OK, rws_status::RWS_E_INVALID,
+    rws_status::RWS_DROPPED, rws_status::RWS_FULL, rws_status::RWS_OK, rws_status::RWS_E_INVALID,
     rws_status::RWS_E_UNSUPPORTED, rws_status::RWS_E_NOMEM, rws_status::RWS_E_SYSTEM,
     rws_status::RWS_E_KERNEL, rws_status::RWS_E_GONE, rws_status::RWS_E_CLOSING,
     rws_status::RWS_E_FULL, rws_status::RWS_E_TOO_BIG, rws_status::RWS_E_UTF8,

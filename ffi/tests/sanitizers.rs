@@ -5,6 +5,7 @@
 mod common;
 
 use common::server::Server;
+use common::ticker::watch;
 use common::websocket::converse;
 use common::{Linkage, compilers, here, scratch, stdout_of};
 use std::path::PathBuf;
@@ -76,6 +77,11 @@ fn echo() {
         let server = Server::start(&instrumented(standard, source), &["0", "200000"]);
         converse(server, 200_000, "TERM", Duration::from_secs(20));
     }
+}
+
+#[test]
+fn ticker() {
+    watch(Server::start(&instrumented("c11", "examples/ticker.c"), &["0"]));
 }
 
 /// The sanitizers would have said something: a program that leaks one buffer must fail.

@@ -1,8 +1,10 @@
-//! Topics from C: what the calls answer, the one order of what is published, and the chat.
+//! Topics from C: what the calls answer, the one order of what is published, the chat and the
+//! ticker.
 
 mod common;
 
 use common::server::Server;
+use common::ticker::watch;
 use common::{Compiler, Linkage, compilers, here, scratch, stdout_of};
 use ringws_kit::{CLOSE, Client, TEXT, close};
 use std::path::PathBuf;
@@ -63,4 +65,11 @@ fn a_broadcast_reaches_all_on_whatever_reactor() {
     all.into_iter().for_each(|mut client| client.close());
     server.signal("TERM");
     server.wait(Duration::from_secs(10));
+}
+
+#[test]
+fn the_ticker_tells_a_slow_reader_the_newest_prices() {
+    for compiler in compilers() {
+        watch(Server::start(&build(compiler, "examples/ticker.c"), &["0"]));
+    }
 }

@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use ringws_engine::memory::{Batch, Pool};
-use ringws_engine::conn::{Connection, Data, Env, Event, Failure, Limits, Tools};
+use ringws_engine::conn::{Connection, Data, Env, Event, Failure, Limits, Tools, WhenFull};
 use ringws_engine::proto::handshake::{Request, Response};
 use ringws_engine::proto::head::HeadReader;
 use ringws_engine::proto::{Ask, Input as Cursor, Opcode, Url};
@@ -16,6 +16,8 @@ const LIMITS: Limits = Limits {
     message_max: 1000,
     fragments_max: 20,
     send_queue_max: 1 << 20,
+    when_full: WhenFull::Refuse,
+    queue_age_max_ms: u32::MAX,
     head_max: 1024,
     handshake_timeout_ms: 1,
     idle_timeout_ms: 1,

@@ -18,6 +18,8 @@ const LIMITS: Limits = Limits {
     message_max: 300,
     fragments_max: 5,
     send_queue_max: 1000,
+    when_full: WhenFull::Refuse,
+    queue_age_max_ms: u32::MAX,
     head_max: 512,
     handshake_timeout_ms: 100,
     idle_timeout_ms: 200,

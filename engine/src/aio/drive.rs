@@ -304,8 +304,12 @@ impl Drive {
         self.poll_timer(&mut both);
         loop {
             if self.writing.is_none() {
+                if self.conn.holds_latest() {
+                    self.with_env(|conn, env| conn.queue_latest(env));
+                }
                 let Some(batch) = self.conn.transmit() else { break };
                 self.write(batch);
+                self.with_env(|conn, env| conn.note_waiting(env.now));
             }
             let Some((_, operation)) = &mut self.writing else { break };
             let Poll::Ready((result, output)) = operation.as_mut().poll(&mut both) else { break };

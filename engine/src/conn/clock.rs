@@ -78,6 +78,37 @@ impl Clock {
     }
 }
 
+/// An instant, in milliseconds that wrap around: half the size of a tick.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Stamp(u32);
+
+impl Stamp {
+    /// Not noted yet.
+    pub(super) const NONE: Self = Self(0);
+
+    pub(super) fn of(now: Tick) -> Self {
+        // 0 is none: one millisecond in 49 days is taken for the next.
+        Self((now as u32).max(1))
+    }
+
+    #[inline]
+    pub(super) fn is_none(self) -> bool {
+        self == Self::NONE
+    }
+
+    /// This one, or now if it is none.
+    #[inline]
+    pub(super) fn or(self, now: Tick) -> Self {
+        if self.is_none() { Self::of(now) } else { self }
+    }
+
+    /// When it was, told by an instant within 24 days of it.
+    pub(super) fn tick(self, near: Tick) -> Option<Tick> {
+        let ahead = self.0.wrapping_sub(near as u32) as i32;
+        (!self.is_none()).then(|| near.saturating_add_signed(ahead.into()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

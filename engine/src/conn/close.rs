@@ -71,7 +71,7 @@ impl Connection {
         }
         self.outbox.close(payload, env);
         self.sent = code.0;
-        self.all_left = false;
+        self.outbox.all_left = false;
     }
 
     /// Fails the WebSocket Connection (RFC 6455 §7.1.7).
@@ -162,7 +162,7 @@ impl Connection {
             code => CloseCode(code),
         };
         let reason = self.rare.as_ref().map_or("", |rare| &rare.reason);
-        let left = self.sent != 0 && self.sent != NEVER && self.all_left;
+        let left = self.sent != 0 && self.sent != NEVER && self.outbox.all_left;
         CloseInfo { code, sent: left.then_some(CloseCode(self.sent)), reason }
     }
 

@@ -36,6 +36,18 @@ impl Connection {
     /// is answered, when the closing handshake begins or ends, when the peer ends its direction,
     /// and when reading is stopped or started: ask then.
     pub fn deadline(&self, limits: &Limits) -> Option<Tick> {
+        let judged = self.judged_at(limits);
+        if self.deflation.all_go_the_long_way()
+            && let Some(at) = self.too_old_at(limits)
+        {
+            return Some(judged.map_or(at, |judged| judged.min(at)));
+        }
+        judged
+    }
+
+    /// The same, whatever waits in the queue.
+    #[inline]
+    fn judged_at(&self, limits: &Limits) -> Option<Tick> {
         let Clock { heard, mark } = self.clock;
         let idle = limits.idle_timeout_ms;
         match self.stage() {
@@ -57,6 +69,9 @@ impl Connection {
     /// nothing.
     pub fn expired(&mut self, env: &mut Env<'_>) {
         if self.deadline(env.limits).is_none_or(|deadline| deadline > env.now) {
+            return;
+        }
+        if self.act_on_age(env) || self.judged_at(env.limits).is_none_or(|at| at > env.now) {
             return;
         }
         let limits = env.limits;
@@ -187,9 +202,9 @@ impl Connection {
     #[cold]
     fn note_progress_that_counts(&mut self, now: Tick) {
         let ends = self.close_sent() || self.expecting == Expecting::Done;
-        if ends && !self.all_left {
+        if ends && !self.outbox.all_left {
             self.clock.mark(now);
-            self.all_left = self.outbox.has_sent_data();
+            self.outbox.all_left = self.outbox.has_sent_data();
         } else if self.stage() == Stage::Paused {
             self.clock.mark(now);
         }

@@ -18,3 +18,11 @@ pub struct Env<'a> {
     /// Payload bytes that had to be copied on the way in (split messages, paused connections).
     pub copied: &'a mut u64,
 }
+
+impl Env<'_> {
+    /// The same, within other limits.
+    pub(super) fn within<'b>(&'b mut self, limits: &'b Limits) -> Env<'b> {
+        let Self { now, pool, tools, copied, .. } = self;
+        Env { now: *now, limits, pool, tools, copied }
+    }
+}

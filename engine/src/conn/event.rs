@@ -85,6 +85,9 @@ pub enum Failure {
     /// The owner's memory has run short, and this connection held much of it.
     #[error("memory_max was reached, and this connection held much of it")]
     OutOfMemory,
+    /// The send queue was full, and its policy is [`WhenFull::Abort`](super::WhenFull::Abort).
+    #[error("the send queue was full")]
+    QueueFull,
     /// The encryption below failed: records that are none, or not the peer's.
     #[error("TLS failed")]
     Tls,

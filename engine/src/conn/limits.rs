@@ -14,6 +14,11 @@ pub struct Limits {
     pub fragments_max: u32,
     /// Bytes queued to be sent, headers too, before `FULL`. Default 1 MiB.
     pub send_queue_max: u32,
+    /// What becomes of a message for which there is no room. Default: it is refused.
+    pub when_full: WhenFull,
+    /// For how long a message may wait in the queue; when the oldest one has for longer, the queue
+    /// counts as full. Default `u32::MAX`, for as long as it takes.
+    pub queue_age_max_ms: u32,
     /// Bytes of the HTTP head; more is answered with 431. Default 16 KiB.
     pub head_max: u32,
     /// From accept to the end of the HTTP head, and of each further request on the connection from
@@ -73,6 +78,8 @@ impl Default for Limits {
             message_max: 1 << 20,
             fragments_max: 16_384,
             send_queue_max: 1 << 20,
+            when_full: WhenFull::Refuse,
+            queue_age_max_ms: u32::MAX,
             head_max: 16 << 10,
             handshake_timeout_ms: 10_000,
             idle_timeout_ms: 60_000,
@@ -104,7 +111,8 @@ impl Limits {
         if !self.lifetime_code.is_sendable() {
             return Err("lifetime_code: a code that a Close frame may have");
         }
-        let timeouts = timeouts.iter().chain([&self.lifetime_max_ms, &self.ping_interval_ms]);
+        let more = [&self.lifetime_max_ms, &self.ping_interval_ms, &self.queue_age_max_ms];
+        let timeouts = timeouts.iter().chain(more);
         if timeouts.clone().any(|timeout| *timeout == 0) {
             return Err("timeouts: at least 1 ms; 4,294,967,295 turns one off");
         }
@@ -112,6 +120,48 @@ impl Limits {
             deflate.check()?;
         }
         Ok(())
+    }
+}
+
+/// What becomes of a whole message of data that finds the send queue full: over `send_queue_max`,
+/// or with a message in it that has waited for longer than `queue_age_max_ms`. Fragments and
+/// control frames are refused where a message would be dropped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WhenFull {
+    /// It is refused, and `on_drain` tells when there is room.
+    #[default]
+    Refuse,
+    /// It is dropped.
+    DropNewest,
+    /// The oldest ones are dropped that have not begun to leave, until there is room for it, or
+    /// none of them is left. Those that have waited for too long are dropped without it, too.
+    DropOldest,
+    /// The connection is closed with 1013, behind what is queued.
+    Close,
+    /// The connection is ended without a closing handshake, and what is queued is dropped.
+    Abort,
+}
+
+/// What one connection has of its own in the place of its endpoint's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueuePolicy {
+    /// See [`Limits::when_full`].
+    pub when_full: WhenFull,
+    /// See [`Limits::send_queue_max`]; `None`: the endpoint's.
+    pub send_queue_max: Option<u32>,
+    /// See [`Limits::queue_age_max_ms`]; `None`: the endpoint's.
+    pub queue_age_max_ms: Option<u32>,
+}
+
+impl QueuePolicy {
+    /// The limits of an endpoint, with what the connection has of its own.
+    pub(super) fn over(&self, limits: &Limits) -> Limits {
+        Limits {
+            when_full: self.when_full,
+            send_queue_max: self.send_queue_max.unwrap_or(limits.send_queue_max),
+            queue_age_max_ms: self.queue_age_max_ms.unwrap_or(limits.queue_age_max_ms),
+            ..*limits
+        }
     }
 }
 

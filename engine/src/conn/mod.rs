@@ -39,13 +39,13 @@ pub mod tools;
 
 pub use env::Env;
 pub use event::{CloseInfo, Data, Disposition, Event, Failure, Timeout};
-pub use limits::{Deflate, Limits};
+pub use limits::{Deflate, Limits, QueuePolicy, WhenFull};
 pub use receive::batch::MessageBatch;
 #[cfg(feature = "uring")]
 pub(crate) use receive::batch::{BatchOf, LoneMessage, ShortMessages};
 pub use receive::reading::Reading;
 #[cfg(feature = "uring")]
-pub(crate) use send::Writer;
+pub(crate) use send::{Key, Writer};
 #[cfg(feature = "uring")]
 pub(crate) use shed::HELD_MIN;
 pub use state::Connection;
@@ -58,6 +58,9 @@ pub enum Queued {
     Ok,
     /// Queued, and the queue is now over `send_queue_max`: wait for the drain.
     Full,
+    /// Not queued but dropped, and counted: the queue was full, and that is its policy
+    /// ([`WhenFull::DropNewest`]).
+    Dropped,
 }
 
 /// Why `send` queued nothing.
@@ -66,7 +69,8 @@ pub enum SendError {
     /// The queue was over `send_queue_max` already.
     #[error("send queue full")]
     Full,
-    /// The closing handshake has begun.
+    /// The closing handshake has begun, or the connection ends: also because the queue was full,
+    /// and that is its policy ([`WhenFull::Close`], [`WhenFull::Abort`]).
     #[error("closing")]
     Closing,
     /// Not open: the upgrade is not finished.

@@ -1,13 +1,13 @@
 //! A connection from its first byte to its last: which calls mean something when.
 
-use super::clock::{Clock, Ping, Probe, RoundTrip};
+use super::clock::{Clock, Ping, Probe, RoundTrip, Stamp};
 use super::handshake::asked::Asked;
 use super::handshake::http::Http;
 use super::receive::part::Inbound;
 use super::receive::reading::{Losses, Reading};
 use super::send::deflation::{Deflation, Own};
 use super::send::outbox::Outbox;
-use super::{Disposition, Failure};
+use super::{Disposition, Failure, QueuePolicy};
 use crate::memory::Pool;
 use crate::proto::Role;
 use crate::proto::head::HeadReader;
@@ -38,6 +38,8 @@ pub struct Connection {
     pub(super) outbox: Outbox,
     pub(super) deflation: Deflation,
     pub(super) clock: Clock,
+    /// Since when what is out has waited, or what a short send has left of it.
+    pub(super) out_since: Stamp,
     pub(super) rare: Option<Box<Rare>>,
     /// The code of the peer's Close frame; 0 while none has come.
     pub(super) received: u16,
@@ -53,8 +55,6 @@ pub struct Connection {
     pub(super) hung_up: bool,
     /// The peer has ended its direction of the transport, and all of it was received.
     pub(super) ended: bool,
-    /// Since the end began, all that was queued has left.
-    pub(super) all_left: bool,
     /// How far our last Ping is.
     pub(super) ping: Ping,
     /// Between the last Ping of ours that was answered and its Pong.
@@ -76,6 +76,8 @@ pub(super) struct Rare {
     pub(super) losses: Losses,
     /// The Ping of ours that has no answer yet.
     pub(super) asked_ping: Option<Probe>,
+    /// What it has of its own in the place of its endpoint's.
+    pub(super) policy: Option<QueuePolicy>,
     /// What the peer's Close frame says.
     pub(super) reason: Box<str>,
 }
@@ -88,6 +90,7 @@ impl Connection {
             outbox: Outbox::new(Role::Server),
             deflation: Deflation::OFF,
             clock: Clock::new(now),
+            out_since: Stamp::NONE,
             rare: None,
             received: 0,
             sent: 0,
@@ -98,7 +101,6 @@ impl Connection {
             reading: Reading::Deliver,
             hung_up: false,
             ended: false,
-            all_left: false,
             ping: Ping::Left,
             round_trip: RoundTrip::default(),
         }

@@ -81,21 +81,31 @@ pub struct Tools {
     pub tally: Tally,
     /// The time of this turn in microseconds, to measure by; 0 where nobody does.
     pub now_us: u64,
+    /// What policies of full queues have done.
+    pub policed: Policed,
     /// For messages that come in parts.
     pub(super) spare: Spare,
+}
+
+/// What the policies of full queues have done, counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Policed {
+    /// Messages that were dropped instead of being queued.
+    pub newest: u64,
+    /// Messages that were queued and then dropped.
+    pub oldest: u64,
+    /// Connections closed.
+    pub closed: u64,
+    /// Connections ended without a closing handshake.
+    pub aborted: u64,
 }
 
 impl Tools {
     /// With masking keys from `fill`.
     pub fn new(fill: Fill) -> Self {
         let codec = Codec::new(codec::MEMORY_MAX);
-        Self {
-            keys: Keys::new(fill),
-            codec,
-            tally: Tally::default(),
-            now_us: 0,
-            spare: Spare::default(),
-        }
+        let (tally, policed, spare) = (Tally::default(), Policed::default(), Spare::default());
+        Self { keys: Keys::new(fill), codec, tally, now_us: 0, policed, spare }
     }
 
     /// With so many bytes for the compressors and inflaters of connections that have their own.

@@ -163,6 +163,7 @@ impl<K: Kernel> Reactor<K> {
         self.ctx.counters.turns.add(1);
         self.count_kernel(completions.len());
         self.ctx.count_codec();
+        self.ctx.count_policed();
         self.ctx.inflating.begin_turn();
         for completion in completions.drain(..) {
             self.act(completion);

@@ -69,6 +69,7 @@ impl<K: Kernel> Reactor<K> {
             pool: Pool::new(POOL_BYTES_MAX),
             tools: Tools::new(setup.random).with_codec_memory(setup.codec_memory_max),
             codec_counted: Default::default(),
+            policed_counted: Default::default(),
             dirty: Vec::new(),
             wheel,
             timers: Timers::new(setup.index),

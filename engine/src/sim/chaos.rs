@@ -1,9 +1,10 @@
 //! An application that does everything an application may do, and some things it may not.
 
+use super::latest::{be_patient, send_latest};
 use super::ledger::{Ledger, Shared};
 use super::message::Whole;
 use super::publish::{join_or_leave, publish, publish_by_mail};
-use crate::conn::{SendError, SendFlags};
+use crate::conn::{Queued, SendError, SendFlags};
 use crate::proto::handshake::Refusal;
 use crate::proto::{CloseCode, Opcode};
 use crate::reactor::{CallError, Closed, Conn, Context, Handler, Message, Timer, Upgrade};
@@ -34,6 +35,9 @@ impl Handler for Chaos {
         let mut ledger = self.0.lock();
         let client = ctx.user(conn).expect("an open connection");
         ledger.opened(client, conn);
+        if ledger.calm {
+            be_patient(ctx, conn);
+        }
         for _ in 0..ledger.choices.below(4) {
             join_or_leave(ctx, &mut ledger, conn, client);
         }
@@ -109,7 +113,7 @@ fn send(
     more: bool,
 ) -> bool {
     let sent = ctx.send(conn, *opcode, payload, SendFlags { more, plain: false });
-    settle(ledger, client, (*opcode, payload), more, sent.map(|_| ()))
+    settle(ledger, client, (*opcode, payload), more, sent)
 }
 
 /// Writes down what was taken, or checks why it was not.
@@ -118,13 +122,17 @@ fn settle(
     client: usize,
     (opcode, payload): (Opcode, &[u8]),
     more: bool,
-    sent: Result<(), CallError>,
+    sent: Result<Queued, CallError>,
 ) -> bool {
     let now = ledger.now;
     let record = &mut ledger.records[client];
     let fragment = more || opcode == Opcode::Continuation;
     match sent {
-        Ok(()) => {
+        Ok(Queued::Dropped) => {
+            assert!(!fragment, "client {client}: a fragment was dropped");
+            return false;
+        }
+        Ok(_) => {
             assert!(!record.closed, "client {client}: a stale handle was served");
             assert!(record.app_close.is_none(), "client {client}: data after close");
             assert!(fragment || record.building.is_none(), "client {client}: a message inside one");
@@ -173,7 +181,8 @@ impl Chaos {
                 // Only a pong that is still due may come later; none is promised.
                 let _ = ctx.send(conn, Opcode::Ping, PING, SendFlags::default());
             }
-            60..70 => misuse(ctx, conn),
+            60..65 => misuse(ctx, conn),
+            65..70 => send_latest(ctx, ledger, conn, client),
             70..97 => self.elsewhere(ctx, ledger),
             97..99 => self.close(ctx, ledger, conn, client),
             _ => {
@@ -223,11 +232,11 @@ impl Chaos {
             // As it came, from where it came.
             let sent = ctx.send(conn, message.opcode, message.payload, SendFlags::default());
             let whole = (message.opcode, message.payload);
-            settle(ledger, client, whole, false, sent.map(|_| ()));
+            settle(ledger, client, whole, false, sent);
             return;
         }
         let outgoing = ctx.retain(message);
-        let sent = ctx.send_message(conn, &outgoing).map(|_| ());
+        let sent = ctx.send_message(conn, &outgoing);
         settle(ledger, client, (message.opcode, message.payload), false, sent);
         if ledger.choices.chance(500) {
             ledger.kept.push((outgoing, message.payload.to_vec()));

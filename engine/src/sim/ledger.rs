@@ -1,5 +1,6 @@
 //! What everyone has promised everyone: the record against which a run is checked.
 
+use super::keys::Keys;
 use super::message::{Whole, draw_message};
 use super::topics::{Memberships, Published};
 use crate::conn::Failure;
@@ -36,6 +37,7 @@ pub(super) struct Record {
     /// The same of what came by mail, which may be dropped on the way.
     pub(super) mailed: VecDeque<Whole>,
     pub(super) topics: Memberships,
+    pub(super) keys: Keys,
     /// A message that the application sends in fragments.
     pub(super) building: Option<Whole>,
     /// Echoes that found the queue full.
@@ -90,6 +92,12 @@ pub(super) struct Ledger {
     pub(super) message_max: usize,
     /// What all connections may hold together.
     pub(super) memory_max: u64,
+    /// The policy of a full queue: messages that were taken may be dropped.
+    pub(super) drops_oldest: bool,
+    /// How many have not come, although later ones have.
+    pub(super) skipped: u64,
+    /// The number of what was sent last under a key.
+    pub(super) latest: u64,
     pub(super) records: Vec<Record>,
     /// Every connection there was, and whose it was.
     pub(super) conns: Vec<(Conn, usize)>,
@@ -151,6 +159,9 @@ impl Ledger {
             stream: false,
             message_max: 0,
             memory_max: u64::MAX,
+            drops_oldest: false,
+            skipped: 0,
+            latest: 0,
             records: (0..clients).map(|_| Record::default()).collect(),
             conns: Vec::new(),
             kept: Vec::new(),
@@ -338,9 +349,14 @@ impl Ledger {
     pub(super) fn received(&mut self, client: usize, whole: &Whole) {
         self.note(|| format!("client {client}: received {}", show(&Some(whole.clone()))));
         let record = &mut self.records[client];
-        let promised = record.expected.front() == Some(whole);
-        if promised {
-            record.expected.pop_front();
+        if record.keys.heard(whole) {
+            return;
+        }
+        let at = record.expected.iter().position(|expected| expected == whole);
+        let promised = at.is_some_and(|at| at == 0 || self.drops_oldest);
+        if let (Some(at), true) = (at, promised) {
+            self.skipped += at as u64;
+            record.expected.drain(..=at);
         }
         if let Some(published) = Published::of(whole) {
             self.gaps += record.topics.heard(published, whole, promised);

@@ -8,7 +8,8 @@
 //!   it does not;
 //! - `on_open` and `on_close` pair, and no callback comes outside of them;
 //! - sockets, slots, buffers, timers and jobs are all accounted for at the end;
-//! - queues keep their limits;
+//! - queues keep their limits; of what a policy drops each is counted, and the newest of a key
+//!   comes;
 //! - nobody who keeps to the protocol and answers is dropped, however long the process was stopped;
 //! - a Close that came is reported, also when the peer has reset the connection behind it;
 //! - what was not sent, and what came and was not delivered, is told;
@@ -21,6 +22,8 @@ mod chaos;
 mod client;
 mod dials;
 mod frame;
+mod keys;
+mod latest;
 mod ledger;
 mod manner;
 mod message;
@@ -30,6 +33,7 @@ mod scenario;
 mod topics;
 mod world;
 
+use crate::conn::WhenFull;
 use crate::proto::Origins;
 use crate::reactor::log::Logger;
 use crate::reactor::{
@@ -95,6 +99,7 @@ pub fn run(mut choices: Choices, trace: Option<Trace>) -> Report {
     let scenario = Scenario::draw(&mut choices);
     let mut ledger = Ledger::new(choices.fork(), scenario.clients, trace);
     ledger.stream = scenario.limits.stream;
+    ledger.drops_oldest = scenario.limits.when_full == WhenFull::DropOldest;
     ledger.message_max = scenario.limits.message_max as usize;
     ledger.memory_max = scenario.memory_max;
     ledger.note(|| format!("{scenario:?}"));
@@ -280,7 +285,11 @@ impl Run {
             let ended = drained.closed + drained.timed_out + drained.aborted + drained.lost;
             assert_eq!(ended as usize, ledger.ended() - ledger.ended_before, "{drained:?}");
         }
-        let (gaps, told) = (ledger.gaps, stats.publish_dropped);
+        // What was taken and has not come; of what was published, what was not taken, too.
+        let (skipped, gaps) = (ledger.skipped, ledger.gaps);
+        let (oldest, newest) = (stats.dropped_oldest, stats.dropped_newest);
+        assert!(skipped <= oldest, "{skipped} messages that were taken lost, {oldest} told");
+        let told = stats.publish_dropped + newest + oldest - skipped;
         assert!(gaps <= told, "{gaps} published messages lost, {told} told");
         assert_eq!((stats.publish_refused, stats.topics), (0, 0));
         for (client, record) in ledger.records.iter().enumerate() {

@@ -40,9 +40,10 @@ pub(super) fn join_or_leave(ctx: &mut Context, ledger: &mut Ledger, conn: Conn, 
 
 /// A callback publishes: done when the call returns.
 pub(super) fn publish(ctx: &mut Context, ledger: &mut Ledger) {
-    let dropped = |ctx: &Context| {
+    let dropped = |ctx: &mut Context| {
+        ctx.count_policed();
         let stats = ctx.engine().stats(None).expect("one reactor");
-        stats.publish_dropped + stats.forward_dropped
+        stats.publish_dropped + stats.forward_dropped + stats.dropped_newest
     };
     let (published, whole, except) = draw(ledger);
     let before = dropped(ctx);

@@ -1,6 +1,6 @@
 //! What a run is made of: sizes, limits and fault rates, drawn from its choices.
 
-use crate::conn::Limits;
+use crate::conn::{Limits, WhenFull};
 use crate::proto::CloseCode;
 use crate::reactor::{Drain, Sizes};
 use crate::ring::sim::{Choices, Faults};
@@ -45,6 +45,12 @@ impl Scenario {
         let limits = Limits {
             message_max: *choices.pick(&[8192, 1 << 16, 256]),
             send_queue_max: *choices.pick(&[1 << 16, 1 << 20, 2048]),
+            when_full: *choices.pick(&[
+                WhenFull::Refuse,
+                WhenFull::DropNewest,
+                WhenFull::DropOldest,
+            ]),
+            queue_age_max_ms: *choices.pick(&[u32::MAX, u32::MAX, 300]),
             fragments_max: 1000,
             head_max: 4096,
             handshake_timeout_ms: *choices.pick(&[10_000, 5_000]),

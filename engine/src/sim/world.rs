@@ -2,6 +2,7 @@
 
 use super::chaos::{mail, pay, post, release};
 use super::client::Client;
+use super::latest::be_patient;
 use super::ledger::{Ledger, Shared};
 use super::publish::publish_by_mail;
 use super::scenario::Scenario;
@@ -129,6 +130,7 @@ impl Outside {
                 if ledger.records[client].leaves {
                     continue;
                 }
+                be_patient(ctx, conn);
                 if ctx.resume(conn).is_ok() {
                     ledger.records[client].paused = None;
                     pay(ctx, ledger, conn, client);

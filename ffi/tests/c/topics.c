@@ -48,6 +48,29 @@ static void statuses(rws_reactor *r, rws_conn c) {
   CHECK(rws_engine_publish(engine, empty, b, nobody) == RWS_E_INVALID);
   CHECK(rws_engine_publish(NULL, none, b, nobody) == RWS_E_INVALID);
   CHECK(rws_engine_publish(engine, none, NULL, nobody) == RWS_E_INVALID);
+  /* Policies and keys. */
+  rws_buf *asked = NULL;
+  CHECK(rws_buf_new(RWS_PING, "x", 1, 0, &asked, NULL) == RWS_OK);
+  CHECK(rws_publish_with(r, none, b, nobody, RWS_WHEN_FULL_ABORT) == RWS_OK);
+  CHECK(rws_publish_with(r, none, b, nobody, 5) == RWS_E_UNSUPPORTED);
+  CHECK(rws_publish_with(r, empty, b, nobody, 0) == RWS_E_INVALID);
+  CHECK(rws_engine_publish_with(engine, none, b, nobody, RWS_WHEN_FULL_CLOSE) == RWS_OK);
+  CHECK(rws_engine_publish_with(engine, none, b, nobody, 5) == RWS_E_UNSUPPORTED);
+  CHECK(rws_publish_latest(r, none, 1, b, nobody) == RWS_OK);
+  CHECK(rws_publish_latest(r, none, 1, asked, nobody) == RWS_E_INVALID);
+  CHECK(rws_publish_latest(r, empty, 1, b, nobody) == RWS_E_INVALID);
+  CHECK(rws_engine_publish_latest(engine, none, 1, b, nobody) == RWS_OK);
+  CHECK(rws_engine_publish_latest(engine, none, 1, asked, nobody) == RWS_E_INVALID);
+  CHECK(rws_engine_publish_latest(engine, none, 1, NULL, nobody) == RWS_E_INVALID);
+  CHECK(rws_engine_send_latest(engine, c, 1, asked) == RWS_E_INVALID);
+  CHECK(rws_engine_send_latest(NULL, c, 1, b) == RWS_E_INVALID);
+  CHECK(rws_set_when_full(r, c, 5, 0, 0) == RWS_E_UNSUPPORTED);
+  CHECK(rws_set_when_full(r, gone, RWS_WHEN_FULL_CLOSE, 0, 0) == RWS_E_GONE);
+  CHECK(rws_set_when_full(NULL, c, RWS_WHEN_FULL_CLOSE, 0, 0) == RWS_E_INVALID);
+  CHECK(rws_set_when_full(r, c, RWS_WHEN_FULL_CLOSE, 1 << 20, 60000) == RWS_OK);
+  CHECK(rws_queue_age_ms(r, gone) == 0 && rws_queue_age_ms(NULL, c) == 0);
+  CHECK(rws_conn_dropped(r, c) == 0 && rws_conn_dropped(NULL, c) == 0);
+  rws_buf_release(asked);
   CHECK(rws_leave(r, c, named("a")) == RWS_OK);
   rws_buf_release(b);
 }
@@ -84,6 +107,8 @@ static void elsewhere(rws_reactor *r, void *arg) {
   const int ours = rws_reactor_index(r) == rws_conn_reactor(first);
   CHECK(rws_join(r, first, named("far")) == (ours ? RWS_OK : RWS_E_STATE));
   CHECK(rws_leave(r, first, named("far")) == (ours ? RWS_OK : RWS_E_STATE));
+  const rws_status set = rws_set_when_full(r, first, RWS_WHEN_FULL_REFUSE, 0, 0);
+  CHECK(set == (ours ? RWS_OK : RWS_E_STATE));
   atomic_fetch_add(&jobs, 1);
 }
 

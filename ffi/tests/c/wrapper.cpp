@@ -171,6 +171,10 @@ void Session::on_open(rws::reactor r, rws_conn c) {
   CHECK(rws::reactor_of(c) == r.index() && r.rtt_us(c) == 0);
   CHECK(r.leave(c, "room") == RWS_E_STATE && r.join(c, "room") == RWS_OK);
   CHECK(r.publish("room", rws::buf(RWS_TEXT, "to nobody"), c) == RWS_OK);
+  CHECK(r.publish_with("room", rws::buf(RWS_TEXT, "x"), RWS_WHEN_FULL_ABORT, c) == RWS_OK);
+  CHECK(r.publish_latest("room", 1, rws::buf(RWS_TEXT, "x"), c) == RWS_OK);
+  CHECK(r.set_when_full(c, RWS_WHEN_FULL_CLOSE, 1 << 20) == RWS_OK);
+  CHECK(r.queue_age_ms(c) == 0 && r.dropped(c) == 0);
   CHECK(r.members("room") == 1);
   last = c.id;
   opens++;
@@ -231,6 +235,12 @@ static void serve() {
   expect(s, 0x82, "from outside");
   CHECK(handle.send(c, wrapped()) == RWS_OK);
   expect(s, 0x81, "wrapped");
+  CHECK(handle.send_latest(c, 1, wrapped()) == RWS_OK);
+  expect(s, 0x81, "wrapped");
+  CHECK(handle.publish_latest("room", 1, wrapped()) == RWS_OK);
+  expect(s, 0x81, "wrapped");
+  CHECK(handle.publish_with("room", wrapped(), RWS_WHEN_FULL_DROP_OLDEST) == RWS_OK);
+  expect(s, 0x81, "wrapped");
   CHECK(handle.members("room") == 1 && handle.publish("room", wrapped()) == RWS_OK);
   expect(s, 0x81, "wrapped");
   while (ticks == 0 || tocks == 0) usleep(1000);
@@ -276,7 +286,7 @@ int main() {
   keys();
   serve();
   CHECK(opens == 1 && closes == 1 && ticks == 1 && tocks == 1 && posts == 1);
-  CHECK(starts == 2 && stops == 2 && releases == 4);
+  CHECK(starts == 2 && stops == 2 && releases == 7);
   CHECK(begun == 1 && ended == 1);
   std::puts("ok");
 }

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 pub(crate) mod server;
+pub(crate) mod ticker;
 pub(crate) mod websocket;
 
 use std::collections::HashSet;

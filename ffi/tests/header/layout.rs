@@ -26,6 +26,7 @@ const CONTENTS: [(&str, &[&str]); 13] = [
         &[
             "rws_engine_send",
             "rws_engine_send_buf",
+            "rws_engine_send_latest",
             "rws_engine_close",
             "rws_engine_abort",
             "rws_engine_pause",
@@ -57,6 +58,9 @@ const CONTENTS: [(&str, &[&str]); 13] = [
             "rws_pause",
             "rws_resume",
             "rws_buffered",
+            "rws_queue_age_ms",
+            "rws_set_when_full",
+            "rws_conn_dropped",
             "rws_peer",
             "rws_rtt_us",
             "rws_set_user",
@@ -69,8 +73,12 @@ const CONTENTS: [(&str, &[&str]); 13] = [
             "rws_join",
             "rws_leave",
             "rws_publish",
+            "rws_publish_with",
+            "rws_publish_latest",
             "rws_topic_members",
             "rws_engine_publish",
+            "rws_engine_publish_with",
+            "rws_engine_publish_latest",
             "rws_engine_topic_members",
         ],
     ),
@@ -151,10 +159,14 @@ const CONTENTS: [(&str, &[&str]); 13] = [
 ];
 
 /// The constant that each group begins with, and its heading.
-const GROUPS: [(&str, &str); 15] = [
+const GROUPS: [(&str, &str); 16] = [
     ("RWS_CONTINUATION", "Opcodes, RFC 6455 section 5.2."),
     ("RWS_CLOSE_NORMAL", "Close codes, RFC 6455 section 7.4.1 and the IANA registry."),
     ("RWS_MORE", "Flags of sends."),
+    (
+        "RWS_WHEN_FULL_REFUSE",
+        "What becomes of a message that finds the send queue full: see Queues.",
+    ),
     ("RWS_FIRST", "Flags of messages."),
     ("RWS_OPT_STREAM", "Flags of options."),
     ("RWS_CFG_PIN", "Flags of the configuration."),

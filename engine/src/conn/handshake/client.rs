@@ -123,6 +123,7 @@ impl Connection {
                     self.end_opening();
                     self.expecting = Expecting::Open;
                     self.opened = true;
+                    self.reroute(env.limits);
                     self.clock = Clock::new(env.now);
                     return Ok(Some(Event::Open(Answer::new(head))));
                 }

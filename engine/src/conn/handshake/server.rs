@@ -68,6 +68,7 @@ impl Connection {
         self.end_opening();
         self.expecting = Expecting::Open;
         self.opened = true;
+        self.reroute(env.limits);
         self.clock = Clock::new(env.now);
     }
 

@@ -85,7 +85,7 @@ impl Connection {
         if unsent > 0 {
             self.losses().unsent += unsent;
         }
-        if self.sent == 0 || !self.all_left {
+        if self.sent == 0 || !self.outbox.all_left {
             self.sent = NEVER;
         }
         self.outbox.drop_all(pool);
@@ -104,6 +104,17 @@ impl Connection {
     /// So many bytes of messages will not be sent.
     pub(in crate::conn) fn count_unsent(&mut self, bytes: u64) {
         self.losses().unsent += bytes;
+    }
+
+    /// Messages that were dropped because the queue was full.
+    pub fn dropped(&self) -> u32 {
+        self.rare.as_ref().map_or(0, |rare| rare.losses.dropped)
+    }
+
+    /// One more.
+    pub(in crate::conn) fn count_dropped(&mut self) {
+        let dropped = &mut self.losses().dropped;
+        *dropped = dropped.saturating_add(1);
     }
 
     fn losses(&mut self) -> &mut Losses {

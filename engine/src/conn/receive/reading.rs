@@ -20,4 +20,6 @@ pub(in crate::conn) struct Losses {
     pub(in crate::conn) unread: u64,
     /// What was queued when sending failed.
     pub(in crate::conn) unsent: u64,
+    /// Messages that a policy has dropped.
+    pub(in crate::conn) dropped: u32,
 }

@@ -78,8 +78,7 @@ impl Connection {
             codec.done.refused += u64::from(share.is_none());
             own = share.map(|share| Box::new(Own { deflater: None, _share: share }));
         }
-        // u32::MAX is off.
-        self.deflation = Deflation { min: wanted.min.min(u32::MAX - 1), bits };
+        self.deflation = Deflation::with(bits, env.limits);
         if own.is_some() {
             self.rare().own = own;
         }

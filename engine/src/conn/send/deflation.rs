@@ -2,14 +2,15 @@
 
 use crate::codec::{Codec, Deflater, Inflater, Setting, Share};
 use crate::conn::Limits;
-use crate::proto::deflate;
 
 /// The sending direction of a connection.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::conn) struct Deflation {
-    /// Whole messages from here on are compressed. `u32::MAX` when nothing is.
-    pub(super) min: u32,
-    /// The window of what we compress, in bits.
+    /// Payloads from so many bytes on take the long way: to be compressed, or with 0 because
+    /// messages of any size may have to stand in line. `u32::MAX` when none does. In bytes, whose
+    /// alignment costs a connection no room.
+    long_from: [u8; 4],
+    /// The window of what we compress, in bits; 0: nothing is compressed.
     pub(super) bits: u8,
 }
 
@@ -35,12 +36,39 @@ pub(in crate::conn) struct Inflation {
 
 impl Deflation {
     /// Nothing is compressed.
-    pub(in crate::conn) const OFF: Self = Self { min: u32::MAX, bits: deflate::BITS_MAX };
+    pub(in crate::conn) const OFF: Self = Self { long_from: u32::MAX.to_ne_bytes(), bits: 0 };
+
+    /// What is compressed with a window of so many bits.
+    pub(super) fn with(bits: u8, limits: &Limits) -> Self {
+        Self { bits, ..Self::OFF }.routed(false, limits)
+    }
+
+    /// The same; all take the long way, or only those that are compressed.
+    pub(in crate::conn) fn routed(self, all: bool, limits: &Limits) -> Self {
+        let long_from = match (all, self.bits) {
+            (true, _) => 0,
+            (false, 0) => u32::MAX,
+            // u32::MAX is off.
+            (false, _) => deflate_min(limits).min(u32::MAX - 1),
+        };
+        Self { long_from: long_from.to_ne_bytes(), ..self }
+    }
+
+    /// Whether a message of so many bytes takes the long way.
+    #[inline]
+    pub(in crate::conn) fn is_long_way(&self, len: usize) -> bool {
+        len >= u32::from_ne_bytes(self.long_from) as usize
+    }
+
+    /// Whether that is so for all.
+    #[inline]
+    pub(in crate::conn) fn all_go_the_long_way(&self) -> bool {
+        self.long_from == [0; 4]
+    }
 
     /// Whether a message of so many bytes is compressed.
-    #[inline]
-    pub(in crate::conn) fn suits(&self, len: usize) -> bool {
-        len >= self.min as usize
+    pub(super) fn suits(&self, len: usize, limits: &Limits) -> bool {
+        self.bits != 0 && len >= deflate_min(limits) as usize
     }
 
     pub(super) fn setting(&self, limits: &Limits) -> Setting {
@@ -63,4 +91,9 @@ impl Deflation {
         // It has seen the message, so the peer must see it too, even if it is not smaller.
         Some(codec.deflate_by(deflater, payload))
     }
+}
+
+/// From so many bytes on messages are compressed.
+fn deflate_min(limits: &Limits) -> u32 {
+    limits.deflate.unwrap_or_default().min
 }

@@ -2,19 +2,26 @@
 //!
 //! `outbox` is the queue, with the two ways into it: a payload is copied, or referred to. `writer`
 //! keeps the first of them open for the callback at work, `deflate` compresses what goes there,
-//! `latest` is for what may be replaced as long as it waits, `transmit` is the way out, and
-//! `overtake` what goes ahead of the messages that wait for a slow peer.
+//! `line` and `latest` are for what may be taken back as long as it waits, `policy` is what becomes
+//! of a message for which there is no room, `age` since when what is queued has waited, `transmit`
+//! is the way out, and `overtake` what goes ahead of the messages that wait for a slow peer.
 
+mod age;
 mod deflate;
 pub(super) mod deflation;
 mod latest;
+mod line;
+mod long_way;
 pub(super) mod outbox;
 mod overtake;
+mod policy;
 mod stalled;
 mod transmit;
 mod waiting;
 mod writer;
 
+#[cfg(feature = "uring")]
+pub(crate) use waiting::Key;
 pub(crate) use writer::Writer;
 
 use super::state::Expecting;
@@ -58,11 +65,10 @@ impl Connection {
         share: impl FnOnce(bool) -> Option<(Shared, usize)>,
     ) -> Result<Queued, SendError> {
         self.begin_send(env)?;
-        if self.deflation.suits(payload.len())
-            && flags == SendFlags::default()
-            && matches!(opcode, Opcode::Text | Opcode::Binary)
-        {
-            return self.send_deflated(opcode, payload, env);
+        if self.deflation.is_long_way(payload.len()) || self.outbox.is_full(env) {
+            let mut share = Some(share);
+            let mut once = |brief: bool| share.take().and_then(|share| share(brief));
+            return self.send_long_way(opcode, payload, flags, env, &mut once);
         }
         let head = Head { opcode, fin: !flags.more, rsv1: false };
         self.outbox.send(head, payload, false, env, share)
@@ -75,8 +81,8 @@ impl Connection {
     /// As [`SendError`] says. Nothing was queued then.
     pub fn send_message(&mut self, m: &Outgoing, env: &mut Env<'_>) -> Result<Queued, SendError> {
         self.begin_send(env)?;
-        if self.deflation.suits(m.payload().len()) && m.may_deflate() {
-            return self.send_message_deflated(m, env);
+        if self.deflation.is_long_way(m.payload().len()) || self.outbox.is_full(env) {
+            return self.send_message_long_way(m, env);
         }
         self.send_made(m, env)
     }
@@ -92,15 +98,14 @@ impl Connection {
             self.outbox.append_frame(frame, env.pool);
             return Ok(self.outbox.queued(max));
         }
-        let (payload, head) =
-            (m.payload(), Head { opcode: m.opcode(), fin: m.fin(), rsv1: m.rsv1() });
+        let (payload, head) = (m.payload(), Head::made(m));
         let share = |_| (payload.len() >= SHARE_MIN).then(|| (m.shared().clone(), 0));
         self.outbox.send(head, payload, true, env, share)
     }
 
     /// Queues a whole message that was admitted before, compressed if it is to be.
     fn append_made(&mut self, m: &Outgoing, env: &mut Env<'_>) {
-        if self.deflation.suits(m.payload().len()) && m.may_deflate() {
+        if self.deflation.suits(m.payload().len(), env.limits) && m.may_deflate() {
             self.append_message_deflated(m, env);
         } else {
             self.outbox.append_message(m, env);
@@ -123,8 +128,8 @@ impl Connection {
     /// before [`Connection::close_writer`].
     #[inline]
     pub(crate) fn open_writer(&mut self, limits: &Limits, pool: &mut Pool) -> Option<Writer> {
-        // Of what is compressed, nothing goes the short way.
-        let open = self.takes_messages() && !self.deflation.suits(CONTROL_MAX);
+        // Of what is compressed, or may have to stand in line, nothing goes the short way.
+        let open = self.takes_messages() && !self.deflation.is_long_way(CONTROL_MAX);
         open.then(|| self.outbox.open_writer(limits.send_queue_max as usize, pool)).flatten()
     }
 
@@ -138,6 +143,9 @@ impl Connection {
     #[inline]
     pub fn transmit(&mut self) -> Option<Batch> {
         let is_rest = self.outbox.has_rest();
+        if !is_rest && !self.outbox.is_out() {
+            self.out_since = self.outbox.next_since();
+        }
         let batch = self.outbox.transmit();
         if batch.is_some() {
             self.note_handed_out(is_rest);
@@ -150,7 +158,10 @@ impl Connection {
     /// below half of `send_queue_max`.
     #[inline]
     pub fn transmitted(&mut self, batch: Batch, bytes: usize, env: &mut Env<'_>) -> bool {
-        let drained = self.outbox.transmitted(batch, bytes, env);
+        let drained = match self.deflation.all_go_the_long_way() {
+            false => self.outbox.transmitted(batch, bytes, env),
+            true => self.transmitted_the_long_way(batch, bytes, env),
+        };
         if bytes > 0 {
             self.note_progress(env.now, env.tools.now_us);
         }

@@ -35,6 +35,17 @@ impl Head {
     pub(super) fn of(opcode: Opcode) -> Self {
         Self { opcode, fin: true, rsv1: false }
     }
+
+    /// Of a message that was made before.
+    #[inline]
+    pub(super) fn made(m: &Outgoing) -> Self {
+        Self { opcode: m.opcode(), fin: m.fin(), rsv1: m.rsv1() }
+    }
+
+    /// Whether it is that of a whole message of data.
+    pub(super) fn is_whole(self) -> bool {
+        self.fin && matches!(self.opcode, Opcode::Text | Opcode::Binary)
+    }
 }
 
 /// Frames to be sent. Owns no heap memory when all is sent.
@@ -53,6 +64,8 @@ pub(in crate::conn) struct Outbox {
     /// Bytes of the Close frame.
     pub(super) close_len: u8,
     pub(super) flags: Flags,
+    /// Since the end of the connection began, all that was queued has left.
+    pub(in crate::conn) all_left: bool,
 }
 
 /// What holds of an outbox: six bits in one byte, since each connection has one.
@@ -103,6 +116,7 @@ impl Outbox {
             text: Utf8::new(),
             message: None,
             close_len: 0,
+            all_left: false,
             flags: match role {
                 Role::Client => MASKS,
                 Role::Server => Flags(0),
@@ -129,7 +143,7 @@ impl Outbox {
     /// checked. It is told whether what is queued now leaves at the end of the turn, as far as the
     /// peer takes it: if memory that others wait for is referred to only then, no more than one
     /// batch of a connection does. Never of a client: it cannot send what it has not masked.
-    #[inline]
+    #[inline(always)]
     pub(super) fn send(
         &mut self,
         head: Head,
@@ -218,7 +232,7 @@ impl Outbox {
         {
             return self.append_frame(frame, env.pool);
         }
-        let head = Head { opcode: m.opcode(), fin: m.fin(), rsv1: m.rsv1() };
+        let head = Head::made(m);
         match m.payload().len() >= SHARE_MIN && !self.masks() {
             true => self.append_shared(head, m.shared().clone(), 0, env),
             false => self.append(head, m.payload(), env),

@@ -65,7 +65,9 @@ impl Outbox {
     pub(super) fn seal(&mut self) {
         let queue = std::mem::take(&mut self.queue);
         let weight = queue.weight();
-        self.stalled.get_or_insert_default().sealed.push_back(Sealed { queue, weight });
+        let stalled = self.stalled.get_or_insert_default();
+        let since = std::mem::take(&mut stalled.queued);
+        stalled.sealed.push_back(Sealed { queue, weight, since });
         self.ahead = self.buffered;
     }
 

@@ -1,6 +1,7 @@
 //! What waits where a peer reads more slowly than we send.
 
 use super::waiting::Waiting;
+use crate::conn::clock::Stamp;
 use crate::memory::{Batch, Queue};
 use crate::proto::header::CONTROL_MAX;
 use std::collections::VecDeque;
@@ -15,10 +16,12 @@ pub(super) struct Stalled {
     pub(super) control: Queue,
     /// Queues that have come to the size of a batch. Each ends where a frame ends.
     pub(super) sealed: VecDeque<Sealed>,
+    /// Since when the queue itself waits.
+    pub(super) queued: Stamp,
     /// The answer to the latest Ping while the queue is over its limit: the only one that must be
     /// sent (RFC 6455 §5.5.3). Leaves with the control frames.
     pub(super) pong: Option<Control>,
-    /// Messages that may still be replaced. Leave behind the queue.
+    /// Messages that may still be replaced or dropped. Leave behind the queue.
     pub(super) latest: Option<Box<Waiting>>,
 }
 
@@ -28,6 +31,8 @@ pub(super) struct Sealed {
     pub(super) queue: Queue,
     /// Its memory when it was sealed: there may be many, and each refers to many messages.
     pub(super) weight: usize,
+    /// Since when it waits.
+    pub(super) since: Stamp,
 }
 
 #[derive(Debug)]
@@ -42,7 +47,13 @@ impl Stalled {
             && self.control.is_empty()
             && self.sealed.is_empty()
             && self.pong.is_none()
+            && self.queued.is_none()
             && self.latest.is_none()
+    }
+
+    /// Since when the queue has waited that leaves next.
+    pub(super) fn next_since(&self) -> Stamp {
+        self.sealed.front().map_or(self.queued, |sealed| sealed.since)
     }
 
     /// What leaves before the queue.

@@ -2,6 +2,7 @@
 
 use super::outbox::{BEHIND, FULL, HEADING, HEADING_BEHIND, MUTE, OUT, Outbox, send_queue_max};
 use crate::conn::Env;
+use crate::conn::clock::Stamp;
 use crate::memory::{Batch, Pool};
 
 impl Outbox {
@@ -22,6 +23,9 @@ impl Outbox {
             batch = std::mem::take(&mut self.queue).into();
             self.ahead = self.buffered;
             self.flags.clear(HEADING_BEHIND);
+            if let Some(stalled) = &mut self.stalled {
+                stalled.queued = Stamp::NONE;
+            }
         }
         if batch.is_empty() {
             return None;
@@ -31,7 +35,7 @@ impl Outbox {
     }
 
     /// The batch comes back. `true` when the queue was full and has drained.
-    #[inline]
+    #[inline(always)]
     pub(super) fn transmitted(
         &mut self,
         mut batch: Batch,

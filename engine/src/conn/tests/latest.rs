@@ -10,7 +10,7 @@ impl Bench {
     /// Sends the latest of a key; whether it has replaced one.
     fn latest(&mut self, key: u64, price: impl AsRef<[u8]>) -> Result<(Queued, bool), SendError> {
         let message = Outgoing::new(Opcode::Binary, Bytes::copy_from_slice(price.as_ref()));
-        self.with(|conn, env| conn.send_latest(key, &message, env))
+        self.with(|conn, env| conn.send_latest((0, key), &message, env))
     }
 }
 
@@ -135,7 +135,8 @@ fn of_many_only_a_batch_is_committed_at_a_time() {
 #[test]
 fn only_whole_messages_have_a_latest() {
     let mut bench = Bench::open(Limits::default());
-    let mut send = |message: Outgoing| bench.with(|conn, env| conn.send_latest(1, &message, env));
+    let mut send =
+        |message: Outgoing| bench.with(|conn, env| conn.send_latest((0, 1), &message, env));
     let ping = Outgoing::new(Opcode::Ping, Bytes::new());
     assert_eq!(send(ping), Err(SendError::Sequence));
     let fragment = Outgoing::with_fin(Opcode::Text, Bytes::new(), false);

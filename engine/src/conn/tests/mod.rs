@@ -1,5 +1,6 @@
 //! One connection, its clock turned by hand and its bytes written by hand.
 
+mod age;
 mod client_handshake;
 mod close;
 mod deadlines;
@@ -8,6 +9,7 @@ mod direct;
 mod latest;
 mod limits;
 mod outbound;
+mod policy;
 mod receive;
 mod server_handshake;
 
@@ -127,7 +129,9 @@ impl Bench {
         if self.conn.holds_latest() {
             self.with(|conn, env| conn.queue_latest(env));
         }
-        self.conn.transmit()
+        let batch = self.conn.transmit();
+        self.conn.note_waiting(self.now);
+        batch
     }
 
     /// Sends all that is queued and returns it.

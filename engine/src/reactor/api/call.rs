@@ -1,6 +1,7 @@
 //! What is asked of one connection, with what it borrows from its reactor.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
+use crate::conn::tools::Policed;
 use crate::conn::{Connection, Env, TALLIED};
 use crate::proto::handshake::Refusal;
 use crate::reactor::api::contract::Context;
@@ -59,6 +60,19 @@ impl Context {
             self.counters.deflated_out.set(done.deflated);
             self.counters.deflate_saved.set(done.saved);
             self.counters.takeover_refused.set(done.refused);
+        }
+    }
+
+    /// Publishes what policies of full queues have done: when one has done something.
+    #[inline]
+    pub(crate) fn count_policed(&mut self) {
+        if self.tools.policed != self.policed_counted {
+            self.policed_counted = self.tools.policed;
+            let Policed { newest, oldest, closed, aborted } = self.policed_counted;
+            self.counters.dropped_newest.set(newest);
+            self.counters.dropped_oldest.set(oldest);
+            self.counters.closed_full.set(closed);
+            self.counters.aborted_full.set(aborted);
         }
     }
 

@@ -50,8 +50,8 @@ pub struct Closed<'a> {
     pub unsent: u64,
     /// Bytes of messages that had come and were not delivered: the application had paused.
     pub unread: u64,
-    /// Calls of other threads that were taken for it and could not be carried out, and what was
-    /// published on its topics and it refused.
+    /// Calls of other threads that were taken for it and could not be carried out, what was
+    /// published on its topics and it refused, and messages that its policy has dropped.
     pub dropped: u32,
     /// Of a connection that we made: in how many milliseconds it is made again; 0: not, and its
     /// handler is not called any more. Yours to change.
@@ -85,6 +85,7 @@ impl Closed<'_> {
             Some(Cause::Reactor(_)) => 11,
             Some(Cause::Panicked) => 12,
             Some(Cause::Failure(Failure::OutOfMemory)) => 13,
+            Some(Cause::Failure(Failure::QueueFull)) => 14,
         }
     }
 }

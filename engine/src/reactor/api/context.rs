@@ -14,6 +14,8 @@ impl Context {
     /// Queues one frame: Text (checked UTF-8), Binary, Continuation, Ping or Pong. Copies
     /// `payload`. All that is queued for a connection in one turn leaves in one send. A connection
     /// of another reactor works too: the call is forwarded, and `Queued::Ok` means that it was.
+    /// What becomes of a message for which there is no room, `Limits::when_full` says, or
+    /// [`Context::set_queue_policy`].
     ///
     /// # Errors
     /// [`CallError::Gone`] for a stale handle, [`CallError::Send`] when the connection refuses,
@@ -79,7 +81,7 @@ impl Context {
             let share = |brief| source.frame(opcode, payload, brief);
             slot.conn.send_from(opcode, payload, flags, env, share)
         })?;
-        self.counters.messages_out.add(1);
+        self.counters.messages_out.add(u64::from(queued != Queued::Dropped));
         if conn == self.batch.conn {
             self.open_writer(conn);
         }
@@ -108,34 +110,8 @@ impl Context {
         conn: Conn,
         message: &Outgoing,
     ) -> Result<Queued, CallError> {
-        self.on_live(conn, |slot, env| slot.conn.send_message(message, env))
-            .inspect(|_| self.counters.messages_out.add(1))
-    }
-
-    /// Queues a whole message that takes the place of the one that waits under the same key, if
-    /// there is one that has not begun to leave: for tickers, of which a slow reader is to get the
-    /// newest price and not all of them. It takes the place in the order of the keys. Messages sent
-    /// so leave behind the others that wait, those sent later too, and before a Close. Replaced
-    /// ones are counted in [`Stats::replaced`](crate::reactor::Stats). For a connection of another
-    /// reactor it is handed over, and counted as dropped if it is then refused.
-    ///
-    /// # Errors
-    /// As [`Context::send`]; [`SendError::Sequence`] for what is neither Text nor Binary, or a
-    /// fragment. [`SendError::Full`] not for what replaces a message and is no longer than that.
-    pub fn send_latest(
-        &mut self,
-        conn: Conn,
-        key: u64,
-        message: &Outgoing,
-    ) -> Result<Queued, CallError> {
-        if self.is_foreign(conn) {
-            let latest = Box::new((key, message.clone()));
-            return self.forward(conn, Mail::Latest { conn, latest }).map(|()| Queued::Ok);
-        }
-        let (queued, replaced) =
-            self.on_live(conn, |slot, env| slot.conn.send_latest(key, message, env))?;
-        let counter = if replaced { &self.counters.replaced } else { &self.counters.messages_out };
-        counter.add(1);
+        let queued = self.on_live(conn, |slot, env| slot.conn.send_message(message, env))?;
+        self.counters.messages_out.add(u64::from(queued != Queued::Dropped));
         Ok(queued)
     }
 
@@ -304,14 +280,14 @@ impl Context {
         }
     }
 
-    fn slot(&self, conn: Conn) -> Option<&Slot> {
+    pub(crate) fn slot(&self, conn: Conn) -> Option<&Slot> {
         if self.is_foreign(conn) {
             return None;
         }
         self.slab.by_conn(conn)
     }
 
-    fn is_foreign(&self, conn: Conn) -> bool {
+    pub(crate) fn is_foreign(&self, conn: Conn) -> bool {
         conn.reactor() != self.index
     }
 
@@ -352,12 +328,15 @@ impl Context {
         if conn == self.batch.conn {
             self.batch.stopped = slot.conn.reading() != Reading::Deliver || slot.abort;
         }
-        let done = done?;
+        // What is refused changes nothing, unless a policy has ended the connection for it.
+        if done.is_err() && done.as_ref().err() != Some(&SendError::Closing) {
+            return done.map_err(CallError::from);
+        }
         if !slot.dirty {
             slot.dirty = true;
             self.dirty.push(conn.slot());
         }
-        Ok(done)
+        Ok(done?)
     }
 }
 

@@ -4,6 +4,7 @@
 //! that no other files have to name each other: what they can do lies in files above this one.
 
 use crate::codec::Done;
+use crate::conn::tools::Policed;
 use crate::conn::{Limits, Tools, Writer};
 use crate::memory::Pool;
 use crate::proto::handshake::{Refusal, Reply};
@@ -116,6 +117,8 @@ pub struct Context {
     pub(crate) tools: Tools,
     /// What of the codec is in the counters.
     pub(crate) codec_counted: (Done, usize),
+    /// What of the policies is.
+    pub(crate) policed_counted: Policed,
     /// Slots that must be reconciled with the kernel before the turn ends. Each at most once.
     pub(crate) dirty: Vec<u32>,
     pub(crate) wheel: Wheel,

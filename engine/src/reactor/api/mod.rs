@@ -8,6 +8,7 @@ pub(crate) mod contract;
 pub(crate) mod endpoints;
 pub(crate) mod handle;
 pub(crate) mod metrics;
+pub(crate) mod queues;
 pub(crate) mod setup;
 pub(crate) mod timers;
 pub(crate) mod topics;

@@ -5,13 +5,13 @@
 //! before lies in our mailbox by then, and is delivered first: so the members of all reactors get
 //! the same in the same order, and a publish is done when the call returns.
 
-use crate::conn::SendError;
+use crate::conn::{SendError, WhenFull};
 use crate::memory::Outgoing;
 use crate::proto::Opcode;
 use crate::proto::header::CONTROL_MAX;
 use crate::reactor::api::contract::{Context, Handle, Mail};
 use crate::reactor::core::directory::{Interest, Reactors};
-use crate::reactor::core::mail::{PUBLISHERS, Publication};
+use crate::reactor::core::mail::{Manner, PUBLISHERS, Publication};
 use crate::reactor::core::name::{CallError, Conn, TopicError};
 use crate::reactor::core::topics::{Joined, Left};
 use crate::ring::Token;
@@ -79,8 +79,50 @@ impl Context {
         message: &Outgoing,
         except: Option<Conn>,
     ) -> Result<(), CallError> {
-        self.post.handle.check(topic, message)?;
-        self.publish_all(topic, &Arc::new(Publication::new(message, except)))
+        self.publish_in(topic, message, except, Manner::Queued)
+    }
+
+    /// The same; for members whose queue has no room for it, this says what is done, in the place
+    /// of what they have themselves for that. Behind somebody's message in fragments a member's own
+    /// applies.
+    ///
+    /// # Errors
+    /// As [`Context::publish`].
+    pub fn publish_by(
+        &mut self,
+        topic: &[u8],
+        message: &Outgoing,
+        except: Option<Conn>,
+        when_full: WhenFull,
+    ) -> Result<(), CallError> {
+        self.publish_in(topic, message, except, Manner::By(when_full))
+    }
+
+    /// The same as [`Context::publish`], in the place of the message of that key, of this topic,
+    /// that waits for a member, as [`Context::send_latest`] has it. Not in one order with what is
+    /// published otherwise.
+    ///
+    /// # Errors
+    /// As [`Context::publish`]; [`SendError::Sequence`] also for what is neither Text nor Binary.
+    pub fn publish_latest(
+        &mut self,
+        topic: &[u8],
+        key: u64,
+        message: &Outgoing,
+        except: Option<Conn>,
+    ) -> Result<(), CallError> {
+        self.publish_in(topic, message, except, Manner::Latest(key))
+    }
+
+    fn publish_in(
+        &mut self,
+        topic: &[u8],
+        message: &Outgoing,
+        except: Option<Conn>,
+        manner: Manner,
+    ) -> Result<(), CallError> {
+        self.post.handle.check(topic, message, manner)?;
+        self.publish_all(topic, &Arc::new(Publication::new(message, except, manner)))
     }
 
     /// The same, of what was checked.
@@ -120,14 +162,19 @@ impl Context {
 
     /// Sends what was published to the members here.
     pub(crate) fn deliver_published(&mut self, topic: Token, what: &Publication) {
-        let Publication { message, except } = what;
+        let Publication { message, except, manner } = what;
         let mut members = 0;
         while let Some(conn) = self.topics.member_of(topic, members) {
             members += 1;
             if conn == *except {
                 continue;
             }
-            let sent = match self.send_message_now(conn, message) {
+            let sent = match *manner {
+                Manner::Queued => self.send_message_now(conn, message),
+                Manner::By(when_full) => self.send_message_by(conn, message, when_full),
+                Manner::Latest(key) => self.send_latest_now(conn, (topic.pack(), key), message),
+            };
+            let sent = match sent {
                 // In the middle of somebody's message.
                 Err(CallError::Send(SendError::Sequence)) => {
                     let message = message.clone();
@@ -156,7 +203,7 @@ impl Context {
         }
     }
 
-    fn must_be_here(&self, conn: Conn) -> Result<(), CallError> {
+    pub(crate) fn must_be_here(&self, conn: Conn) -> Result<(), CallError> {
         match conn.reactor() {
             _ if conn == Conn::NONE => Err(CallError::Gone),
             reactor if reactor == self.index => Ok(()),
@@ -179,8 +226,46 @@ impl Handle {
         message: &Outgoing,
         except: Option<Conn>,
     ) -> Result<(), CallError> {
-        self.check(topic, message)?;
-        let what = Arc::new(Publication::new(message, except));
+        self.publish_in(topic, message, except, Manner::Queued)
+    }
+
+    /// As [`Context::publish_by`], from any thread.
+    ///
+    /// # Errors
+    /// As [`Context::publish`].
+    pub fn publish_by(
+        &self,
+        topic: &[u8],
+        message: &Outgoing,
+        except: Option<Conn>,
+        when_full: WhenFull,
+    ) -> Result<(), CallError> {
+        self.publish_in(topic, message, except, Manner::By(when_full))
+    }
+
+    /// As [`Context::publish_latest`], from any thread.
+    ///
+    /// # Errors
+    /// As [`Context::publish_latest`].
+    pub fn publish_latest(
+        &self,
+        topic: &[u8],
+        key: u64,
+        message: &Outgoing,
+        except: Option<Conn>,
+    ) -> Result<(), CallError> {
+        self.publish_in(topic, message, except, Manner::Latest(key))
+    }
+
+    fn publish_in(
+        &self,
+        topic: &[u8],
+        message: &Outgoing,
+        except: Option<Conn>,
+        manner: Manner,
+    ) -> Result<(), CallError> {
+        self.check(topic, message, manner)?;
+        let what = Arc::new(Publication::new(message, except, manner));
         if let Some(here) = self.here() {
             return self.0.owns[here as usize].put(Mail::Publish(topic.into(), what));
         }
@@ -195,10 +280,11 @@ impl Handle {
         self.0.directory.members(topic)
     }
 
-    fn check(&self, topic: &[u8], message: &Outgoing) -> Result<(), CallError> {
+    fn check(&self, topic: &[u8], message: &Outgoing, manner: Manner) -> Result<(), CallError> {
         self.0.directory.check(topic)?;
         let (opcode, len) = (message.opcode(), message.payload().len());
-        if !message.fin() || matches!(opcode, Opcode::Continuation | Opcode::Close) {
+        let control = opcode.is_control() && matches!(manner, Manner::Latest(_));
+        if !message.fin() || matches!(opcode, Opcode::Continuation | Opcode::Close) || control {
             return Err(SendError::Sequence.into());
         }
         if opcode.is_control() && len > CONTROL_MAX || u32::try_from(len).is_err() {

@@ -76,7 +76,7 @@ impl Context {
         self.has_taken(conn, bytes);
     }
 
-    /// It waits for the end of a message by itself.
+    /// It waits for the end of a message beside the queue.
     fn deliver_latest(&mut self, conn: Conn, key: u64, message: &Outgoing) {
         if self.send_latest(conn, key, message).is_err() {
             self.mail_lost(conn, false);
@@ -163,11 +163,11 @@ impl Context {
         mail: Mail,
     ) -> Result<Queued, CallError> {
         let slot = self.slab.live(conn).ok_or(CallError::Gone)?;
-        let max = self.limits.of(slot.endpoint).send_queue_max as usize;
+        let max = slot.conn.limits(self.limits.of(slot.endpoint)).send_queue_max as usize;
         let line = self.post.lines.0.entry(conn).or_insert_with(|| Line::new(self.index));
         if slot.conn.buffered() + line.bytes > max {
-            slot.conn.told_full();
-            return Err(SendError::Full.into());
+            let whole = mail.is_whole_message();
+            return self.on_live(conn, |slot, env| slot.conn.full_in_line(whole, env));
         }
         line.push(sender, mail);
         if slot.conn.buffered() + line.bytes > max {

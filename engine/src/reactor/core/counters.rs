@@ -40,7 +40,7 @@ pub(crate) const BY_TLS: usize = 8;
 pub(crate) const CONTROLS: [&str; TALLIED] = ["close", "ping", "pong"];
 
 /// What connections that were open ended by.
-pub(crate) const CAUSES: [&str; 14] = [
+pub(crate) const CAUSES: [&str; 15] = [
     "closed",
     "silent",
     "stuck",
@@ -55,6 +55,7 @@ pub(crate) const CAUSES: [&str; 14] = [
     "reactor",
     "panicked",
     "memory",
+    "full",
 ];
 
 /// Close codes, RFC 6455 §7.4; those of §7.4.2 by their thousands.
@@ -245,6 +246,15 @@ counters! {
     controls_in by opcode in CONTROLS,
     /// Control frames queued to be sent, those of the engine itself too.
     controls_out by opcode in CONTROLS,
+    /// Messages that a policy has dropped in place of queueing them.
+    dropped_newest,
+    /// Messages that were queued, and that a policy has then dropped to make room, or because they
+    /// had waited for too long.
+    dropped_oldest,
+    /// Connections that a policy has closed.
+    closed_full,
+    /// Connections that a policy has ended without a closing handshake.
+    aborted_full,
     /// Bytes that the kernel has taken to send.
     bytes_out,
     /// Received payload bytes that had to be copied.
@@ -260,7 +270,8 @@ counters! {
     topics: gauge,
     /// Messages published on topics that have members here.
     published,
-    /// Times that a member refused such a message: its queue was full, or it was closing.
+    /// Times that a member refused such a message: its queue was full, or it was closing. What a
+    /// policy has dropped is counted there.
     publish_dropped,
     /// Publishes that nobody has got, because too much waited for this reactor.
     publish_refused,

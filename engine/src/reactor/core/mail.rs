@@ -2,7 +2,7 @@
 
 use super::mailbox::Weigh;
 use super::name::{Conn, DialId};
-use crate::conn::SendFlags;
+use crate::conn::{SendFlags, WhenFull};
 use crate::memory::Outgoing;
 use crate::proto::{CloseCode, Opcode};
 use crate::ring::Token;
@@ -22,11 +22,25 @@ pub(crate) struct Publication {
     pub(crate) message: Outgoing,
     /// Who does not get it; or no connection.
     pub(crate) except: Conn,
+    pub(crate) manner: Manner,
+}
+
+/// What becomes of what is published where a member's queue has no room for it, or something else
+/// waits under its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// What the member's own policy says.
+    Queued,
+    /// What the publisher says.
+    By(WhenFull),
+    /// It takes the place of the one that waits under the key.
+    Latest(u64),
 }
 
 impl Publication {
-    pub(crate) fn new(message: &Outgoing, except: Option<Conn>) -> Self {
-        Self { message: message.clone(), except: except.unwrap_or(Conn::NONE) }
+    pub(crate) fn new(message: &Outgoing, except: Option<Conn>, manner: Manner) -> Self {
+        let except = except.unwrap_or(Conn::NONE);
+        Self { message: message.clone(), except, manner }
     }
 }
 
@@ -70,6 +84,16 @@ impl<J, T> Mail<J, T> {
     /// The weight of mail with so many bytes to be sent.
     pub(crate) const fn weight_with(payload_len: usize) -> usize {
         payload_len + size_of::<Self>()
+    }
+
+    /// Whether it sends a whole message of data.
+    pub(crate) fn is_whole_message(&self) -> bool {
+        let more = match self {
+            Self::Frame { flags, .. } => flags.more,
+            Self::Message { message, .. } => !message.fin(),
+            _ => return false,
+        };
+        !more && matches!(self.opcode(), Some(Opcode::Text | Opcode::Binary))
     }
 
     /// What it sends, if that is a frame of a message or a control frame of the application.

@@ -249,9 +249,11 @@ impl Slot {
         self.rare().errno = errno.raw_os_error();
     }
 
-    /// Calls of other threads that were handed over and not carried out.
-    pub(crate) fn mail_dropped(&self) -> u32 {
-        self.rare.as_ref().map_or(0, |rare| rare.mail_dropped)
+    /// Calls of other threads that were handed over and not carried out, what was published and
+    /// refused, and messages that were dropped because the queue was full.
+    pub(crate) fn dropped(&self) -> u32 {
+        let mails = self.rare.as_ref().map_or(0, |rare| rare.mail_dropped);
+        mails.saturating_add(self.conn.dropped())
     }
 
     /// So many more.

@@ -76,6 +76,7 @@ impl<K: Kernel> Reactor<K> {
                 self.kernel.shutdown_send(slot.socket);
             }
         }
+        self.ctx.slab.at(index).conn.note_waiting(self.ctx.served.now);
         // Behind the send: what is sent is in the cache now, and what is received takes its place.
         self.reconcile_receive(index);
         self.publish_mailed(index);

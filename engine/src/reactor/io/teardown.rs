@@ -79,7 +79,7 @@ impl<K: Kernel> Reactor<K> {
             cause: slot.cause(),
             unsent: slot.conn.unsent(),
             unread: slot.conn.unread() + slot.parked_len() as u64,
-            dropped: slot.mail_dropped(),
+            dropped: slot.dropped(),
             retry_ms,
         };
         let endpoint = slot.endpoint;
