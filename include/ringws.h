@@ -548,6 +548,12 @@ typedef struct { /* limits of one connection; NULL: all defaults; a timeout of U
   /* A Ping so often, to measure the round trip: rws_rtt_us, RWS_HIST_PING_US. None while one
    * has no answer. Default: never, so that only silence is asked: idle_timeout_ms */
   uint32_t ping_interval_ms;
+  /* RWS_WHEN_FULL_*: what becomes of a message that finds the queue full: see Queues */
+  uint32_t when_full;
+  /* The queue counts as full, too, when the oldest message in it has waited for longer;
+   * RWS_WHEN_FULL_DROP_OLDEST, _CLOSE and _ABORT then act without a further message. Default:
+   * never */
+  uint32_t queue_age_max_ms;
 } rws_options;
 
 /* whom requests and upgrades with certain paths are for; unknown to an endpoint: its own */
@@ -699,6 +705,13 @@ typedef struct { /* all since the start, except connections, codec_memory, topic
   /* HTTP requests that were answered without it: no on_request, a body that is too large, ... */
   uint64_t requests_refused;
   uint64_t lifetimes_over;    /* connections closed because lifetime_max_ms was over */
+  /* messages not queued but dropped, published ones too: RWS_WHEN_FULL_DROP_NEWEST */
+  uint64_t dropped_newest;
+  /* messages dropped after they were queued: RWS_WHEN_FULL_DROP_OLDEST; they are in
+   * messages_out, too */
+  uint64_t dropped_oldest;
+  uint64_t closed_full;       /* connections closed: RWS_WHEN_FULL_CLOSE */
+  uint64_t aborted_full;      /* connections ended: RWS_WHEN_FULL_ABORT */
 } rws_stats;
 
 typedef struct { /* what to connect to */
