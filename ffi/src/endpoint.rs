@@ -3,6 +3,7 @@
 use crate::callbacks::rws_callbacks;
 use crate::constants::*;
 use crate::own;
+use crate::queue::when_full;
 use crate::route::rws_route;
 use crate::sized::{self, Sized};
 use crate::status::{Failure, rws_status};
@@ -125,18 +126,6 @@ impl rws_options {
         };
         let unsent_max = or(options.unsent_max, kernel.unsent_max);
         Ok((limits, SendBuffer { unsent_max, kernel_send_max: options.kernel_send_max }))
-    }
-}
-
-/// A policy by its number.
-pub(crate) fn when_full(number: u32) -> Result<WhenFull, rws_status> {
-    match number {
-        RWS_WHEN_FULL_REFUSE => Ok(WhenFull::Refuse),
-        RWS_WHEN_FULL_DROP_NEWEST => Ok(WhenFull::DropNewest),
-        RWS_WHEN_FULL_DROP_OLDEST => Ok(WhenFull::DropOldest),
-        RWS_WHEN_FULL_CLOSE => Ok(WhenFull::Close),
-        RWS_WHEN_FULL_ABORT => Ok(WhenFull::Abort),
-        _ => Err(rws_status::RWS_E_UNSUPPORTED),
     }
 }
 

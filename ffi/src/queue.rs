@@ -1,14 +1,26 @@
 //! The queue of a connection: what newer messages replace, what becomes of those for which there is
 //! no room, and how old it is.
 
-use crate::endpoint::when_full as policy;
+use crate::constants::*;
 use crate::guard::{guard, status};
 use crate::own;
 use crate::status::rws_status;
 use crate::types::{rws_buf, rws_conn, rws_reactor};
-use ringws_engine::conn::QueuePolicy;
+use ringws_engine::conn::{QueuePolicy, WhenFull};
 use ringws_engine::memory::Outgoing;
 use ringws_engine::proto::Opcode;
+
+/// A policy by its number.
+pub(crate) fn when_full(number: u32) -> Result<WhenFull, rws_status> {
+    match number {
+        RWS_WHEN_FULL_REFUSE => Ok(WhenFull::Refuse),
+        RWS_WHEN_FULL_DROP_NEWEST => Ok(WhenFull::DropNewest),
+        RWS_WHEN_FULL_DROP_OLDEST => Ok(WhenFull::DropOldest),
+        RWS_WHEN_FULL_CLOSE => Ok(WhenFull::Close),
+        RWS_WHEN_FULL_ABORT => Ok(WhenFull::Abort),
+        _ => Err(rws_status::RWS_E_UNSUPPORTED),
+    }
+}
 
 /// Queues a message by reference, in the place of the one that waits for the connection under the
 /// same key, if that has not begun to leave: a slow reader of a ticker gets the newest price, not
@@ -75,7 +87,7 @@ pub unsafe extern "C" fn rws_set_when_full(
         let ctx = unsafe { own::lent(r) }?;
         let or_none = |value: u32| (value != 0).then_some(value);
         let policy = QueuePolicy {
-            when_full: policy(when_full)?,
+            when_full: self::when_full(when_full)?,
             send_queue_max: or_none(send_queue_max),
             queue_age_max_ms: or_none(queue_age_max_ms),
         };

@@ -1,9 +1,8 @@
 //! Topics: joining, leaving and publishing.
 
-use crate::endpoint::when_full as policy;
 use crate::guard::{guard, status};
 use crate::own;
-use crate::queue::must_have_a_latest;
+use crate::queue::{must_have_a_latest, when_full as policy};
 use crate::status::rws_status;
 use crate::types::{rws_buf, rws_bytes, rws_conn, rws_engine, rws_reactor};
 use ringws_engine::reactor::Conn;

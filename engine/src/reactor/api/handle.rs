@@ -111,19 +111,6 @@ impl Handle {
         self.mail(conn, Mail::Message { conn, sender: self.sender(), message: message.clone() })
     }
 
-    /// As [`Context::send_latest`], from any thread. Where it is refused it is dropped and counted,
-    /// as [`Handle::send`] has it.
-    ///
-    /// # Errors
-    /// As [`Handle::send`]; [`SendError::Sequence`] for what is neither Text nor Binary, or a
-    /// fragment.
-    pub fn send_latest(&self, conn: Conn, key: u64, message: &Outgoing) -> Result<(), CallError> {
-        if !message.fin() || !matches!(message.opcode(), Opcode::Text | Opcode::Binary) {
-            return Err(SendError::Sequence.into());
-        }
-        self.mail(conn, Mail::Latest { conn, latest: Box::new((key, message.clone())) })
-    }
-
     /// Begins the closing handshake.
     ///
     /// # Errors
@@ -345,7 +332,7 @@ impl Handle {
         &self.0.gauges[reactor as usize]
     }
 
-    fn mail(&self, conn: Conn, mail: Mail) -> Result<(), CallError> {
+    pub(crate) fn mail(&self, conn: Conn, mail: Mail) -> Result<(), CallError> {
         if self.here() == Some(conn.reactor()) {
             return self.gauged(conn, mail, |mail| self.0.owns[conn.reactor() as usize].put(mail));
         }

@@ -1,9 +1,10 @@
 //! What a callback may say about the queue of a connection: what of it newer messages replace, what
 //! becomes of those for which there is no room; and what it may ask of it.
 
-use crate::conn::{Key, QueuePolicy, Queued, WhenFull};
+use crate::conn::{Key, QueuePolicy, Queued, SendError, WhenFull};
 use crate::memory::Outgoing;
-use crate::reactor::api::contract::{Context, Mail};
+use crate::proto::Opcode;
+use crate::reactor::api::contract::{Context, Handle, Mail};
 use crate::reactor::core::name::{CallError, Conn};
 use crate::reactor::core::slab::Slot;
 
@@ -16,8 +17,8 @@ impl Context {
     /// reactor it is handed over, and counted as dropped if it is then refused.
     ///
     /// # Errors
-    /// As [`Context::send`]; [`SendError::Sequence`](crate::conn::SendError::Sequence) for what is
-    /// neither Text nor Binary, or a fragment. [`SendError::Full`](crate::conn::SendError::Full)
+    /// As [`Context::send`]; [`SendError::Sequence`] for what is
+    /// neither Text nor Binary, or a fragment. [`SendError::Full`]
     /// not for what replaces a message and is no longer than that.
     pub fn send_latest(
         &mut self,
@@ -84,5 +85,20 @@ impl Context {
             self.on_live(conn, |slot, env| slot.conn.send_message_by(message, when_full, env))?;
         self.counters.messages_out.add(u64::from(queued != Queued::Dropped));
         Ok(queued)
+    }
+}
+
+impl Handle {
+    /// As [`Context::send_latest`], from any thread. Where it is refused it is dropped and counted,
+    /// as [`Handle::send`] has it.
+    ///
+    /// # Errors
+    /// As [`Handle::send`]; [`SendError::Sequence`] for what is neither Text nor Binary, or a
+    /// fragment.
+    pub fn send_latest(&self, conn: Conn, key: u64, message: &Outgoing) -> Result<(), CallError> {
+        if !message.fin() || !matches!(message.opcode(), Opcode::Text | Opcode::Binary) {
+            return Err(SendError::Sequence.into());
+        }
+        self.mail(conn, Mail::Latest { conn, latest: Box::new((key, message.clone())) })
     }
 }
