@@ -95,3 +95,15 @@ pub unsafe extern "C" fn rws_set_when_full(
         Ok(rws_status::RWS_OK)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn policies_have_numbers() {
+        assert_eq!(when_full(0), Ok(WhenFull::Refuse));
+        assert_eq!(when_full(RWS_WHEN_FULL_ABORT), Ok(WhenFull::Abort));
+        assert_eq!(when_full(RWS_WHEN_FULL_ABORT + 1), Err(rws_status::RWS_E_UNSUPPORTED));
+    }
+}
