@@ -99,6 +99,12 @@ impl<K: Kernel> Reactor<K> {
         if !self.prepare() {
             return Ok(false);
         }
+        // Nobody knows when the next turn is: what that has come to counts now, and so does whom it
+        // closes.
+        self.settle_memory();
+        if !self.prepare() {
+            return Ok(false);
+        }
         self.left_for = self.patience();
         if let Err(error) = self.kernel.leave(self.left_for) {
             self.give_up(Some(error.errno));
