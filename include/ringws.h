@@ -554,6 +554,17 @@ typedef struct { /* limits of one connection; NULL: all defaults; a timeout of U
    * RWS_WHEN_FULL_DROP_OLDEST, _CLOSE and _ABORT then act without a further message. Default:
    * never */
   uint32_t queue_age_max_ms;
+  /* TCP: the kernel asks a silent peer for a sign of life after so long, and twice more; who is
+   * gone ends the connection after three times as long, with RWS_E_SYSTEM and ETIMEDOUT. At
+   * most 32 767; default: not, since idle_timeout_ms does it with Pings */
+  uint32_t keepalive_s;
+  /* TCP: for so long the peer may leave what was sent unacknowledged, or keep its window shut,
+   * before the kernel ends the connection, with RWS_E_SYSTEM and ETIMEDOUT (TCP_USER_TIMEOUT).
+   * Default: the system's, some 15 minutes */
+  uint32_t user_timeout_ms;
+  /* TCP: the kernel polls the network card for so long (SO_BUSY_POLL). More than
+   * net.core.busy_read takes CAP_NET_ADMIN: RWS_E_INVALID. Default: the system's */
+  uint32_t busy_poll_us;
 } rws_options;
 
 /* whom requests and upgrades with certain paths are for; unknown to an endpoint: its own */
@@ -563,8 +574,8 @@ typedef struct {
   const char *path;
   const rws_callbacks *callbacks; /* copied; NULL: the endpoint's */
   void *user;                     /* as that of an endpoint, which it takes the place of */
-  /* Copied; NULL: the endpoint's. Those count up to the end of the head; unsent_max and
-   * kernel_send_max are always those: RWS_E_INVALID */
+  /* Copied; NULL: the endpoint's. Those count up to the end of the head; unsent_max,
+   * kernel_send_max, keepalive_s, user_timeout_ms and busy_poll_us always: RWS_E_INVALID */
   const rws_options *options;
   const char *origins;            /* as those of an endpoint; NULL: the endpoint's */
 } rws_route;
@@ -573,7 +584,7 @@ typedef struct { /* what to listen on */
   uint32_t size;                  /* RWS_INIT */
   uint32_t port;                  /* 0: the system chooses */
   /* Literal IPv4 / IPv6, or "unix:/path"; NULL: every address. A socket file on which nobody
-   * listens any more is replaced; its mode follows your umask; rws_engine_free removes it.
+   * listens any more is replaced; rws_engine_free removes it. "::" is IPv6 alone.
    * "systemd:" takes all sockets that systemd has passed to this process, "systemd:name" those
    * of that name (sd_listen_fds(3)), as listen_fd takes one: RWS_E_INVALID if there is none */
   const char *address;
@@ -608,6 +619,12 @@ typedef struct { /* what to listen on */
    * rws_options says of TCP is set on it, for all who have it. RWS_E_INVALID: it is not open,
    * or no stream socket that listens */
   int32_t listen_fd;
+  /* connections that may wait to be accepted, on each reactor's socket; net.core.somaxconn cuts
+   * it; default 4 096. Not of a socket that listens already: RWS_E_INVALID */
+  uint32_t backlog;
+  /* of "unix:/path": permissions of its file, set before anybody can connect, which takes that
+   * of writing: 0600, 0660; at most 0777. Default: your umask's */
+  uint32_t mode;
   uint32_t reserved;              /* 0 */
   /* Copied: paths that act as endpoints of their own, with limits, origins, callbacks and user
    * pointer; parameters: rws_request_param. RWS_E_INVALID: no path, or twice the same */

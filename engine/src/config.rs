@@ -9,7 +9,7 @@ pub use crate::reactor::Target;
 pub use crate::reactor::log::{Level, Log};
 use crate::reactor::{Context, Handler, TopicLimits};
 pub use crate::reactor::{Drain, Drained, TopicHook};
-pub use crate::ring::SendBuffer;
+pub use crate::ring::SocketOptions;
 use crate::tls;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
@@ -105,12 +105,17 @@ pub struct Endpoint {
     /// Others of the same user may listen on the same address and port (`SO_REUSEPORT`): the kernel
     /// spreads connections over all. Otherwise a port that is taken is refused.
     pub shared: bool,
+    /// Connections that may wait to be accepted, on each reactor's socket; the system's `somaxconn`
+    /// cuts it. 0: 4,096. Not of a socket that was given.
+    pub backlog: u32,
+    /// Permissions of a Unix socket's file, of which writing lets connect; 0: as the umask has it.
+    pub mode: u32,
     /// Who is called.
     pub handler: Arc<dyn Handler>,
     /// The limits of its connections.
     pub limits: Limits,
-    /// What the kernel may hold of what is sent to them.
-    pub send_buffer: SendBuffer,
+    /// What the kernel is told of their sockets.
+    pub socket_options: SocketOptions,
     /// Whose web pages may connect; others are answered with 403 before the handler is asked.
     pub origins: Origins,
     /// What each remote address may have of it, on all reactors together. By default there are no
@@ -145,16 +150,19 @@ impl Endpoint {
     /// Every address on `port`, with the default limits, for pages of the same origin.
     pub fn new(port: u16, handler: Arc<dyn Handler>) -> Self {
         let (limits, origins) = (Limits::default(), Origins::default());
-        let send_buffer = SendBuffer::default();
+        let socket_options = SocketOptions::default();
         let (address, per_address) = (Address::Any, AddressLimits::default());
         let (shared, tls, user) = (false, None, 0);
+        let (backlog, mode) = (0, 0);
         Self {
             address,
             port,
             shared,
+            backlog,
+            mode,
             handler,
             limits,
-            send_buffer,
+            socket_options,
             origins,
             per_address,
             tls,

@@ -116,7 +116,8 @@ impl Engine {
     /// in a callback.
     pub fn listen(&self, at: Endpoint) -> Result<u16, Error> {
         self.outside()?;
-        at.limits.check().map_err(|text| Error::Invalid(text.into()))?;
+        let limits = at.limits.check().and_then(|()| at.socket_options.check());
+        limits.map_err(|text| Error::Invalid(text.into()))?;
         let routes = routed(&at.routes)?;
         let mut state = self.lock();
         if state.phase != EnginePhase::New {

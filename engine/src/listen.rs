@@ -3,14 +3,14 @@
 use crate::config::{Address, Endpoint};
 use crate::engine::Error;
 use crate::passed;
-use crate::ring::{BACKLOG, SendBuffer};
+use crate::ring::{BACKLOG, SocketOptions};
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -39,8 +39,16 @@ pub(crate) fn listen(on: &Endpoint, reactors: u32) -> Result<Listening, Error> {
     if on.port != 0 && !is_tcp {
         return Err(Error::Invalid(format!("port {}: this is no address", on.port)));
     }
+    if on.mode > 0o777 || on.mode != 0 && !matches!(on.address, Address::Unix(_)) {
+        return Err(Error::Invalid("mode: at most 0777, and of unix:/path alone".into()));
+    }
+    let given = matches!(on.address, Address::Given(_) | Address::Systemd(_));
+    if on.backlog > i32::MAX as u32 || on.backlog != 0 && given {
+        let text = "backlog: at most 2^31 - 1, and not of a socket that listens already";
+        return Err(Error::Invalid(text.into()));
+    }
     let (sockets, port) = match &on.address {
-        Address::Unix(path) => (vec![listen_unix(path, reactors)?], 0),
+        Address::Unix(path) => (vec![listen_unix(path, on.mode, backlog_of(on), reactors)?], 0),
         Address::Ip(ip) => listen_tcp(on, SocketAddr::new(*ip, on.port), false, reactors)?,
         Address::Any => listen_any(on, reactors)?,
         Address::Given(socket) => take_over(on, [socket.as_fd()], reactors)?,
@@ -49,8 +57,11 @@ pub(crate) fn listen(on: &Endpoint, reactors: u32) -> Result<Listening, Error> {
             take_over(on, passed.iter().map(AsFd::as_fd), reactors)?
         }
     };
-    let given = matches!(on.address, Address::Given(_) | Address::Systemd(_));
     Ok(Listening { sockets, port, given })
+}
+
+fn backlog_of(on: &Endpoint) -> i32 {
+    if on.backlog == 0 { BACKLOG } else { on.backlog as i32 }
 }
 
 type Bound = (Vec<Vec<OwnedFd>>, u16);
@@ -79,7 +90,7 @@ fn take_over<'a>(
         let set = || -> Result<(), Errno> {
             if port.is_some() {
                 sockopt::set_tcp_nodelay(socket, true)?;
-                on.send_buffer.set_on(socket)?;
+                on.socket_options.set_on(socket)?;
             }
             Ok(())
         };
@@ -105,6 +116,7 @@ fn listen_tcp(
 ) -> Result<Bound, Error> {
     let mut at = at;
     let mut sockets = Vec::new();
+    let backlog = backlog_of(on);
     if at.port() != 0 && !on.shared {
         // SO_REUSEPORT would let a second process of the same user share the port unnoticed: a
         // socket without it finds out whether someone is there.
@@ -112,7 +124,7 @@ fn listen_tcp(
             .map_err(|errno| failed(format!("listening on {at}"), errno))?;
     }
     for _ in 0..reactors {
-        let socket = bind_tcp(at, dual_stack, on.send_buffer)
+        let socket = bind_tcp(at, dual_stack, on.socket_options, backlog)
             .map_err(|errno| failed(format!("listening on {at}"), errno))?;
         if at.port() == 0 {
             let bound = net::getsockname(&socket)
@@ -136,15 +148,20 @@ fn patiently<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> 
     }
 }
 
-fn bind_tcp(at: SocketAddr, dual_stack: bool, send_buffer: SendBuffer) -> Result<OwnedFd, Errno> {
+fn bind_tcp(
+    at: SocketAddr,
+    dual_stack: bool,
+    socket_options: SocketOptions,
+    backlog: i32,
+) -> Result<OwnedFd, Errno> {
     let socket = tcp_socket(at, dual_stack)?;
     // One listener per reactor on the same port: the kernel spreads connections over them.
     sockopt::set_socket_reuseport(&socket, true)?;
     // Accepted sockets inherit both. A turn's output leaves in one send: waiting gains nothing.
     sockopt::set_tcp_nodelay(&socket, true)?;
-    send_buffer.set_on(socket.as_fd())?;
+    socket_options.set_on(socket.as_fd())?;
     net::bind(&socket, &at)?;
-    net::listen(&socket, BACKLOG)?;
+    net::listen(&socket, backlog)?;
     Ok(socket)
 }
 
@@ -158,14 +175,14 @@ fn tcp_socket(at: SocketAddr, dual_stack: bool) -> Result<OwnedFd, Errno> {
     Ok(socket)
 }
 
-fn listen_unix(path: &Path, reactors: u32) -> Result<Vec<OwnedFd>, Error> {
+fn listen_unix(path: &Path, mode: u32, backlog: i32, reactors: u32) -> Result<Vec<OwnedFd>, Error> {
     let what = || format!("listening on {}", path.display());
-    let socket = bind_unix(path).map_err(|errno| failed(what(), errno))?;
+    let socket = bind_unix(path, mode, backlog).map_err(|errno| failed(what(), errno))?;
     // Unix sockets know no SO_REUSEPORT: all reactors accept from the same one.
     copies(socket.as_fd(), reactors)
 }
 
-fn bind_unix(path: &Path) -> Result<OwnedFd, Errno> {
+fn bind_unix(path: &Path, mode: u32, backlog: i32) -> Result<OwnedFd, Errno> {
     let at = SocketAddrUnix::new(path)?;
     let socket = unix_socket(SocketFlags::CLOEXEC)?;
     match net::bind(&socket, &at) {
@@ -176,7 +193,12 @@ fn bind_unix(path: &Path) -> Result<OwnedFd, Errno> {
         }
         bound => bound?,
     }
-    net::listen(&socket, BACKLOG)?;
+    if mode != 0 {
+        // Nobody gets in before it listens.
+        let set = fs::set_permissions(path, Permissions::from_mode(mode));
+        set.map_err(|error| errno_of(&error))?;
+    }
+    net::listen(&socket, backlog)?;
     Ok(socket)
 }
 

@@ -4,7 +4,7 @@
 #[path = "support/service.rs"]
 mod service;
 
-use ringws_engine::config::{Endpoint, SendBuffer};
+use ringws_engine::config::{Endpoint, SocketOptions};
 use ringws_engine::conn::{Limits, QueuePolicy, WhenFull};
 use ringws_engine::engine::Engine;
 use ringws_engine::memory::Outgoing;
@@ -145,8 +145,12 @@ fn run(when_full: WhenFull, by: Option<WhenFull>) -> Outcome {
         idle_timeout_ms: u32::MAX,
         ..Limits::default()
     };
-    let send_buffer = SendBuffer { unsent_max: 16 << 10, kernel_send_max: 16 << 10 };
-    let endpoint = Endpoint { limits, send_buffer, ..at_of(room.clone()) };
+    let socket_options = SocketOptions {
+        unsent_max: 16 << 10,
+        kernel_send_max: 16 << 10,
+        ..SocketOptions::default()
+    };
+    let endpoint = Endpoint { limits, socket_options, ..at_of(room.clone()) };
     let (engine, port) = start(reactors(2), endpoint);
     let opened = || room.opened.lock().expect("nobody panics").len();
     let mut healthy: Vec<Client> = Vec::new();
@@ -311,8 +315,12 @@ mod ticker {
     #[test]
     fn a_slow_reader_sees_prices_that_are_young() {
         let room = Arc::new(Room::default());
-        let send_buffer = SendBuffer { unsent_max: 2 << 10, kernel_send_max: 4 << 10 };
-        let (engine, port) = start(reactors(1), Endpoint { send_buffer, ..at_of(room.clone()) });
+        let socket_options = SocketOptions {
+            unsent_max: 2 << 10,
+            kernel_send_max: 4 << 10,
+            ..SocketOptions::default()
+        };
+        let (engine, port) = start(reactors(1), Endpoint { socket_options, ..at_of(room.clone()) });
         let client = Client::open(with_window(4 << 10, port)).with_patience(PATIENCE);
         until("a member", || engine.handle().members(b"all") == 1);
         let begun = Instant::now();

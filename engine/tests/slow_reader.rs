@@ -4,7 +4,7 @@
 #[path = "support/service.rs"]
 mod service;
 
-use ringws_engine::config::{Endpoint, SendBuffer};
+use ringws_engine::config::{Endpoint, SocketOptions};
 use ringws_engine::conn::{Limits, Queued, SendFlags};
 use ringws_engine::memory::Outgoing;
 use ringws_engine::proto::Opcode;
@@ -95,9 +95,13 @@ impl Handler for Opens {
 #[test]
 fn a_slow_reader_of_a_ticker_gets_the_newest_prices() {
     let ticker = Arc::new(Ticker::default());
-    let send_buffer = SendBuffer { unsent_max: 16 << 10, kernel_send_max: 32 << 10 };
+    let socket_options = SocketOptions {
+        unsent_max: 16 << 10,
+        kernel_send_max: 32 << 10,
+        ..SocketOptions::default()
+    };
     let opens = Arc::new(Opens(Arc::clone(&ticker)));
-    let (engine, port) = start(reactors(1), Endpoint { send_buffer, ..at_of(opens) });
+    let (engine, port) = start(reactors(1), Endpoint { socket_options, ..at_of(opens) });
     let mut client = Client::open(tcp(port));
     until("all were sent", || ticker.rounds.load(Ordering::Relaxed) == ROUNDS);
     let (mut newest, mut came) = ([None; KEYS as usize], 0);
@@ -154,11 +158,11 @@ fn the_latest_is_handed_over_to_another_reactor() {
 
 /// The most bytes that were on their way at once to a reader of 50 KB/s: in the queue, and not
 /// there.
-fn on_their_way(send_buffer: SendBuffer) -> (usize, usize) {
+fn on_their_way(socket_options: SocketOptions) -> (usize, usize) {
     let feed = Arc::new(Feed::default());
     let limits = Limits { send_queue_max: 64 << 10, ..Limits::default() };
     let (_engine, port) =
-        start(reactors(1), Endpoint { limits, send_buffer, ..at_of(feed.clone()) });
+        start(reactors(1), Endpoint { limits, socket_options, ..at_of(feed.clone()) });
     let mut client = Client::open(tcp(port));
     until("the first RWS_FULL", || feed.full.load(Ordering::Relaxed) > 0);
     let (begun, mut read) = (Instant::now(), 0);
@@ -188,17 +192,23 @@ fn on_their_way(send_buffer: SendBuffer) -> (usize, usize) {
 fn what_waits_for_a_slow_reader_is_seen_in_the_queue() {
     // Beside what is bounded, the peer's own buffer holds what it has not read: that is not ours.
     let peer = 320 * KIB;
-    let unsent = SendBuffer { unsent_max: 16 << 10, kernel_send_max: 0 };
+    let unsent =
+        SocketOptions { unsent_max: 16 << 10, kernel_send_max: 0, ..SocketOptions::default() };
     let (queue, kernel) = on_their_way(unsent);
     assert!(queue > 64 * KIB && queue <= 64 * KIB + FRAME, "{queue} bytes in the queue");
     assert!(kernel < 16 * KIB + peer, "{kernel} bytes in the kernel");
-    let all = SendBuffer { unsent_max: u32::MAX, kernel_send_max: 32 << 10 };
+    let all = SocketOptions {
+        unsent_max: u32::MAX,
+        kernel_send_max: 32 << 10,
+        ..SocketOptions::default()
+    };
     let (_, kernel) = on_their_way(all);
     assert!(kernel < 64 * KIB + peer, "{kernel} bytes in the kernel");
     // What it is without: the test must be able to tell.
-    let neither = SendBuffer { unsent_max: u32::MAX, kernel_send_max: 0 };
+    let neither =
+        SocketOptions { unsent_max: u32::MAX, kernel_send_max: 0, ..SocketOptions::default() };
     let (_, kernel) = on_their_way(neither);
     assert!(kernel > 1024 * KIB, "only {kernel} bytes in the kernel");
-    let (_, kernel) = on_their_way(SendBuffer::default());
+    let (_, kernel) = on_their_way(SocketOptions::default());
     assert!(kernel < 1024 * KIB + 64 * KIB + peer, "{kernel} bytes in the kernel");
 }

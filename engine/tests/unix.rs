@@ -7,6 +7,7 @@ use ringws_engine::engine::{Engine, Error};
 use ringws_engine::reactor::{Closed, Conn, Context, Handler, Message};
 use ringws_engine::ring::Errno;
 use ringws_kit::{BINARY, CLOSE, Client, Frame, close, frame, read_to_end};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -47,6 +48,37 @@ fn open(path: &Path) -> Client<UnixStream> {
     let mut client = Client::connect_unix(path);
     client.echoes(BINARY, "x");
     client
+}
+
+/// Its file has the mode that was asked for, whatever the umask; what is none is refused.
+#[test]
+fn the_file_has_its_mode() {
+    let path = path("mode");
+    let listen = |mode| {
+        let engine = Engine::new(Config { reactors: 1, ..Config::default() })?;
+        let (tell, _told) = channel();
+        let address = Address::Unix(path.clone());
+        let endpoint = Endpoint::new(0, Arc::new(Echo(tell.into())));
+        engine.listen(Endpoint { address, mode, ..endpoint }).map(|_| engine)
+    };
+    for mode in [0o600, 0o666, 0o777] {
+        let engine = listen(mode).expect("a free path");
+        let found = std::fs::metadata(&path).expect("there").permissions().mode();
+        assert_eq!(found & 0o7777, mode);
+        drop(engine);
+    }
+    assert!(matches!(listen(0o1000), Err(Error::Invalid(text)) if text.starts_with("mode")));
+    let engine = Engine::new(Config { reactors: 1, ..Config::default() }).expect("an engine");
+    let (tell, _told) = channel();
+    let tcp = Endpoint::new(0, Arc::new(Echo(tell.into())));
+    assert!(matches!(engine.listen(Endpoint { mode: 0o600, ..tcp }), Err(Error::Invalid(_))));
+    // A backlog is that of a socket of ours.
+    let (tell, _told) = channel();
+    let given = UnixListener::bind(self::path("mode")).expect("a free path");
+    let endpoint = Endpoint::new(0, Arc::new(Echo(tell.into())));
+    let address = Address::Given(Arc::new(given.into()));
+    let asked = engine.listen(Endpoint { address, backlog: 7, ..endpoint });
+    assert!(matches!(asked, Err(Error::Invalid(text)) if text.starts_with("backlog")));
 }
 
 #[test]

@@ -23,6 +23,7 @@ mod guard;
 pub mod handle;
 pub mod message;
 pub mod metrics;
+pub mod options;
 mod own;
 pub mod queue;
 pub mod reactor;

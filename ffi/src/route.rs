@@ -1,11 +1,12 @@
 //! `rws_route`: paths that act as endpoints of their own.
 
 use crate::callbacks::rws_callbacks;
-use crate::endpoint::{origins, rws_options};
+use crate::endpoint::origins;
+use crate::options::rws_options;
 use crate::sized;
 use crate::status::Failure;
 use crate::types::{User, string};
-use ringws_engine::config::{Endpoint, Route, SendBuffer};
+use ringws_engine::config::{Endpoint, Route, SocketOptions};
 use ringws_engine::conn::Limits;
 use std::ffi::{c_char, c_void};
 use std::sync::Arc;
@@ -21,8 +22,8 @@ pub struct rws_route {
     pub callbacks: *const rws_callbacks,
     /// as that of an endpoint, which it takes the place of
     pub user: *mut c_void,
-    /// Copied; NULL: the endpoint's. Those count up to the end of the head; unsent_max and
-    /// kernel_send_max are always those: RWS_E_INVALID
+    /// Copied; NULL: the endpoint's. Those count up to the end of the head; unsent_max,
+    /// kernel_send_max, keepalive_s, user_timeout_ms and busy_poll_us always: RWS_E_INVALID
     pub options: *const rws_options,
     /// as those of an endpoint; NULL: the endpoint's
     pub origins: *const c_char,
@@ -39,9 +40,9 @@ impl rws_route {
         let (mut limits, mut handler) = (of.limits, Arc::clone(&of.handler));
         if !self.options.is_null() {
             // SAFETY: not null, so as its size says.
-            let (own, buffer) = unsafe { rws_options::read(self.options) }?;
-            if buffer != SendBuffer::default() {
-                let why = "unsent_max and kernel_send_max are the endpoint's";
+            let (own, socket) = unsafe { rws_options::read(self.options) }?;
+            if socket != SocketOptions::default() {
+                let why = "what options say of the socket is the endpoint's";
                 return Err(Failure::invalid(format!("route \"{pattern}\": {why}")));
             }
             limits = Limits { requests: limits.requests, ..own };

@@ -2,8 +2,8 @@
 
 use crate::callbacks::rws_callbacks;
 use crate::constants::RWS_TARGET_REACTOR;
-use crate::endpoint::rws_options;
 use crate::guard::{guard, report, status};
+use crate::options::rws_options;
 use crate::own;
 use crate::request::lines;
 use crate::sized::{self, Sized};
@@ -107,7 +107,7 @@ impl rws_target {
     /// what they say.
     unsafe fn read(from: *const Self) -> Result<Target, Failure> {
         // SAFETY: as the caller says.
-        let (to, callbacks, (limits, send_buffer)) = unsafe {
+        let (to, callbacks, (limits, socket_options)) = unsafe {
             let to = sized::read(from)?;
             (to, sized::read(to.callbacks)?, rws_options::read(to.options)?)
         };
@@ -146,7 +146,7 @@ impl rws_target {
             // SAFETY: not null, and alive as the caller says.
             target.tls = Some(unsafe { own::borrow(to.tls) }?.client()?);
         }
-        (target.limits, target.send_buffer) = (limits, send_buffer);
+        (target.limits, target.socket_options) = (limits, socket_options);
         target.user = User(to.user).to_word();
         target.reactor = chosen.then_some(to.reactor);
         if to.connect_timeout_ms != 0 {

@@ -8,10 +8,11 @@ use ringws::callbacks::rws_callbacks;
 use ringws::config::rws_config;
 use ringws::constants::*;
 use ringws::drain::{rws_drain, rws_drained};
-use ringws::endpoint::{rws_endpoint, rws_options};
+use ringws::endpoint::rws_endpoint;
 use ringws::features::rws_feature;
 use ringws::message::{rws_close_info, rws_message};
 use ringws::metrics::rws_metric;
+use ringws::options::rws_options;
 use ringws::request::rws_response;
 use ringws::route::rws_route;
 use ringws::stats::rws_stats;
@@ -66,7 +67,8 @@ structs! {
     rws_drained { closed, timed_out, aborted, lost, refused, unheard }
     rws_endpoint {
         size, port, address, callbacks, user, options, origins, tls, per_address_max,
-        upgrades_per_second, upgrades_burst, flags, listen_fd, reserved, routes, routes_len,
+        upgrades_per_second, upgrades_burst, flags, listen_fd, backlog, mode, reserved, routes,
+        routes_len,
     }
     rws_error { status, sys_errno, text }
     rws_feature { name, kernel, flags, reserved }
@@ -76,7 +78,8 @@ structs! {
         size, flags, message_max, fragments_max, send_queue_max, head_max, handshake_timeout_ms,
         idle_timeout_ms, close_timeout_ms, deflate_min, deflate_level, deflate_window_bits,
         deflate_mem_level, unsent_max, kernel_send_max, body_max, lifetime_max_ms,
-        lifetime_code, ping_interval_ms, when_full, queue_age_max_ms,
+        lifetime_code, ping_interval_ms, when_full, queue_age_max_ms, keepalive_s,
+        user_timeout_ms, busy_poll_us,
     }
     rws_stats {
         size, reactors, connections, accepted, upgraded, refused, violations, timeouts,

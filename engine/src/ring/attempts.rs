@@ -1,7 +1,7 @@
 //! The connections that are being made.
 
 use super::address::Address;
-use super::{SendBuffer, Token};
+use super::{SocketOptions, Token};
 use std::collections::HashMap;
 
 /// A connection that is being made.
@@ -12,7 +12,7 @@ pub(super) struct Attempt {
     pub(super) socket: Option<u32>,
     pub(super) cancelled: bool,
     /// What its socket is to be given.
-    pub(super) send_buffer: SendBuffer,
+    pub(super) socket_options: SocketOptions,
 }
 
 /// The connections that are being made.
@@ -22,12 +22,12 @@ pub(super) struct Attempts {
     /// The settings of sockets so far, where the kernel finds them. A program has few different
     /// ones, so they are kept for good.
     #[expect(clippy::vec_box, reason = "the kernel reads them where they are")]
-    settings: Vec<Box<SendBuffer>>,
+    settings: Vec<Box<SocketOptions>>,
 }
 
 impl Attempts {
     /// The same settings in a place where they stay.
-    pub(super) fn keep(&mut self, settings: SendBuffer) -> &SendBuffer {
+    pub(super) fn keep(&mut self, settings: SocketOptions) -> &SocketOptions {
         let known = self.settings.iter().position(|known| **known == settings);
         let at = known.unwrap_or_else(|| {
             self.settings.push(Box::new(settings));

@@ -28,7 +28,7 @@ pub struct UringConfig {
     /// Its thread has other work too: see [`Uring::descriptor`](super::Uring::descriptor).
     pub leaves: bool,
     /// Sockets that listen, named by their index from then on. What is set on them
-    /// (`TCP_NODELAY`, [`SendBuffer`](super::SendBuffer)) is inherited by what they accept.
+    /// (`TCP_NODELAY`, [`SocketOptions`](super::SocketOptions)) is inherited by what they accept.
     pub listeners: Vec<OwnedFd>,
     /// Of all reactors of the engine.
     pub wakers: Arc<[Waker]>,

@@ -5,7 +5,7 @@ use super::attempts::Attempt;
 use super::op::Op;
 use super::outcome::{borrow, outcome};
 use super::uring::{Sockets, Uring};
-use super::{Completion, Errno, Kernel, SendBuffer, Socket, Token};
+use super::{Completion, Errno, Kernel, Socket, SocketOptions, Token};
 use io_uring::opcode;
 use io_uring::types::{DestinationSlot, Fd, Fixed};
 use rustix::net::sockopt;
@@ -15,7 +15,7 @@ use std::net::SocketAddr;
 static ON: u32 = 1;
 
 impl Uring {
-    pub(super) fn dial(&mut self, attempt: Token, to: SocketAddr, send_buffer: SendBuffer) {
+    pub(super) fn dial(&mut self, attempt: Token, to: SocketAddr, socket_options: SocketOptions) {
         // Whoever was accepted meanwhile would have no place in the table.
         if self.room() == 0 {
             let result = Err(Errno::NFILE);
@@ -24,7 +24,7 @@ impl Uring {
         self.taken += 1;
         let (domain, tcp) = (if to.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 }, 6);
         let to = Box::new(Address::new(to));
-        let dial = Attempt { to, socket: None, cancelled: false, send_buffer };
+        let dial = Attempt { to, socket: None, cancelled: false, socket_options };
         let before = self.held.attempts.out.insert(attempt, dial);
         debug_assert!(before.is_none(), "one attempt of a name at a time");
         let socket = match &self.sockets {
@@ -64,7 +64,7 @@ impl Uring {
         };
         dial.socket = Some(socket);
         let (to, cancelled) = ((&raw const dial.to.storage).cast(), dial.cancelled);
-        let (len, send_buffer) = (dial.to.len, dial.send_buffer);
+        let (len, socket_options) = (dial.to.len, dial.socket_options);
         if let Sockets::Ordinary(open) = &mut self.sockets {
             open.insert(socket);
         }
@@ -72,7 +72,7 @@ impl Uring {
             self.give_socket_up(attempt, Errno::CANCELED, out);
             return false;
         }
-        self.set_options(socket, send_buffer);
+        self.set_options(socket, socket_options);
         let connect = match &self.sockets {
             Sockets::Direct => opcode::Connect::new(Fixed(socket), to, len),
             Sockets::Ordinary(_) => opcode::Connect::new(Fd(socket as i32), to, len),
@@ -83,16 +83,16 @@ impl Uring {
     }
 
     /// As accepted sockets have them from their listener.
-    fn set_options(&mut self, socket: u32, send_buffer: SendBuffer) {
+    fn set_options(&mut self, socket: u32, socket_options: SocketOptions) {
         if let Sockets::Ordinary(_) = &self.sockets {
             // SAFETY: just made, and not closed before this returns.
             let socket = unsafe { borrow(socket as i32) };
             let _ = sockopt::set_tcp_nodelay(socket, true);
-            let _ = send_buffer.set_on(socket);
+            let _ = socket_options.set_on(socket);
             return;
         }
         let nodelay = (libc::IPPROTO_TCP, libc::TCP_NODELAY, &ON);
-        let settings = self.held.attempts.keep(send_buffer);
+        let settings = self.held.attempts.keep(socket_options);
         for (level, name, value) in std::iter::once(nodelay).chain(settings.options()) {
             let (level, name) = (level as u32, name as u32);
             let value = std::ptr::from_ref(value).cast();

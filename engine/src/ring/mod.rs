@@ -31,12 +31,12 @@ mod outcome;
 mod queue;
 mod receives;
 mod recv;
-mod send_buffer;
 mod setup;
 mod shutting;
 pub(crate) mod signals;
 #[cfg(feature = "sim")]
 pub mod sim;
+mod socket_options;
 mod stats;
 mod supply;
 mod sys;
@@ -59,7 +59,7 @@ pub use lease::Lease;
 pub use memory::Buffers;
 pub(crate) use outcome::borrow_number;
 pub use rustix::io::Errno;
-pub use send_buffer::SendBuffer;
+pub use socket_options::SocketOptions;
 pub use stats::UringStats;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -186,7 +186,7 @@ pub trait Kernel {
     fn close_listener(&mut self, listener: usize);
     /// Connects to an address. `attempt` names the attempt, not a connection: no other one of that
     /// name may be out. `Connected` follows, which may take as long as the kernel tries.
-    fn connect(&mut self, attempt: Token, to: SocketAddr, send_buffer: SendBuffer);
+    fn connect(&mut self, attempt: Token, to: SocketAddr, socket_options: SocketOptions);
     /// Stops trying; the final `Connected` follows, which may be a connection.
     fn cancel_connect(&mut self, attempt: Token);
     /// Receives into provided buffers until the end of the stream, an error, or a cancel. One

@@ -12,8 +12,8 @@ use super::setup::{self, Flags, Optional};
 use super::shutting::Closing;
 use super::supply::{LARGE, Supply};
 use super::{
-    Buffers, Completion, Destination, Errno, Kernel, KernelError, Lease, Refused, SendBuffer,
-    Socket, Token, UringConfig, UringStats, Waker,
+    Buffers, Completion, Destination, Errno, Kernel, KernelError, Lease, Refused, Socket,
+    SocketOptions, Token, UringConfig, UringStats, Waker,
 };
 use crate::memory::Batch;
 use crate::tick::Tick;
@@ -234,8 +234,8 @@ impl Kernel for Uring {
         self.listeners.close(listener);
     }
 
-    fn connect(&mut self, attempt: Token, to: SocketAddr, send_buffer: SendBuffer) {
-        self.dial(attempt, to, send_buffer);
+    fn connect(&mut self, attempt: Token, to: SocketAddr, socket_options: SocketOptions) {
+        self.dial(attempt, to, socket_options);
     }
 
     fn cancel_connect(&mut self, attempt: Token) {

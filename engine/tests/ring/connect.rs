@@ -2,7 +2,7 @@
 
 use crate::harness::{PATIENCE, config, kinds, listener};
 use ringws_engine::memory::Batch;
-use ringws_engine::ring::{Completion, Errno, Kernel, SendBuffer, Socket, Token, Uring};
+use ringws_engine::ring::{Completion, Errno, Kernel, Socket, SocketOptions, Token, Uring};
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Instant;
@@ -39,7 +39,7 @@ fn a_socket_sends_and_is_closed() {
         let mut config = config(vec![listener().0]);
         config.sqpoll = sqpoll;
         let mut kernel = Uring::tuned(config, &tuning).expect("io_uring");
-        kernel.connect(token(7), server.local_addr().expect("bound"), SendBuffer::default());
+        kernel.connect(token(7), server.local_addr().expect("bound"), SocketOptions::default());
         let socket = connected(&mut kernel, 7).expect(kind);
         let (mut peer, _) = server.accept().expect("somebody has come");
         kernel.send(socket, token(1), Batch::new(b"hello".to_vec()));
@@ -55,26 +55,27 @@ fn a_socket_sends_and_is_closed() {
 /// A peer that does not read is sent so much at once only if the kernel takes it all: the ring's
 /// sends end when it has.
 #[test]
-fn a_socket_has_the_send_buffer_it_was_asked_with() {
-    let system = SendBuffer { unsent_max: u32::MAX, kernel_send_max: 0 };
+fn a_socket_has_the_options_it_was_asked_with() {
+    let system =
+        SocketOptions { unsent_max: u32::MAX, kernel_send_max: 0, ..SocketOptions::default() };
     let bounds = [
         (system, true),
-        (SendBuffer { unsent_max: 32 << 10, ..system }, false),
-        (SendBuffer { kernel_send_max: 32 << 10, ..system }, false),
+        (SocketOptions { unsent_max: 32 << 10, ..system }, false),
+        (SocketOptions { kernel_send_max: 32 << 10, ..system }, false),
     ];
     for (kind, sqpoll, tuning) in kinds() {
         let server = TcpListener::bind("127.0.0.1:0").expect("a port");
         let mut config = config(vec![listener().0]);
         config.sqpoll = sqpoll;
         let mut kernel = Uring::tuned(config, &tuning).expect("io_uring");
-        for (slot, (send_buffer, all)) in (0..).zip(bounds) {
-            kernel.connect(token(slot), server.local_addr().expect("bound"), send_buffer);
+        for (slot, (socket_options, all)) in (0..).zip(bounds) {
+            kernel.connect(token(slot), server.local_addr().expect("bound"), socket_options);
             let socket = connected(&mut kernel, slot).expect(kind);
             let (mut peer, _) = server.accept().expect("somebody has come");
             kernel.send(socket, token(slot), Batch::new(vec![7; 900 << 10]));
             let mut sent = Vec::new();
             kernel.wait(Some(PATIENCE / 100), &mut sent).expect("the ring goes on");
-            assert_eq!(!sent.is_empty(), all, "{kind}: {send_buffer:?}");
+            assert_eq!(!sent.is_empty(), all, "{kind}: {socket_options:?}");
             // Once there is room, the rest goes.
             let mut read = vec![0; 900 << 10];
             let reader = std::thread::spawn(move || peer.read_exact(&mut read).map(|()| peer));
@@ -97,7 +98,7 @@ fn a_refusal_is_told_and_leaves_nothing() {
         config.sockets_max = 4;
         let mut kernel = Uring::tuned(config, &tuning).expect("io_uring");
         for slot in 0..600 {
-            kernel.connect(token(slot), gone, SendBuffer::default());
+            kernel.connect(token(slot), gone, SocketOptions::default());
             assert_eq!(connected(&mut kernel, slot), Err(Errno::CONNREFUSED), "{kind}");
         }
     }
@@ -113,21 +114,21 @@ fn a_cancelled_attempt_ends_once() {
         let mut config = config(vec![listener().0]);
         config.sqpoll = sqpoll;
         let mut kernel = Uring::tuned(config, &tuning).expect("io_uring");
-        kernel.connect(token(0), at, SendBuffer::default());
+        kernel.connect(token(0), at, SocketOptions::default());
         connected(&mut kernel, 0).expect("the only one that the backlog has room for");
-        kernel.connect(token(1), at, SendBuffer::default());
+        kernel.connect(token(1), at, SocketOptions::default());
         let mut none = Vec::new();
         kernel.wait(Some(PATIENCE / 300), &mut none).expect("the ring goes on");
         assert!(none.is_empty(), "{kind}: {none:?}");
         kernel.cancel_connect(token(1));
         assert_eq!(connected(&mut kernel, 1), Err(Errno::CANCELED), "{kind}");
         // At once: before there is a socket.
-        kernel.connect(token(2), at, SendBuffer::default());
+        kernel.connect(token(2), at, SocketOptions::default());
         kernel.cancel_connect(token(2));
         assert_eq!(connected(&mut kernel, 2), Err(Errno::CANCELED), "{kind}");
         // What has ended can be cancelled in vain, and a ring dropped with attempts out.
         kernel.cancel_connect(token(2));
-        kernel.connect(token(3), at, SendBuffer::default());
+        kernel.connect(token(3), at, SocketOptions::default());
         kernel.wait(Some(PATIENCE / 300), &mut none).expect("the ring goes on");
         assert!(none.is_empty(), "{kind}: {none:?}");
     }
@@ -138,7 +139,7 @@ fn both_families() {
     let Ok(server) = TcpListener::bind("[::1]:0") else { return };
     let mut kernel = Uring::new(config(vec![listener().0])).expect("io_uring");
     let at: SocketAddr = server.local_addr().expect("bound");
-    kernel.connect(token(0), at, SendBuffer::default());
+    kernel.connect(token(0), at, SocketOptions::default());
     connected(&mut kernel, 0).expect("over IPv6");
     assert!(server.accept().expect("somebody has come").1.is_ipv6());
 }

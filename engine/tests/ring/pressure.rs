@@ -1,7 +1,7 @@
 //! Too few buffers, too small queues, too slow readers: nothing is lost.
 
 use crate::harness::{Echo, config, listener, pattern};
-use ringws_engine::ring::{Completion, Errno, Kernel, SendBuffer, Token, Tuning};
+use ringws_engine::ring::{Completion, Errno, Kernel, SocketOptions, Token, Tuning};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::thread;
@@ -136,7 +136,7 @@ fn a_full_table_keeps_nobody_from_waiting() {
     echo.run(|echo| echo.accepted == 261);
     assert_eq!((echo.kernel.room(), echo.out), (0, 0));
     let dialed = Token { slot: 7, generation: 7 };
-    echo.kernel.connect(dialed, address, SendBuffer::default());
+    echo.kernel.connect(dialed, address, SocketOptions::default());
     let mut completions = Vec::new();
     echo.kernel.wait(Some(Duration::ZERO), &mut completions).expect("the ring works");
     let refused = matches!(

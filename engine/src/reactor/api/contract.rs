@@ -35,7 +35,7 @@ use crate::reactor::core::timers::Timers;
 use crate::reactor::core::topics::Topics;
 use crate::reactor::core::wheel::Wheel;
 use crate::reactor::deliver::shared::Source;
-use crate::ring::{SendBuffer, Waker};
+use crate::ring::{SocketOptions, Waker};
 use crate::tick::Tick;
 use crate::tls;
 use std::sync::atomic::{AtomicU32, AtomicU64};
@@ -201,8 +201,8 @@ pub struct Target {
     pub handler: Arc<dyn Handler>,
     /// The limits of the connection.
     pub limits: Limits,
-    /// What the kernel may hold of what is sent to the server.
-    pub send_buffer: SendBuffer,
+    /// What the kernel is told of its socket.
+    pub socket_options: SocketOptions,
     /// The user word that it starts with.
     pub user: usize,
     /// The reactor that it belongs to; `None`: the calling one in a callback, else each in turn.

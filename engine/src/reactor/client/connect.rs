@@ -136,12 +136,12 @@ impl<K: Kernel> Reactor<K> {
         let Stage::Connecting { left, next, .. } = &mut dial.stage else { return };
         let Some(to) = left.pop_front() else { return };
         *next = if left.is_empty() { Tick::MAX } else { next_at };
-        let send_buffer = dial.target.send_buffer;
+        let socket_options = dial.target.socket_options;
         let attempt = self.ctx.dials.begin_attempt(index, to);
         if let Stage::Connecting { out, .. } = &mut self.ctx.dials.at(index).stage {
             out.push(attempt);
         }
-        self.kernel.connect(attempt, to, send_buffer);
+        self.kernel.connect(attempt, to, socket_options);
         self.schedule_dial(index);
     }
 

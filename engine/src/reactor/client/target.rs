@@ -7,7 +7,7 @@ use crate::proto::url::split_authority;
 use crate::proto::{Ask, InvalidUrl, Proxy, Url};
 use crate::reactor::api::contract::{Handler, Target};
 use crate::reactor::client::refusal::TargetError;
-use crate::ring::SendBuffer;
+use crate::ring::SocketOptions;
 #[cfg(feature = "tls")]
 use crate::tls;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ impl Target {
             tls: None,
             handler,
             limits: Limits::default(),
-            send_buffer: SendBuffer::default(),
+            socket_options: SocketOptions::default(),
             user: 0,
             reactor: None,
             connect_timeout_ms: 10_000,
@@ -99,7 +99,11 @@ impl Target {
         }
         match self.connect_timeout_ms {
             0 => Err(TargetError::Limits("connect_timeout_ms: at least 1 ms")),
-            _ => self.limits.check().map_err(TargetError::Limits),
+            _ => self
+                .limits
+                .check()
+                .and_then(|()| self.socket_options.check())
+                .map_err(TargetError::Limits),
         }
     }
 

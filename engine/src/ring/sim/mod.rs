@@ -23,8 +23,8 @@ pub use net::{Net, Peer, Seen, WINDOW};
 
 use super::lease::Free;
 use super::{
-    Buffers, Completion, Destination, Errno, Kernel, KernelError, Lease, SendBuffer, Socket, Token,
-    Waker,
+    Buffers, Completion, Destination, Errno, Kernel, KernelError, Lease, Socket, SocketOptions,
+    Token, Waker,
 };
 use crate::memory::Batch;
 use crate::ring::UringStats;
@@ -242,7 +242,7 @@ impl Kernel for Sim {
         }
     }
 
-    fn connect(&mut self, attempt: Token, to: SocketAddr, _: SendBuffer) {
+    fn connect(&mut self, attempt: Token, to: SocketAddr, _: SocketOptions) {
         self.start_dial(attempt, to);
     }
 
