@@ -56,9 +56,11 @@
  *            the middle of a message with RWS_MORE gets it behind that, whoever has begun it.  A
  *            connection is no member any more when its on_close is called.  Names of topics are any
  *            bytes.
- *            A callback that publishes first does what other threads have handed over to its
- *            reactor, up to the last that they have published: only jobs, and connects, wait until
- *            it has returned, so calls that were made after a job may come before it then.
+ *            A callback that publishes, or joins or leaves a topic that has members on its reactor,
+ *            first does what other threads have handed over to that, up to the last that they have
+ *            published: only jobs, and connects, wait until it has returned, so calls that were
+ *            made after a job may come before it then.  So what is published before a join is not
+ *            for the new member, by whatever thread, and what is published before a leave is.
  * Fragments  A message begun with RWS_MORE belongs to the thread that began it, or to the callbacks
  *            of the reactor, which are one sender.  Until it ends, that sender may send only
  *            RWS_CONTINUATION, RWS_PING and RWS_PONG; another message of its own is refused.

@@ -122,6 +122,34 @@ fn what_was_published_before_a_callback_publishes_goes_before_it() {
     hear(&mut near, &["1", "2", "3", "4", "job", "5"]);
 }
 
+/// Whoever keeps a history, and joins under the lock under which all publish, finds no seam.
+#[test]
+fn who_joins_or_leaves_does_so_behind_what_was_published_before() {
+    let room = room(2);
+    let mut near = room.member_at(0, "blue");
+    let (mut coming, joins) = room.enter_at(0);
+    let (mut going, leaves) = room.enter_at(0);
+    asks(&mut going, "join blue", "Ok(true)");
+    let handle = room.handle();
+    let (published, wait) = std::sync::mpsc::channel();
+    let job = move |ctx: &mut Context| {
+        wait.recv().unwrap();
+        ctx.join(joins, b"blue").unwrap();
+        ctx.leave(leaves, b"blue").unwrap();
+    };
+    handle.post(0, Box::new(job)).unwrap();
+    handle.publish(b"blue", &text("before"), None).unwrap();
+    published.send(()).unwrap();
+    hear(&mut near, &["before"]);
+    hear(&mut going, &["before"]);
+    until("joined and left", || handle.members(b"blue") == 2);
+    asks(&mut near, "count blue", "2 of 2");
+    handle.publish(b"blue", &text("behind"), None).unwrap();
+    hear(&mut near, &["behind"]);
+    hear(&mut coming, &["behind"]);
+    asks(&mut going, "count red", "0 of 0");
+}
+
 #[test]
 fn nobody_gets_what_one_reactor_has_no_room_for_and_the_publisher_is_told() {
     let room = Room::new(reactors(3), Limits { send_queue_max: 64 << 20, ..Limits::default() });

@@ -29,8 +29,9 @@ impl Context {
         directory.check(topic)?;
         let most = directory.limits.topics_max as usize;
         self.must_be_here(conn)?;
-        // What is published before does not concern it.
+        // What is published before does not concern it, by whomever.
         self.read_own_mail();
+        self.catch_up_on(topic);
         if !self.slab.live(conn).is_some_and(|slot| slot.conn.opened()) {
             return Err(CallError::Gone);
         }
@@ -50,8 +51,9 @@ impl Context {
     /// handle.
     pub fn leave(&mut self, conn: Conn, topic: &[u8]) -> Result<bool, CallError> {
         self.must_be_here(conn)?;
-        // What is published before does.
+        // What is published before does, by whomever.
         self.read_own_mail();
+        self.catch_up_on(topic);
         self.slab.live(conn).ok_or(CallError::Gone)?;
         let left = self.topics.leave(conn, topic);
         if let Left::Last(name) = &left {
@@ -147,12 +149,26 @@ impl Context {
         })?;
         self.post.to_wake.extend(wake.iter());
         if let Some(topic) = ours {
-            while let Some(mail) = self.post.inbox.pop_before_publishing() {
-                self.deliver_mail(mail);
-            }
+            self.deliver_before_publishing();
             self.deliver_published(topic, what);
         }
         Ok(())
+    }
+
+    /// What was published on a topic until now, and lies in the mailbox, goes to the members that
+    /// it has now.
+    fn catch_up_on(&mut self, topic: &[u8]) {
+        if self.topics.members(topic) > 0 {
+            let mailbox = &self.post.handle.0.mailboxes[self.index as usize];
+            self.post.inbox.take(mailbox);
+            self.deliver_before_publishing();
+        }
+    }
+
+    fn deliver_before_publishing(&mut self) {
+        while let Some(mail) = self.post.inbox.pop_before_publishing() {
+            self.deliver_mail(mail);
+        }
     }
 
     /// How many members a topic has on this reactor.
