@@ -114,6 +114,21 @@
  *            are 400 for what could be read in two ways (request smuggling: RFC 9112 section 11.2),
  *            404 without an on_request, 408, 413, 414, 417, 431, 503 during a stop, 505; and for
  *            upgrades 403, 405, 426.  A request is a connection: it has a place in connections_max.
+ * Later      What rws_upgrade_later or rws_request_later was called for waits for rws_engine_answer
+ * answers    with the rws_later that it has given.  Until then nothing more of the connection is
+ *            read: TCP holds the peer back.  Of all calls for one number at most one says RWS_OK:
+ *              RWS_OK, status 101     the engine has `user`, and gives it to exactly one callback:
+ *                                     on_open, with all that follows on that, or on_gone.  What
+ *                                     on_upgrade has set is given to none, unless it is the same.
+ *              RWS_OK, other status   neither follows: `user` is not used, and what on_upgrade has
+ *                                     set is yours again.
+ *              RWS_E_GONE             answered before, if by what on_upgrade returned; or else
+ *                                     on_gone has been called with what on_upgrade has set, or
+ *                                     will be.  `user` stays yours.
+ *            When nobody answers, on_gone comes once: the peer has reset the connection, or ended
+ *            its direction, or handshake_timeout_ms is over, which is answered with 503, as all
+ *            are that wait when a stop or a drain begins, those too whose answer is on its way.
+ *            The end of a peer that has sent more than our kernel keeps shows only at that time.
  * Ends       What rws_close_info says.  In each case code is the peer's if its Close has come all
  *            the same, and sent_code is 0 if ours has not left.
  *              what has ended it                         error.status       code    sent_code
@@ -283,6 +298,10 @@
 #define RWS_FEATURE_REQUIRED   (1u << 0) /* nothing works without it */
 #define RWS_FEATURE_PRESENT    (1u << 1) /* this kernel has it, and lets this process use it */
 #define RWS_FEATURE_USED       (1u << 2) /* the engine uses it here, if configured to */
+
+/* Of on_upgrade, where no status of HTTP will do. */
+/* on_upgrade returns it after rws_upgrade_later; else it is answered with 500 */
+#define RWS_LATER              1
 
 typedef enum { /* what a call answers; negative is failure */
   RWS_DROPPED = 2,        /* not queued but dropped, and counted, as its policy says: see Queues */
@@ -473,11 +492,16 @@ typedef struct { /* why there is no connection */
   const rws_answer *answer; /* for rws_refusal_header; NULL: none came */
 } rws_refusal;
 
+/* a request that is answered later; 0 is never one, no other ever gets its number */
+typedef struct {
+  uint64_t id; /* to compare and to print */
+} rws_later;
+
 typedef struct { /* what you are called for; NULL: not called */
   uint32_t size; /* RWS_INIT */
   /* Answer 101 to accept: on_open follows at once, and some day on_close. Answer 300..599 to
    * refuse, with the headers (Location, ...) and the body added: nothing follows, no on_close.
-   * Anything else is answered with 500. To decide later, accept, and rws_close. NULL: 101 to
+   * After rws_upgrade_later answer RWS_LATER. Anything else is answered with 500. NULL: 101 to
    * all */
   int (*on_upgrade)(rws_reactor *r, rws_upgrade *up, void *user);
   void (*on_open)(rws_reactor *r, rws_conn c, void *user); /* the handshake is done */
@@ -500,8 +524,13 @@ typedef struct { /* what you are called for; NULL: not called */
   /* rws_engine_connect got no connection: instead of on_open and on_close, once per try */
   void (*on_refused)(rws_reactor *r, rws_refusal *why, void *user);
   /* An HTTP request that is no upgrade, with all its body: call rws_request_answer; without
-   * that it is 404. user: the endpoint's. See HTTP. NULL: 404 to all, and the end */
+   * that, or rws_request_later, it is 404. user: the endpoint's. See HTTP. NULL: 404 to all, and
+   * the end */
   void (*on_request)(rws_reactor *r, rws_request *q, void *user);
+  /* What was left for later comes to nothing: the peer has gone or ended its direction, the
+   * time was over, or the engine stops. user: what rws_engine_answer was given, if it has said
+   * RWS_OK; else what on_upgrade has set, of a request the endpoint's. See Later answers */
+  void (*on_gone)(rws_reactor *r, rws_later l, void *user);
 } rws_callbacks;
 
 typedef struct { /* limits of one connection; NULL: all defaults; a timeout of UINT32_MAX: never */
@@ -516,7 +545,8 @@ typedef struct { /* limits of one connection; NULL: all defaults; a timeout of U
   uint32_t send_queue_max;
   uint32_t head_max;            /* bytes of the HTTP head, 512 to 1 MiB, then 431; default 16 KiB */
   /* From accept to the end of the HTTP head, then 408; of each other request, from its first
-   * byte to the end of its body. Default 10 000 */
+   * byte to the end of its body. With rws_upgrade_later or rws_request_later: to the answer,
+   * then 503. Default 10 000 */
   uint32_t handshake_timeout_ms;
   /* We send a Ping when the peer has been silent for half of it. The connection ends when it
    * has been silent for all of it, and at least half of it has passed since our Ping was
@@ -641,6 +671,18 @@ typedef struct { /* a part of io_uring that the engine needs, uses or could use 
   uint32_t reserved; /* 0 */
 } rws_feature;
 
+/* an answer to an HTTP request; Content-Length is sent for you, Date and Content-Type are not */
+typedef struct {
+  uint32_t size;       /* RWS_INIT */
+  uint32_t status;     /* 200..599; of rws_engine_answer also 101 */
+  const char *headers; /* "Name: value", several with "\r\n" or "\n" between them; NULL: none */
+  /* of any length; copied. Of HEAD its length is sent alone; 204 and 304 have none */
+  rws_bytes body;
+  /* rws_engine_answer, of a 101: one of the subprotocols that were offered; NULL: none but what
+   * rws_upgrade_protocol has chosen */
+  const char *protocol;
+} rws_response;
+
 typedef struct { /* one number of rws_engine_values */
   /* as in the text of rws_engine_metrics: ringws_, then as in rws_stats, and _total if it only
    * grows; static */
@@ -652,15 +694,6 @@ typedef struct { /* one number of rws_engine_values */
   uint32_t kind;         /* RWS_METRIC_* */
   uint32_t reserved;     /* 0 */
 } rws_metric;
-
-/* an answer to an HTTP request; Content-Length is sent for you, Date and Content-Type are not */
-typedef struct {
-  uint32_t size;       /* RWS_INIT */
-  uint32_t status;     /* 200..599 */
-  const char *headers; /* "Name: value", several with "\r\n" or "\n" between them; NULL: none */
-  /* of any length; copied. Of HEAD its length is sent alone; 204 and 304 have none */
-  rws_bytes body;
-} rws_response;
 
 typedef struct { /* all since the start, except connections, codec_memory, topics and memory */
   uint32_t size;              /* RWS_INIT */
@@ -949,6 +982,11 @@ size_t rws_engine_buffered(rws_engine *e, rws_conn c);
  * no such reactor, no fn. */
 rws_status rws_engine_post(rws_engine *e, uint32_t reactor, void (*fn)(rws_reactor *r, void *arg),
                            void *arg);
+/* Answers what was left for later, in its turn among what this thread posts to that reactor; see
+ * Later answers. RWS_OK: handed over. RWS_E_GONE: answered before, or nobody waits any more.
+ * RWS_E_INVALID: to an upgrade a status other than 101 and 300..599, to another request than
+ * 200..599; a header as rws_request_answer has it; a protocol that was not offered. */
+rws_status rws_engine_answer(rws_engine *e, rws_later l, const rws_response *a, void *user);
 /* The number of the reactor that a connection belongs to, which its callbacks run on: compare it
  * with rws_reactor_index, or post to it. Also of one that has ended; RWS_ANY_REACTOR if id is 0. */
 uint32_t rws_conn_reactor(rws_conn c);
@@ -1140,8 +1178,14 @@ rws_status rws_upgrade_add_header(rws_upgrade *up, const char *name, rws_bytes v
  * Content-Type is yours to add. */
 rws_status rws_upgrade_body(rws_upgrade *up, rws_bytes body);
 /* Handed to each callback of this connection from now on, on_upgrade too if set in on_origin.
- * If the answer is not 101 no callback is given it any more: free it before you return. */
+ * If the answer is neither 101 nor RWS_LATER no callback is given it any more: free it before you
+ * return. */
 void rws_upgrade_set_user(rws_upgrade *up, void *user);
+/* Inside on_upgrade, which then returns RWS_LATER: the answer comes with rws_engine_answer, of any
+ * thread, from now on. What of the request you need by then, copy. If on_upgrade returns anything
+ * else, that is the answer, and the number void. Headers that were added go with the answer; a
+ * body does not. RWS_E_STATE: called before, or in on_origin. */
+rws_status rws_upgrade_later(rws_upgrade *up, rws_later *out);
 
 /* HTTP requests, inside on_request; those of upgrades, inside on_upgrade and on_origin.
  * Results are borrowed; what is absent is {NULL, 0}. */
@@ -1175,12 +1219,16 @@ rws_bytes rws_request_server_name(const rws_request *q);
 rws_bytes rws_request_peer_certificate(const rws_request *q);
 /* Answers, once, inside on_request. RWS_E_INVALID: a status or a header that may not be sent
  * (Connection, Content-Length, Transfer-Encoding, Upgrade, Trailer, Sec-WebSocket-*, control
- * bytes). RWS_E_STATE: answered before, or an upgrade's, which on_upgrade answers. */
+ * bytes). RWS_E_STATE: answered before or left for later, or an upgrade's, which on_upgrade
+ * answers. */
 rws_status rws_request_answer(rws_request *q, const rws_response *a);
 /* Answers a GET with what rws_engine_metrics writes, of the engine that calls, and its content
  * type: all that a route for Prometheus needs. Whom to tell is for you to decide. RWS_E_STATE: as
  * rws_request_answer. */
 rws_status rws_request_metrics(rws_reactor *r, rws_request *q);
+/* The same inside on_request, for any request: it is not 404 then, but waits for its answer.
+ * RWS_E_STATE: called or answered before, or an upgrade's. */
+rws_status rws_request_later(rws_request *q, rws_later *out);
 
 /* Outgoing messages made once and sent many times. Any thread, except rws_message_retain.
  * They outlive connection, reactor and engine, wherever they come from; any may send them. */

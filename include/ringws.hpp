@@ -3,9 +3,11 @@
 // A handler is any class with one or more of these members; they may be static, const, or take
 // less qualified arguments, and return nothing but the answers of on_upgrade and on_origin:
 //
-//   int  on_upgrade(rws::reactor, rws::upgrade);               101 accepts, 300..599 refuses
+//   int  on_upgrade(rws::reactor, rws::upgrade);               101 accepts, 300..599 refuses,
+//                                                              RWS_LATER after up.later() waits
 //   bool on_origin (rws::reactor, rws::upgrade);               true lets on_upgrade decide
 //   void on_request(rws::reactor, rws::request);               answer it, or it is 404
+//   void on_gone   (rws::reactor, rws_later);                  nobody waits for the answer
 //   void on_open   (rws::reactor, rws_conn);
 //   void on_message(rws::reactor, rws_conn, const rws_message &);
 //   void on_pong   (rws::reactor, rws_conn, std::string_view);
@@ -43,6 +45,12 @@ inline bool operator==(rws_conn a, rws_conn b) noexcept { return a.id == b.id; }
 inline bool operator!=(rws_conn a, rws_conn b) noexcept { return a.id != b.id; }
 template <> struct std::hash<rws_conn> {
   std::size_t operator()(rws_conn c) const noexcept { return std::hash<std::uint64_t>{}(c.id); }
+};
+
+inline bool operator==(rws_later a, rws_later b) noexcept { return a.id == b.id; }
+inline bool operator!=(rws_later a, rws_later b) noexcept { return a.id != b.id; }
+template <> struct std::hash<rws_later> {
+  std::size_t operator()(rws_later l) const noexcept { return std::hash<std::uint64_t>{}(l.id); }
 };
 
 namespace rws {
@@ -205,6 +213,26 @@ class handle {
     return rws_engine_post(e_, reactor, detail::call<F, T>, std::addressof(object));
   }
   std::size_t buffered(rws_conn c) const noexcept { return rws_engine_buffered(e_, c); }
+  // To an upgrade that was left for later: 101.  accept<H>(l, handler): the handler of the
+  // connection, as set_handler; of RWS_OK its on_open follows, or its on_gone.
+  template <class H = void, class D>
+  rws_status accept(rws_later l, D &handler, const char *protocol = nullptr,
+                    const char *headers = nullptr) const noexcept {
+    rws_response a = RWS_INIT(rws_response);
+    a.status = 101;
+    a.headers = headers;
+    a.protocol = protocol;
+    return rws_engine_answer(e_, l, &a, detail::handler_pointer<H>(handler));
+  }
+  // Any other answer to an upgrade or a request that was left for later.
+  rws_status answer(rws_later l, std::uint32_t status, std::string_view body = {},
+                    const char *headers = nullptr) const noexcept {
+    rws_response a = RWS_INIT(rws_response);
+    a.status = status;
+    a.headers = headers;
+    a.body = bytes(body);
+    return rws_engine_answer(e_, l, &a, nullptr);
+  }
   // To all members of a topic but one.
   rws_status publish(std::string_view topic, const buf &b, rws_conn except = {}) const noexcept {
     return rws_engine_publish(e_, bytes(topic), b.get(), except);
@@ -430,6 +458,11 @@ class request : public asked {
     a.body = bytes(body);
     return rws_request_answer(q_, &a);
   }
+  // For handle::answer; 0 if it cannot be.
+  rws_later later() const noexcept {
+    rws_later l{};
+    return rws_request_later(q_, &l) == RWS_OK ? l : rws_later{};
+  }
   // With the text for Prometheus.
   rws_status metrics(reactor r) const noexcept { return rws_request_metrics(r.get(), q_); }
 };
@@ -460,6 +493,11 @@ class upgrade {
   }
   rws_status body(std::string_view text) const noexcept {
     return rws_upgrade_body(up_, bytes(text));
+  }
+  // For handle::accept and handle::answer: return RWS_LATER.  0 if it cannot be.
+  rws_later later() const noexcept {
+    rws_later l{};
+    return rws_upgrade_later(up_, &l) == RWS_OK ? l : rws_later{};
   }
   // set_handler<H>(handler): the handler of this connection, as reactor::set_handler.
   template <class H = void, class D> void set_handler(D &handler) const noexcept {
@@ -533,6 +571,7 @@ template <class R> inline constexpr bool is_int = std::is_convertible_v<R, int> 
 RWS_DETAIL_CALLBACK(on_upgrade, int, "(rws::reactor, rws::upgrade)", reactor, upgrade)
 RWS_DETAIL_CALLBACK(on_origin, bool, "(rws::reactor, rws::upgrade)", reactor, upgrade)
 RWS_DETAIL_CALLBACK(on_request, nothing, "(rws::reactor, rws::request)", reactor, request)
+RWS_DETAIL_CALLBACK(on_gone, nothing, "(rws::reactor, rws_later)", reactor, rws_later)
 RWS_DETAIL_CALLBACK(on_open, nothing, "(rws::reactor, rws_conn)", reactor, rws_conn)
 RWS_DETAIL_CALLBACK(on_message, nothing, "(rws::reactor, rws_conn, const rws_message &)", reactor,
                     rws_conn, const rws_message &)
@@ -559,7 +598,7 @@ template <class H> rws_callbacks callbacks() noexcept {
                        detail::has_on_message<H>() || detail::has_on_pong<H>() ||
                        detail::has_on_drain<H>() || detail::has_on_close<H>() ||
                        detail::has_on_origin<H>() || detail::has_on_request<H>() ||
-                       detail::has_on_refused<H>();
+                       detail::has_on_refused<H>() || detail::has_on_gone<H>();
   static_assert(any, "no member of the handler is a callback: see the list in ringws.hpp");
   if constexpr (detail::has_on_upgrade<H>())
     cb.on_upgrade = [](rws_reactor *r, rws_upgrade *up, void *u) noexcept -> int {
@@ -572,6 +611,10 @@ template <class H> rws_callbacks callbacks() noexcept {
   if constexpr (detail::has_on_request<H>())
     cb.on_request = [](rws_reactor *r, rws_request *q, void *u) noexcept {
       static_cast<H *>(u)->on_request(reactor{r}, request{q});
+    };
+  if constexpr (detail::has_on_gone<H>())
+    cb.on_gone = [](rws_reactor *r, rws_later l, void *u) noexcept {
+      static_cast<H *>(u)->on_gone(reactor{r}, l);
     };
   if constexpr (detail::has_on_open<H>())
     cb.on_open = [](rws_reactor *r, rws_conn c, void *u) noexcept {

@@ -12,6 +12,8 @@ mod handshake;
 mod http;
 #[path = "tls/last_words.rs"]
 mod last_words;
+#[path = "tls/later.rs"]
+mod later;
 #[path = "tls/openssl.rs"]
 mod openssl;
 #[path = "tls/pair.rs"]

@@ -1,5 +1,6 @@
 //! `rws_callbacks`: the application's functions behind the engine's `Handler`.
 
+use crate::later::rws_later;
 use crate::message::{rws_close_info, rws_message};
 use crate::request::Visit;
 use crate::sized::Sized;
@@ -7,7 +8,9 @@ use crate::target::rws_refusal;
 use crate::types::{User, rws_bytes, rws_conn, rws_reactor, rws_request, rws_upgrade};
 use crate::upgrade::Asked;
 use ringws_engine::proto::handshake::{Refusal, Reply};
-use ringws_engine::reactor::{Closed, Conn, Context, Handler, Message, NotConnected, Upgrade};
+use ringws_engine::reactor::{
+    Closed, Conn, Context, Handler, Later, Message, NotConnected, Upgrade,
+};
 use std::ffi::{c_int, c_void};
 use std::mem::offset_of;
 
@@ -19,7 +22,7 @@ pub struct rws_callbacks {
     pub size: u32,
     /// Answer 101 to accept: on_open follows at once, and some day on_close. Answer 300..599 to
     /// refuse, with the headers (Location, ...) and the body added: nothing follows, no on_close.
-    /// Anything else is answered with 500. To decide later, accept, and rws_close. NULL: 101 to
+    /// After rws_upgrade_later answer RWS_LATER. Anything else is answered with 500. NULL: 101 to
     /// all
     pub on_upgrade: Option<
         unsafe extern "C" fn(r: *mut rws_reactor, up: *mut rws_upgrade, user: *mut c_void) -> c_int,
@@ -69,9 +72,14 @@ pub struct rws_callbacks {
     pub on_refused:
         Option<unsafe extern "C" fn(r: *mut rws_reactor, why: *mut rws_refusal, user: *mut c_void)>,
     /// An HTTP request that is no upgrade, with all its body: call rws_request_answer; without
-    /// that it is 404. user: the endpoint's. See HTTP. NULL: 404 to all, and the end
+    /// that, or rws_request_later, it is 404. user: the endpoint's. See HTTP. NULL: 404 to all, and
+    /// the end
     pub on_request:
         Option<unsafe extern "C" fn(r: *mut rws_reactor, q: *mut rws_request, user: *mut c_void)>,
+    /// What was left for later comes to nothing: the peer has gone or ended its direction, the
+    /// time was over, or the engine stops. user: what rws_engine_answer was given, if it has said
+    /// RWS_OK; else what on_upgrade has set, of a request the endpoint's. See Later answers
+    pub on_gone: Option<unsafe extern "C" fn(r: *mut rws_reactor, l: rws_later, user: *mut c_void)>,
 }
 
 // SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
@@ -96,12 +104,8 @@ impl Handler for rws_callbacks {
         let mut asked = Asked::new(upgrade, &visit);
         // SAFETY: reactor and request are borrowed from our caller until this returns, by nobody
         // else; the function, as ringws.h demands, uses them no longer and does not unwind.
-        match unsafe { call(lend(ctx), (&raw mut asked).cast(), user) } {
-            101 => Ok(()),
-            status @ 300..=599 => Err(asked.refuse(status as u16)),
-            // Not an answer: the fault is the application's, not the peer's.
-            _ => Err(asked.refuse(500)),
-        }
+        let returned = unsafe { call(lend(ctx), (&raw mut asked).cast(), user) };
+        asked.verdict(returned).unwrap_or(Ok(()))
     }
 
     fn on_origin(&self, ctx: &mut Context, upgrade: &mut Upgrade<'_>) -> bool {
@@ -130,6 +134,13 @@ impl Handler for rws_callbacks {
         // SAFETY: the reactor is borrowed from our caller until this returns, by nobody else; the
         // function, as ringws.h demands, uses it no longer and does not unwind.
         unsafe { call(lend(ctx), conn.into(), user) }
+    }
+
+    fn on_gone(&self, ctx: &mut Context, later: Later, user: usize) {
+        let Some(call) = self.on_gone else { return };
+        // SAFETY: the reactor is borrowed from our caller until this returns, by nobody else; the
+        // function, as ringws.h demands, uses it no longer and does not unwind.
+        unsafe { call(lend(ctx), later.into(), User::from_word(user)) }
     }
 
     fn on_message(&self, ctx: &mut Context, conn: Conn, message: Message<'_>) {

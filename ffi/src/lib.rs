@@ -21,6 +21,7 @@ pub mod features;
 
 mod guard;
 pub mod handle;
+pub mod later;
 pub mod message;
 pub mod metrics;
 pub mod options;

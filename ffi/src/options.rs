@@ -27,7 +27,8 @@ pub struct rws_options {
     /// bytes of the HTTP head, 512 to 1 MiB, then 431; default 16 KiB
     pub head_max: u32,
     /// From accept to the end of the HTTP head, then 408; of each other request, from its first
-    /// byte to the end of its body. Default 10 000
+    /// byte to the end of its body. With rws_upgrade_later or rws_request_later: to the answer,
+    /// then 503. Default 10 000
     pub handshake_timeout_ms: u32,
     /// We send a Ping when the peer has been silent for half of it. The connection ends when it
     /// has been silent for all of it, and at least half of it has passed since our Ping was

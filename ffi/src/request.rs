@@ -7,7 +7,7 @@ use crate::sized::{self, Sized};
 use crate::status::{Failure, rws_status};
 use crate::types::{optional, rws_bytes, rws_reactor, rws_request, string};
 use ringws_engine::proto::handshake::Reply;
-use ringws_engine::reactor::Asked;
+use ringws_engine::reactor::{Asked, Later};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::ffi::c_char;
@@ -19,12 +19,15 @@ use std::mem::offset_of;
 pub struct rws_response {
     /// RWS_INIT
     pub size: u32,
-    /// 200..599
+    /// 200..599; of rws_engine_answer also 101
     pub status: u32,
     /// "Name: value", several with "\r\n" or "\n" between them; NULL: none
     pub headers: *const c_char,
     /// of any length; copied. Of HEAD its length is sent alone; 204 and 304 have none
     pub body: rws_bytes,
+    /// rws_engine_answer, of a 101: one of the subprotocols that were offered; NULL: none but what
+    /// rws_upgrade_protocol has chosen
+    pub protocol: *const c_char,
 }
 
 // SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
@@ -33,26 +36,27 @@ unsafe impl Sized for rws_response {
 }
 
 impl rws_response {
-    /// The engine's answer.
+    /// The engine's answer, whose status may be any, and the subprotocol.
     ///
     /// # Safety
     /// `from` is null or names an `rws_response` as its `size` says, whose pointers are null or
     /// name what they say.
-    pub(crate) unsafe fn read(from: *const Self) -> Result<Reply, rws_status> {
+    pub(crate) unsafe fn read<'a>(
+        from: *const Self,
+    ) -> Result<(Reply, Option<&'a str>), rws_status> {
         // SAFETY: null, or as its size says.
         let response = unsafe { sized::read(from) }?;
         let status = u16::try_from(response.status).unwrap_or(0);
-        if !(200..=599).contains(&status) {
-            return Err(rws_status::RWS_E_INVALID);
-        }
         // SAFETY: the caller's bytes and a C string, or null.
         let (body, headers) = unsafe { (response.body.as_slice()?, optional(response.headers)?) };
+        // SAFETY: a C string or null.
+        let protocol = unsafe { optional(response.protocol) }?;
         let mut reply = Reply::new(status).with_body(body);
         for line in lines(headers) {
             let (name, value) = line.map_err(|failure| failure.status)?;
             reply.add_header(name, value).map_err(|_| rws_status::RWS_E_INVALID)?;
         }
-        Ok(reply)
+        Ok((reply, protocol))
     }
 }
 
@@ -88,11 +92,19 @@ impl<'a> Visit<'a> {
     /// Answers, if nothing has, and it is no upgrade's.
     fn answer(&self, reply: Reply) -> Result<rws_status, rws_status> {
         let mut answer = self.answer.borrow_mut();
-        if answer.is_some() || self.asked.request().is_upgrade() {
+        if answer.is_some() || self.asked.is_later() || self.asked.request().is_upgrade() {
             return Err(rws_status::RWS_E_STATE);
         }
         *answer = Some(reply);
         Ok(rws_status::RWS_OK)
+    }
+
+    /// It is answered later, if it was not, and is no upgrade's.
+    pub(crate) fn later(&self) -> Result<Later, rws_status> {
+        if self.answer.borrow().is_some() || self.asked.request().is_upgrade() {
+            return Err(rws_status::RWS_E_STATE);
+        }
+        Ok(self.asked.later()?)
     }
 
     /// Lends what may have been decoded.
@@ -263,7 +275,8 @@ pub unsafe extern "C" fn rws_request_peer_certificate(q: *const rws_request) -> 
 
 /// Answers, once, inside on_request. RWS_E_INVALID: a status or a header that may not be sent
 /// (Connection, Content-Length, Transfer-Encoding, Upgrade, Trailer, Sec-WebSocket-*, control
-/// bytes). RWS_E_STATE: answered before, or an upgrade's, which on_upgrade answers.
+/// bytes). RWS_E_STATE: answered before or left for later, or an upgrade's, which on_upgrade
+/// answers.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_request_answer(
     q: *mut rws_request,
@@ -271,7 +284,11 @@ pub unsafe extern "C" fn rws_request_answer(
 ) -> rws_status {
     status(|| {
         // SAFETY: the lent request, and a response as its size says, or null.
-        let (visit, reply) = unsafe { (own::borrow(q.cast_const())?, rws_response::read(a)?) };
+        let (visit, read) = unsafe { (own::borrow(q.cast_const())?, rws_response::read(a)?) };
+        let (reply, protocol) = read;
+        if !(200..=599).contains(&reply.status) || protocol.is_some() {
+            return Err(rws_status::RWS_E_INVALID);
+        }
         visit.answer(reply)
     })
 }

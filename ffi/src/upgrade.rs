@@ -2,13 +2,14 @@
 
 use crate::address::rws_address;
 use crate::guard::{guard, status};
+use crate::later::RWS_LATER;
 use crate::own;
 use crate::request::Visit;
 use crate::status::rws_status;
 use crate::types::{User, rws_bytes, rws_request, rws_upgrade, string};
 use ringws_engine::proto::handshake::Refusal;
-use ringws_engine::reactor::Upgrade;
-use std::ffi::{c_char, c_void};
+use ringws_engine::reactor::{Later, LaterError, Upgrade};
+use std::ffi::{c_char, c_int, c_void};
 
 /// What is lent to on_upgrade.
 pub(crate) struct Asked<'a, 'b> {
@@ -27,8 +28,27 @@ impl<'a, 'b> Asked<'a, 'b> {
         Self { upgrade, visit, headers: Vec::new(), body: None }
     }
 
+    /// It is answered later.
+    pub(crate) fn later(&self) -> Result<Later, LaterError> {
+        self.upgrade.later()
+    }
+
+    /// What on_upgrade has returned. `None`: it has left the answer for later.
+    pub(crate) fn verdict(self, returned: c_int) -> Option<Result<(), Refusal>> {
+        if returned == RWS_LATER && self.upgrade.is_later() {
+            return None;
+        }
+        self.upgrade.at_once();
+        Some(match returned {
+            101 => Ok(()),
+            status @ 300..=599 => Err(self.refuse(status as u16)),
+            // Not an answer: the fault is the application's, not the peer's.
+            _ => Err(self.refuse(500)),
+        })
+    }
+
     /// An answer other than 101, with the headers that were added.
-    pub(crate) fn refuse(self, status: u16) -> Refusal {
+    fn refuse(self, status: u16) -> Refusal {
         let mut refusal = Refusal::new(status);
         for (name, value) in self.headers {
             // The rules are those of a 101, which has taken it.
@@ -163,7 +183,8 @@ pub unsafe extern "C" fn rws_upgrade_body(up: *mut rws_upgrade, body: rws_bytes)
 }
 
 /// Handed to each callback of this connection from now on, on_upgrade too if set in on_origin.
-/// If the answer is not 101 no callback is given it any more: free it before you return.
+/// If the answer is neither 101 nor RWS_LATER no callback is given it any more: free it before you
+/// return.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_upgrade_set_user(up: *mut rws_upgrade, user: *mut c_void) {
     guard(|| {

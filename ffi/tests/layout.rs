@@ -10,6 +10,7 @@ use ringws::constants::*;
 use ringws::drain::{rws_drain, rws_drained};
 use ringws::endpoint::rws_endpoint;
 use ringws::features::rws_feature;
+use ringws::later::{RWS_LATER, rws_later};
 use ringws::message::{rws_close_info, rws_message};
 use ringws::metrics::rws_metric;
 use ringws::options::rws_options;
@@ -51,7 +52,7 @@ structs! {
     rws_bytes { data, len }
     rws_callbacks {
         size, on_upgrade, on_open, on_message, on_pong, on_drain, on_close, on_origin, on_refused,
-        on_request,
+        on_request, on_gone,
     }
     rws_close_info { code, sent_code, retry_ms, reason, error, unsent, unread, dropped, reserved }
     rws_config {
@@ -94,7 +95,7 @@ structs! {
         aborted_full,
     }
     rws_route { path, callbacks, user, options, origins }
-    rws_response { size, status, headers, body }
+    rws_response { size, status, headers, body, protocol }
     rws_identity { cert_chain_pem, key_pem, cert_file, key_file }
     rws_tls_config {
         size, flags, identities, identities_len, roots_pem, roots_file, verify, user,
@@ -107,6 +108,7 @@ structs! {
     }
     rws_timer { id }
     rws_dial { id }
+    rws_later { id }
 }
 
 macro_rules! values {
@@ -132,7 +134,7 @@ values! {
     RWS_MORE, RWS_FIRST, RWS_LAST, RWS_OPT_STREAM, RWS_CFG_PIN, RWS_CFG_SQPOLL, RWS_ENDPOINT_FD,
     RWS_ENDPOINT_SHARED,
     RWS_TLS_CLIENT_CERT, RWS_TLS_CLIENT_CERT_REQUIRED, RWS_TLS_ONLY_1_3,
-    RWS_LOG_ERROR, RWS_LOG_WARN, RWS_LOG_INFO, RWS_ANY_REACTOR, RWS_TARGET_REACTOR,
+    RWS_LATER, RWS_LOG_ERROR, RWS_LOG_WARN, RWS_LOG_INFO, RWS_ANY_REACTOR, RWS_TARGET_REACTOR,
     RWS_FAMILY_NONE, RWS_FAMILY_IPV4, RWS_FAMILY_IPV6,
     RWS_METRIC_COUNTER, RWS_METRIC_GAUGE, RWS_HIST_TURN_US, RWS_HIST_TURN_COMPLETIONS,
     RWS_HIST_PING_US, RWS_HIST_HANDSHAKE_US,

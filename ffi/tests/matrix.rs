@@ -82,7 +82,7 @@ fn refused(compiler: Compiler, text: &str, words: &str) {
 }
 
 /// What a handler has beside a good `on_open`, and the callback that is named as wrong.
-const UNCALLABLE: [(&str, &str); 11] = [
+const UNCALLABLE: [(&str, &str); 12] = [
     ("void on_message(rws::reactor, rws_conn, int) {}", "on_message"),
     ("void on_message(rws::reactor, rws_conn, rws_message &) {}", "on_message"),
     ("static void on_message(rws_conn) {}", "on_message"),
@@ -94,6 +94,7 @@ const UNCALLABLE: [(&str, &str); 11] = [
     ("int on_drain;", "on_drain"),
     ("void on_refused(rws::reactor, rws_conn) {}", "on_refused"),
     ("int on_upgrade(rws::upgrade) { return 101; }", "on_upgrade"),
+    ("void on_gone(rws::reactor, int *) {}", "on_gone"),
 ];
 
 #[test]

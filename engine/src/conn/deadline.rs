@@ -145,14 +145,17 @@ impl Connection {
         self.round_trip.us()
     }
 
-    /// A server says so (RFC 9110 §15.5.9); a client has nothing more to say.
+    /// A server says so (RFC 9110 §15.5.9), or that it has no answer yet (§15.6.4); a client has
+    /// nothing more to say.
     fn too_late_to_open(&mut self, env: &mut Env<'_>) {
         let timeout = Timeout::Opening(env.limits.handshake_timeout_ms);
         if self.asked().is_some() || self.outbox.masks() {
             return self.time_out(timeout);
         }
         env.tools.tally.refused(408);
-        self.reject(&Refusal::new(408), env);
+        let status = if self.awaits_answer() { 503 } else { 408 };
+        self.begin_answer();
+        self.reject(&Refusal::new(status), env);
         self.rare().failure = Some(Failure::TimedOut(timeout));
     }
 

@@ -25,6 +25,8 @@ pub(super) enum Expecting {
     Body,
     /// Nothing yet: the request must be answered first.
     Upgrade,
+    /// The same, and the answer comes later: what the peer sends is held back.
+    Answer,
     /// Frames.
     Open,
     /// Nothing any more.

@@ -2,7 +2,7 @@
 
 use crate::conn::{Tools, Writer};
 use crate::memory::Pool;
-use crate::reactor::api::contract::{BatchAtWork, Context, Post, TopicHook};
+use crate::reactor::api::contract::{BatchAtWork, Context, Post, TopicHook, Waits};
 use crate::reactor::api::endpoints::Endpoints;
 use crate::reactor::api::setup::Setup;
 use crate::reactor::client::dials::{Dials, Resolve};
@@ -31,6 +31,12 @@ use std::time::Duration;
 /// Capacity that a reactor keeps for recycling: enough for every core's hot connections, little
 /// beside its receive buffers.
 const POOL_BYTES_MAX: usize = 8 << 20;
+
+/// None is being delivered.
+fn no_batch() -> BatchAtWork {
+    let writer = Writer::default();
+    BatchAtWork { conn: Conn::NONE, stopped: false, user: 0, written: Conn::NONE, writer }
+}
 
 /// One thread's loop over a kernel.
 pub struct Reactor<K: Kernel> {
@@ -91,13 +97,8 @@ impl<K: Kernel> Reactor<K> {
             inflating: Inflating::default(),
             memory: MemoryUse::default(),
             source: Source::new(kernel.buffers(), Sizes::default().echo_min),
-            batch: BatchAtWork {
-                conn: Conn::NONE,
-                stopped: false,
-                user: 0,
-                written: Conn::NONE,
-                writer: Writer::default(),
-            },
+            batch: no_batch(),
+            waits: Waits::default(),
             dials: Dials::new(),
             answer: None,
             now,

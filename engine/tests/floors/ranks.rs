@@ -71,7 +71,7 @@ const REACTOR: Ranks = Ranks {
         &["core/appetite", "core/budget", "core/histogram"],
         &["core/counters"],
         &["core/name", "core/peer", "core/receive_mode", "core/served", "core/wheel", "core/link"],
-        &["core/gauge", "core/mailbox", "core/timers", "core/slab", "core/topics"],
+        &["core/gauge", "core/later", "core/mailbox", "core/timers", "core/slab", "core/topics"],
         &["core/ending", "core/mail", "core/own", "core/secure", "core/directory", "core/inbox"],
         &["core/lines"],
         // What belongs to one task and names no handler either.
@@ -92,6 +92,7 @@ const REACTOR: Ranks = Ranks {
         ],
         &[
             "api/endpoints",
+            "api/later",
             "client/target",
             "client/greet",
             "deliver/writer",

@@ -274,6 +274,58 @@ static void serve() {
   CHECK(drained == 1 && stopped == 1);
 }
 
+// Answers what asks for `/` at once, all the same by way of the engine, and leaves others alone.
+struct Gate {
+  std::unordered_map<rws_later, int> waiting;
+  std::atomic<int> open{0}, gone{0}, closed{0};
+
+  int on_upgrade(rws::reactor r, rws::upgrade up) {
+    const rws_later l = up.later();
+    CHECK(l != rws_later{} && up.later() == rws_later{});
+    waiting[l]++;
+    if (up.path() == "/") CHECK(r.engine().accept<Gate>(l, *this) == RWS_OK);
+    if (up.path() == "/no") CHECK(r.engine().answer(l, 401, "no", "X: y") == RWS_OK);
+    return RWS_LATER;
+  }
+  void on_request(rws::reactor r, rws::request q) {
+    CHECK(r.engine().answer(q.later(), 200, "a page") == RWS_OK && q.later() == rws_later{});
+  }
+  void on_gone(rws::reactor, rws_later l) {
+    CHECK(waiting.count(l) == 1);
+    gone++;
+  }
+  void on_open(rws::reactor, rws_conn) { open++; }
+  void on_close(rws::reactor, rws_conn, rws_close_info &) { closed++; }
+};
+
+static void later() {
+  Gate gate;
+  rws_config config = RWS_INIT(rws_config);
+  config.reactors = 1;
+  rws::engine engine(config);
+  const std::uint16_t port = engine.listen(0, gate);
+  engine.start();
+  char page[512] = "";
+  int s = client_connect(port);
+  const std::string_view ask = "GET /page HTTP/1.1\r\nHost: a\r\n\r\n";
+  CHECK(client_write(s, ask.data(), ask.size()) == 0);
+  for (std::size_t n = 0; strstr(page, "\r\n\r\na page") == nullptr; n++)
+    CHECK(client_read(s, page + n, 1) == 0);
+  CHECK(client_upgrade(s, "/no", "", page, sizeof page) == 401 && strstr(page, "\r\nX: y\r\n"));
+  close(s);
+  s = client_connect(port);
+  CHECK(client_upgrade(s, "/", "", page, sizeof page) == 101);
+  close(s);
+  s = client_connect(port);
+  const char wait[] = "GET /wait HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                      "Sec-WebSocket-Version: 13\r\n"
+                      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+  CHECK(client_write(s, wait, sizeof wait - 1) == 0);
+  close(s);
+  while (gate.gone == 0 || gate.closed == 0) usleep(1000);
+  CHECK(gate.open == 1 && gate.gone == 1 && gate.closed == 1);
+}
+
 static void keys() {
   const rws_conn a{1}, b{2};
   std::unordered_map<rws_conn, int> map{{a, 10}, {b, 20}};
@@ -284,6 +336,7 @@ int main() {
   buffers();
   failures();
   keys();
+  later();
   serve();
   CHECK(opens == 1 && closes == 1 && ticks == 1 && tocks == 1 && posts == 1);
   CHECK(starts == 2 && stops == 2 && releases == 7);

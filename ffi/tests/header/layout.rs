@@ -33,6 +33,7 @@ const CONTENTS: [(&str, &[&str]); 13] = [
             "rws_engine_resume",
             "rws_engine_buffered",
             "rws_engine_post",
+            "rws_engine_answer",
             "rws_conn_reactor",
         ],
     ),
@@ -107,6 +108,7 @@ const CONTENTS: [(&str, &[&str]); 13] = [
             "rws_upgrade_add_header",
             "rws_upgrade_body",
             "rws_upgrade_set_user",
+            "rws_upgrade_later",
         ],
     ),
     (
@@ -127,6 +129,7 @@ const CONTENTS: [(&str, &[&str]); 13] = [
             "rws_request_peer_certificate",
             "rws_request_answer",
             "rws_request_metrics",
+            "rws_request_later",
         ],
     ),
     (
@@ -159,7 +162,7 @@ const CONTENTS: [(&str, &[&str]); 13] = [
 ];
 
 /// The constant that each group begins with, and its heading.
-const GROUPS: [(&str, &str); 16] = [
+const GROUPS: [(&str, &str); 17] = [
     ("RWS_CONTINUATION", "Opcodes, RFC 6455 section 5.2."),
     ("RWS_CLOSE_NORMAL", "Close codes, RFC 6455 section 7.4.1 and the IANA registry."),
     ("RWS_MORE", "Flags of sends."),
@@ -174,6 +177,7 @@ const GROUPS: [(&str, &str); 16] = [
     ("RWS_TLS_CLIENT_CERT", "Flags of TLS."),
     ("RWS_ANY_REACTOR", "Numbers of reactors are 0 ... reactors - 1."),
     ("RWS_TARGET_REACTOR", "Flags of targets."),
+    ("RWS_LATER", "Of on_upgrade, where no status of HTTP will do."),
     ("RWS_LOG_ERROR", "Levels of on_log."),
     ("RWS_FAMILY_NONE", "Families of addresses."),
     ("RWS_METRIC_COUNTER", "Kinds of numbers."),

@@ -84,7 +84,7 @@ impl Connection {
     /// unless [`Event::Request`] was the last event, brought such a request and has not been
     /// answered.
     pub fn reply(&mut self, reply: &Reply, keep_alive: bool, env: &mut Env<'_>) {
-        if self.expecting != Expecting::Upgrade {
+        if !self.begin_answer() {
             return;
         }
         let Some(http) = self.http_mut() else { return };

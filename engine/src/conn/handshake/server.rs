@@ -4,7 +4,7 @@
 use super::requests::no_requests;
 use crate::conn::clock::Clock;
 use crate::conn::state::Expecting;
-use crate::conn::{Connection, Env, Event, Failure};
+use crate::conn::{Connection, Env, Event, Failure, Reading};
 use crate::proto::Input;
 use crate::proto::handshake::{Refusal, Request, Response};
 use crate::proto::head::HeadReader;
@@ -57,7 +57,7 @@ impl Connection {
     /// Answers the upgrade with 101: the connection is open. Does nothing unless
     /// [`Event::Request`] was the last event, brought an upgrade and has not been answered.
     pub fn accept(&mut self, request: &Request<'_>, response: &Response, env: &mut Env<'_>) {
-        if self.expecting != Expecting::Upgrade || !request.is_upgrade() {
+        if !request.is_upgrade() || !self.begin_answer() {
             return;
         }
         let mut answer = env.pool.get();
@@ -76,9 +76,30 @@ impl Connection {
     /// [`Failure::Handshake`] is held. Does nothing unless [`Event::Request`] was the last event
     /// and has not been answered.
     pub fn refuse(&mut self, refusal: &Refusal, env: &mut Env<'_>) {
-        if self.expecting == Expecting::Upgrade {
+        if self.begin_answer() {
             self.reject(refusal, env);
         }
+    }
+
+    /// The request is to be answered later: no more is read until then. Does nothing unless
+    /// [`Event::Request`] was the last event and has not been answered.
+    pub fn answer_later(&mut self) {
+        if self.expecting == Expecting::Upgrade {
+            (self.expecting, self.reading) = (Expecting::Answer, Reading::Hold);
+        }
+    }
+
+    /// Whether that was said, and the answer is still to come.
+    pub fn awaits_answer(&self) -> bool {
+        self.expecting == Expecting::Answer
+    }
+
+    /// Whether there is a request to answer. What was held back for its sake is read again.
+    pub(in crate::conn) fn begin_answer(&mut self) -> bool {
+        if self.awaits_answer() {
+            (self.expecting, self.reading) = (Expecting::Upgrade, Reading::Deliver);
+        }
+        self.expecting == Expecting::Upgrade
     }
 
     pub(in crate::conn) fn reject(&mut self, refusal: &Refusal, env: &mut Env<'_>) -> Failure {

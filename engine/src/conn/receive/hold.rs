@@ -32,10 +32,14 @@ impl Connection {
     }
 
     /// The peer has ended its direction while reading was stopped: what it has sent before may
-    /// still be read, for as long as [`Connection::deadline`] says.
+    /// still be read, for as long as [`Connection::deadline`] says. One that waits for the answer
+    /// to its request has given it up.
     pub fn peer_hung_up(&mut self, now: Tick) {
         if self.failure() == Some(Failure::OutOfMemory) {
             return self.give_up(None);
+        }
+        if self.awaits_answer() {
+            return self.give_up(Some(Failure::EndOfStream));
         }
         if self.reading == Reading::Hold && !self.hung_up {
             self.hung_up = true;

@@ -101,7 +101,7 @@ impl Connection {
             Expecting::Head if self.asked().is_some() => self.receive_answer(input, env),
             Expecting::Head => self.receive_head(input, env),
             Expecting::Body => self.receive_body(input, env),
-            Expecting::Upgrade | Expecting::Open => Ok(None),
+            Expecting::Upgrade | Expecting::Answer | Expecting::Open => Ok(None),
             Expecting::Done => {
                 input.take(usize::MAX);
                 self.failure().map_or(Ok(None), Err)

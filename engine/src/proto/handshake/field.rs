@@ -33,6 +33,13 @@ impl Added {
         put_field(&mut self.lines, name, value);
         Ok(())
     }
+
+    /// All of those, too.
+    #[cfg(feature = "uring")]
+    pub(super) fn append(&mut self, more: &Self) {
+        self.lines.extend_from_slice(&more.lines);
+        self.typed |= more.typed;
+    }
 }
 
 /// Appends a whole line.

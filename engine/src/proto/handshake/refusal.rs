@@ -9,7 +9,7 @@ pub struct Refusal {
     /// 300..=599. Anything else is sent as 500, without the body.
     pub status: u16,
     reason: &'static str,
-    added: Added,
+    pub(super) added: Added,
     /// In place of the one line that says why.
     body: Option<Vec<u8>>,
     /// Whether the answer names the protocol to upgrade to.

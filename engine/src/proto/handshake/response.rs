@@ -2,6 +2,8 @@
 
 use super::field::{Added, InvalidHeader, put_field};
 use super::request::Request;
+#[cfg(feature = "uring")]
+use super::{refusal::Refusal, reply::Reply};
 use crate::proto::base64;
 use crate::proto::deflate::{self, Agreed};
 use sha1::{Digest, Sha1};
@@ -35,6 +37,18 @@ impl Response {
     /// bytes, and names that the handshake owns.
     pub fn add_header(&mut self, name: &str, value: &[u8]) -> Result<(), InvalidHeader> {
         self.added.add(name, value)
+    }
+
+    /// The headers of a reply, too.
+    #[cfg(feature = "uring")]
+    pub(crate) fn add_those_of(&mut self, reply: &Reply) {
+        self.added.append(&reply.added);
+    }
+
+    /// Its headers go with a refusal after all.
+    #[cfg(feature = "uring")]
+    pub(crate) fn add_to(&self, refusal: &mut Refusal) {
+        refusal.added.append(&self.added);
     }
 
     /// Appends the whole 101 answer to `request`.

@@ -7,7 +7,7 @@ use crate::codec::Done;
 use crate::conn::tools::Policed;
 use crate::conn::{Limits, Tools, Writer};
 use crate::memory::Pool;
-use crate::proto::handshake::{Refusal, Reply};
+use crate::proto::handshake::{Refusal, Reply, Request, Response};
 use crate::proto::url::Host;
 use crate::proto::{Answer, Ask, Origins, Proxy, Url};
 use crate::reactor::api::closed::Closed;
@@ -23,11 +23,12 @@ use crate::reactor::core::ending::{Drain, Ending, Tally};
 use crate::reactor::core::endpoints::ByEndpoint;
 use crate::reactor::core::gauge::Gauges;
 use crate::reactor::core::inbox::Inbox;
+use crate::reactor::core::later::Laters;
 use crate::reactor::core::lines::Lines;
 use crate::reactor::core::log::Logger;
 use crate::reactor::core::mail;
 use crate::reactor::core::mailbox::Mailbox;
-use crate::reactor::core::name::Conn;
+use crate::reactor::core::name::{Conn, Later};
 use crate::reactor::core::own::Own;
 use crate::reactor::core::served::ServedTime;
 use crate::reactor::core::slab::Slab;
@@ -38,6 +39,7 @@ use crate::reactor::deliver::shared::Source;
 use crate::ring::{SocketOptions, Waker};
 use crate::tick::Tick;
 use crate::tls;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{Arc, OnceLock};
 
@@ -63,7 +65,8 @@ pub type TopicHook = Arc<dyn Fn(&mut Context, &[u8], bool) + Send + Sync>;
 /// was accepted; nothing comes before the one or after the other, except `on_upgrade` and
 /// `on_request`.
 pub trait Handler: Send + Sync + 'static {
-    /// A valid upgrade request: `Ok` answers 101, `Err` the given status.
+    /// A valid upgrade request: `Ok` answers 101, `Err` the given status. After
+    /// [`Asked::later`] `Ok` leaves it for [`Handle::answer`].
     fn on_upgrade(&self, _ctx: &mut Context, _upgrade: &mut Upgrade<'_>) -> Result<(), Refusal> {
         Ok(())
     }
@@ -73,10 +76,16 @@ pub trait Handler: Send + Sync + 'static {
         false
     }
     /// An HTTP request that is no upgrade, with its body: only where `Limits::requests` is set.
-    /// Afterwards another one may follow on the same connection, or an upgrade.
+    /// Afterwards another one may follow on the same connection, or an upgrade. After
+    /// [`Asked::later`] what is returned here is not looked at.
     fn on_request(&self, _ctx: &mut Context, _asked: &Asked<'_>) -> Reply {
         Reply::new(404)
     }
+    /// A request that was left for later was not answered: the peer has gone, has ended its
+    /// direction, the engine stops, or `Limits::handshake_timeout_ms` is over; or it was answered
+    /// with 101, and that came too late. `user` is what [`Handle::answer`] was given, if it has
+    /// said `Ok`, else the user word that `on_upgrade` has left, or of the endpoint.
+    fn on_gone(&self, _ctx: &mut Context, _later: Later, _user: usize) {}
     /// The connection is open.
     fn on_open(&self, _ctx: &mut Context, _conn: Conn) {}
     /// A connection that we were to make did not come to be: instead of `on_open` and `on_close`.
@@ -138,6 +147,8 @@ pub struct Context {
     pub(crate) inflating: Inflating,
     pub(crate) memory: MemoryUse,
     pub(crate) batch: BatchAtWork,
+    /// Requests that wait for their answers, or whose answers are on their way.
+    pub(crate) waits: Waits,
     /// Connections that are being made.
     pub(crate) dials: Dials<Target>,
     /// The server's answer, while its connection is being reported open.
@@ -151,6 +162,25 @@ pub struct Context {
     pub(crate) ending: Ending,
     pub(crate) index: u32,
     pub(crate) user: usize,
+}
+
+/// Requests that wait for their answers.
+#[derive(Default)]
+pub(crate) struct Waits {
+    pub(crate) all: HashMap<Later, Wait>,
+    /// The number of the latest that might have waited.
+    pub(crate) latest: u64,
+}
+
+/// What the answer to a request is made from that waits for it.
+pub(crate) struct Wait {
+    pub(crate) conn: Conn,
+    pub(crate) handler: Arc<dyn Handler>,
+    /// Of an upgrade; with what was added to its answer.
+    pub(crate) upgrade: Option<(Request<'static>, Response)>,
+    pub(crate) user: usize,
+    /// The endpoint that the connection goes back to for the next request, and its user word.
+    pub(crate) home: (u32, usize),
 }
 
 /// The batch of short messages that is being delivered.
@@ -223,6 +253,7 @@ pub(crate) struct Shared {
     pub(crate) owns: Vec<Arc<Own<Mail>>>,
     pub(crate) gauges: Vec<Gauges>,
     pub(crate) directory: Directory,
+    pub(crate) laters: Laters,
     pub(crate) budget: Budget,
     pub(crate) addresses: Addresses,
     pub(crate) wakers: Arc<[Waker]>,

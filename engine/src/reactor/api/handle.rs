@@ -11,6 +11,7 @@ use crate::reactor::core::counters::Stats;
 use crate::reactor::core::directory::{Directory, TopicLimits};
 use crate::reactor::core::ending::{Drain, DrainError, Drained, Tally};
 use crate::reactor::core::gauge::Gauges;
+use crate::reactor::core::later::Laters;
 use crate::reactor::core::mail::Sender;
 use crate::reactor::core::mailbox::Mailbox;
 use crate::reactor::core::name::{CallError, Conn, DialId};
@@ -60,6 +61,7 @@ impl Handle {
             owns: (0..reactors).map(|_| Arc::new(Own::new(MAILBOX_MAX))).collect(),
             gauges: (0..reactors).map(|_| Gauges::default()).collect(),
             directory: Directory::new(topics),
+            laters: Laters::default(),
             budget: Budget::new(memory_max),
             addresses: Addresses::default(),
             counters: (0..reactors).map(|_| Arc::default()).collect(),

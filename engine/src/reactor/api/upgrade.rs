@@ -3,6 +3,8 @@
 use crate::conn::ShortMessages;
 use crate::proto::Opcode;
 use crate::proto::handshake::{InvalidHeader, Request, Response};
+use crate::reactor::core::later::{LaterError, Ticket, Wanted};
+use crate::reactor::core::name::Later;
 use crate::reactor::core::secure::Secure;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,6 +16,7 @@ pub struct Asked<'a> {
     pub(crate) peer: Option<SocketAddr>,
     pub(crate) secure: Option<Arc<Secure>>,
     pub(crate) user: usize,
+    pub(crate) ticket: &'a Ticket<'a>,
 }
 
 impl<'a> Asked<'a> {
@@ -40,6 +43,29 @@ impl<'a> Asked<'a> {
     /// The connection's user word: the endpoint's.
     pub fn user(&self) -> usize {
         self.user
+    }
+    /// Leaves the answer for [`Handle::answer`](crate::reactor::Handle::answer), of any thread and
+    /// from now on, within what is left of `Limits::handshake_timeout_ms`; then it is 503. Until it
+    /// is answered nothing more is read of the connection. What the callback returns is no answer
+    /// then, but that an `Err` of `on_upgrade` refuses at once.
+    ///
+    /// # Errors
+    /// [`LaterError::State`] elsewhere than in `on_upgrade` and `on_request`, or when it was called
+    /// before.
+    pub fn later(&self) -> Result<Later, LaterError> {
+        let offered = || self.request.protocols().map(str::to_owned).collect();
+        self.ticket.take(match self.request.is_upgrade() {
+            true => Wanted::Upgrade(offered()),
+            false => Wanted::Reply,
+        })
+    }
+    /// Whether the answer is left for later.
+    pub fn is_later(&self) -> bool {
+        self.ticket.is_later()
+    }
+    /// What the callback returns is the answer after all, and [`Asked::later`] void.
+    pub fn at_once(&self) {
+        self.ticket.give_back();
     }
 }
 

@@ -14,6 +14,7 @@ pub(crate) mod histogram;
 pub(crate) mod holdings;
 pub(crate) mod inbox;
 pub(crate) mod key;
+pub(crate) mod later;
 pub(crate) mod lines;
 #[cfg(feature = "tls")]
 pub(crate) mod link;

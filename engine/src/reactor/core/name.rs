@@ -74,6 +74,27 @@ impl DialId {
     }
 }
 
+/// A request that is answered later, by value: reactor and a number that no other gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Later(u64);
+
+impl Later {
+    pub(crate) const fn new(reactor: u32, number: u64) -> Self {
+        Self((reactor as u64) << 56 | number & ((1 << 56) - 1))
+    }
+    /// As a number; 0 names nothing.
+    pub const fn to_bits(self) -> u64 {
+        self.0
+    }
+    /// From a number. Any number is safe; a wrong one names nothing.
+    pub const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+    pub(crate) const fn reactor(self) -> u32 {
+        (self.0 >> 56) as u32
+    }
+}
+
 /// Why a call on a topic did nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TopicError {

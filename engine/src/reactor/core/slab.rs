@@ -5,7 +5,7 @@ use super::arena::Arena;
 use crate::conn::{Connection, Disposition, Reading};
 #[cfg(feature = "tls")]
 use crate::reactor::core::link::Link;
-use crate::reactor::core::name::Conn;
+use crate::reactor::core::name::{Conn, Later};
 use crate::reactor::core::peer::PeerAddress;
 use crate::reactor::core::receive_mode::{LargeMessages, ReceiveState};
 use crate::reactor::core::wheel::NodeId;
@@ -116,6 +116,8 @@ pub(crate) struct Rare {
     /// When its time is over, and when it is asked for the round trip.
     pub(crate) lifetime: Option<NodeId>,
     pub(crate) pings: Option<NodeId>,
+    /// Of a request that waits for its answer: its name, and bytes that are kept of it.
+    pub(crate) later: Option<(Later, usize)>,
     /// What ended the transport; 0 while nothing did.
     errno: i32,
     /// Calls of other threads that were handed over and not carried out, and what was published
@@ -134,6 +136,7 @@ impl Default for Rare {
             parked: Vec::new(),
             lifetime: None,
             pings: None,
+            later: None,
             errno: 0,
             mail_dropped: 0,
         }
@@ -230,7 +233,10 @@ impl Slot {
     /// Bytes of memory that it keeps.
     pub(crate) fn held(&self) -> usize {
         let rare = self.rare.as_ref();
-        let kept = rare.map_or(0, |rare| rare.parked.capacity() + rare.large.lent);
+        let kept = rare.map_or(0, |rare| {
+            let asked = rare.later.map_or(0, |(_, bytes)| bytes);
+            rare.parked.capacity() + rare.large.lent + asked
+        });
         self.conn.held() + kept + self.secure_held()
     }
 
@@ -267,6 +273,11 @@ impl Slot {
     pub(crate) fn take_nodes(&mut self) -> [Option<NodeId>; 2] {
         let take = |rare: &mut Box<Rare>| [rare.lifetime.take(), rare.pings.take()];
         self.rare.as_mut().map_or([None; 2], take)
+    }
+
+    /// The request that waits for its answer.
+    pub(crate) fn later(&self) -> Option<Later> {
+        self.rare.as_ref().and_then(|rare| rare.later).map(|(later, _)| later)
     }
 
     /// To be given what few have.

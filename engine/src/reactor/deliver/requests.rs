@@ -3,11 +3,12 @@
 
 use crate::proto::handshake::{Refusal, Request, Response};
 use crate::reactor::api::call::with_env;
-use crate::reactor::api::contract::{Context, Handler};
+use crate::reactor::api::contract::{Context, Wait};
 use crate::reactor::api::setup::Served;
 use crate::reactor::api::upgrade::{Asked, Upgrade};
 use crate::reactor::core::counters::{BY_HANDLER, BY_ORIGIN};
 use crate::reactor::core::endpoints::ByEndpoint;
+use crate::reactor::core::later::Ticket;
 use crate::reactor::core::name::Conn;
 use std::sync::Arc;
 
@@ -22,7 +23,7 @@ pub(crate) fn requested(
     let index = conn.slot();
     ctx.mark_dirty(index);
     let endpoint = route(ctx, endpoints, index, &mut request);
-    let handler = &*endpoints.of(endpoint).handler;
+    let handler = &endpoints.of(endpoint).handler;
     let admitted = match request.is_upgrade() {
         true => ctx.admit(index),
         false => ctx.admit_request(),
@@ -30,12 +31,22 @@ pub(crate) fn requested(
     if let Err(refusal) = admitted {
         return with_env(ctx, index, |conn, env| conn.refuse(&refusal, env));
     }
+    let home = *ctx.homes.of(endpoint);
+    let wait = Wait {
+        conn,
+        handler: Arc::clone(handler),
+        upgrade: None,
+        user: ctx.slab.at(index).user,
+        home: (home, endpoints.of(home).user),
+    };
     if request.is_upgrade() {
-        return upgrade(ctx, handler, conn, &request);
+        return upgrade(ctx, wait, request);
     }
     if let Some(request) = with_env(ctx, index, |conn, env| conn.await_body(request, env)) {
-        answer(ctx, handler, conn, &request);
-        go_home(ctx, endpoints, index);
+        answer(ctx, wait, &request);
+        if !ctx.slab.at(index).conn.awaits_answer() {
+            go_home(ctx, endpoints, index);
+        }
     }
 }
 
@@ -68,45 +79,63 @@ fn go_home(ctx: &mut Context, endpoints: &ByEndpoint<Served>, index: u32) -> u32
     home
 }
 
-fn asked<'a>(ctx: &mut Context, conn: Conn, request: &'a Request<'a>) -> Asked<'a> {
+fn asked<'a>(
+    ctx: &mut Context,
+    conn: Conn,
+    request: &'a Request<'a>,
+    ticket: &'a Ticket<'a>,
+) -> Asked<'a> {
     let slot = ctx.slab.at(conn.slot());
     let secure = slot.secure().map(Arc::new);
-    Asked { request, peer: slot.peer.get(), secure, user: slot.user }
+    Asked { request, peer: slot.peer.get(), secure, user: slot.user, ticket }
 }
 
-fn answer(ctx: &mut Context, handler: &dyn Handler, conn: Conn, request: &Request<'_>) {
-    let asked = asked(ctx, conn, request);
-    let reply = handler.on_request(ctx, &asked);
-    ctx.counters.requests.add(1);
-    // The callback may have begun a stop.
-    let keep_alive = !ctx.draining;
-    with_env(ctx, conn.slot(), |conn, env| conn.reply(&reply, keep_alive, env));
+fn answer(ctx: &mut Context, wait: Wait, request: &Request<'_>) {
+    let engine = ctx.engine().clone();
+    let ticket = Ticket::new(ctx.next_later(), &engine.0.laters);
+    ticket.open();
+    let asked = asked(ctx, wait.conn, request, &ticket);
+    let reply = wait.handler.on_request(ctx, &asked);
+    match ticket.taken() {
+        Some(later) if ticket.is_later() => ctx.begin_wait(later, wait),
+        Some(later) => {
+            ctx.reply(wait.conn, &reply);
+            ctx.void_wait(later, wait);
+        }
+        None => ctx.reply(wait.conn, &reply),
+    }
 }
 
-fn upgrade(ctx: &mut Context, handler: &dyn Handler, conn: Conn, request: &Request<'_>) {
-    let index = conn.slot();
+fn upgrade(ctx: &mut Context, mut wait: Wait, request: Request<'_>) {
+    let (conn, index) = (wait.conn, wait.conn.slot());
+    let engine = ctx.engine().clone();
+    let ticket = Ticket::new(ctx.next_later(), &engine.0.laters);
     let mut response = Response::default();
-    let mut upgrade = Upgrade { asked: asked(ctx, conn, request), response: &mut response };
-    let allowed = ctx.origins.of(ctx.slab.at(index).endpoint).allow(request);
-    let verdict = if allowed || handler.on_origin(ctx, &mut upgrade) {
-        let verdict = handler.on_upgrade(ctx, &mut upgrade);
+    let asked = asked(ctx, conn, &request, &ticket);
+    let mut upgrade = Upgrade { asked, response: &mut response };
+    let allowed = ctx.origins.of(ctx.slab.at(index).endpoint).allow(&request);
+    let verdict = if allowed || wait.handler.on_origin(ctx, &mut upgrade) {
+        ticket.open();
+        let verdict = wait.handler.on_upgrade(ctx, &mut upgrade);
         verdict.inspect_err(|_| ctx.counters.refused_by_reason.count(BY_HANDLER))
     } else {
         ctx.counters.refused_by_reason.count(BY_ORIGIN);
         Err(Refusal::new(403).because("this origin may not connect"))
     };
+    let user = upgrade.asked.user;
     match verdict {
-        Ok(()) => {
-            let user = upgrade.asked.user;
-            let slot = ctx.slab.at(index);
-            slot.user = user;
-            let took = ctx.served.now.saturating_sub(slot.conn.began());
-            with_env(ctx, index, |conn, env| conn.accept(request, &response, env));
-            ctx.count_opened(Some(took));
-            ctx.begin_lifetime(index);
-            ctx.counters.upgraded.add(1);
-            handler.on_open(ctx, conn);
+        Ok(()) if ticket.is_later() => (),
+        Ok(()) => ctx.open_upgraded(&*wait.handler, conn, &request, &response, user),
+        Err(refusal) => {
+            ticket.give_back();
+            with_env(ctx, index, |conn, env| conn.refuse(&refusal, env));
         }
-        Err(refusal) => with_env(ctx, index, |conn, env| conn.refuse(&refusal, env)),
     }
+    let Some(later) = ticket.taken() else { return };
+    wait.user = user;
+    if !ticket.is_later() {
+        return ctx.void_wait(later, wait);
+    }
+    wait.upgrade = Some((request.into_owned(), response));
+    ctx.begin_wait(later, wait);
 }

@@ -206,6 +206,9 @@ impl<K: Kernel> Reactor<K> {
             return;
         }
         with_env(&mut self.ctx, index, |conn, env| conn.expired(env));
+        if !self.ctx.slab.at(index).conn.awaits_answer() {
+            self.ctx.end_wait(index);
+        }
         let slot = self.ctx.slab.at(index);
         // What a server says to a request that is late cannot be said before TLS is spoken.
         if slot.conn.disposition() == Disposition::Finish && slot.is_unestablished() {

@@ -1,6 +1,7 @@
 //! The end of a reactor: drain, then abort, then report. A stop is a drain in which nobody is
 //! served on and all are sent their Close at once.
 
+use crate::conn::Disposition;
 use crate::reactor::api::call::handle_of;
 use crate::reactor::api::handle::grace_of;
 use crate::reactor::core::ending::Drain;
@@ -31,6 +32,7 @@ impl<K: Kernel> Reactor<K> {
         self.ctx.ending.deadline = Some(self.ctx.wheel.insert(until, key::GRACE));
         self.ctx.draining = true;
         self.disarm_listeners();
+        self.ctx.refuse_waiting();
         if let Some(node) = self.ctx.ending.next.take() {
             self.ctx.wheel.remove(node);
         }
@@ -97,6 +99,11 @@ impl<K: Kernel> Reactor<K> {
             let slot = self.ctx.slab.at(index);
             let is_dial = slot.dial() != NO_DIAL;
             if slot.conn.opened() || !which(is_dial) {
+                continue;
+            }
+            // What was answered may still leave, within the grace.
+            let answered = slot.conn.disposition() == Disposition::Finish;
+            if !is_dial && answered && slot.conn.buffered() > 0 {
                 continue;
             }
             // One that has been answered is not unheard.

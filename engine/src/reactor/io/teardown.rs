@@ -45,6 +45,7 @@ impl<K: Kernel> Reactor<K> {
             let retry_ms = self.report_close(index);
             self.dial_ended(index, retry_ms);
         } else {
+            self.ctx.end_wait(index);
             self.dial_refused(index);
         }
         let slot = self.ctx.slab.at(index);
