@@ -4,10 +4,11 @@ use super::latest::{be_patient, send_latest};
 use super::ledger::{Ledger, Shared};
 use super::message::Whole;
 use super::publish::{join_or_leave, publish, publish_by_mail};
+use super::upgrades;
 use crate::conn::{Queued, SendError, SendFlags};
 use crate::proto::handshake::Refusal;
 use crate::proto::{CloseCode, Opcode};
-use crate::reactor::{CallError, Closed, Conn, Context, Handler, Message, Timer, Upgrade};
+use crate::reactor::{CallError, Closed, Conn, Context, Handler, Later, Message, Timer, Upgrade};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -19,21 +20,17 @@ pub(super) const PING: &[u8] = b"application";
 pub(super) struct Chaos(pub(super) Shared);
 
 impl Handler for Chaos {
-    fn on_upgrade(&self, _: &mut Context, upgrade: &mut Upgrade<'_>) -> Result<(), Refusal> {
-        let mut ledger = self.0.lock();
-        let client = upgrade.request().target().trim_start_matches("/client/").parse();
-        let client: usize = client.expect("a target of a simulated client");
-        if !ledger.calm && ledger.choices.chance(30) {
-            ledger.records[client].refused = true;
-            return Err(Refusal::new(403));
-        }
-        upgrade.set_user(client);
-        Ok(())
+    fn on_upgrade(&self, ctx: &mut Context, asked: &mut Upgrade<'_>) -> Result<(), Refusal> {
+        upgrades::judge(&mut self.0.lock(), ctx, asked)
+    }
+
+    fn on_gone(&self, _: &mut Context, _: Later, user: usize) {
+        upgrades::gone(&mut self.0.lock(), user);
     }
 
     fn on_open(&self, ctx: &mut Context, conn: Conn) {
         let mut ledger = self.0.lock();
-        let client = ctx.user(conn).expect("an open connection");
+        let client = upgrades::opened(&mut ledger, ctx, conn);
         ledger.opened(client, conn);
         if ledger.calm {
             be_patient(ctx, conn);

@@ -180,7 +180,8 @@ impl Client {
 
     fn answered(&mut self, head: &str, ledger: &mut Ledger) {
         let accepted = head.starts_with("HTTP/1.1 101 ");
-        let refused = ledger.records[self.id].refused && head.starts_with("HTTP/1.1 403 ");
+        let no = ["HTTP/1.1 403 ", "HTTP/1.1 503 "].iter().any(|no| head.starts_with(no));
+        let refused = ledger.records[self.id].refused && no;
         let stopped = head.starts_with("HTTP/1.1 503 ") && ledger.is_turned_away(self.id, head);
         match self.manner {
             Manner::NeverAsks => assert!(head.starts_with("HTTP/1.1 408 "), "{head}"),

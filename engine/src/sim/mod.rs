@@ -31,6 +31,7 @@ mod names;
 mod publish;
 mod scenario;
 mod topics;
+mod upgrades;
 mod world;
 
 use crate::conn::WhenFull;
