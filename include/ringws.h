@@ -368,8 +368,8 @@ typedef struct {
   uint64_t id; /* to compare and to print */
 } rws_conn;
 
-/* How a drain went: connections since the call. Each that was open then, or that we have made
- * since, is in one of the first four */
+/* How a drain went: connections since their reactor has heard of the call, an instant behind it.
+ * Each that was open then, or that we have made since, is in one of the first four */
 typedef struct {
   uint64_t closed;  /* ended by Close frames both ways */
   /* the peer has not answered our Close in close_timeout_ms, or was silent before it */

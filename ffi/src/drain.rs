@@ -14,8 +14,8 @@ use std::mem::offset_of;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How a drain went: connections since the call. Each that was open then, or that we have made
-/// since, is in one of the first four
+/// How a drain went: connections since their reactor has heard of the call, an instant behind it.
+/// Each that was open then, or that we have made since, is in one of the first four
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct rws_drained {

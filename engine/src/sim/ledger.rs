@@ -83,6 +83,8 @@ pub(super) struct Ledger {
     pub(super) drain: Option<(CloseCode, String)>,
     /// Connections that had ended before it was heard of.
     pub(super) ended_before: usize,
+    /// The same when it had heard of the drain: in that turn some end before, others behind.
+    pub(super) ended_heard: usize,
     pub(super) calm_since: Tick,
     /// When our side was last stopped as a whole, and for how long in all.
     pub(super) stalled_at: Tick,
@@ -152,6 +154,7 @@ impl Ledger {
             aborts_from: Tick::MAX,
             drain: None,
             ended_before: 0,
+            ended_heard: usize::MAX,
             calm_since: 0,
             stalled_at: 0,
             stalled: 0,
@@ -210,11 +213,6 @@ impl Ledger {
         self.aborts_from = self.now + how.deadline.as_millis() as Tick;
         self.stop_by = self.aborts_from + PROMPT_MS;
         self.drain = Some((how.code, how.reason.clone()));
-    }
-
-    /// How many connections have ended.
-    pub(super) fn ended(&self) -> usize {
-        self.records.iter().filter(|record| record.closed).count()
     }
 
     /// Whether a Close of a client's is what a stop or the drain sends, in its time.
@@ -308,7 +306,8 @@ impl Ledger {
         };
         if let Some(Cause::Failure(Failure::OutOfMemory)) = cause {
             record.shed = true;
-            assert!(unread + unsent > 0, "client {client}: closed for memory, and held none");
+            // What was with the kernel then may have left before the Close.
+            assert!(unread + unsent > 0 || info.sent.is_some(), "client {client}: held nothing");
             assert!(budget, "client {client}: closed without a budget");
             // Unless it was being closed already.
             if let (Some(sent), None, false) = (info.sent, record.app_close, stopping) {
