@@ -184,7 +184,7 @@ impl Run {
             let heard = self.reactor.context().draining;
             if !heard {
                 let mut ledger = self.shared.lock();
-                ledger.ended_before = ended(&ledger);
+                ledger.ended_before = gone(&ledger);
             }
             let turned = match self.scenario.at_once {
                 true => self.reactor.turn_at_once(),
@@ -201,7 +201,7 @@ impl Run {
             assert!(!self.reactor.kernel().is_stuck(), "the reactor sleeps for ever");
             if !heard && self.reactor.context().draining {
                 let mut ledger = self.shared.lock();
-                ledger.ended_heard = ended(&ledger);
+                ledger.ended_heard = gone(&ledger);
             }
             self.check_bounds();
             self.shared.lock().turned();
@@ -289,7 +289,7 @@ impl Run {
         if ledger.drain.is_some() {
             let drained = self.handle.drained();
             let ended = drained.closed + drained.timed_out + drained.aborted + drained.lost;
-            let since = |before: usize| ended(&ledger).saturating_sub(before) as u64;
+            let since = |before: usize| gone(&ledger).saturating_sub(before) as u64;
             let right = since(ledger.ended_heard)..=since(ledger.ended_before);
             assert!(right.contains(&ended), "{right:?} have ended, told: {drained:?}");
         }
@@ -337,6 +337,6 @@ impl Run {
 }
 
 /// How many connections have ended.
-fn ended(ledger: &Ledger) -> usize {
+fn gone(ledger: &Ledger) -> usize {
     ledger.records.iter().filter(|record| record.closed).count()
 }
