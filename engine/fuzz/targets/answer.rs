@@ -3,8 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ringws_engine::memory::Pool;
 use ringws_engine::conn::{Connection, Disposition, Env, Failure, Limits, Tools};
+use ringws_engine::memory::Pool;
 use ringws_engine::proto::{Ask, Input as Cursor, Url};
 use ringws_fuzz::{Input, pieces};
 use std::sync::Arc;

@@ -3,11 +3,11 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ringws_engine::memory::{Batch, Pool};
 use ringws_engine::conn::{Connection, Data, Env, Event, Failure, Limits, Tools, WhenFull};
+use ringws_engine::memory::{Batch, Pool};
 use ringws_engine::proto::handshake::{Request, Response};
 use ringws_engine::proto::head::HeadReader;
-use ringws_engine::proto::{Ask, Input as Cursor, Opcode, Url};
+use ringws_engine::proto::{Ask, CloseCode, Input as Cursor, Opcode, Url};
 use ringws_fuzz::{Input, pieces};
 use std::io::IoSlice;
 use std::sync::Arc;
@@ -22,8 +22,13 @@ const LIMITS: Limits = Limits {
     handshake_timeout_ms: 1,
     idle_timeout_ms: 1,
     close_timeout_ms: 1,
+    lifetime_max_ms: u32::MAX,
+    lifetime_code: CloseCode::GOING_AWAY,
+    ping_interval_ms: u32::MAX,
     stream: false,
     deflate: None,
+    requests: false,
+    body_max: 64,
 };
 
 fn flatten(batch: &Batch) -> Vec<u8> {

@@ -3,10 +3,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ringws_engine::memory::{Batch, Pool};
 use ringws_engine::conn::{
-    Connection, Data, Disposition, Env, Event, Failure, Limits, SendFlags, Tools,
+    Connection, Data, Disposition, Env, Event, Failure, Limits, SendFlags, Tools, WhenFull,
 };
+use ringws_engine::memory::{Batch, Pool};
 use ringws_engine::proto::handshake::Response;
 use ringws_engine::proto::{CloseCode, Input as Cursor, Opcode};
 use ringws_fuzz::{Input, pieces, server_frames};
@@ -24,8 +24,13 @@ const LIMITS: Limits = Limits {
     handshake_timeout_ms: 100,
     idle_timeout_ms: 200,
     close_timeout_ms: 50,
+    lifetime_max_ms: u32::MAX,
+    lifetime_code: CloseCode::GOING_AWAY,
+    ping_interval_ms: u32::MAX,
     stream: false,
     deflate: None,
+    requests: false,
+    body_max: 64,
 };
 /// The longest message that the application sends here.
 const SEND_MAX: usize = 400;

@@ -3,8 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ringws_engine::memory::Pool;
 use ringws_engine::conn::{Connection, Env, Event, Failure, Limits, Tools};
+use ringws_engine::memory::Pool;
 use ringws_engine::proto::handshake::Response;
 use ringws_engine::proto::{Input as Cursor, Opcode, Violation};
 use ringws_fuzz::{Input, pieces};
@@ -52,9 +52,9 @@ fn ours(how: u8, stream: &[u8]) -> (Vec<Said>, End, Option<Violation>) {
                 Ok(Some(Event::Request(request))) => {
                     conn.accept(&request, &Response::default(), &mut env);
                 }
-                Ok(Some(Event::Batch(batch))) => said.extend(
-                    batch.map(|(opcode, data)| Said::Message(opcode, data.to_vec())),
-                ),
+                Ok(Some(Event::Batch(batch))) => {
+                    said.extend(batch.map(|(opcode, data)| Said::Message(opcode, data.to_vec())))
+                }
                 Ok(Some(Event::Message { opcode, data, .. })) => {
                     said.push(Said::Message(opcode, data.as_slice().to_vec()));
                 }

@@ -2,8 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ringws_engine::memory::Pool;
 use ringws_engine::codec::{Codec, Setting};
+use ringws_engine::memory::Pool;
 
 const MAX: usize = 1 << 16;
 
