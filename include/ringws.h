@@ -80,6 +80,9 @@
  *            _DROP_OLDEST drops the newest.  Each message that does without is counted once, by
  *            dropped_newest, dropped_oldest, publish_dropped or forward_dropped of rws_stats, or
  *            told by a status; for its connection by rws_conn_dropped.
+ *            A queue leaves between two turns: what one turn brings for a connection, of all who
+ *            send to it, must fit into send_queue_max, or _DROP_*, _CLOSE and _ABORT hit those who
+ *            read as well.  It shows a slow reader when it is several times that.
  *            For feeds: _DROP_OLDEST, or rws_publish_latest, and unsent_max of 16 KiB; for chats:
  *            _CLOSE, and clients that come again and ask for what they have missed.
  * Errors     Negative is failure.  Then nothing happened: no partial work, no out-parameter written
@@ -125,6 +128,8 @@
  *              RWS_E_GONE             answered before, if by what on_upgrade returned; or else
  *                                     on_gone has been called with what on_upgrade has set, or
  *                                     will be.  `user` stays yours.
+ *              anything else          nothing is answered: the number and both pointers are as
+ *                                     before.
  *            When nobody answers, on_gone comes once: the peer has reset the connection, or ended
  *            its direction, or handshake_timeout_ms is over, which is answered with 503, as all
  *            are that wait when a stop or a drain begins, those too whose answer is on its way.
@@ -151,6 +156,8 @@
  *              rws_abort                                 RWS_OK             1006    0
  *              RWS_WHEN_FULL_ABORT                       RWS_E_FULL         1006    0
  *              RWS_WHEN_FULL_CLOSE, answered             RWS_OK             peer's  1013
+ *              the same, and the peer has not read what  RWS_E_TIMEOUT      1006    0
+ *                is queued before it
  *              a bug in this library                     RWS_E_PANIC        1006    0
  * Retries    retry_ms of rws_refusal and rws_close_info is when a target is tried again; 0: not,
  *            and nothing follows.  It is yours to change, also from 0.  By default: with
@@ -458,7 +465,9 @@ typedef struct { /* a message that came */
 } rws_message;
 
 typedef struct { /* how a connection ended */
-  uint16_t code;      /* from the peer's Close frame; RWS_CLOSE_NO_STATUS or _ABNORMAL if none */
+  /* from the peer's Close frame; RWS_CLOSE_NO_STATUS or _ABNORMAL if none. All but the latter
+   * can be given to rws_close as they are */
+  uint16_t code;
   uint16_t sent_code; /* from ours, if it has left: the kernel has taken it; else 0 */
   /* of a connection that rws_engine_connect made: in how many ms it is made again, 0: not;
    * yours to change: see Retries */
@@ -604,12 +613,13 @@ typedef struct {
   /* `/exact`, `/by/{name}` (a part between two slashes, not empty) or `/below/{*rest}` (all that
    * follows, not empty), decoded, without a query; of several that match, the most specific */
   const char *path;
-  const rws_callbacks *callbacks; /* copied; NULL: the endpoint's */
-  void *user;                     /* as that of an endpoint, which it takes the place of */
+  /* copied; NULL: the endpoint's. As a whole: those that are NULL in it are not the endpoint's */
+  const rws_callbacks *callbacks;
+  void *user;          /* as that of an endpoint, which it takes the place of */
   /* Copied; NULL: the endpoint's. Those count up to the end of the head; unsent_max,
    * kernel_send_max, keepalive_s, user_timeout_ms and busy_poll_us always: RWS_E_INVALID */
   const rws_options *options;
-  const char *origins;            /* as those of an endpoint; NULL: the endpoint's */
+  const char *origins; /* as those of an endpoint; NULL: the endpoint's */
 } rws_route;
 
 typedef struct { /* what to listen on */
@@ -768,7 +778,9 @@ typedef struct { /* all since the start, except connections, codec_memory, topic
 
 typedef struct { /* what to connect to */
   uint32_t size;                  /* RWS_INIT */
-  uint32_t reactor;               /* its number, with RWS_TARGET_REACTOR; otherwise 0 */
+  /* its number, with RWS_TARGET_REACTOR; otherwise 0. Where two connections are to be a pipe,
+   * that of the other one: between reactors sends are handed over, and never say RWS_FULL */
+  uint32_t reactor;
   /* `ws://host[:port][/path][?query]`, or `wss://`; percent-encoded for you where browsers do
    * it. An address may have a zone: `[fe80::1%25eth0]` */
   const char *url;

@@ -63,7 +63,8 @@ fn alone(number: usize) -> usize {
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct rws_close_info {
-    /// from the peer's Close frame; RWS_CLOSE_NO_STATUS or _ABNORMAL if none
+    /// from the peer's Close frame; RWS_CLOSE_NO_STATUS or _ABNORMAL if none. All but the latter
+    /// can be given to rws_close as they are
     pub code: u16,
     /// from ours, if it has left: the kernel has taken it; else 0
     pub sent_code: u16,

@@ -18,7 +18,7 @@ pub struct rws_route {
     /// `/exact`, `/by/{name}` (a part between two slashes, not empty) or `/below/{*rest}` (all that
     /// follows, not empty), decoded, without a query; of several that match, the most specific
     pub path: *const c_char,
-    /// copied; NULL: the endpoint's
+    /// copied; NULL: the endpoint's. As a whole: those that are NULL in it are not the endpoint's
     pub callbacks: *const rws_callbacks,
     /// as that of an endpoint, which it takes the place of
     pub user: *mut c_void,

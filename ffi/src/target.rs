@@ -24,7 +24,8 @@ use std::sync::Arc;
 pub struct rws_target {
     /// RWS_INIT
     pub size: u32,
-    /// its number, with RWS_TARGET_REACTOR; otherwise 0
+    /// its number, with RWS_TARGET_REACTOR; otherwise 0. Where two connections are to be a pipe,
+    /// that of the other one: between reactors sends are handed over, and never say RWS_FULL
     pub reactor: u32,
     /// `ws://host[:port][/path][?query]`, or `wss://`; percent-encoded for you where browsers do
     /// it. An address may have a zone: `[fe80::1%25eth0]`
