@@ -306,7 +306,8 @@ impl Ledger {
         };
         if let Some(Cause::Failure(Failure::OutOfMemory)) = cause {
             record.shed = true;
-            // What was with the kernel then may have left before the Close.
+            // What was with the kernel then may have left before the Close: that it held something
+            // the reactor asserts itself.
             assert!(unread + unsent > 0 || info.sent.is_some(), "client {client}: held nothing");
             assert!(budget, "client {client}: closed without a budget");
             // Unless it was being closed already.

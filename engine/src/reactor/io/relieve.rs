@@ -63,6 +63,7 @@ impl<K: Kernel> Reactor<K> {
 
     /// Ends a connection for what it holds.
     fn shed(&mut self, index: u32) {
+        debug_assert!(!self.ctx.memory.holdings.has_none(index), "it holds nothing");
         self.ctx.memory.holdings.forget(index);
         let Some(slot) = self.ctx.slab.get(index) else { return };
         if slot.phase != Phase::Live || slot.abort {
