@@ -4,8 +4,9 @@ use super::policy::{FRAME, payload, within};
 use super::*;
 use crate::conn::WhenFull;
 
-/// How old what waits has become when something is done about it, without a further send.
-fn acts_at(when_full: WhenFull) -> (Bench, Tick) {
+/// What is out, and how old what waits has become when something is done about it, without a
+/// further send.
+fn acts_at(when_full: WhenFull) -> (Bench, Batch, Tick) {
     let limits = Limits { queue_age_max_ms: 500, ..within(when_full) };
     let mut bench = Bench::open(limits);
     bench.now += 5000;
@@ -19,24 +20,23 @@ fn acts_at(when_full: WhenFull) -> (Bench, Tick) {
     bench.transmit();
     assert_eq!(bench.conn.queue_age(bench.now), 400);
     let at = bench.conn.deadline(&bench.limits).expect("there is always one");
-    std::mem::forget(out);
-    (bench, at - begun)
+    (bench, out, at - begun)
 }
 
 #[test]
 fn what_is_too_old_is_noticed_without_a_send() {
-    let (mut bench, at) = acts_at(WhenFull::DropOldest);
+    let (mut bench, _out, at) = acts_at(WhenFull::DropOldest);
     assert_eq!(at, 600, "what is out has begun to leave");
     bench.now += 200;
     bench.with(|conn, env| conn.expired(env));
     assert_eq!((bench.policed().oldest, bench.conn.buffered()), (1, 2 * FRAME));
     assert_eq!(bench.conn.deadline(&bench.limits), Some(bench.now + 300));
-    let (mut bench, at) = acts_at(WhenFull::Close);
+    let (mut bench, _out, at) = acts_at(WhenFull::Close);
     assert_eq!(at, 500);
     bench.now += 100;
     bench.with(|conn, env| conn.expired(env));
     assert_eq!((bench.policed().closed, bench.number(3)), (1, Err(SendError::Closing)));
-    let (mut bench, at) = acts_at(WhenFull::Abort);
+    let (mut bench, _out, at) = acts_at(WhenFull::Abort);
     bench.now += 100;
     bench.with(|conn, env| conn.expired(env));
     assert_eq!((at, bench.conn.failure()), (500, Some(Failure::QueueFull)));
@@ -45,7 +45,7 @@ fn what_is_too_old_is_noticed_without_a_send() {
 #[test]
 fn what_is_too_old_makes_a_queue_full() {
     for when_full in [WhenFull::Refuse, WhenFull::DropNewest] {
-        let (mut bench, at) = acts_at(when_full);
+        let (mut bench, _out, at) = acts_at(when_full);
         assert!(at > 10_000, "nothing is to be done");
         bench.now += 99;
         assert_eq!(bench.number(3), Ok(Queued::Ok));
@@ -58,7 +58,7 @@ fn what_is_too_old_makes_a_queue_full() {
         assert_eq!(bench.send(Opcode::Ping, b"").map(|_| ()), Ok(()), "no message");
     }
     // What is sent drops what is too old.
-    let (mut bench, _) = acts_at(WhenFull::DropOldest);
+    let (mut bench, _out, _) = acts_at(WhenFull::DropOldest);
     bench.now += 200;
     assert_eq!((bench.number(3), bench.policed().oldest), (Ok(Queued::Ok), 1));
     bench.now += 2000;
