@@ -52,47 +52,39 @@ impl Timer {
     }
 }
 
-/// What `connect` was asked for, by value: reactor and a number of its own. It names that until the
-/// last callback of its handler, over all tries; after that, nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct DialId(u64);
+/// Names by value of what a reactor has numbered: its own number above a number that no other of
+/// that kind ever gets.
+macro_rules! numbered {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub struct $name(u64);
 
-impl DialId {
-    pub(crate) const fn new(reactor: u32, number: u64) -> Self {
-        Self((reactor as u64) << 56 | number & ((1 << 56) - 1))
-    }
-    /// As a number; 0 names nothing.
-    pub const fn to_bits(self) -> u64 {
-        self.0
-    }
-    /// From a number. Any number is safe; a wrong one names nothing.
-    pub const fn from_bits(bits: u64) -> Self {
-        Self(bits)
-    }
-    pub(crate) const fn reactor(self) -> u32 {
-        (self.0 >> 56) as u32
-    }
+        impl $name {
+            pub(crate) const fn new(reactor: u32, number: u64) -> Self {
+                Self((reactor as u64) << 56 | number & ((1 << 56) - 1))
+            }
+            /// As a number; 0 names nothing.
+            pub const fn to_bits(self) -> u64 {
+                self.0
+            }
+            /// From a number. Any number is safe; a wrong one names nothing.
+            pub const fn from_bits(bits: u64) -> Self {
+                Self(bits)
+            }
+            pub(crate) const fn reactor(self) -> u32 {
+                (self.0 >> 56) as u32
+            }
+        }
+    )*};
 }
 
-/// A request that is answered later, by value: reactor and a number that no other gets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Later(u64);
-
-impl Later {
-    pub(crate) const fn new(reactor: u32, number: u64) -> Self {
-        Self((reactor as u64) << 56 | number & ((1 << 56) - 1))
-    }
-    /// As a number; 0 names nothing.
-    pub const fn to_bits(self) -> u64 {
-        self.0
-    }
-    /// From a number. Any number is safe; a wrong one names nothing.
-    pub const fn from_bits(bits: u64) -> Self {
-        Self(bits)
-    }
-    pub(crate) const fn reactor(self) -> u32 {
-        (self.0 >> 56) as u32
-    }
+numbered! {
+    /// What `connect` was asked for. It names that until the last callback of its handler, over all
+    /// tries; after that, nothing.
+    DialId,
+    /// A request that is answered later.
+    Later,
 }
 
 /// Why a call on a topic did nothing.
