@@ -134,31 +134,36 @@
  *            its direction, or handshake_timeout_ms is over, which is answered with 503, as all
  *            are that wait when a stop or a drain begins, those too whose answer is on its way.
  *            The end of a peer that has sent more than our kernel keeps shows only at that time.
- * Ends       What rws_close_info says.  In each case code is the peer's if its Close has come all
- *            the same, and sent_code is 0 if ours has not left.
- *              what has ended it                         error.status       code    sent_code
- *              Close frames both ways, whoever began     RWS_OK             peer's  ours
- *              rws_engine_stop, answered in time         RWS_OK             peer's  1001
- *              rws_engine_stop, its grace was over       RWS_E_TIMEOUT      1006    1001
- *              rws_engine_drain                          as a stop                  its code
- *              lifetime_max_ms was over                  RWS_OK             peer's  lifetime_code
- *              the peer's Close came, and ours could     RWS_E_TIMEOUT      peer's  0
- *                not leave behind what was queued
- *              the peer has not answered our Close       RWS_E_TIMEOUT      1006    ours
- *              no sign of life in idle_timeout_ms        RWS_E_TIMEOUT      1006    0
- *              the peer broke the protocol, or a limit   RWS_E_PROTOCOL     1006    1002 ... 1009
- *              a fragment of yours was dropped           RWS_OK             peer's  1011
- *              memory_max was spent, and it held much    RWS_E_NOMEM        1006    1013 or 0
- *              the peer ended TCP without a Close        RWS_E_ENDED        1006    0
- *              receiving or sending failed: a reset      RWS_E_SYSTEM       1006    0
- *              TLS failed                                RWS_E_TLS          1006    0
- *              its reactor's ring failed                 RWS_E_SYSTEM       1006    0
- *              rws_abort                                 RWS_OK             1006    0
- *              RWS_WHEN_FULL_ABORT                       RWS_E_FULL         1006    0
- *              RWS_WHEN_FULL_CLOSE, answered             RWS_OK             peer's  1013
- *              the same, and the peer has not read what  RWS_E_TIMEOUT      1006    0
- *                is queued before it
- *              a bug in this library                     RWS_E_PANIC        1006    0
+ * Ends       What rws_close_info says.  cause, RWS_CAUSE_*, is what the end has begun with: so
+ *            ringws_ends_total of rws_engine_metrics counts.  error is what has gone wrong then.
+ *            In each case code is the peer's if its Close has come all the same, and sent_code is 0
+ *            if ours has not left.
+ *            cause      what the end has begun with             error.status   code   sent_code
+ *            PEER_CLOSE the peer's Close came first             RWS_OK         peer's ours
+ *            CLOSE      rws_close, rws_engine_close             RWS_OK         peer's ours
+ *            STOP       rws_engine_stop; a drain: its code      RWS_OK         peer's 1001
+ *            LIFETIME   lifetime_max_ms was over                RWS_OK         peer's lifetime_code
+ *            FULL       RWS_WHEN_FULL_CLOSE                     RWS_OK         peer's 1013
+ *            FULL       RWS_WHEN_FULL_ABORT                     RWS_E_FULL     1006   0
+ *            FRAGMENT   a fragment of yours was dropped         RWS_OK         peer's 1011
+ *            ABORT      rws_abort                               RWS_OK         1006   0
+ *            PROTOCOL   the peer broke the protocol, or a limit RWS_E_PROTOCOL 1006   1002 ...1009
+ *            MEMORY     memory_max was spent, and it held much  RWS_E_NOMEM    1006   1013 or 0
+ *            SILENT     no sign of life in idle_timeout_ms      RWS_E_TIMEOUT  1006   0
+ *            STUCK      nothing was read for idle_timeout_ms    RWS_E_TIMEOUT  1006   0
+ *            ENDED      the peer ended TCP without a Close      RWS_E_ENDED    1006   0
+ *            RESET      TCP was reset, or broke under a send    RWS_E_SYSTEM   1006   0
+ *            TRANSPORT  receiving or sending failed otherwise   RWS_E_SYSTEM   1006   0
+ *            TLS        TLS failed                              RWS_E_TLS      1006   0
+ *            REACTOR    its reactor's ring failed               RWS_E_SYSTEM   1006   0
+ *            PANIC      a bug in this library                   RWS_E_PANIC    1006   0
+ *            Where it has begun with a Close frame, cause says so, whatever follows:
+ *                       the peer has not answered ours          RWS_E_TIMEOUT  1006   ours
+ *                       ours could not leave in time behind     RWS_E_TIMEOUT  peer's 0
+ *                         what was queued
+ *                       the grace of a stop was over            RWS_E_TIMEOUT  1006   ours
+ *                       it was cut off: by rws_abort, a reset,  as above       1006   ours
+ *                         a violation, ...
  * Retries    retry_ms of rws_refusal and rws_close_info is when a target is tried again; 0: not,
  *            and nothing follows.  It is yours to change, also from 0.  By default: with
  *            retry_min_ms, after every refusal, whatever its reason, and every end, for ever; but
@@ -235,6 +240,27 @@
 #define RWS_WHEN_FULL_CLOSE    3
 /* the connection is ended, and what is queued is dropped: RWS_E_CLOSING */
 #define RWS_WHEN_FULL_ABORT    4
+
+/* What the end of a connection has begun with: see Ends. */
+#define RWS_CAUSE_PEER_CLOSE   1  /* the peer's Close came first */
+#define RWS_CAUSE_CLOSE        2  /* rws_close, rws_engine_close */
+#define RWS_CAUSE_ABORT        3  /* rws_abort, rws_engine_abort */
+#define RWS_CAUSE_STOP         4  /* rws_engine_stop, rws_engine_drain, rws_engine_free */
+#define RWS_CAUSE_LIFETIME     5  /* lifetime_max_ms was over */
+#define RWS_CAUSE_SILENT       6  /* no sign of life in idle_timeout_ms */
+/* the peer has read nothing of what was queued for idle_timeout_ms */
+#define RWS_CAUSE_STUCK        7
+#define RWS_CAUSE_PROTOCOL     8  /* the peer broke the protocol, or a limit */
+#define RWS_CAUSE_FULL         9  /* the queue was full: RWS_WHEN_FULL_CLOSE, RWS_WHEN_FULL_ABORT */
+#define RWS_CAUSE_FRAGMENT     10 /* a fragment that was handed over was dropped */
+#define RWS_CAUSE_MEMORY       11 /* memory_max was spent, and it held much */
+#define RWS_CAUSE_ENDED        12 /* the peer ended TCP without a Close */
+/* TCP was reset (ECONNRESET), or has broken under a send (EPIPE: a reset, mostly) */
+#define RWS_CAUSE_RESET        13
+#define RWS_CAUSE_TRANSPORT    14 /* receiving or sending failed otherwise: sys_errno */
+#define RWS_CAUSE_TLS          15 /* TLS failed */
+#define RWS_CAUSE_REACTOR      16 /* its reactor's ring failed */
+#define RWS_CAUSE_PANIC        17 /* a bug in this library */
 
 /* Flags of messages. */
 #define RWS_FIRST              (1u << 0) /* starts a message (always, unless RWS_OPT_STREAM) */
@@ -473,7 +499,9 @@ typedef struct { /* how a connection ended */
    * yours to change: see Retries */
   uint32_t retry_ms;
   rws_bytes reason;   /* checked UTF-8; borrowed */
-  rws_error error;    /* why it ended: see Ends; the text is for your log */
+  /* what has gone wrong then, RWS_OK if nothing: see Ends; the text is for your log, and of
+   * RWS_OK says the cause */
+  rws_error error;
   /* bytes of messages, with their headers, that were queued and that the kernel has not
    * taken; a send that it has not answered yet counts as a whole */
   uint64_t unsent;
@@ -483,7 +511,7 @@ typedef struct { /* how a connection ended */
   /* messages that its policy has dropped, and calls that were handed over for it (RWS_OK), or
    * published to it, and dropped */
   uint32_t dropped;
-  uint32_t reserved;  /* 0 */
+  uint32_t cause;     /* RWS_CAUSE_*: what its end has begun with: see Ends */
 } rws_close_info;
 
 typedef struct { /* why there is no connection */
@@ -596,12 +624,13 @@ typedef struct { /* limits of one connection; NULL: all defaults; a timeout of U
    * never */
   uint32_t queue_age_max_ms;
   /* TCP: the kernel asks a silent peer for a sign of life after so long, and twice more; who is
-   * gone ends the connection after three times as long, with RWS_E_SYSTEM and ETIMEDOUT. At
-   * most 32 767; default: not, since idle_timeout_ms does it with Pings */
+   * gone ends the connection after three times as long, with RWS_E_SYSTEM and ETIMEDOUT, or
+   * EPIPE where a send was under way. At most 32 767; default: not, since idle_timeout_ms does
+   * it with Pings */
   uint32_t keepalive_s;
   /* TCP: for so long the peer may leave what was sent unacknowledged, or keep its window shut,
-   * before the kernel ends the connection, with RWS_E_SYSTEM and ETIMEDOUT (TCP_USER_TIMEOUT).
-   * Default: the system's, some 15 minutes */
+   * before the kernel ends the connection, with RWS_E_SYSTEM and ETIMEDOUT, or EPIPE where a
+   * send was under way (TCP_USER_TIMEOUT). Default: the system's, some 15 minutes */
   uint32_t user_timeout_ms;
   /* TCP: the kernel polls the network card for so long (SO_BUSY_POLL). More than
    * net.core.busy_read takes CAP_NET_ADMIN: RWS_E_INVALID. Default: the system's */
@@ -774,6 +803,8 @@ typedef struct { /* all since the start, except connections, codec_memory, topic
   uint64_t dropped_oldest;
   uint64_t closed_full;       /* connections closed: RWS_WHEN_FULL_CLOSE */
   uint64_t aborted_full;      /* connections ended: RWS_WHEN_FULL_ABORT */
+  /* connections whose closing handshake was not completed in time, whatever it was begun for */
+  uint64_t closes_unanswered;
 } rws_stats;
 
 typedef struct { /* what to connect to */

@@ -28,6 +28,7 @@ const READ_BY: &[(&str, &[&str])] = &[
         "statistics/ends.rs",
         &[
             "ends",
+            "closes_unanswered",
             "close_codes_received",
             "close_codes_sent",
             "violations",

@@ -1,5 +1,6 @@
 //! Constants of the C API. Flags and codes come in as integers and are checked.
 
+use ringws_engine::conn::Cause;
 use ringws_engine::proto::{CloseCode, Opcode};
 
 /// RWS_CONTINUATION ... RWS_PONG; others are refused
@@ -56,6 +57,41 @@ pub const RWS_WHEN_FULL_DROP_OLDEST: u32 = 2;
 pub const RWS_WHEN_FULL_CLOSE: u32 = 3;
 /// the connection is ended, and what is queued is dropped: RWS_E_CLOSING
 pub const RWS_WHEN_FULL_ABORT: u32 = 4;
+
+/// the peer's Close came first
+pub const RWS_CAUSE_PEER_CLOSE: u32 = 1;
+/// rws_close, rws_engine_close
+pub const RWS_CAUSE_CLOSE: u32 = 2;
+/// rws_abort, rws_engine_abort
+pub const RWS_CAUSE_ABORT: u32 = 3;
+/// rws_engine_stop, rws_engine_drain, rws_engine_free
+pub const RWS_CAUSE_STOP: u32 = 4;
+/// lifetime_max_ms was over
+pub const RWS_CAUSE_LIFETIME: u32 = 5;
+/// no sign of life in idle_timeout_ms
+pub const RWS_CAUSE_SILENT: u32 = 6;
+/// the peer has read nothing of what was queued for idle_timeout_ms
+pub const RWS_CAUSE_STUCK: u32 = 7;
+/// the peer broke the protocol, or a limit
+pub const RWS_CAUSE_PROTOCOL: u32 = 8;
+/// the queue was full: RWS_WHEN_FULL_CLOSE, RWS_WHEN_FULL_ABORT
+pub const RWS_CAUSE_FULL: u32 = 9;
+/// a fragment that was handed over was dropped
+pub const RWS_CAUSE_FRAGMENT: u32 = 10;
+/// memory_max was spent, and it held much
+pub const RWS_CAUSE_MEMORY: u32 = 11;
+/// the peer ended TCP without a Close
+pub const RWS_CAUSE_ENDED: u32 = 12;
+/// TCP was reset (ECONNRESET), or has broken under a send (EPIPE: a reset, mostly)
+pub const RWS_CAUSE_RESET: u32 = 13;
+/// receiving or sending failed otherwise: sys_errno
+pub const RWS_CAUSE_TRANSPORT: u32 = 14;
+/// TLS failed
+pub const RWS_CAUSE_TLS: u32 = 15;
+/// its reactor's ring failed
+pub const RWS_CAUSE_REACTOR: u32 = 16;
+/// a bug in this library
+pub const RWS_CAUSE_PANIC: u32 = 17;
 
 /// starts a message (always, unless RWS_OPT_STREAM)
 pub const RWS_FIRST: u32 = 1 << 0;
@@ -130,10 +166,33 @@ pub const RWS_FEATURE_PRESENT: u32 = 1 << 1;
 /// the engine uses it here, if configured to
 pub const RWS_FEATURE_USED: u32 = 1 << 2;
 
+/// As C has it: 0 is none.
+pub(crate) const fn cause_of(cause: Cause) -> u32 {
+    cause as u32 + 1
+}
+
 const _: () = {
     assert!(RWS_CONTINUATION == Opcode::Continuation as u8);
     assert!(RWS_TEXT == Opcode::Text as u8 && RWS_BINARY == Opcode::Binary as u8);
     assert!(RWS_PING == Opcode::Ping as u8 && RWS_PONG == Opcode::Pong as u8);
     assert!(RWS_CLOSE_NO_STATUS == CloseCode::NO_STATUS.0);
     assert!(RWS_CLOSE_ABNORMAL == CloseCode::ABNORMAL.0);
+    assert!(Cause::ALL.len() == 17);
+    assert!(RWS_CAUSE_PEER_CLOSE == cause_of(Cause::PeerClose));
+    assert!(RWS_CAUSE_CLOSE == cause_of(Cause::Close));
+    assert!(RWS_CAUSE_ABORT == cause_of(Cause::Abort));
+    assert!(RWS_CAUSE_STOP == cause_of(Cause::Stop));
+    assert!(RWS_CAUSE_LIFETIME == cause_of(Cause::Lifetime));
+    assert!(RWS_CAUSE_SILENT == cause_of(Cause::Silent));
+    assert!(RWS_CAUSE_STUCK == cause_of(Cause::Stuck));
+    assert!(RWS_CAUSE_PROTOCOL == cause_of(Cause::Protocol));
+    assert!(RWS_CAUSE_FULL == cause_of(Cause::Full));
+    assert!(RWS_CAUSE_FRAGMENT == cause_of(Cause::Fragment));
+    assert!(RWS_CAUSE_MEMORY == cause_of(Cause::Memory));
+    assert!(RWS_CAUSE_ENDED == cause_of(Cause::Ended));
+    assert!(RWS_CAUSE_RESET == cause_of(Cause::Reset));
+    assert!(RWS_CAUSE_TRANSPORT == cause_of(Cause::Transport));
+    assert!(RWS_CAUSE_TLS == cause_of(Cause::Tls));
+    assert!(RWS_CAUSE_REACTOR == cause_of(Cause::Reactor));
+    assert!(RWS_CAUSE_PANIC == cause_of(Cause::Panic));
 };

@@ -1,7 +1,7 @@
 //! `rws_message` and `rws_close_info`: what callbacks are told.
 
 use crate::buf::place;
-use crate::constants::{RWS_FIRST, RWS_LAST, rws_opcode};
+use crate::constants::{RWS_FIRST, RWS_LAST, cause_of, rws_opcode};
 use crate::guard::report;
 use crate::own;
 use crate::status::{Failure, rws_error, rws_status};
@@ -73,7 +73,8 @@ pub struct rws_close_info {
     pub retry_ms: u32,
     /// checked UTF-8; borrowed
     pub reason: rws_bytes,
-    /// why it ended: see Ends; the text is for your log
+    /// what has gone wrong then, RWS_OK if nothing: see Ends; the text is for your log, and of
+    /// RWS_OK says the cause
     pub error: rws_error,
     /// bytes of messages, with their headers, that were queued and that the kernel has not
     /// taken; a send that it has not answered yet counts as a whole
@@ -84,8 +85,8 @@ pub struct rws_close_info {
     /// messages that its policy has dropped, and calls that were handed over for it (RWS_OK), or
     /// published to it, and dropped
     pub dropped: u32,
-    /// 0
-    pub reserved: u32,
+    /// RWS_CAUSE_*: what its end has begun with: see Ends
+    pub cause: u32,
 }
 
 impl From<&Closed<'_>> for rws_close_info {
@@ -95,11 +96,11 @@ impl From<&Closed<'_>> for rws_close_info {
             sent_code: closed.info.sent.map_or(0, |code| code.0),
             retry_ms: closed.retry_ms,
             reason: closed.info.reason.as_bytes().into(),
-            error: closed.cause.as_ref().map_or(rws_status::RWS_OK.into(), Failure::from).into(),
+            error: Failure::from(closed).into(),
             unsent: closed.unsent,
             unread: closed.unread,
             dropped: closed.dropped,
-            reserved: 0,
+            cause: cause_of(closed.cause),
         }
     }
 }

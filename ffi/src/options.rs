@@ -74,12 +74,13 @@ pub struct rws_options {
     /// never
     pub queue_age_max_ms: u32,
     /// TCP: the kernel asks a silent peer for a sign of life after so long, and twice more; who is
-    /// gone ends the connection after three times as long, with RWS_E_SYSTEM and ETIMEDOUT. At
-    /// most 32 767; default: not, since idle_timeout_ms does it with Pings
+    /// gone ends the connection after three times as long, with RWS_E_SYSTEM and ETIMEDOUT, or
+    /// EPIPE where a send was under way. At most 32 767; default: not, since idle_timeout_ms does
+    /// it with Pings
     pub keepalive_s: u32,
     /// TCP: for so long the peer may leave what was sent unacknowledged, or keep its window shut,
-    /// before the kernel ends the connection, with RWS_E_SYSTEM and ETIMEDOUT (TCP_USER_TIMEOUT).
-    /// Default: the system's, some 15 minutes
+    /// before the kernel ends the connection, with RWS_E_SYSTEM and ETIMEDOUT, or EPIPE where a
+    /// send was under way (TCP_USER_TIMEOUT). Default: the system's, some 15 minutes
     pub user_timeout_ms: u32,
     /// TCP: the kernel polls the network card for so long (SO_BUSY_POLL). More than
     /// net.core.busy_read takes CAP_NET_ADMIN: RWS_E_INVALID. Default: the system's

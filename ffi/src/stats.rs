@@ -124,6 +124,8 @@ pub struct rws_stats {
     pub closed_full: u64,
     /// connections ended: RWS_WHEN_FULL_ABORT
     pub aborted_full: u64,
+    /// connections whose closing handshake was not completed in time, whatever it was begun for
+    pub closes_unanswered: u64,
 }
 
 // SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
@@ -188,6 +190,7 @@ impl rws_stats {
             dropped_oldest: stats.dropped_oldest,
             closed_full: stats.closed_full,
             aborted_full: stats.aborted_full,
+            closes_unanswered: stats.closes_unanswered,
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::guard::guard;
 use ringws_engine::conn::{self, Queued, SendError};
 use ringws_engine::engine::Error;
-use ringws_engine::reactor::{CallError, Cause, ConnectError, TargetError, TopicError};
+use ringws_engine::reactor::{CallError, Closed, ConnectError, EndError, TargetError, TopicError};
 use ringws_engine::ring::Errno;
 use std::ffi::{CStr, c_char, c_int};
 
@@ -144,25 +144,33 @@ impl From<&ConnectError> for Failure {
     }
 }
 
-impl From<&Cause> for Failure {
-    fn from(cause: &Cause) -> Self {
-        let (status, errno) = match cause {
-            Cause::Failure(conn::Failure::TimedOut(_)) | Cause::Stopped => {
+impl From<&EndError> for Failure {
+    fn from(error: &EndError) -> Self {
+        let (status, errno) = match error {
+            EndError::Failure(conn::Failure::TimedOut(_)) | EndError::Stopped => {
                 (rws_status::RWS_E_TIMEOUT, 0)
             }
-            Cause::Failure(conn::Failure::OutOfMemory) => (rws_status::RWS_E_NOMEM, 0),
-            Cause::Failure(conn::Failure::EndOfStream) => (rws_status::RWS_E_ENDED, 0),
-            Cause::Failure(conn::Failure::QueueFull) => (rws_status::RWS_E_FULL, 0),
-            Cause::Failure(_) => (rws_status::RWS_E_PROTOCOL, 0),
-            Cause::Tls(_) => (rws_status::RWS_E_TLS, 0),
-            Cause::Receiving(errno) | Cause::Sending(errno) | Cause::Reactor(errno) => {
+            EndError::Failure(conn::Failure::OutOfMemory) => (rws_status::RWS_E_NOMEM, 0),
+            EndError::Failure(conn::Failure::EndOfStream) => (rws_status::RWS_E_ENDED, 0),
+            EndError::Failure(conn::Failure::QueueFull) => (rws_status::RWS_E_FULL, 0),
+            EndError::Failure(_) => (rws_status::RWS_E_PROTOCOL, 0),
+            EndError::Tls(_) => (rws_status::RWS_E_TLS, 0),
+            EndError::Receiving(errno) | EndError::Sending(errno) | EndError::Reactor(errno) => {
                 (system(*errno), errno.raw_os_error())
             }
             // The application knows.
-            Cause::Aborted => (rws_status::RWS_OK, 0),
-            Cause::Panicked => (rws_status::RWS_E_PANIC, 0),
+            EndError::Aborted => (rws_status::RWS_OK, 0),
+            EndError::Panicked => (rws_status::RWS_E_PANIC, 0),
         };
-        Self { status, errno, text: cause.to_string() }
+        Self { status, errno, text: error.to_string() }
+    }
+}
+
+impl From<&Closed<'_>> for Failure {
+    /// In order or not.
+    fn from(closed: &Closed<'_>) -> Self {
+        let in_order = || Self::new(rws_status::RWS_OK, 0, closed.cause.text());
+        closed.error.as_ref().map_or_else(in_order, Self::from)
     }
 }
 

@@ -54,7 +54,7 @@ structs! {
         size, on_upgrade, on_open, on_message, on_pong, on_drain, on_close, on_origin, on_refused,
         on_request, on_gone,
     }
-    rws_close_info { code, sent_code, retry_ms, reason, error, unsent, unread, dropped, reserved }
+    rws_close_info { code, sent_code, retry_ms, reason, error, unsent, unread, dropped, cause }
     rws_config {
         size, reactors, connections_max, recv_buffers, recv_buffer_size, flags, on_start, on_stop,
         on_log, user, busy_poll_us, codec_memory_max, coalesce_us, topic_bytes_max,
@@ -92,7 +92,7 @@ structs! {
         budget_refused, address_closed, address_refused, turns_long, enters, cq_overflow,
         deflated_in_wire, deflated_in_plain, deflated_out_plain,
         requests, requests_refused, lifetimes_over, dropped_newest, dropped_oldest, closed_full,
-        aborted_full,
+        aborted_full, closes_unanswered,
     }
     rws_route { path, callbacks, user, options, origins }
     rws_response { size, status, headers, body, protocol }
@@ -131,6 +131,10 @@ values! {
     RWS_PLAIN, RWS_OPT_DEFLATE, RWS_OPT_TAKEOVER,
     RWS_WHEN_FULL_REFUSE, RWS_WHEN_FULL_DROP_NEWEST, RWS_WHEN_FULL_DROP_OLDEST,
     RWS_WHEN_FULL_CLOSE, RWS_WHEN_FULL_ABORT,
+    RWS_CAUSE_PEER_CLOSE, RWS_CAUSE_CLOSE, RWS_CAUSE_ABORT, RWS_CAUSE_STOP, RWS_CAUSE_LIFETIME,
+    RWS_CAUSE_SILENT, RWS_CAUSE_STUCK, RWS_CAUSE_PROTOCOL, RWS_CAUSE_FULL, RWS_CAUSE_FRAGMENT,
+    RWS_CAUSE_MEMORY, RWS_CAUSE_ENDED, RWS_CAUSE_RESET, RWS_CAUSE_TRANSPORT, RWS_CAUSE_TLS,
+    RWS_CAUSE_REACTOR, RWS_CAUSE_PANIC,
     RWS_MORE, RWS_FIRST, RWS_LAST, RWS_OPT_STREAM, RWS_CFG_PIN, RWS_CFG_SQPOLL, RWS_ENDPOINT_FD,
     RWS_ENDPOINT_SHARED,
     RWS_TLS_CLIENT_CERT, RWS_TLS_CLIENT_CERT_REQUIRED, RWS_TLS_ONLY_1_3,

@@ -1,7 +1,7 @@
 //! The end of a connection: the closing handshake of either side, and failures.
 
 use super::state::{Expecting, NEVER};
-use super::{CloseInfo, Connection, Disposition, Env, Failure, SendError};
+use super::{Cause, CloseInfo, Connection, Disposition, Env, Failure, SendError};
 use crate::proto::close::{self, REASON_MAX};
 use crate::proto::header::CONTROL_MAX;
 use crate::proto::{CloseCode, Input, Violation};
@@ -22,6 +22,17 @@ impl Connection {
         reason: &str,
         env: &mut Env<'_>,
     ) -> Result<(), SendError> {
+        self.close_for(Cause::Close, code, reason, env)
+    }
+
+    /// The same, for whatever reason of ours.
+    pub(crate) fn close_for(
+        &mut self,
+        cause: Cause,
+        code: CloseCode,
+        reason: &str,
+        env: &mut Env<'_>,
+    ) -> Result<(), SendError> {
         self.begin_send(env)?;
         if !code.can_say(reason) {
             return Err(SendError::Sequence);
@@ -31,7 +42,7 @@ impl Connection {
         }
         let mut payload = [0; CONTROL_MAX];
         let len = close::encode(code, reason, &mut payload);
-        self.queue_close(payload.get(..len).unwrap_or_default(), code, env);
+        self.queue_close(cause, payload.get(..len).unwrap_or_default(), code, env);
         self.clock.mark(env.now);
         self.discard_input();
         Ok(())
@@ -44,28 +55,36 @@ impl Connection {
         env: &mut Env<'_>,
     ) {
         self.received = code.unwrap_or(CloseCode::NO_STATUS).0;
+        // Also where ours cannot be sent any more.
+        self.begin_closing(Cause::PeerClose, env);
         self.finish(reason, env);
         if self.close_sent() {
             return;
         }
         // RFC 6455 §5.5.1: "it typically echos the status code it received".
         match code {
-            Some(code) => self.queue_close(&code.0.to_be_bytes(), code, env),
-            None => self.queue_close(&[], CloseCode::NO_STATUS, env),
+            Some(code) => self.queue_close(Cause::PeerClose, &code.0.to_be_bytes(), code, env),
+            None => self.queue_close(Cause::PeerClose, &[], CloseCode::NO_STATUS, env),
         }
     }
 
     /// The end of an open connection begins.
-    fn begin_closing(&mut self, env: &mut Env<'_>) {
-        if self.opened && !self.closing {
-            self.closing = true;
+    fn begin_closing(&mut self, cause: Cause, env: &mut Env<'_>) {
+        if self.opened && self.closing.is_none() {
+            self.closing = Some(cause);
             env.tools.tally.closes();
         }
     }
 
     /// Queues our Close frame behind all that is queued.
-    pub(super) fn queue_close(&mut self, payload: &[u8], code: CloseCode, env: &mut Env<'_>) {
-        self.begin_closing(env);
+    pub(super) fn queue_close(
+        &mut self,
+        cause: Cause,
+        payload: &[u8],
+        code: CloseCode,
+        env: &mut Env<'_>,
+    ) {
+        self.begin_closing(cause, env);
         if self.holds_latest() {
             self.queue_all_latest(env);
         }
@@ -87,7 +106,7 @@ impl Connection {
         self.finish("", env);
         if !self.close_sent() {
             let code = violation.close_code();
-            self.queue_close(&code.0.to_be_bytes(), code, env);
+            self.queue_close(Cause::Protocol, &code.0.to_be_bytes(), code, env);
         }
         input.take(usize::MAX);
         failure

@@ -5,8 +5,9 @@
 //! Which file stands on which, from the bottom; `engine/tests/floors.rs` sees to it that a file
 //! names only what is further down:
 //!
-//! 1. `clock` (what is remembered of the time), `receive/reading` (whether the peer is listened
-//!    to), `receive/batch` (whole messages where they lie), `limits`
+//! 1. `cause` (what an end begins with), `clock` (what is remembered of the time),
+//!    `receive/reading` (whether the peer is listened to), `receive/batch` (whole messages where
+//!    they lie), `limits`
 //! 2. `receive/progress` (what has come in part), `tools` (what connections share), `env` (what a
 //!    call borrows), `event` (what it tells)
 //! 3. the sending queue: `send/outbox` (frames of messages), `send/overtake` (what leaves before
@@ -22,6 +23,7 @@
 //! 8. `receive`: the one way in, [`Connection::receive`]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
+mod cause;
 mod clock;
 mod close;
 mod deadline;
@@ -37,6 +39,7 @@ mod state;
 mod tests;
 pub mod tools;
 
+pub use cause::Cause;
 pub use env::Env;
 pub use event::{CloseInfo, Data, Disposition, Event, Failure, Timeout};
 pub use limits::{Deflate, Limits, QueuePolicy, WhenFull};

@@ -1,6 +1,6 @@
 //! What a connection holds of its owner's memory, and how it is made to give that up.
 
-use super::{Connection, Env, Failure, Reading};
+use super::{Cause, Connection, Env, Failure, Reading};
 use crate::proto::CloseCode;
 
 /// A connection that holds less is not looked at: most hold nothing between two turns, or one page
@@ -48,6 +48,6 @@ impl Connection {
         self.rare().failure.get_or_insert(Failure::OutOfMemory);
         self.finish("", env);
         let code = CloseCode::TRY_AGAIN;
-        self.queue_close(&code.0.to_be_bytes(), code, env);
+        self.queue_close(Cause::Memory, &code.0.to_be_bytes(), code, env);
     }
 }

@@ -7,7 +7,7 @@ use super::receive::part::Inbound;
 use super::receive::reading::{Losses, Reading};
 use super::send::deflation::{Deflation, Own};
 use super::send::outbox::Outbox;
-use super::{Disposition, Failure, QueuePolicy};
+use super::{Cause, Disposition, Failure, QueuePolicy};
 use crate::memory::Pool;
 use crate::proto::Role;
 use crate::proto::head::HeadReader;
@@ -50,8 +50,8 @@ pub struct Connection {
     pub(super) expecting: Expecting,
     pub(super) disposition: Disposition,
     pub(super) opened: bool,
-    /// It was open, and its end was counted as begun.
-    pub(super) closing: bool,
+    /// It was open, and a Close frame of either side has begun its end, for this.
+    pub(super) closing: Option<Cause>,
     pub(super) reading: Reading,
     /// The peer has ended its direction while reading is stopped.
     pub(super) hung_up: bool,
@@ -99,7 +99,7 @@ impl Connection {
             expecting: Expecting::Head,
             disposition: Disposition::Open,
             opened: false,
-            closing: false,
+            closing: None,
             reading: Reading::Deliver,
             hung_up: false,
             ended: false,
@@ -120,6 +120,11 @@ impl Connection {
 
     /// Whether it was open, and a Close frame has begun its end.
     pub fn is_closing(&self) -> bool {
+        self.closing.is_some()
+    }
+
+    /// What has begun its end, if a Close frame has.
+    pub fn closing(&self) -> Option<Cause> {
         self.closing
     }
 

@@ -24,11 +24,13 @@ pub struct SocketOptions {
     pub kernel_send_max: u32,
     /// TCP asks a silent peer for a sign of life after so many seconds, and twice more: after three
     /// times as long a peer that is gone ends the connection with `ETIMEDOUT` (`SO_KEEPALIVE`,
-    /// `TCP_KEEPIDLE`, `TCP_KEEPINTVL`, `TCP_KEEPCNT`). At most 32,767. Default 0: not.
+    /// `TCP_KEEPIDLE`, `TCP_KEEPINTVL`, `TCP_KEEPCNT`), or with `EPIPE` where a send was under way:
+    /// the kernel tells the first error to that, which has sent a part. At most 32,767. Default 0:
+    /// not.
     pub keepalive_s: u32,
     /// Milliseconds for which the peer may leave unacknowledged what was sent, or keep its window
-    /// shut, before TCP ends the connection with `ETIMEDOUT` (`TCP_USER_TIMEOUT`). Default 0: the
-    /// system's.
+    /// shut, before TCP ends the connection (`TCP_USER_TIMEOUT`), with the same errors. Default 0:
+    /// the system's.
     pub user_timeout_ms: u32,
     /// Microseconds for which the kernel polls the network card for it (`SO_BUSY_POLL`). More than
     /// `net.core.busy_read` takes `CAP_NET_ADMIN`. Default 0: the system's.

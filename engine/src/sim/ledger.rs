@@ -6,7 +6,7 @@ use super::topics::{Memberships, Published};
 use crate::conn::Failure;
 use crate::memory::Outgoing;
 use crate::proto::CloseCode;
-use crate::reactor::{Cause, Closed, Conn, Drain, Message, Timer};
+use crate::reactor::{Closed, Conn, Drain, EndError, Message, Timer};
 use crate::ring::sim::Choices;
 use crate::tick::Tick;
 use std::collections::VecDeque;
@@ -274,10 +274,8 @@ impl Ledger {
     }
 
     pub(super) fn closed(&mut self, client: usize, conn: Conn, closed: &Closed<'_>) {
-        let Closed { info, cause, unsent, unread, .. } = closed;
-        self.note(|| {
-            format!("client {client}: close {info:?} {cause:?} unsent {unsent} unread {unread}")
-        });
+        let Closed { info, error, unsent, unread, .. } = closed;
+        self.note(|| format!("client {client}: {closed:?}"));
         self.cut_short += u64::from(*unsent > 0);
         self.left_unread += u64::from(*unread > 0);
         let heard = info.code != CloseCode::ABNORMAL;
@@ -296,15 +294,17 @@ impl Ledger {
             assert!(missing <= *unread, "client {client}: {missing} bytes before its Close lost");
             assert_eq!(Some(info.code), record.client_close, "client {client}: another code");
         }
-        let cut_off = match cause {
-            Some(Cause::Aborted | Cause::Stopped | Cause::Reactor(_) | Cause::Panicked) => true,
+        let cut_off = match error {
+            Some(
+                EndError::Aborted | EndError::Stopped | EndError::Reactor(_) | EndError::Panicked,
+            ) => true,
             // The wire broke, unless the peer itself has reset it behind its Close.
-            Some(Cause::Receiving(_) | Cause::Sending(_)) => !record.resets_behind_close,
+            Some(EndError::Receiving(_) | EndError::Sending(_)) => !record.resets_behind_close,
             // What came then was not looked at any more.
-            Some(Cause::Failure(Failure::OutOfMemory)) => true,
+            Some(EndError::Failure(Failure::OutOfMemory)) => true,
             _ => false,
         };
-        if let Some(Cause::Failure(Failure::OutOfMemory)) = cause {
+        if let Some(EndError::Failure(Failure::OutOfMemory)) = error {
             record.shed = true;
             // What was with the kernel then may have left before the Close: that it held something
             // the reactor asserts itself.
@@ -318,11 +318,11 @@ impl Ledger {
         if record.close_arrives && !cut_off {
             assert_ne!(info.code, CloseCode::ABNORMAL, "client {client}: its Close was lost");
         }
-        if *cause == Some(Cause::Stopped) {
+        if *error == Some(EndError::Stopped) {
             assert!(self.now >= self.aborts_from, "client {client}: cut off too early");
         }
         let record = &self.records[client];
-        if let Some(Cause::Failure(Failure::TimedOut(timeout))) = cause {
+        if let Some(EndError::Failure(Failure::TimedOut(timeout))) = error {
             assert!(!record.healthy, "client {client}: healthy, and dropped: {timeout}");
         }
         if let (Some(code), Some(sent)) = (record.app_close, info.sent) {

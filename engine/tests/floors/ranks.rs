@@ -22,7 +22,7 @@ pub(crate) const RANKS: [Ranks; 2] = [CONN, REACTOR];
 const CONN: Ranks = Ranks {
     module: "conn",
     ranks: &[
-        &["clock", "handshake", "limits", "receive/batch", "receive/reading"],
+        &["cause", "clock", "handshake", "limits", "receive/batch", "receive/reading"],
         &["event", "send/waiting", "send/deflation"],
         &["send/stalled"],
         &["receive/progress"],

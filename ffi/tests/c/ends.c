@@ -297,6 +297,9 @@ static void close_behind_data(const char *who) {
   close(s);
   CHECK(comes(&app.closed, 1, 5000));
   CHECK(app.info.error.status == RWS_OK && app.info.unsent == 0 && app.info.sent_code == code);
+  CHECK(app.info.cause == (strcmp(who, "application") == 0 ? RWS_CAUSE_CLOSE
+                           : strcmp(who, "peer") == 0      ? RWS_CAUSE_PEER_CLOSE
+                                                           : RWS_CAUSE_STOP));
   finish();
 }
 
@@ -381,6 +384,7 @@ static void close_while_paused(int stop) {
   CHECK(comes(&app.closed, 1, 2000));
   CHECK(now_ms() - start < 2000);
   CHECK(code == (stop ? 1001 : 1000) && app.info.code == code && app.info.sent_code == code);
+  CHECK(app.info.cause == (stop ? RWS_CAUSE_STOP : RWS_CAUSE_CLOSE));
   CHECK(app.info.unread == 6 && count(&app.messages) == 0);
   finish();
 }
@@ -410,28 +414,41 @@ static void reasons(void) {
   shutdown(s, SHUT_WR);
   CHECK(comes(&app.closed, 1, 5000));
   CHECK(app.info.code == 1006 && app.info.error.status == RWS_E_ENDED);
+  CHECK(app.info.cause == RWS_CAUSE_ENDED);
   close(s);
   s = join();
   CHECK(client_frame(s, 0x80, "x", 1) == 0);
   CHECK(comes(&app.closed, 2, 5000));
   CHECK(app.info.code == 1006 && app.info.sent_code == 1002);
   CHECK(app.info.error.status == RWS_E_PROTOCOL && strlen(app.info.error.text) > 10);
+  CHECK(app.info.cause == RWS_CAUSE_PROTOCOL);
   close(s);
   s = join();
   CHECK(comes(&app.closed, 3, 5000));
   CHECK(app.info.error.status == RWS_E_TIMEOUT);
   CHECK(strcmp(app.info.error.text, "no answer to a Ping for 250 ms") == 0);
+  CHECK(app.info.cause == RWS_CAUSE_SILENT);
   close(s);
   s = join();
   CHECK(rws_engine_abort(app.engine, app.conn) == RWS_OK);
   CHECK(comes(&app.closed, 4, 5000));
   CHECK(app.info.error.status == RWS_OK && app.info.code == 1006);
   CHECK(strcmp(app.info.error.text, "aborted by the application") == 0);
+  CHECK(app.info.cause == RWS_CAUSE_ABORT);
   close(s);
   s = join();
   reset(s);
   CHECK(comes(&app.closed, 5, 5000));
   CHECK(app.info.error.status == RWS_E_SYSTEM && app.info.error.sys_errno == ECONNRESET);
+  CHECK(app.info.cause == RWS_CAUSE_RESET);
+  s = join();
+  CHECK(rws_engine_close(app.engine, app.conn, 4000, (rws_bytes){NULL, 0}) == RWS_OK);
+  int code;
+  CHECK(drain(s, 0, &code) == 0 && code == 4000);
+  close(s);
+  CHECK(comes(&app.closed, 6, 5000));
+  CHECK(app.info.error.status == RWS_OK && app.info.cause == RWS_CAUSE_CLOSE);
+  CHECK(strcmp(app.info.error.text, "closed by the application") == 0);
   /* A request that does not come: RFC 9110, 15.5.9. */
   s = client_connect(app.port);
   char head[64] = {0};

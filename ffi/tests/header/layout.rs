@@ -162,7 +162,7 @@ const CONTENTS: [(&str, &[&str]); 13] = [
 ];
 
 /// The constant that each group begins with, and its heading.
-const GROUPS: [(&str, &str); 17] = [
+const GROUPS: [(&str, &str); 18] = [
     ("RWS_CONTINUATION", "Opcodes, RFC 6455 section 5.2."),
     ("RWS_CLOSE_NORMAL", "Close codes, RFC 6455 section 7.4.1 and the IANA registry."),
     ("RWS_MORE", "Flags of sends."),
@@ -170,6 +170,7 @@ const GROUPS: [(&str, &str); 17] = [
         "RWS_WHEN_FULL_REFUSE",
         "What becomes of a message that finds the send queue full: see Queues.",
     ),
+    ("RWS_CAUSE_PEER_CLOSE", "What the end of a connection has begun with: see Ends."),
     ("RWS_FIRST", "Flags of messages."),
     ("RWS_OPT_STREAM", "Flags of options."),
     ("RWS_CFG_PIN", "Flags of the configuration."),

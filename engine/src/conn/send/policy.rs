@@ -3,7 +3,9 @@
 
 use super::outbox::{FULL, Head};
 use super::waiting::Waiting;
-use crate::conn::{Connection, Env, Failure, Limits, QueuePolicy, Queued, SendError, WhenFull};
+use crate::conn::{
+    Cause, Connection, Env, Failure, Limits, QueuePolicy, Queued, SendError, WhenFull,
+};
 use crate::proto::{CloseCode, Opcode};
 use crate::tick::Tick;
 
@@ -89,7 +91,7 @@ impl Connection {
             }
             WhenFull::Refuse | WhenFull::DropNewest | WhenFull::DropOldest => Err(SendError::Full),
             WhenFull::Close => {
-                self.close(CloseCode::TRY_AGAIN, REASON, env)?;
+                self.close_for(Cause::Full, CloseCode::TRY_AGAIN, REASON, env)?;
                 env.tools.policed.closed += 1;
                 Err(SendError::Closing)
             }

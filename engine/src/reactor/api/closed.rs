@@ -1,14 +1,14 @@
 //! What the application is told of a connection that has ended.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
-use crate::conn::{CloseInfo, Failure, Timeout};
+use crate::conn::{Cause, CloseInfo, Failure, Timeout};
 use crate::reactor::core::slab::{EndsBy, Slot};
 use crate::ring::Errno;
 use std::sync::Arc;
 
-/// Why a connection has ended otherwise than by the closing handshake.
+/// What has kept the closing handshake from being completed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Cause {
+pub enum EndError {
     /// The peer broke RFC 6455 or a limit, something did not happen in time, or the peer has ended
     /// the transport without a Close frame.
     #[error("{0}")]
@@ -43,8 +43,10 @@ pub struct Closed<'a> {
     pub info: CloseInfo<'a>,
     /// The `errno` that ended the transport; 0 if it ended in order.
     pub errno: i32,
-    /// Why; `None` when it was closed in order, by Close frames both ways.
-    pub cause: Option<Cause>,
+    /// What its end has begun with.
+    pub cause: Cause,
+    /// What has gone wrong; `None` when it was closed in order, by Close frames both ways.
+    pub error: Option<EndError>,
     /// Bytes of messages, with the headers of their frames, that were queued and that the kernel
     /// has not taken. Of a send that was under way all count.
     pub unsent: u64,
@@ -58,64 +60,82 @@ pub struct Closed<'a> {
     pub retry_ms: u32,
 }
 
-impl Closed<'_> {
-    /// Where its cause stands among [`CAUSES`](crate::reactor::core::counters::CAUSES).
-    pub(crate) fn place_of_cause(&self) -> usize {
-        match &self.cause {
-            None => 0,
-            Some(Cause::Failure(Failure::TimedOut(timeout))) => match timeout {
-                Timeout::Silence(_) => 1,
-                Timeout::Stuck(_) => 2,
-                // An opening that did not end has opened nothing.
-                Timeout::Closing(_) | Timeout::Opening(_) => 3,
+impl Cause {
+    /// What an end has begun with: a Close frame, or else what has ended it.
+    fn of(begun: Option<Self>, error: Option<&EndError>) -> Self {
+        let Some(error) = error.filter(|_| begun.is_none()) else {
+            return begun.unwrap_or(Self::Ended);
+        };
+        match error {
+            EndError::Failure(failure) => Self::of_failure(*failure),
+            EndError::Tls(_) => Self::Tls,
+            EndError::Receiving(errno) | EndError::Sending(errno) => match *errno {
+                // A send that was under way keeps what has broken it, and the next one says EPIPE.
+                Errno::CONNRESET | Errno::PIPE => Self::Reset,
+                _ => Self::Transport,
             },
-            Some(Cause::Failure(Failure::Violation(_))) => 4,
+            EndError::Stopped => Self::Stop,
+            EndError::Aborted => Self::Abort,
+            EndError::Reactor(_) => Self::Reactor,
+            EndError::Panicked => Self::Panic,
+        }
+    }
+
+    fn of_failure(failure: Failure) -> Self {
+        match failure {
+            Failure::TimedOut(Timeout::Silence(_)) => Self::Silent,
+            Failure::TimedOut(_) => Self::Stuck,
+            Failure::Violation(_) => Self::Protocol,
+            Failure::OutOfMemory => Self::Memory,
+            Failure::QueueFull => Self::Full,
+            Failure::Tls => Self::Tls,
             // The others are of connections that were never open.
-            Some(Cause::Failure(
-                Failure::EndOfStream
-                | Failure::Handshake(_)
-                | Failure::Answer(_)
-                | Failure::Proxy(_),
-            )) => 5,
-            Some(Cause::Receiving(_)) => 6,
-            Some(Cause::Sending(_)) => 7,
-            Some(Cause::Tls(_) | Cause::Failure(Failure::Tls)) => 8,
-            Some(Cause::Stopped) => 9,
-            Some(Cause::Aborted) => 10,
-            Some(Cause::Reactor(_)) => 11,
-            Some(Cause::Panicked) => 12,
-            Some(Cause::Failure(Failure::OutOfMemory)) => 13,
-            Some(Cause::Failure(Failure::QueueFull)) => 14,
+            Failure::EndOfStream
+            | Failure::Handshake(_)
+            | Failure::Answer(_)
+            | Failure::Proxy(_) => Self::Ended,
         }
     }
 }
 
+impl Closed<'_> {
+    /// Whether the closing handshake was begun and did not end in time.
+    pub(crate) fn is_unanswered(&self, begun: Option<Cause>) -> bool {
+        begun.is_some() && matches!(self.error, Some(EndError::Failure(Failure::TimedOut(_))))
+    }
+}
+
 impl Slot {
-    fn tls_cause(&self) -> Cause {
-        Cause::Tls(self.tls_failure().unwrap_or_else(|| "not possible".into()))
+    fn tls_error(&self) -> EndError {
+        EndError::Tls(self.tls_failure().unwrap_or_else(|| "not possible".into()))
     }
 
-    /// What has ended it.
-    pub(crate) fn cause(&self) -> Option<Cause> {
+    /// What its end has begun with.
+    pub(crate) fn cause(&self) -> Cause {
+        Cause::of(self.conn.closing(), self.error().as_ref())
+    }
+
+    /// What has kept it from being closed in order.
+    pub(crate) fn error(&self) -> Option<EndError> {
         let failure = self.conn.failure();
         let errno = || Errno::from_raw_os_error(self.errno());
         match (self.ends_by, failure) {
-            (EndsBy::Stop, _) => Some(Cause::Stopped),
-            (EndsBy::Reactor, _) if self.errno() == 0 => Some(Cause::Panicked),
-            (EndsBy::Reactor, _) => Some(Cause::Reactor(errno())),
+            (EndsBy::Stop, _) => Some(EndError::Stopped),
+            (EndsBy::Reactor, _) if self.errno() == 0 => Some(EndError::Panicked),
+            (EndsBy::Reactor, _) => Some(EndError::Reactor(errno())),
             #[cfg(feature = "tls")]
-            (EndsBy::Tls, _) => Some(self.tls_cause()),
-            (_, Some(Failure::Tls)) => Some(self.tls_cause()),
+            (EndsBy::Tls, _) => Some(self.tls_error()),
+            (_, Some(Failure::Tls)) => Some(self.tls_error()),
             // What we ended it for has come before whatever followed from it.
             (_, Some(failure @ (Failure::Violation(_) | Failure::OutOfMemory))) => {
-                Some(Cause::Failure(failure))
+                Some(EndError::Failure(failure))
             }
-            (EndsBy::Application, _) => Some(Cause::Aborted),
+            (EndsBy::Application, _) => Some(EndError::Aborted),
             // Once the peer has closed, how it drops TCP is its affair, unless it costs something.
             (EndsBy::Receiving | EndsBy::Sending, None) if self.conn.unsent() == 0 => None,
-            (EndsBy::Receiving, _) => Some(Cause::Receiving(errno())),
-            (EndsBy::Sending, _) => Some(Cause::Sending(errno())),
-            (EndsBy::Itself, failure) => failure.map(Cause::Failure),
+            (EndsBy::Receiving, _) => Some(EndError::Receiving(errno())),
+            (EndsBy::Sending, _) => Some(EndError::Sending(errno())),
+            (EndsBy::Itself, failure) => failure.map(EndError::Failure),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What a callback may do: the reactor, without its kernel.
 
-use crate::conn::{Env, Queued, Reading, SendError, SendFlags};
+use crate::conn::{Cause, Env, Queued, Reading, SendError, SendFlags};
 use crate::memory::Outgoing;
 use crate::proto::{Answer, CloseCode, Opcode};
 use crate::reactor::api::contract::{Context, Handle, Mail};
@@ -138,27 +138,39 @@ impl Context {
     /// [`SendError::Sequence`] for a code that must not be sent, [`SendError::TooBig`] for a reason
     /// over 123 bytes, [`SendError::Closing`] when it has begun already, and as [`Context::send`].
     pub fn close(&mut self, conn: Conn, code: CloseCode, reason: &str) -> Result<(), CallError> {
+        self.close_for(Cause::Close, conn, code, reason)
+    }
+
+    /// The same, for whatever reason.
+    pub(crate) fn close_for(
+        &mut self,
+        cause: Cause,
+        conn: Conn,
+        code: CloseCode,
+        reason: &str,
+    ) -> Result<(), CallError> {
         if self.is_foreign(conn) {
             let (sender, reason) = (self.index, reason.into());
-            return self.forward(conn, Mail::Close { conn, sender, code, reason });
+            return self.forward(conn, Mail::Close { conn, sender, cause, code, reason });
         }
         if !self.post.lines.is_empty() {
             let (sender, reason) = (self.index, reason.into());
-            let mail = Mail::Close { conn, sender, code, reason };
+            let mail = Mail::Close { conn, sender, cause, code, reason };
             return self.in_turn(conn, sender, mail).map(|_| ());
         }
-        self.close_now(conn, code, reason)
+        self.close_now(cause, conn, code, reason)
     }
 
     /// The same for a connection of ours, whoever is in the middle of a message.
     pub(crate) fn close_now(
         &mut self,
+        cause: Cause,
         conn: Conn,
         code: CloseCode,
         reason: &str,
     ) -> Result<(), CallError> {
         self.on_live(conn, |slot, env| {
-            slot.conn.close(code, reason, env)?;
+            slot.conn.close_for(cause, code, reason, env)?;
             slot.quit = true;
             Ok(())
         })

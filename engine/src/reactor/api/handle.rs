@@ -1,6 +1,6 @@
 //! The engine as other threads see it.
 
-use crate::conn::{SendError, SendFlags};
+use crate::conn::{Cause, SendError, SendFlags};
 use crate::memory::Outgoing;
 use crate::proto::{CloseCode, Opcode, utf8};
 use crate::reactor::api::contract::{Context, Handle, Mail, Shared, Target};
@@ -126,7 +126,7 @@ impl Handle {
             return Err(SendError::TooBig.into());
         }
         let (sender, reason) = (self.sender(), reason.into());
-        self.mail(conn, Mail::Close { conn, sender, code, reason })
+        self.mail(conn, Mail::Close { conn, sender, cause: Cause::Close, code, reason })
     }
 
     /// Ends the connection without a handshake.

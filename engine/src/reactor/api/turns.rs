@@ -5,7 +5,7 @@
 //! callbacks, which are one sender. Until it has ended, what others send to the connection waits in
 //! line beside it, each sender's in its order, and goes on behind it. Control frames do not wait.
 
-use crate::conn::{Queued, SendError};
+use crate::conn::{Cause, Queued, SendError};
 use crate::memory::Outgoing;
 use crate::proto::{CloseCode, Opcode};
 use crate::reactor::api::contract::{Context, Mail};
@@ -213,8 +213,8 @@ impl Context {
                 self.send_now(conn, opcode, &payload, flags)
             }
             Mail::Message { conn, message, .. } => self.send_message_now(conn, &message),
-            Mail::Close { conn, code, reason, .. } => {
-                self.close_now(conn, code, &reason).map(|()| Queued::Ok)
+            Mail::Close { conn, cause, code, reason, .. } => {
+                self.close_now(cause, conn, code, &reason).map(|()| Queued::Ok)
             }
             _ => Ok(Queued::Ok),
         }
@@ -226,7 +226,9 @@ impl Context {
         self.count_lost(conn, (0, 1));
         if goes_on {
             // Refused only where it is being closed already.
-            let _ = self.on_live(conn, |slot, env| slot.conn.close(CloseCode(1011), "", env));
+            let _ = self.on_live(conn, |slot, env| {
+                slot.conn.close_for(Cause::Fragment, CloseCode(1011), "", env)
+            });
         }
     }
 

@@ -6,7 +6,7 @@
 
 use super::counter::{By, Counter, Values};
 use super::histogram::Histograms;
-use crate::conn::TALLIED;
+use crate::conn::{Cause, TALLIED};
 use crate::proto::VIOLATIONS;
 
 /// Where connections stand. The end of a connection that is open begins with the first Close frame,
@@ -38,25 +38,6 @@ pub(crate) const BY_TLS: usize = 8;
 
 /// Control frames, RFC 6455 §5.5.
 pub(crate) const CONTROLS: [&str; TALLIED] = ["close", "ping", "pong"];
-
-/// What connections that were open ended by.
-pub(crate) const CAUSES: [&str; 15] = [
-    "closed",
-    "silent",
-    "stuck",
-    "not_closed",
-    "protocol",
-    "ended",
-    "receiving",
-    "sending",
-    "tls",
-    "stopped",
-    "aborted",
-    "reactor",
-    "panicked",
-    "memory",
-    "full",
-];
 
 /// Close codes, RFC 6455 §7.4; those of §7.4.2 by their thousands.
 pub(crate) const CLOSE_CODES: [&str; 20] = [
@@ -228,8 +209,10 @@ counters! {
     timeouts,
     /// Connections that were closed because `lifetime_max_ms` was over.
     lifetimes_over,
-    /// Connections that were open and ended, by the cause that `on_close` is told.
-    ends by cause in CAUSES,
+    /// Connections that were open and ended, by what that has begun with, as `on_close` is told.
+    ends by cause in Cause::NAMES,
+    /// The same whose closing handshake was not completed in time, whatever it was begun for.
+    closes_unanswered,
     /// The same by the code of the peer's Close frame: 1005 if it had none, 1006 if none came.
     close_codes_received by code in CLOSE_CODES,
     /// The same by the code of the Close frame that we have sent.

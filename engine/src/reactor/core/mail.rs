@@ -2,7 +2,7 @@
 
 use super::mailbox::Weigh;
 use super::name::{Conn, DialId};
-use crate::conn::{SendFlags, WhenFull};
+use crate::conn::{Cause, SendFlags, WhenFull};
 use crate::memory::Outgoing;
 use crate::proto::{CloseCode, Opcode};
 use crate::ring::Token;
@@ -57,7 +57,7 @@ pub(crate) enum Mail<J, T> {
     Frame { conn: Conn, sender: Sender, opcode: Opcode, payload: Box<[u8]>, flags: SendFlags },
     Message { conn: Conn, sender: Sender, message: Outgoing },
     Latest { conn: Conn, latest: Box<Latest> },
-    Close { conn: Conn, sender: Sender, code: CloseCode, reason: Box<str> },
+    Close { conn: Conn, sender: Sender, cause: Cause, code: CloseCode, reason: Box<str> },
     Abort { conn: Conn },
     Pause { conn: Conn, paused: bool },
     SetUser { conn: Conn, user: usize },

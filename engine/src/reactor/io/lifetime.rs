@@ -2,6 +2,7 @@
 //! round trip. Each has a node of its own on the wheel, so that who asks for neither pays nothing.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
+use crate::conn::Cause;
 use crate::reactor::api::call::{handle_of, with_env};
 use crate::reactor::core::key;
 use crate::reactor::core::slab::Phase;
@@ -20,7 +21,8 @@ impl<K: Kernel> Reactor<K> {
         }
         let code = self.ctx.limits.of(slot.endpoint).lifetime_code;
         let conn = handle_of(&self.ctx, index);
-        let closed = self.ctx.on_live(conn, |slot, env| slot.conn.close(code, "", env));
+        let closed =
+            self.ctx.on_live(conn, |slot, env| slot.conn.close_for(Cause::Lifetime, code, "", env));
         self.ctx.counters.lifetimes_over.add(u64::from(closed.is_ok()));
     }
 

@@ -1,7 +1,7 @@
 //! The end of a reactor: drain, then abort, then report. A stop is a drain in which nobody is
 //! served on and all are sent their Close at once.
 
-use crate::conn::Disposition;
+use crate::conn::{Cause, Disposition};
 use crate::reactor::api::call::handle_of;
 use crate::reactor::api::handle::grace_of;
 use crate::reactor::core::ending::Drain;
@@ -69,7 +69,7 @@ impl<K: Kernel> Reactor<K> {
             && let Some(conn) = self.ctx.ending.pop_due(self.ctx.now, random)
         {
             // Refused only where the closing handshake has begun already, or is over.
-            let _ = self.ctx.close(conn, how.code, &how.reason);
+            let _ = self.ctx.close_for(Cause::Stop, conn, how.code, &how.reason);
         }
         match self.ctx.ending.due() {
             Some(at) => self.send_closes_at(at),

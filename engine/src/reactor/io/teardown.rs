@@ -3,7 +3,7 @@
 
 use crate::conn::{CloseInfo, Failure};
 use crate::reactor::api::call::handle_of;
-use crate::reactor::api::closed::{Cause, Closed};
+use crate::reactor::api::closed::{Closed, EndError};
 use crate::reactor::core::counters::{CLOSING, HANDSHAKING, OPEN, place_of_code};
 use crate::reactor::core::slab::Phase;
 use crate::reactor::state::Reactor;
@@ -78,30 +78,32 @@ impl<K: Kernel> Reactor<K> {
             info: CloseInfo { reason: &reason, code: info.code, sent: info.sent },
             errno: slot.errno(),
             cause: slot.cause(),
+            error: slot.error(),
             unsent: slot.conn.unsent(),
             unread: slot.conn.unread() + slot.parked_len() as u64,
             dropped: slot.dropped(),
             retry_ms,
         };
-        let endpoint = slot.endpoint;
+        let (endpoint, begun) = (slot.endpoint, slot.conn.closing());
         let counters = &self.ctx.counters;
-        counters.ends.count(closed.place_of_cause());
+        counters.ends.count(closed.cause as usize);
+        counters.closes_unanswered.add(u64::from(closed.is_unanswered(begun)));
         counters.close_codes_received.count(place_of_code(closed.info.code.0));
         counters.close_codes_sent.count(place_of_code(closed.info.sent.map_or(0, |code| code.0)));
         if self.ctx.draining {
-            self.count_drained(closed.cause.as_ref());
+            self.count_drained(closed.error.as_ref());
         }
         self.endpoints.handler(endpoint).on_close(&mut self.ctx, conn, &mut closed);
         closed.retry_ms
     }
 
     #[cold]
-    fn count_drained(&mut self, cause: Option<&Cause>) {
+    fn count_drained(&mut self, error: Option<&EndError>) {
         let drained = &mut self.ctx.ending.drained;
-        let count = match cause {
+        let count = match error {
             None => &mut drained.closed,
-            Some(Cause::Stopped) => &mut drained.aborted,
-            Some(Cause::Failure(Failure::TimedOut(_))) => &mut drained.timed_out,
+            Some(EndError::Stopped) => &mut drained.aborted,
+            Some(EndError::Failure(Failure::TimedOut(_))) => &mut drained.timed_out,
             Some(_) => &mut drained.lost,
         };
         *count += 1;
