@@ -17,6 +17,7 @@ pub mod input;
 pub mod mask;
 pub mod opcode;
 pub mod origin;
+pub mod proxy;
 pub mod query;
 pub mod reader;
 pub mod role;
