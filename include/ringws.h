@@ -288,6 +288,9 @@
  * instant when our sockets are closed is reset, unless net.ipv4.tcp_migrate_req is 1: pass
  * listen_fd on if none may be. Without the flag a port that is taken is refused */
 #define RWS_ENDPOINT_SHARED    (1u << 1)
+/* with proxy_from: whoever comes from elsewhere is served, too, as a peer without a proxy; a PROXY
+ * header of theirs is no request, and gets 400 */
+#define RWS_ENDPOINT_DIRECT    (1u << 2)
 
 /* Flags of TLS. */
 /* server, with roots: clients are asked for a certificate; one that is shown must be valid */
@@ -313,6 +316,27 @@
 #define RWS_FAMILY_NONE        0 /* no address: the peer is on a Unix socket; on TCP each has one */
 #define RWS_FAMILY_IPV4        4 /* ip[0..4] */
 #define RWS_FAMILY_IPV6        6 /* ip[0..16] */
+
+/* TLVs of the PROXY protocol, for rws_request_proxy_tlv. */
+/* the protocol that the client and the proxy have agreed on in TLS */
+#define RWS_TLV_ALPN           1
+/* the host that the client has asked the proxy for: in TLS the SNI */
+#define RWS_TLV_AUTHORITY      2
+#define RWS_TLV_CRC32C         3    /* the checksum of the header; it was verified */
+#define RWS_TLV_NOOP           4    /* padding */
+/* the proxy's name of the connection, to find it in the logs of both */
+#define RWS_TLV_UNIQUE_ID      5
+/* The client and the proxy speak TLS: a byte of flags (1: TLS, 2 and 4: with a certificate of the
+ * client), four bytes that are 0 only if such a certificate was shown and is valid, and the TLVs
+ * inside */
+#define RWS_TLV_SSL            32
+#define RWS_TLV_NETNS          48   /* the proxy's network namespace */
+#define RWS_TLV_SSL_VERSION    8225 /* inside RWS_TLV_SSL: the version, as "TLSv1.3" */
+/* inside RWS_TLV_SSL: the common name of the client's certificate */
+#define RWS_TLV_SSL_CN         8226
+#define RWS_TLV_SSL_CIPHER     8227 /* inside RWS_TLV_SSL: the cipher */
+#define RWS_TLV_SSL_SIG_ALG    8228 /* inside RWS_TLV_SSL: how the proxy's certificate is signed */
+#define RWS_TLV_SSL_KEY_ALG    8229 /* inside RWS_TLV_SSL: the key of the proxy's certificate */
 
 /* Kinds of numbers. */
 #define RWS_METRIC_COUNTER     1 /* it only grows, from 0 at the start */
@@ -701,6 +725,17 @@ typedef struct { /* what to listen on */
    * pointer; parameters: rws_request_param. RWS_E_INVALID: no path, or twice the same */
   const rws_route *routes;
   size_t routes_len;              /* how many */
+  /* The proxies in front of it, a list with commas: addresses, networks (`10.0.0.0/8`,
+   * `2001:db8::/32`) and `unix` (whoever can connect to the Unix socket). A connection of one
+   * of them must begin, before TLS, with a header of the PROXY protocol, version 1 or 2
+   * (haproxy: send-proxy, send-proxy-v2), within handshake_timeout_ms: the address in it is the
+   * peer's, in rws_peer and for the limits by address. If it names none (LOCAL, UNKNOWN, Unix
+   * sockets) that stays the proxy's own. Without a header, or with a bad one (also a wrong
+   * CRC32C, or more than 4 KiB in version 2), the connection is dropped without an answer
+   * (refused_by_reason "proxy"; on_log says why). Who comes from elsewhere is closed unheard
+   * (strangers_closed), or with RWS_ENDPOINT_DIRECT served, but never believed. NULL: nobody
+   * is. What else the header says: rws_request_proxy_tlv. RWS_E_INVALID names a bad entry */
+  const char *proxy_from;
 } rws_endpoint;
 
 typedef struct { /* a part of io_uring that the engine needs, uses or could use */
@@ -805,6 +840,8 @@ typedef struct { /* all since the start, except connections, codec_memory, topic
   uint64_t aborted_full;      /* connections ended: RWS_WHEN_FULL_ABORT */
   /* connections whose closing handshake was not completed in time, whatever it was begun for */
   uint64_t closes_unanswered;
+  /* connections closed unheard because they came from nobody of proxy_from */
+  uint64_t strangers_closed;
 } rws_stats;
 
 typedef struct { /* what to connect to */
@@ -1256,6 +1293,14 @@ rws_status rws_request_header_at(const rws_request *q, size_t index, rws_bytes *
 rws_bytes rws_request_body(const rws_request *q);
 /* The peer's address; RWS_FAMILY_NONE on a Unix socket. */
 rws_status rws_request_peer(const rws_request *q, rws_address *out);
+/* The address of the proxy that has made the connection, of which rws_request_peer tells the
+ * client's; RWS_FAMILY_NONE on a Unix socket. RWS_E_STATE: no proxy of proxy_from has made it. */
+rws_status rws_request_proxy(const rws_request *q, rws_address *out);
+/* The value of the first TLV of that type in the PROXY header (version 2) of the connection:
+ * RWS_TLV_*, or any other from 0 to 255; of one inside RWS_TLV_SSL its type + 0x2000. Of one that
+ * is there and empty data is not NULL. On an endpoint without proxy_from, and of a connection that
+ * comes from none of those, there is never one. */
+rws_bytes rws_request_proxy_tlv(const rws_request *q, uint32_t kind);
 /* The name that the client has asked for in TLS (SNI), in lower case. */
 rws_bytes rws_request_server_name(const rws_request *q);
 /* The certificate that the client has shown, in DER; it was verified. */

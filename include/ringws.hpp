@@ -440,6 +440,12 @@ class asked {
   std::string_view peer_certificate() const noexcept {
     return view(rws_request_peer_certificate(q_));
   }
+  // Of the PROXY header, with proxy_from: RWS_TLV_*. Absent ones have data() == nullptr.
+  std::string_view proxy_tlv(std::uint32_t type) const noexcept {
+    return view(rws_request_proxy_tlv(q_, type));
+  }
+  // The proxy's own address; RWS_E_STATE: no proxy.
+  rws_status proxy(rws_address &out) const noexcept { return rws_request_proxy(q_, &out); }
 };
 
 // An HTTP request that is no upgrade; never store one.

@@ -8,7 +8,7 @@ pub use crate::reactor::AddressLimits;
 pub use crate::reactor::Target;
 pub use crate::reactor::log::{Level, Log};
 use crate::reactor::{Context, Handler, TopicLimits};
-pub use crate::reactor::{Drain, Drained, TopicHook};
+pub use crate::reactor::{Drain, Drained, InvalidProxies, Proxies, TopicHook};
 pub use crate::ring::SocketOptions;
 use crate::tls;
 use std::net::IpAddr;
@@ -120,7 +120,12 @@ pub struct Endpoint {
     pub origins: Origins,
     /// What each remote address may have of it, on all reactors together. By default there are no
     /// such limits: behind a NAT or a proxy many peers have one address.
+    /// Behind proxies that name their clients, those count.
     pub per_address: AddressLimits,
+    /// The proxies in front of it that tell whose connections they forward, by the PROXY protocol:
+    /// then [`Context::peer`] and all that goes by addresses means the clients'. `None`: nobody is
+    /// believed, and what such a proxy sends is no request.
+    pub proxies: Option<Proxies>,
     /// With TLS, under these settings; `None`: plain. Whoever has a clone of them can replace the
     /// certificates while the engine runs.
     pub tls: Option<tls::Server>,
@@ -152,7 +157,7 @@ impl Endpoint {
         let (limits, origins) = (Limits::default(), Origins::default());
         let socket_options = SocketOptions::default();
         let (address, per_address) = (Address::Any, AddressLimits::default());
-        let (shared, tls, user) = (false, None, 0);
+        let (shared, proxies, tls, user) = (false, None, None, 0);
         let (backlog, mode) = (0, 0);
         Self {
             address,
@@ -165,6 +170,7 @@ impl Endpoint {
             socket_options,
             origins,
             per_address,
+            proxies,
             tls,
             user,
             routes: Vec::new(),

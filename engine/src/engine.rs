@@ -130,10 +130,12 @@ impl Engine {
         let listens = Listens { endpoint: state.endpoints.len() as u16, given };
         let of_each = |of_reactors| Sockets { listens, of_reactors };
         state.sockets.extend(sockets.into_iter().map(of_each));
-        let Endpoint { handler, mut limits, origins, per_address, tls, user, .. } = at;
+        let Endpoint { handler, mut limits, origins, per_address, tls, user, proxies, .. } = at;
         // Their heads are read here.
         limits.requests |= at.routes.iter().any(|route| route.limits.requests);
-        state.endpoints.push(Served { handler, limits, origins, per_address, tls, user, routes });
+        let proxies = proxies.map(Arc::new);
+        let served = Served { handler, limits, origins, per_address, proxies, tls, user, routes };
+        state.endpoints.push(served);
         Ok(port)
     }
 
@@ -353,8 +355,9 @@ fn routed(routes: &[Route]) -> Result<Option<Arc<Routed>>, Error> {
     let mut served = Vec::new();
     for Route { pattern, handler, limits, origins, user } in routes.iter().cloned() {
         limits.check().map_err(|text| Error::Invalid(format!("route \"{pattern}\": {text}")))?;
-        let (per_address, tls, routes) = (AddressLimits::default(), None, None);
-        served.push(Served { handler, limits, origins, per_address, tls, user, routes });
+        let (per_address, proxies, tls, routes) = (AddressLimits::default(), None, None, None);
+        let one = Served { handler, limits, origins, per_address, proxies, tls, user, routes };
+        served.push(one);
     }
     Ok((!served.is_empty()).then(|| Arc::new(Routed { patterns, served })))
 }

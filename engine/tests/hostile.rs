@@ -160,6 +160,7 @@ files! {
     requests_that_are_no_upgrade_are_read_in_one_way: "http",
     who_is_slow_has_his_time_and_no_more: "slow",
     connections_end_as_their_ends_wish: "lifecycle",
+    proxies_say_whose_connection_it_is_or_are_dropped: "proxy",
 }
 
 /// RFC 6455 §5.5.2: until the server's Close has come, a client must answer its pings, also behind

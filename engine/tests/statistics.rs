@@ -52,6 +52,7 @@ const READ_BY: &[(&str, &[&str])] = &[
     ("crowd.rs", &["accept_dropped"]),
     ("dial/echo.rs", &["connected", "connect_failed"]),
     ("slow_reader.rs", &["replaced"]),
+    ("proxy.rs", &["strangers_closed"]),
     ("addresses.rs", &["address_closed", "address_refused"]),
     ("budget.rs", &["memory", "memory_peak", "budget_closed", "budget_refused"]),
     ("full_queues.rs", &["dropped_newest", "dropped_oldest", "closed_full", "aborted_full"]),

@@ -20,6 +20,8 @@ mod openssl;
 mod pair;
 #[path = "tls/peer.rs"]
 mod peer;
+#[path = "tls/proxied.rs"]
+mod proxied;
 #[path = "support/service.rs"]
 mod running;
 #[path = "tls/service.rs"]

@@ -117,6 +117,9 @@ pub const RWS_ENDPOINT_FD: u32 = 1 << 0;
 /// instant when our sockets are closed is reset, unless net.ipv4.tcp_migrate_req is 1: pass
 /// listen_fd on if none may be. Without the flag a port that is taken is refused
 pub const RWS_ENDPOINT_SHARED: u32 = 1 << 1;
+/// with proxy_from: whoever comes from elsewhere is served, too, as a peer without a proxy; a PROXY
+/// header of theirs is no request, and gets 400
+pub const RWS_ENDPOINT_DIRECT: u32 = 1 << 2;
 
 /// server, with roots: clients are asked for a certificate; one that is shown must be valid
 pub const RWS_TLS_CLIENT_CERT: u32 = 1 << 0;
@@ -144,6 +147,33 @@ pub const RWS_FAMILY_NONE: u8 = 0;
 pub const RWS_FAMILY_IPV4: u8 = 4;
 /// ip[0..16]
 pub const RWS_FAMILY_IPV6: u8 = 6;
+
+/// the protocol that the client and the proxy have agreed on in TLS
+pub const RWS_TLV_ALPN: u32 = 0x01;
+/// the host that the client has asked the proxy for: in TLS the SNI
+pub const RWS_TLV_AUTHORITY: u32 = 0x02;
+/// the checksum of the header; it was verified
+pub const RWS_TLV_CRC32C: u32 = 0x03;
+/// padding
+pub const RWS_TLV_NOOP: u32 = 0x04;
+/// the proxy's name of the connection, to find it in the logs of both
+pub const RWS_TLV_UNIQUE_ID: u32 = 0x05;
+/// The client and the proxy speak TLS: a byte of flags (1: TLS, 2 and 4: with a certificate of the
+/// client), four bytes that are 0 only if such a certificate was shown and is valid, and the TLVs
+/// inside
+pub const RWS_TLV_SSL: u32 = 0x20;
+/// the proxy's network namespace
+pub const RWS_TLV_NETNS: u32 = 0x30;
+/// inside RWS_TLV_SSL: the version, as "TLSv1.3"
+pub const RWS_TLV_SSL_VERSION: u32 = 0x2021;
+/// inside RWS_TLV_SSL: the common name of the client's certificate
+pub const RWS_TLV_SSL_CN: u32 = 0x2022;
+/// inside RWS_TLV_SSL: the cipher
+pub const RWS_TLV_SSL_CIPHER: u32 = 0x2023;
+/// inside RWS_TLV_SSL: how the proxy's certificate is signed
+pub const RWS_TLV_SSL_SIG_ALG: u32 = 0x2024;
+/// inside RWS_TLV_SSL: the key of the proxy's certificate
+pub const RWS_TLV_SSL_KEY_ALG: u32 = 0x2025;
 
 /// it only grows, from 0 at the start
 pub const RWS_METRIC_COUNTER: u32 = 1;

@@ -1,14 +1,14 @@
 //! `rws_endpoint`: what to listen on.
 
 use crate::callbacks::rws_callbacks;
-use crate::constants::{RWS_ENDPOINT_FD, RWS_ENDPOINT_SHARED};
+use crate::constants::{RWS_ENDPOINT_DIRECT, RWS_ENDPOINT_FD, RWS_ENDPOINT_SHARED};
 use crate::options::rws_options;
 use crate::own;
 use crate::route::rws_route;
 use crate::sized::{self, Sized};
 use crate::status::{Failure, rws_status};
 use crate::types::{User, optional, rws_tls, string};
-use ringws_engine::config::{Address, AddressLimits, Endpoint};
+use ringws_engine::config::{Address, AddressLimits, Endpoint, Proxies};
 use ringws_engine::conn::Limits;
 use ringws_engine::passed::of_number;
 use ringws_engine::proto::Origins;
@@ -76,6 +76,17 @@ pub struct rws_endpoint {
     pub routes: *const rws_route,
     /// how many
     pub routes_len: usize,
+    /// The proxies in front of it, a list with commas: addresses, networks (`10.0.0.0/8`,
+    /// `2001:db8::/32`) and `unix` (whoever can connect to the Unix socket). A connection of one
+    /// of them must begin, before TLS, with a header of the PROXY protocol, version 1 or 2
+    /// (haproxy: send-proxy, send-proxy-v2), within handshake_timeout_ms: the address in it is the
+    /// peer's, in rws_peer and for the limits by address. If it names none (LOCAL, UNKNOWN, Unix
+    /// sockets) that stays the proxy's own. Without a header, or with a bad one (also a wrong
+    /// CRC32C, or more than 4 KiB in version 2), the connection is dropped without an answer
+    /// (refused_by_reason "proxy"; on_log says why). Who comes from elsewhere is closed unheard
+    /// (strangers_closed), or with RWS_ENDPOINT_DIRECT served, but never believed. NULL: nobody
+    /// is. What else the header says: rws_request_proxy_tlv. RWS_E_INVALID names a bad entry
+    pub proxy_from: *const c_char,
 }
 
 // SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
@@ -123,6 +134,8 @@ impl rws_endpoint {
             false => Some(unsafe { own::borrow(at.tls) }?.server()?),
         };
         let limits = Limits { requests: callbacks.on_request.is_some(), ..limits };
+        // SAFETY: null or NUL-terminated.
+        let proxies = proxies(unsafe { optional(at.proxy_from) }?, at.flags)?;
         let mut endpoint = Endpoint {
             address,
             port,
@@ -134,6 +147,7 @@ impl rws_endpoint {
             socket_options,
             origins,
             per_address,
+            proxies,
             tls,
             user: User(at.user).to_word(),
             routes: Vec::new(),
@@ -154,7 +168,8 @@ impl rws_endpoint {
 impl rws_endpoint {
     /// The socket that is given in place of an address.
     fn given(&self) -> Result<Option<Address>, Failure> {
-        if self.flags & !(RWS_ENDPOINT_FD | RWS_ENDPOINT_SHARED) != 0 {
+        const KNOWN: u32 = RWS_ENDPOINT_FD | RWS_ENDPOINT_SHARED | RWS_ENDPOINT_DIRECT;
+        if self.flags & !KNOWN != 0 {
             return Err(rws_status::RWS_E_UNSUPPORTED.into());
         }
         match (self.flags & RWS_ENDPOINT_FD != 0, self.listen_fd) {
@@ -177,6 +192,21 @@ pub(crate) unsafe fn origins(list: *const c_char) -> Result<Option<Origins>, Fai
     let list = unsafe { optional(list) }?;
     let origins = list.map(Origins::parse).transpose();
     origins.map_err(|error| Failure::invalid(error.to_string()))
+}
+
+/// Whose PROXY headers are believed.
+fn proxies(list: Option<&str>, flags: u32) -> Result<Option<Proxies>, Failure> {
+    let direct = flags & RWS_ENDPOINT_DIRECT != 0;
+    let Some(list) = list else {
+        return match direct {
+            true => Err(Failure::invalid("RWS_ENDPOINT_DIRECT without proxy_from")),
+            false => Ok(None),
+        };
+    };
+    let proxies = Proxies::parse(list);
+    let mut proxies = proxies.map_err(|error| Failure::invalid(error.to_string()))?;
+    proxies.direct = direct;
+    Ok(Some(proxies))
 }
 
 fn address(text: &str) -> Result<Address, Failure> {

@@ -26,6 +26,7 @@ pub mod message;
 pub mod metrics;
 pub mod options;
 mod own;
+pub mod proxied;
 pub mod queue;
 pub mod reactor;
 pub mod request;

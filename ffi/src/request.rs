@@ -99,6 +99,11 @@ impl<'a> Visit<'a> {
         Ok(rws_status::RWS_OK)
     }
 
+    /// The request, and who asks.
+    pub(crate) fn asked(&self) -> &Asked<'a> {
+        &self.asked
+    }
+
     /// It is answered later, if it was not, and is no upgrade's.
     pub(crate) fn later(&self) -> Result<Later, rws_status> {
         if self.answer.borrow().is_some() || self.asked.request().is_upgrade() {
@@ -124,7 +129,7 @@ impl<'a> Visit<'a> {
 ///
 /// # Safety
 /// `q` is null or was lent to the callback that is running.
-unsafe fn look(
+pub(crate) unsafe fn look(
     q: *const rws_request,
     at: impl for<'v> FnOnce(&'v Visit<'static>) -> Option<rws_bytes>,
 ) -> rws_bytes {

@@ -126,6 +126,8 @@ pub struct rws_stats {
     pub aborted_full: u64,
     /// connections whose closing handshake was not completed in time, whatever it was begun for
     pub closes_unanswered: u64,
+    /// connections closed unheard because they came from nobody of proxy_from
+    pub strangers_closed: u64,
 }
 
 // SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
@@ -191,6 +193,7 @@ impl rws_stats {
             closed_full: stats.closed_full,
             aborted_full: stats.aborted_full,
             closes_unanswered: stats.closes_unanswered,
+            strangers_closed: stats.strangers_closed,
         }
     }
 }

@@ -69,7 +69,7 @@ structs! {
     rws_endpoint {
         size, port, address, callbacks, user, options, origins, tls, per_address_max,
         upgrades_per_second, upgrades_burst, flags, listen_fd, backlog, mode, reserved, routes,
-        routes_len,
+        routes_len, proxy_from,
     }
     rws_error { status, sys_errno, text }
     rws_feature { name, kernel, flags, reserved }
@@ -92,7 +92,7 @@ structs! {
         budget_refused, address_closed, address_refused, turns_long, enters, cq_overflow,
         deflated_in_wire, deflated_in_plain, deflated_out_plain,
         requests, requests_refused, lifetimes_over, dropped_newest, dropped_oldest, closed_full,
-        aborted_full, closes_unanswered,
+        aborted_full, closes_unanswered, strangers_closed,
     }
     rws_route { path, callbacks, user, options, origins }
     rws_response { size, status, headers, body, protocol }
@@ -136,7 +136,10 @@ values! {
     RWS_CAUSE_MEMORY, RWS_CAUSE_ENDED, RWS_CAUSE_RESET, RWS_CAUSE_TRANSPORT, RWS_CAUSE_TLS,
     RWS_CAUSE_REACTOR, RWS_CAUSE_PANIC,
     RWS_MORE, RWS_FIRST, RWS_LAST, RWS_OPT_STREAM, RWS_CFG_PIN, RWS_CFG_SQPOLL, RWS_ENDPOINT_FD,
-    RWS_ENDPOINT_SHARED,
+    RWS_ENDPOINT_SHARED, RWS_ENDPOINT_DIRECT,
+    RWS_TLV_ALPN, RWS_TLV_AUTHORITY, RWS_TLV_CRC32C, RWS_TLV_NOOP, RWS_TLV_UNIQUE_ID, RWS_TLV_SSL,
+    RWS_TLV_NETNS, RWS_TLV_SSL_VERSION, RWS_TLV_SSL_CN, RWS_TLV_SSL_CIPHER, RWS_TLV_SSL_SIG_ALG,
+    RWS_TLV_SSL_KEY_ALG,
     RWS_TLS_CLIENT_CERT, RWS_TLS_CLIENT_CERT_REQUIRED, RWS_TLS_ONLY_1_3,
     RWS_LATER, RWS_LOG_ERROR, RWS_LOG_WARN, RWS_LOG_INFO, RWS_ANY_REACTOR, RWS_TARGET_REACTOR,
     RWS_FAMILY_NONE, RWS_FAMILY_IPV4, RWS_FAMILY_IPV6,

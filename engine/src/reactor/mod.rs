@@ -22,6 +22,7 @@ pub use self::core::later::LaterError;
 pub use self::core::log;
 pub use self::core::mail::Found;
 pub use self::core::name::{CallError, Conn, DialId, Later, Timer, TopicError};
+pub use self::core::proxies::{InvalidProxies, Proxied, Proxies};
 pub use crate::conn::Cause;
 pub use api::closed::{Closed, EndError};
 pub use api::contract::{Context, Handle, Handler, Target, TopicHook};

@@ -154,6 +154,7 @@ impl Run {
                 limits: scenario.limits,
                 origins: Origins::default(),
                 per_address: AddressLimits::default(),
+                proxies: None,
                 routes: None,
                 tls: None,
                 user: usize::MAX,

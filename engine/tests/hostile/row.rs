@@ -1,5 +1,6 @@
 //! A row of the corpus: what is sent, and what must come of it.
 
+use ringws_engine::config::Proxies;
 use ringws_kit::{FIELDS, KEY};
 use serde::Deserialize;
 
@@ -15,6 +16,8 @@ pub(crate) struct Corpus {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Row {
     pub(crate) name: String,
+    /// What a proxy sends before the head. It is none of the head.
+    proxy: Option<String>,
     /// The head to the byte.
     request: Option<String>,
     /// The head by lines.
@@ -67,9 +70,16 @@ pub(crate) struct Limits {
     /// Hands requests that are no upgrade to the service.
     requests: Option<bool>,
     body_max: Option<u32>,
+    /// Everybody who connects is a proxy.
+    proxies: Option<bool>,
 }
 
 impl Limits {
+    pub(crate) fn proxies(&self) -> Option<Proxies> {
+        let proxies = (self.proxies == Some(true)).then_some("127.0.0.0/8");
+        proxies.map(|list| Proxies::parse(list).expect("a network"))
+    }
+
     pub(crate) fn get(&self) -> ringws_engine::conn::Limits {
         let default = ringws_engine::conn::Limits::default();
         ringws_engine::conn::Limits {
@@ -118,11 +128,12 @@ pub(crate) const PROBE: &str = "are you there?";
 impl Row {
     /// The request.
     pub(crate) fn request(&self) -> Vec<u8> {
-        if let Some(request) = &self.request {
-            return expand(request);
+        let mut request = self.proxy.as_deref().map_or_else(Vec::new, expand);
+        if let Some(head) = &self.request {
+            request.extend(expand(head));
+            return request;
         }
         let good = ["GET / HTTP/1.1".to_owned(), "@good".to_owned()];
-        let mut request = Vec::new();
         for line in self.head.as_deref().unwrap_or(&good) {
             if let Some(without) = line.strip_prefix("@without ") {
                 headers(without, &mut request);

@@ -2,7 +2,7 @@
 
 use super::row::Limits;
 use super::running::{at_of, reactors, start, until};
-use ringws_engine::config::{Config, Endpoint};
+use ringws_engine::config::{Config, Endpoint, Proxies};
 use ringws_engine::conn::{Limits as ConnLimits, Queued, SendFlags};
 use ringws_engine::engine::Engine;
 use ringws_engine::proto::CloseCode;
@@ -74,6 +74,10 @@ pub(crate) struct Service {
 
 impl Service {
     pub(crate) fn new(limits: ConnLimits) -> Self {
+        Self::behind(None, limits)
+    }
+
+    fn behind(proxies: Option<Proxies>, limits: ConnLimits) -> Self {
         let config = Config {
             connections_max: 12_000,
             recv_buffers: 64,
@@ -81,7 +85,7 @@ impl Service {
             ..reactors(1)
         };
         let echo = Arc::new(Echo::default());
-        let (engine, port) = start(config, Endpoint { limits, ..at_of(echo.clone()) });
+        let (engine, port) = start(config, Endpoint { limits, proxies, ..at_of(echo.clone()) });
         Self { engine, port, echo }
     }
 
@@ -100,7 +104,7 @@ pub(crate) struct Services(BTreeMap<Limits, Service>);
 
 impl Services {
     pub(crate) fn with(&mut self, limits: Limits) -> &Service {
-        self.0.entry(limits).or_insert_with(|| Service::new(limits.get()))
+        self.0.entry(limits).or_insert_with(|| Service::behind(limits.proxies(), limits.get()))
     }
 
     pub(crate) fn quiesce(&self) {

@@ -125,6 +125,8 @@ const CONTENTS: [(&str, &[&str]); 13] = [
             "rws_request_header_at",
             "rws_request_body",
             "rws_request_peer",
+            "rws_request_proxy",
+            "rws_request_proxy_tlv",
             "rws_request_server_name",
             "rws_request_peer_certificate",
             "rws_request_answer",
@@ -162,7 +164,7 @@ const CONTENTS: [(&str, &[&str]); 13] = [
 ];
 
 /// The constant that each group begins with, and its heading.
-const GROUPS: [(&str, &str); 18] = [
+const GROUPS: [(&str, &str); 19] = [
     ("RWS_CONTINUATION", "Opcodes, RFC 6455 section 5.2."),
     ("RWS_CLOSE_NORMAL", "Close codes, RFC 6455 section 7.4.1 and the IANA registry."),
     ("RWS_MORE", "Flags of sends."),
@@ -181,6 +183,7 @@ const GROUPS: [(&str, &str); 18] = [
     ("RWS_LATER", "Of on_upgrade, where no status of HTTP will do."),
     ("RWS_LOG_ERROR", "Levels of on_log."),
     ("RWS_FAMILY_NONE", "Families of addresses."),
+    ("RWS_TLV_ALPN", "TLVs of the PROXY protocol, for rws_request_proxy_tlv."),
     ("RWS_METRIC_COUNTER", "Kinds of numbers."),
     ("RWS_HIST_TURN_US", "What is measured; _US: in microseconds."),
     ("RWS_FEATURE_REQUIRED", "Flags of kernel features."),

@@ -1,8 +1,8 @@
 //! Version 2: binary, with TLVs (§2.2).
 
 use super::{BINARY_FIXED, BINARY_SIGNATURE, BadProxyHeader, ProxyHeader, tlv};
+use core::net::{IpAddr, SocketAddr};
 use crc::{CRC_32_ISCSI, Crc};
-use std::net::{IpAddr, SocketAddr};
 
 /// As of RFC 4960, Appendix B.
 const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);

@@ -6,7 +6,7 @@ mod binary;
 mod text;
 
 use super::input::Input;
-use std::net::SocketAddr;
+use core::net::SocketAddr;
 
 /// Bytes of version 1, with CRLF (§2.1).
 const TEXT_MAX: usize = 107;
@@ -120,8 +120,8 @@ impl ProxyReader {
         self.collected.len()
     }
 
-    /// Takes input up to the end of the header; bytes behind it stay in `input`. `None` when it goes
-    /// on after this input.
+    /// Takes input up to the end of the header; bytes behind it stay in `input`. `None` when it
+    /// goes on after this input.
     ///
     /// # Errors
     /// What came is no header: the connection is to be dropped.

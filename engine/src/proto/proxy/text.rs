@@ -1,7 +1,7 @@
 //! Version 1: a line of text (§2.1).
 
 use super::BadProxyHeader;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// What stands behind `PROXY `, up to the end of the line and with it.
 pub(super) fn parse(line: &[u8]) -> Result<Option<SocketAddr>, BadProxyHeader> {

@@ -64,9 +64,8 @@ impl Endpoints {
         let (handler, origins) = (Arc::clone(&self.nobody), Origins::Same);
         let limits = Limits::default();
         let per_address = AddressLimits::default();
-        let tls = None;
-        let routes = None;
-        let served = Served { handler, limits, origins, per_address, tls, user: 0, routes };
+        let (proxies, tls, routes, user) = (None, None, None, 0);
+        let served = Served { handler, limits, origins, per_address, proxies, tls, user, routes };
         self.served.set(index, served);
         self.vacant.push(index);
     }

@@ -186,6 +186,7 @@ impl Context {
         self.mark_dirty(index);
         self.count_opened(Some(took));
         self.begin_lifetime(index);
+        self.slab.at(index).forget_proxy();
         self.counters.upgraded.add(1);
         handler.on_open(self, conn);
     }

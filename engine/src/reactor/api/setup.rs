@@ -7,6 +7,7 @@ use crate::reactor::api::contract::{Handle, Handler, TopicHook};
 use crate::reactor::client::dials::Resolve;
 use crate::reactor::core::addresses::AddressLimits;
 use crate::reactor::core::log::Logger;
+use crate::reactor::core::proxies::Proxies;
 use crate::reactor::io::listeners::Listens;
 use crate::tls;
 use std::sync::Arc;
@@ -22,6 +23,8 @@ pub struct Served {
     pub origins: Origins,
     /// What each remote address may have of it.
     pub per_address: AddressLimits,
+    /// Whose connections begin with a header of the PROXY protocol, if anybody's do.
+    pub proxies: Option<Arc<Proxies>>,
     /// With TLS, under these settings.
     pub tls: Option<tls::Server>,
     /// The user word that its connections start with.

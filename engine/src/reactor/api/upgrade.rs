@@ -5,6 +5,7 @@ use crate::proto::Opcode;
 use crate::proto::handshake::{InvalidHeader, Request, Response};
 use crate::reactor::core::later::{LaterError, Ticket, Wanted};
 use crate::reactor::core::name::Later;
+use crate::reactor::core::proxies::Proxied;
 use crate::reactor::core::secure::Secure;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 pub struct Asked<'a> {
     pub(crate) request: &'a Request<'a>,
     pub(crate) peer: Option<SocketAddr>,
+    pub(crate) proxied: Option<Arc<Proxied>>,
     pub(crate) secure: Option<Arc<Secure>>,
     pub(crate) user: usize,
     pub(crate) ticket: &'a Ticket<'a>,
@@ -24,9 +26,14 @@ impl<'a> Asked<'a> {
     pub fn request(&self) -> &'a Request<'a> {
         self.request
     }
-    /// The peer's address; `None` on a Unix socket.
+    /// The peer's address, as its proxy has told it if one has; `None` on a Unix socket.
     pub fn peer(&self) -> Option<SocketAddr> {
         self.peer
+    }
+    /// What the proxy has told that has made the connection, if one has: see
+    /// [`Endpoint::proxies`](crate::config::Endpoint).
+    pub fn proxied(&self) -> Option<&Proxied> {
+        self.proxied.as_deref()
     }
     /// Whether the connection is encrypted.
     pub fn is_secure(&self) -> bool {

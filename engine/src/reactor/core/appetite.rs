@@ -22,7 +22,7 @@ const TURN: usize = 1 << 20;
 const GREEDY_MS: Tick = 10_000;
 
 /// What one connection has inflated.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(crate) struct Appetite {
     /// It stands in line: what comes meanwhile has to wait, too.
     pub(crate) waits: bool,

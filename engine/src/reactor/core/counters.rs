@@ -17,7 +17,7 @@ pub(crate) const OPEN: usize = 1;
 pub(crate) const CLOSING: usize = 2;
 
 /// Why upgrades were refused. The first of them are told by connections.
-pub(crate) const REFUSALS: [&str; 9] = [
+pub(crate) const REFUSALS: [&str; 10] = [
     "bad_request",
     "too_large",
     "timeout",
@@ -27,6 +27,7 @@ pub(crate) const REFUSALS: [&str; 9] = [
     "memory",
     "address",
     "tls",
+    "proxy",
 ];
 pub(crate) const BY_ORIGIN: usize = 3;
 pub(crate) const BY_HANDLER: usize = 4;
@@ -35,6 +36,7 @@ pub(crate) const BY_MEMORY: usize = 6;
 pub(crate) const BY_ADDRESS: usize = 7;
 #[cfg(feature = "tls")]
 pub(crate) const BY_TLS: usize = 8;
+pub(crate) const BY_PROXY: usize = 9;
 
 /// Control frames, RFC 6455 §5.5.
 pub(crate) const CONTROLS: [&str; TALLIED] = ["close", "ping", "pong"];
@@ -195,7 +197,8 @@ counters! {
     refused,
     /// Connections that were never open, by why: the peer's request was not valid, or larger than
     /// `head_max`, or did not come in time; the page's origin, the handler, a stop or drain of
-    /// ours, `memory_max` or the limit of an address was against it; its TLS failed.
+    /// ours, `memory_max` or the limit of an address was against it; its TLS failed; its proxy sent
+    /// no PROXY header, or a bad one.
     refused_by_reason by reason in REFUSALS,
     /// HTTP requests, no upgrades, that the application has answered.
     requests,
@@ -307,6 +310,9 @@ counters! {
     address_closed,
     /// Upgrades that were refused because their address had asked for too many in a short time.
     address_refused,
+    /// Connections closed unheard: they came neither from a proxy of the endpoint, nor was anybody
+    /// else to be served.
+    strangers_closed,
 }
 
 #[cfg(test)]

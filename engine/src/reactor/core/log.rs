@@ -3,7 +3,6 @@
 
 use crate::tick::Tick;
 use std::fmt;
-#[cfg(feature = "tls")]
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -56,6 +55,7 @@ pub struct Logger {
     reactor: u32,
     long_turns: Often,
     memory: Often,
+    proxies: Often,
     #[cfg(feature = "tls")]
     tls_failures: Often,
 }
@@ -107,6 +107,18 @@ impl Logger {
                      hold most here{others}"
                 ),
             );
+        }
+    }
+
+    /// A proxy did not say whose connection it forwards, or was none of the endpoint's.
+    #[cold]
+    pub(crate) fn proxy_failed(&mut self, now: Tick, from: Option<SocketAddr>, why: &str) {
+        if let Some(untold) = self.proxies.admit(now) {
+            let others = Others(untold);
+            match from {
+                Some(from) => self.line(Level::Warn, format_args!("{from}: {why}{others}")),
+                None => self.line(Level::Warn, format_args!("a Unix socket: {why}{others}")),
+            }
         }
     }
 

@@ -2,6 +2,15 @@
 
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 
+/// On a socket for both families an IPv4 peer comes as ::ffff:a.b.c.d.
+pub(crate) fn canonical(at: SocketAddr) -> SocketAddr {
+    match at.ip().to_canonical() {
+        ip @ IpAddr::V4(_) => SocketAddr::new(ip, at.port()),
+        // With its scope.
+        IpAddr::V6(_) => at,
+    }
+}
+
 /// An address, or none. Of IPv6 the flow label is left out.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PeerAddress {
@@ -69,6 +78,17 @@ impl From<Option<SocketAddr>> for PeerAddress {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ipv4_is_ipv4_and_a_scope_stays() {
+        for (at, as_is) in [
+            ("[::ffff:192.0.2.1]:80", "192.0.2.1:80"),
+            ("192.0.2.1:80", "192.0.2.1:80"),
+            ("[fe80::1%7]:9", "[fe80::1%7]:9"),
+        ] {
+            assert_eq!(canonical(at.parse().expect("an address")).to_string(), as_is);
+        }
+    }
 
     #[test]
     fn an_address_comes_out_as_it_went_in_and_is_small() {

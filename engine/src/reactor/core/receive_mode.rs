@@ -55,7 +55,7 @@ impl ReceiveState {
 }
 
 /// What is known of a connection that sends large messages.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(crate) struct LargeMessages {
     /// Bytes of memory granted to the message in progress before they have come.
     pub(crate) granted: usize,

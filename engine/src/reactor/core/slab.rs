@@ -1,22 +1,19 @@
 //! Connection slots: a dense array, reused, each tenant with a generation of its own.
 
-use super::appetite::Appetite;
 use super::arena::Arena;
+use super::rare::Rare;
 use crate::conn::{Connection, Disposition, Reading};
-#[cfg(feature = "tls")]
-use crate::reactor::core::link::Link;
 use crate::reactor::core::name::{Conn, Later};
 use crate::reactor::core::peer::PeerAddress;
-use crate::reactor::core::receive_mode::{LargeMessages, ReceiveState};
+use crate::reactor::core::proxies::ByProxy;
+pub(crate) use crate::reactor::core::rare::NO_DIAL;
+use crate::reactor::core::receive_mode::ReceiveState;
 use crate::reactor::core::wheel::NodeId;
 use crate::ring::{Errno, Socket, Token};
 use std::collections::TryReserveError;
 
 /// From so many bytes on that wait for their turn, what follows is left to TCP.
 const PARKED_MAX: usize = 64 << 10;
-
-/// Names no dial.
-pub(crate) const NO_DIAL: u32 = u32::MAX;
 
 /// Names a socket that never got a slot.
 pub(crate) const NO_SLOT: Token = Token { slot: (1 << 24) - 1, generation: 0 };
@@ -99,49 +96,6 @@ pub(crate) struct Slot {
 
 // Most of what an idle connection costs.
 const _: () = assert!(size_of::<Slot>() <= 192);
-
-/// What few connections have: apart, so that the many do not pay for it.
-#[derive(Debug)]
-pub(crate) struct Rare {
-    /// Its TLS, if it has any.
-    #[cfg(feature = "tls")]
-    pub(crate) tls: Option<Box<Link>>,
-    /// Of a connection that we made; else `NO_DIAL`.
-    pub(crate) dial: u32,
-    pub(crate) large: LargeMessages,
-    pub(crate) appetite: Appetite,
-    /// Received while paused or in line, or left over when a callback paused or the connection had
-    /// had its share of the turn. A copy: a lease must not wait.
-    parked: Vec<u8>,
-    /// When its time is over, and when it is asked for the round trip.
-    pub(crate) lifetime: Option<NodeId>,
-    pub(crate) pings: Option<NodeId>,
-    /// Of a request that waits for its answer: its name, and bytes that are kept of it.
-    pub(crate) later: Option<(Later, usize)>,
-    /// What ended the transport; 0 while nothing did.
-    errno: i32,
-    /// Calls of other threads that were handed over and not carried out, and what was published
-    /// and refused.
-    mail_dropped: u32,
-}
-
-impl Default for Rare {
-    fn default() -> Self {
-        Self {
-            #[cfg(feature = "tls")]
-            tls: None,
-            dial: NO_DIAL,
-            large: LargeMessages::default(),
-            appetite: Appetite::default(),
-            parked: Vec::new(),
-            lifetime: None,
-            pings: None,
-            later: None,
-            errno: 0,
-            mail_dropped: 0,
-        }
-    }
-}
 
 impl Slot {
     fn new(conn: Connection, socket: Socket, endpoint: u32) -> Self {
@@ -235,7 +189,8 @@ impl Slot {
         let rare = self.rare.as_ref();
         let kept = rare.map_or(0, |rare| {
             let asked = rare.later.map_or(0, |(_, bytes)| bytes);
-            rare.parked.capacity() + rare.large.lent + asked
+            let told = rare.by_proxy.as_ref().map_or(0, ByProxy::held);
+            rare.parked.capacity() + rare.large.lent + asked + told
         });
         self.conn.held() + kept + self.secure_held()
     }
@@ -278,6 +233,13 @@ impl Slot {
     /// The request that waits for its answer.
     pub(crate) fn later(&self) -> Option<Later> {
         self.rare.as_ref().and_then(|rare| rare.later).map(|(later, _)| later)
+    }
+
+    /// Nothing of it may be needed any more.
+    pub(crate) fn drop_idle_rare(&mut self) {
+        if self.rare.as_deref().is_some_and(Rare::is_idle) {
+            self.rare = None;
+        }
     }
 
     /// To be given what few have.

@@ -87,7 +87,8 @@ fn asked<'a>(
 ) -> Asked<'a> {
     let slot = ctx.slab.at(conn.slot());
     let secure = slot.secure().map(Arc::new);
-    Asked { request, peer: slot.peer.get(), secure, user: slot.user, ticket }
+    let (peer, proxied) = (slot.peer.get(), slot.proxied());
+    Asked { request, peer, proxied, secure, user: slot.user, ticket }
 }
 
 fn answer(ctx: &mut Context, wait: Wait, request: &Request<'_>) {

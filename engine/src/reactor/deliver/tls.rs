@@ -36,10 +36,10 @@ const UNHEARD_MAX: usize = 128 << 10;
 const PIECE_MAX: usize = (64 << 10) - 256;
 
 impl<K: Kernel> Reactor<K> {
-    /// As `feed`, for a connection with TLS.
-    pub(crate) fn feed_tls(&mut self, index: u32, mut lease: Lease) {
+    /// As `feed`, for a connection with TLS, of what lies in the buffer from there on.
+    pub(crate) fn feed_tls(&mut self, index: u32, mut lease: Lease, from: usize) {
         let buffer = lease.id();
-        let bytes = self.kernel.bytes(&mut lease);
+        let bytes = self.kernel.bytes(&mut lease).get_mut(from..).unwrap_or_default();
         let (ctx, endpoints) = (&mut self.ctx, &self.endpoints.served);
         if is_established(ctx, index) {
             let used = complete(ctx, endpoints, index, bytes);
@@ -54,15 +54,15 @@ impl<K: Kernel> Reactor<K> {
             }
             after_records(ctx, index);
         } else {
-            self.put_aside(index, &mut lease);
+            self.put_aside(index, &mut lease, from);
             self.ctx.weigh(index);
         }
         self.kernel.release(lease);
     }
 
     /// Keeps bytes of a handshake until its turn comes.
-    fn put_aside(&mut self, index: u32, lease: &mut Lease) {
-        let bytes = self.kernel.bytes(lease);
+    fn put_aside(&mut self, index: u32, lease: &mut Lease, from: usize) {
+        let bytes = self.kernel.bytes(lease).get(from..).unwrap_or_default();
         let token = self.ctx.slab.token(index);
         let slot = self.ctx.slab.at(index);
         let Some(link) = slot.link_mut() else { return };

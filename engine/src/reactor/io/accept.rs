@@ -7,6 +7,8 @@ use crate::reactor::core::key;
 #[cfg(feature = "tls")]
 use crate::reactor::core::link::Link;
 use crate::reactor::core::log::Level;
+use crate::reactor::core::peer::canonical;
+use crate::reactor::core::proxies::From;
 #[cfg(feature = "tls")]
 use crate::reactor::core::slab::EndsBy;
 use crate::reactor::core::slab::NO_SLOT;
@@ -139,7 +141,7 @@ impl<K: Kernel> Reactor<K> {
     }
 
     /// Whether its address may have one more connection to that endpoint.
-    fn enters(&self, endpoint: u32, peer: Option<SocketAddr>) -> bool {
+    pub(crate) fn enters(&self, endpoint: u32, peer: Option<SocketAddr>) -> bool {
         let limits = self.ctx.per_address.of(endpoint);
         let (true, Some(peer)) = (limits.connections_max > 0, peer) else { return true };
         let who = Counted::new(endpoint, peer);
@@ -149,6 +151,10 @@ impl<K: Kernel> Reactor<K> {
     /// One that was accepted has gone.
     pub(crate) fn leaves(&mut self, index: u32) {
         let slot = self.ctx.slab.at(index);
+        if slot.awaits_proxy() {
+            // Nobody has entered by it.
+            return;
+        }
         let home = *self.ctx.homes.of(slot.endpoint);
         let counts = self.ctx.per_address.of(home).connections_max > 0;
         if let (true, Some(peer)) = (counts, slot.peer.get()) {
@@ -160,9 +166,16 @@ impl<K: Kernel> Reactor<K> {
     /// An accepted connection gets a slot: the caller has seen that there is one.
     fn open(&mut self, index: usize, accepted: Accepted) {
         let endpoint = self.listeners.all[index].endpoint;
-        // On a socket for both families an IPv4 peer comes as ::ffff:a.b.c.d.
-        let peer = accepted.peer.map(|at| SocketAddr::new(at.ip().to_canonical(), at.port()));
-        if !self.enters(endpoint.into(), peer) {
+        let peer = accepted.peer.map(canonical);
+        let proxies = self.endpoints.served.of(endpoint.into()).proxies.as_ref();
+        let from = proxies.map_or(From::Peer, |proxies| proxies.judge(peer));
+        if from == From::Stranger {
+            self.ctx.counters.strangers_closed.add(1);
+            self.ctx.log.proxy_failed(self.ctx.now, peer, "comes from no proxy of the endpoint");
+            return self.kernel.close(accepted.socket, NO_SLOT);
+        }
+        // Of whom a proxy brings it is asked when that has told who it is.
+        if from == From::Peer && !self.enters(endpoint.into(), peer) {
             self.ctx.counters.address_closed.add(1);
             return self.kernel.close(accepted.socket, NO_SLOT);
         }
@@ -171,14 +184,11 @@ impl<K: Kernel> Reactor<K> {
         let tenant = self.ctx.slab.insert(conn, accepted.socket, u32::from(endpoint));
         let Some((slot_index, slot)) = tenant else { return self.turn_away(accepted) };
         slot.user = user;
-        #[cfg(feature = "tls")]
-        if let Some(settings) = &self.endpoints.served.of(endpoint.into()).tls {
-            slot.rare().tls = Link::server(settings);
-            if !slot.is_secure() {
-                (slot.abort, slot.ends_by) = (true, EndsBy::Tls);
-            }
-        }
         slot.peer = peer.into();
+        match from {
+            From::Proxy => slot.await_proxy(),
+            _ => self.begin_tls(slot_index),
+        }
         self.ctx.counters.accepted.add(1);
         self.ctx.counters.connections.add(1);
         self.ctx.counters.connections_by_state.count(HANDSHAKING);
@@ -187,4 +197,20 @@ impl<K: Kernel> Reactor<K> {
             self.ctx.counters.accept_paused.add(1);
         }
     }
+
+    /// The peer's bytes come next: where TLS is spoken, that begins.
+    #[cfg(feature = "tls")]
+    pub(crate) fn begin_tls(&mut self, index: u32) {
+        let slot = self.ctx.slab.at(index);
+        if let Some(settings) = &self.endpoints.served.of(slot.endpoint).tls {
+            slot.rare().tls = Link::server(settings);
+            if !slot.is_secure() {
+                (slot.abort, slot.ends_by) = (true, EndsBy::Tls);
+            }
+        }
+    }
+
+    /// The peer's bytes come next.
+    #[cfg(not(feature = "tls"))]
+    pub(crate) fn begin_tls(&mut self, _: u32) {}
 }

@@ -210,8 +210,10 @@ impl<K: Kernel> Reactor<K> {
             self.ctx.end_wait(index);
         }
         let slot = self.ctx.slab.at(index);
-        // What a server says to a request that is late cannot be said before TLS is spoken.
-        if slot.conn.disposition() == Disposition::Finish && slot.is_unestablished() {
+        // What a server says to a request that is late cannot be said before TLS is spoken, and not
+        // to a proxy.
+        let hears = !slot.is_unestablished() && !slot.awaits_proxy();
+        if slot.conn.disposition() == Disposition::Finish && !hears {
             slot.abort = true;
         }
     }

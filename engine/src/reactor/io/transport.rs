@@ -100,13 +100,35 @@ impl<K: Kernel> Reactor<K> {
     }
 
     /// Gives a filled buffer to its connection for as long as its callbacks run.
-    pub(crate) fn feed(&mut self, index: u32, mut lease: Lease) {
+    pub(crate) fn feed(&mut self, index: u32, lease: Lease) {
+        if self.ctx.slab.at(index).rare.is_some() {
+            return self.feed_rare(index, lease);
+        }
+        self.feed_plain(index, lease, 0);
+    }
+
+    /// The same for one that has something that few have.
+    #[inline(never)]
+    fn feed_rare(&mut self, index: u32, mut lease: Lease) {
+        let mut from = 0;
+        if self.ctx.slab.at(index).awaits_proxy() {
+            match self.take_proxy_header(index, &mut lease) {
+                Some(end) if end < lease.len() => from = end,
+                _ => return self.kernel.release(lease),
+            }
+        }
         #[cfg(feature = "tls")]
         if self.ctx.slab.at(index).is_secure() {
-            return self.feed_tls(index, lease);
+            return self.feed_tls(index, lease, from);
         }
+        self.feed_plain(index, lease, from);
+    }
+
+    /// Delivers what lies in a buffer from there on.
+    #[inline(always)]
+    fn feed_plain(&mut self, index: u32, mut lease: Lease, from: usize) {
         let buffer = lease.id();
-        let bytes = self.kernel.bytes(&mut lease);
+        let bytes = self.kernel.bytes(&mut lease).get_mut(from..).unwrap_or_default();
         if self.ctx.must_be_kept(index) {
             park(&mut self.ctx, index, bytes);
             return self.kernel.release(lease);

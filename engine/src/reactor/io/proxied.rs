@@ -1,0 +1,57 @@
+//! The header of a proxy comes before all else, TLS too: until it is whole, nobody knows whose the
+//! connection is.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
+
+use crate::proto::Input;
+use crate::proto::proxy::ProxyHeader;
+use crate::reactor::core::counters::BY_PROXY;
+use crate::reactor::core::peer::canonical;
+use crate::reactor::state::Reactor;
+use crate::ring::{Kernel, Lease};
+
+impl<K: Kernel> Reactor<K> {
+    /// Takes what of the header has come. How many bytes of the lease that is, if all of the header
+    /// is there: what is behind it is the peer's.
+    pub(crate) fn take_proxy_header(&mut self, index: u32, lease: &mut Lease) -> Option<usize> {
+        let mut input = Input::new(self.kernel.bytes(lease));
+        let all = input.len();
+        let slot = self.ctx.slab.at(index);
+        if slot.abort {
+            return None;
+        }
+        let Some(reader) = slot.proxy_reader() else { return Some(0) };
+        let read = reader.feed(&mut input);
+        let taken = all - input.len();
+        match read {
+            Ok(Some(header)) => self.introduced(index, header).then_some(taken),
+            Ok(None) => {
+                self.ctx.weigh(index);
+                None
+            }
+            Err(bad) => {
+                slot.abort = true;
+                let from = slot.peer.get();
+                self.ctx.counters.refused_by_reason.count(BY_PROXY);
+                self.ctx.log.proxy_failed(self.ctx.now, from, &bad.to_string());
+                self.ctx.mark_dirty(index);
+                None
+            }
+        }
+    }
+
+    /// The proxy has told whose connection it is. `false` when that has as many as it may.
+    fn introduced(&mut self, index: u32, header: ProxyHeader) -> bool {
+        let slot = self.ctx.slab.at(index);
+        let endpoint = slot.endpoint;
+        let peer = header.source().map(canonical).or(slot.peer.get());
+        if !self.enters(endpoint, peer) {
+            self.ctx.counters.address_closed.add(1);
+            self.ctx.slab.at(index).abort = true;
+            self.ctx.mark_dirty(index);
+            return false;
+        }
+        self.ctx.slab.at(index).introduce(peer, header);
+        self.begin_tls(index);
+        true
+    }
+}
