@@ -50,12 +50,12 @@
  *            threads that have been handed over to it.
  * Topics     What is published on a topic reaches each member once, on whatever reactor, and all
  *            members get it in one order, whoever publishes.  A publish keeps its place among all
- *            that its thread asks of a connection.  A member whose queue is full, or that is
- *            closing, does without, unless a policy says otherwise (see Queues), and holds up
- *            nobody: publish_dropped counts that, and dropped of its rws_close_info.  A member in
- *            the middle of a message with RWS_MORE gets it behind that, whoever has begun it.  A
- *            connection is no member any more when its on_close is called.  Names of topics are any
- *            bytes.
+ *            that its thread asks of a connection.  A member whose queue is full does without,
+ *            unless a policy says otherwise (see Queues), and holds up nobody: publish_dropped
+ *            counts that, and dropped of its rws_close_info.  One that is closing already is owed
+ *            nothing: publish_closing.  A member in the middle of a message with RWS_MORE gets it
+ *            behind that, whoever has begun it.  A connection is no member any more when its
+ *            on_close is called.  Names of topics are any bytes.
  *            A callback that publishes, or joins or leaves a topic that has members on its reactor,
  *            first does what other threads have handed over to that, up to the last that they have
  *            published: only jobs, and connects, wait until it has returned, so calls that were
@@ -808,7 +808,8 @@ typedef struct { /* all since the start, except connections, codec_memory, topic
   uint64_t topics;            /* topics that have members now, on each reactor */
   uint64_t published;         /* messages published, on each reactor that had members */
   /* times that a member did without: its queue was full (what a policy drops is in dropped_*
-   * instead), it was closing, ... */
+   * instead), or it was closed for that, or its end came first. Not of one that was closing
+   * already, which is owed nothing: publish_closing */
   uint64_t publish_dropped;
   uint64_t publish_refused;   /* publishes that nobody got: RWS_E_FULL */
   uint64_t memory;            /* bytes that count against memory_max, now */
@@ -842,6 +843,8 @@ typedef struct { /* all since the start, except connections, codec_memory, topic
   uint64_t closes_unanswered;
   /* connections closed unheard because they came from nobody of proxy_from */
   uint64_t strangers_closed;
+  /* times that a member of a topic was passed over, because it was closing already */
+  uint64_t publish_closing;
 } rws_stats;
 
 typedef struct { /* what to connect to */
@@ -1194,7 +1197,7 @@ rws_status rws_publish_with(rws_reactor *r, rws_bytes topic, const rws_buf *b, r
 /* As rws_publish; for each member in the place of the message of this key and topic that still
  * waits for it: see rws_send_latest. What is published otherwise may leave before it. b: RWS_TEXT
  * or RWS_BINARY; others: RWS_E_INVALID. Of each member either messages_out counts it, or replaced,
- * or dropped_newest, or publish_dropped. */
+ * or dropped_newest, publish_dropped or publish_closing. */
 rws_status rws_publish_latest(rws_reactor *r, rws_bytes topic, uint64_t key, const rws_buf *b,
                               rws_conn except);
 /* How many members a topic has on this reactor; 0 also for what is no topic. */

@@ -59,7 +59,10 @@ const READ_BY: &[(&str, &[&str])] = &[
     ("warm.rs", &["bytes_copied"]),
     ("ring/pressure.rs", &["cq_overflow"]),
     ("sim.rs", &["retained", "buffers_exhausted"]),
-    ("topics.rs", &["topics", "published", "publish_dropped", "publish_refused"]),
+    (
+        "topics.rs",
+        &["topics", "published", "publish_dropped", "publish_closing", "publish_refused"],
+    ),
     ("tls/handshake.rs", &["tls_handshakes", "tls_failed", "tls_resumed"]),
     (
         "../../ffi/tests/c/deflate.c",

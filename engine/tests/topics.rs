@@ -10,9 +10,9 @@ mod service;
 use ringws_engine::config::Config;
 use ringws_engine::conn::{Limits, SendFlags};
 use ringws_engine::memory::Outgoing;
-use ringws_engine::proto::Opcode;
+use ringws_engine::proto::{CloseCode, Opcode};
 use ringws_engine::reactor::Context;
-use ringws_kit::{CONTINUATION, Client, FIN, PING, TEXT, until};
+use ringws_kit::{CLOSE, CONTINUATION, Client, FIN, PING, TEXT, close, until};
 use room::{Room, asks, hear, text};
 use service::{reactors, stats};
 use std::sync::{Arc, Mutex};
@@ -188,6 +188,25 @@ fn a_member_that_does_not_read_holds_up_nobody_and_is_counted() {
     until("closed", || room.seen.closed.lock().unwrap().contains_key(&conn.to_bits()));
     assert_eq!(u64::from(room.seen.closed.lock().unwrap()[&conn.to_bits()]), dropped);
     asks(&mut reader, "count blue", "1 of 1");
+}
+
+#[test]
+fn a_member_that_is_closing_is_owed_nothing() {
+    let room = room();
+    let mut reader = room.member("blue");
+    let (mut leaver, conn) = room.enter();
+    asks(&mut leaver, "join blue", "Ok(true)");
+    let handle = room.handle();
+    handle.close(conn, CloseCode::NORMAL, "").unwrap();
+    leaver.closed_with(1000);
+    handle.publish(b"blue", &text("late"), None).unwrap();
+    reader.hears(TEXT, "late");
+    let now = stats(&room.engine);
+    assert_eq!((now.publish_dropped, now.publish_closing), (0, 1));
+    leaver.send(CLOSE, close(1000, ""));
+    drop(leaver);
+    until("closed", || room.seen.closed.lock().unwrap().contains_key(&conn.to_bits()));
+    assert_eq!(room.seen.closed.lock().unwrap()[&conn.to_bits()], 0, "nothing was dropped");
 }
 
 #[test]

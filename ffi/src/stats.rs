@@ -81,7 +81,8 @@ pub struct rws_stats {
     /// messages published, on each reactor that had members
     pub published: u64,
     /// times that a member did without: its queue was full (what a policy drops is in dropped_*
-    /// instead), it was closing, ...
+    /// instead), or it was closed for that, or its end came first. Not of one that was closing
+    /// already, which is owed nothing: publish_closing
     pub publish_dropped: u64,
     /// publishes that nobody got: RWS_E_FULL
     pub publish_refused: u64,
@@ -128,6 +129,8 @@ pub struct rws_stats {
     pub closes_unanswered: u64,
     /// connections closed unheard because they came from nobody of proxy_from
     pub strangers_closed: u64,
+    /// times that a member of a topic was passed over, because it was closing already
+    pub publish_closing: u64,
 }
 
 // SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
@@ -194,6 +197,7 @@ impl rws_stats {
             aborted_full: stats.aborted_full,
             closes_unanswered: stats.closes_unanswered,
             strangers_closed: stats.strangers_closed,
+            publish_closing: stats.publish_closing,
         }
     }
 }

@@ -90,7 +90,7 @@ pub unsafe extern "C" fn rws_publish_with(
 /// As rws_publish; for each member in the place of the message of this key and topic that still
 /// waits for it: see rws_send_latest. What is published otherwise may leave before it. b: RWS_TEXT
 /// or RWS_BINARY; others: RWS_E_INVALID. Of each member either messages_out counts it, or replaced,
-/// or dropped_newest, or publish_dropped.
+/// or dropped_newest, publish_dropped or publish_closing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_publish_latest(
     r: *mut rws_reactor,

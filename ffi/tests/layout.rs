@@ -92,7 +92,7 @@ structs! {
         budget_refused, address_closed, address_refused, turns_long, enters, cq_overflow,
         deflated_in_wire, deflated_in_plain, deflated_out_plain,
         requests, requests_refused, lifetimes_over, dropped_newest, dropped_oldest, closed_full,
-        aborted_full, closes_unanswered, strangers_closed,
+        aborted_full, closes_unanswered, strangers_closed, publish_closing,
     }
     rws_route { path, callbacks, user, options, origins }
     rws_response { size, status, headers, body, protocol }

@@ -100,6 +100,13 @@ pub struct Policed {
     pub aborted: u64,
 }
 
+impl Policed {
+    /// Connections that have ended by a policy, either way.
+    pub fn ended(self) -> u64 {
+        self.closed + self.aborted
+    }
+}
+
 impl Tools {
     /// With masking keys from `fill`.
     pub fn new(fill: Fill) -> Self {

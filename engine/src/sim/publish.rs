@@ -43,7 +43,8 @@ pub(super) fn publish(ctx: &mut Context, ledger: &mut Ledger) {
     let dropped = |ctx: &mut Context| {
         ctx.count_policed();
         let stats = ctx.engine().stats(None).expect("one reactor");
-        stats.publish_dropped + stats.forward_dropped + stats.dropped_newest
+        let published = stats.publish_dropped + stats.publish_closing;
+        published + stats.forward_dropped + stats.dropped_newest
     };
     let (published, whole, except) = draw(ledger);
     let before = dropped(ctx);

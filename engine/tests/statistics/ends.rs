@@ -245,7 +245,8 @@ fn otherwise() {
     // The peer's window stays shut for longer than TCP is to wait.
     let patience = SocketOptions { user_timeout_ms: 300, ..SocketOptions::default() };
     let mut scene = Scene::with(Limits::default(), patience);
-    scene.client = Client::open(with_window(4 << 10, scene.port));
+    let narrow = Client::open(with_window(4 << 10, scene.port));
+    let _other = std::mem::replace(&mut scene.client, narrow);
     scene.client.send(TEXT, "some");
     until(&scene.engine, "the kernel has all of it", |now| now.bytes_out > SOME as u64);
     assert_eq!(scene.ended("transport"), Some(EndError::Receiving(Errno::TIMEDOUT)));

@@ -66,10 +66,12 @@ impl Context {
     /// Sends a message to all members of a topic, on whatever reactor, but `except`. All members
     /// get what is published on a topic in one order, whoever publishes. A member that refuses it,
     /// as [`Context::send_message`] would say, does without: [`Stats::publish_dropped`] counts
-    /// that, and so does its `Closed::dropped`. A member in the middle of a message that is sent in
+    /// that, and so does its `Closed::dropped`; one that is closing already is passed over, which
+    /// [`Stats::publish_closing`] counts. A member in the middle of a message that is sent in
     /// fragments gets it behind that.
     ///
     /// [`Stats::publish_dropped`]: crate::reactor::Stats::publish_dropped
+    /// [`Stats::publish_closing`]: crate::reactor::Stats::publish_closing
     ///
     /// # Errors
     /// [`CallError::Topic`] for a name that is empty or too long; [`CallError::Send`] for a
@@ -179,7 +181,7 @@ impl Context {
     /// Sends what was published to the members here.
     pub(crate) fn deliver_published(&mut self, topic: Token, what: &Publication) {
         let Publication { message, except, manner } = what;
-        let mut members = 0;
+        let (mut members, mut ended) = (0, self.tools.policed.ended());
         while let Some(conn) = self.topics.member_of(topic, members) {
             members += 1;
             if conn == *except {
@@ -202,11 +204,23 @@ impl Context {
                 }
                 sent => sent,
             };
-            if sent.is_err() {
-                self.count_lost(conn, (1, 0));
+            if let Err(error) = sent {
+                let before = std::mem::replace(&mut ended, self.tools.policed.ended());
+                self.count_passed_over(conn, error, ended > before);
             }
         }
         self.counters.published.add(u64::from(members > 0));
+    }
+
+    /// A member does without what was published. One that is ending is owed nothing any more,
+    /// unless it ends for this.
+    #[cold]
+    fn count_passed_over(&mut self, conn: Conn, error: CallError, ends_for_it: bool) {
+        let ending = matches!(error, CallError::Gone | CallError::Send(SendError::Closing));
+        match ending && !ends_for_it {
+            true => self.counters.publish_closing.add(1),
+            false => self.count_lost(conn, (1, 0)),
+        }
     }
 
     /// The connection has ended, and its memberships with it.

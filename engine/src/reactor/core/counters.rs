@@ -256,9 +256,11 @@ counters! {
     topics: gauge,
     /// Messages published on topics that have members here.
     published,
-    /// Times that a member refused such a message: its queue was full, or it was closing. What a
-    /// policy has dropped is counted there.
+    /// Times that a member did without such a message: its queue was full, or it was closed for
+    /// that. What a policy has dropped is counted there.
     publish_dropped,
+    /// Times that a member was passed over, because it was closing already.
+    publish_closing,
     /// Publishes that nobody has got, because too much waited for this reactor.
     publish_refused,
     /// Times that accepting was paused for lack of descriptors or slots.
