@@ -140,14 +140,18 @@ impl Connection {
 
     /// Nothing of it is needed any more.
     pub(super) fn drop_empty_rare(&mut self) {
+        // All fields by name, so that none is forgotten.
         let is_empty = |rare: &Rare| {
-            rare.head.is_none()
-                && rare.asked.is_none()
-                && rare.own.is_none()
-                && rare.failure.is_none()
-                && rare.losses == Losses::default()
-                && rare.asked_ping.is_none()
-                && rare.reason.is_empty()
+            let Rare { head, asked, http, own, failure, losses, asked_ping, policy, reason } = rare;
+            head.is_none()
+                && asked.is_none()
+                && http.is_none()
+                && own.is_none()
+                && failure.is_none()
+                && *losses == Losses::default()
+                && asked_ping.is_none()
+                && policy.is_none()
+                && reason.is_empty()
         };
         if self.rare.as_deref().is_some_and(is_empty) {
             self.rare = None;

@@ -247,6 +247,24 @@ fn a_connection_has_limits_of_its_own() {
     assert_eq!(refused, Err(SendError::NotOpen));
 }
 
+/// What a Ping of ours needed is given back with its Pong, and nothing else of what few have.
+#[test]
+fn limits_of_its_own_outlive_a_ping() {
+    let mut bench = Bench::open(within(WhenFull::Abort));
+    let policy = QueuePolicy {
+        when_full: WhenFull::Refuse,
+        send_queue_max: Some(300),
+        queue_age_max_ms: None,
+    };
+    bench.with(|conn, env| conn.set_policy(policy, env)).unwrap();
+    bench.with(|conn, env| conn.measure(env));
+    assert_eq!(bench.sent(), b"\x89\x08rws-ZZZZ");
+    assert_eq!(bench.feed(&frame(0x8A, "rws-ZZZZ")), (vec![], None));
+    let _out = bench.stuck();
+    let refused = (1..20).find_map(|n| bench.number(n).err());
+    assert_eq!((refused, bench.conn.failure()), (Some(SendError::Full), None));
+}
+
 /// The policy of a connection holds for what waits under keys, too.
 #[test]
 fn keys_obey_the_policy() {
