@@ -91,6 +91,14 @@ fn summarise(reports: &[Report]) {
         ("last_words", sum(|report| report.last_words)),
         ("budget_closed", sum(|report| report.stats.budget_closed)),
         ("budget_refused", sum(|report| report.stats.budget_refused)),
+        ("requests", sum(|report| report.stats.requests)),
+        ("replaced", sum(|report| report.stats.replaced)),
+        ("dropped_oldest", sum(|report| report.stats.dropped_oldest)),
+        ("closed_full", sum(|report| report.stats.closed_full)),
+        ("aborted_full", sum(|report| report.stats.aborted_full)),
+        ("lifetimes_over", sum(|report| report.stats.lifetimes_over)),
+        ("address_closed", sum(|report| report.stats.address_closed)),
+        ("address_refused", sum(|report| report.stats.address_refused)),
     ];
     say(&format!("{} seeds, {} virtual ms: {shown:?}", reports.len(), sum(|report| report.ticks)));
     if reports.len() as u64 >= TELLING {

@@ -3,14 +3,14 @@
 use super::latest::{be_patient, send_latest};
 use super::ledger::{Ledger, Shared};
 use super::message::Whole;
+use super::policy::Queue;
 use super::publish::{join_or_leave, publish, publish_by_mail};
-use super::upgrades;
-use crate::conn::{Queued, SendError, SendFlags};
-use crate::proto::handshake::Refusal;
+use super::sends::{pay, send, settle};
+use super::{requests, timers, upgrades};
+use crate::conn::{SendError, SendFlags};
+use crate::proto::handshake::{Refusal, Reply};
 use crate::proto::{CloseCode, Opcode};
-use crate::reactor::{CallError, Closed, Conn, Context, Handler, Later, Message, Timer, Upgrade};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use crate::reactor::{Asked, CallError, Closed, Conn, Context, Handler, Later, Message, Upgrade};
 use std::time::Duration;
 
 /// Pings of the application say this, so that its pongs can be told.
@@ -24,8 +24,15 @@ impl Handler for Chaos {
         upgrades::judge(&mut self.0.lock(), ctx, asked)
     }
 
-    fn on_gone(&self, _: &mut Context, _: Later, user: usize) {
-        upgrades::gone(&mut self.0.lock(), user);
+    fn on_request(&self, ctx: &mut Context, asked: &Asked<'_>) -> Reply {
+        requests::answer(&self.0, ctx, asked)
+    }
+
+    fn on_gone(&self, _: &mut Context, later: Later, user: usize) {
+        let mut ledger = self.0.lock();
+        if !requests::gone(&mut ledger, later) {
+            upgrades::gone(&mut ledger, user);
+        }
     }
 
     fn on_open(&self, ctx: &mut Context, conn: Conn) {
@@ -33,7 +40,7 @@ impl Handler for Chaos {
         let client = upgrades::opened(&mut ledger, ctx, conn);
         ledger.opened(client, conn);
         if ledger.calm {
-            be_patient(ctx, conn);
+            be_patient(ctx, &mut ledger, conn, client);
         }
         for _ in 0..ledger.choices.below(4) {
             join_or_leave(ctx, &mut ledger, conn, client);
@@ -82,76 +89,6 @@ impl Handler for Chaos {
             self.elsewhere(ctx, &mut ledger);
         }
     }
-}
-
-/// Sends what is owed, until the queue is full or nothing is owed.
-pub(super) fn pay(ctx: &mut Context, ledger: &mut Ledger, conn: Conn, client: usize) {
-    if ledger.records[client].building.is_some() && ledger.calm {
-        let end = (Opcode::Continuation, b" end".to_vec());
-        if !send(ctx, ledger, conn, client, &end, false) {
-            return;
-        }
-    }
-    while let Some(whole) = ledger.records[client].owed.front().cloned() {
-        if !send(ctx, ledger, conn, client, &whole, false) {
-            return;
-        }
-        ledger.records[client].owed.pop_front();
-    }
-}
-
-/// Sends and writes down what was taken. Whether it was.
-fn send(
-    ctx: &mut Context,
-    ledger: &mut Ledger,
-    conn: Conn,
-    client: usize,
-    (opcode, payload): &Whole,
-    more: bool,
-) -> bool {
-    let sent = ctx.send(conn, *opcode, payload, SendFlags { more, plain: false });
-    settle(ledger, client, (*opcode, payload), more, sent)
-}
-
-/// Writes down what was taken, or checks why it was not.
-fn settle(
-    ledger: &mut Ledger,
-    client: usize,
-    (opcode, payload): (Opcode, &[u8]),
-    more: bool,
-    sent: Result<Queued, CallError>,
-) -> bool {
-    let now = ledger.now;
-    let record = &mut ledger.records[client];
-    let fragment = more || opcode == Opcode::Continuation;
-    match sent {
-        Ok(Queued::Dropped) => {
-            assert!(!fragment, "client {client}: a fragment was dropped");
-            return false;
-        }
-        Ok(_) => {
-            assert!(!record.closed, "client {client}: a stale handle was served");
-            assert!(record.app_close.is_none(), "client {client}: data after close");
-            assert!(fragment || record.building.is_none(), "client {client}: a message inside one");
-            if fragment {
-                let building = record.building.get_or_insert((opcode, Vec::new()));
-                building.1.extend_from_slice(payload);
-            } else {
-                record.expected.push_back((opcode, payload.to_vec()));
-            }
-            if fragment && !more {
-                record.expected.extend(record.building.take());
-            }
-        }
-        Err(CallError::Gone) => {}
-        Err(CallError::Send(SendError::Full | SendError::Closing)) => {}
-        Err(CallError::Send(SendError::Sequence)) => {
-            let inside = record.building.is_some();
-            assert_eq!(inside, opcode != Opcode::Continuation, "client {client}: out of sequence");
-        }
-        Err(error) => panic!("client {client} at {now}: send refused with {error:?}"),
-    }
-    sent.is_ok()
 }
 
 impl Chaos {
@@ -227,13 +164,17 @@ impl Chaos {
     ) {
         if message.first && message.last && ledger.choices.chance(500) {
             // As it came, from where it came.
+            let queue = Queue::of(ctx, conn);
             let sent = ctx.send(conn, message.opcode, message.payload, SendFlags::default());
+            queue.judge(ctx, ledger, client, false, sent);
             let whole = (message.opcode, message.payload);
             settle(ledger, client, whole, false, sent);
             return;
         }
         let outgoing = ctx.retain(message);
+        let queue = Queue::of(ctx, conn);
         let sent = ctx.send_message(conn, &outgoing);
+        queue.judge(ctx, ledger, client, false, sent);
         settle(ledger, client, (message.opcode, message.payload), false, sent);
         if ledger.choices.chance(500) {
             ledger.kept.push((outgoing, message.payload.to_vec()));
@@ -251,56 +192,11 @@ impl Chaos {
         let now = ledger.now;
         ledger.records[client].paused.get_or_insert(now);
         let delay = Duration::from_millis(*ledger.choices.pick(&[30, 1, 400]));
-        self.timer(ctx, ledger, delay, move |ctx, ledger| {
+        timers::once(&self.0, ctx, ledger, delay, move |ctx, ledger| {
             if ctx.resume(conn).is_ok() {
                 ledger.records[client].paused = None;
             }
         });
-    }
-
-    fn timer(
-        &self,
-        ctx: &mut Context,
-        ledger: &mut Ledger,
-        delay: Duration,
-        job: impl FnOnce(&mut Context, &mut Ledger) + Send + 'static,
-    ) {
-        let shared = self.0.clone();
-        let due = ledger.now + delay.as_millis() as u64;
-        ledger.timers_armed += 1;
-        let fired = move |ctx: &mut Context| {
-            let mut ledger = shared.lock();
-            assert!(ledger.now >= due, "a timer fired early");
-            ledger.timers_armed -= 1;
-            job(ctx, &mut ledger);
-        };
-        let timer = ctx.timer_start(delay, Box::new(fired));
-        ledger.timers.push(timer);
-    }
-
-    /// One that repeats, until it cancels itself or is cancelled.
-    fn repeated(&self, ctx: &mut Context, ledger: &mut Ledger) {
-        let shared = self.0.clone();
-        let every = ledger.choices.between(1, 100) as u64;
-        let (mut due, mut times) = (ledger.now + every, ledger.choices.between(1, 5));
-        let name = Arc::new(AtomicU64::new(0));
-        let own = Arc::clone(&name);
-        let fired = move |ctx: &mut Context| {
-            let mut ledger = shared.lock();
-            assert!(ledger.now >= due, "a timer fired early");
-            due += every * ((ledger.now - due) / every + 1);
-            times -= 1;
-            if times == 0 {
-                let timer = Timer::from_bits(own.load(Ordering::Relaxed));
-                assert!(ctx.timer_cancel(timer), "it is there while it is called");
-                ledger.timers_armed -= 1;
-            }
-        };
-        let every = Duration::from_millis(every);
-        let timer = ctx.timer_repeat(every, every, Box::new(fired));
-        name.store(timer.to_bits(), Ordering::Relaxed);
-        ledger.timers_armed += 1;
-        ledger.timers.push(timer);
     }
 
     /// A random call that is not on the connection at hand.
@@ -314,7 +210,7 @@ impl Chaos {
             1 => {
                 let delay = Duration::from_millis(ledger.choices.below(200) as u64);
                 let chaos = Self(self.0.clone());
-                self.timer(ctx, ledger, delay, move |ctx, ledger| {
+                timers::once(&self.0, ctx, ledger, delay, move |ctx, ledger| {
                     chaos.meddle(ctx, ledger, conn, client, None);
                 });
             }
@@ -330,7 +226,7 @@ impl Chaos {
             4 => join_or_leave(ctx, ledger, conn, client),
             5 => publish(ctx, ledger),
             6 => publish_by_mail(ctx.engine(), ledger),
-            7 => self.repeated(ctx, ledger),
+            7 => timers::repeated(&self.0, ctx, ledger),
             _ => {
                 let chaos = Self(self.0.clone());
                 post(ctx.engine(), ledger, &self.0, move |ctx, ledger| {

@@ -24,7 +24,7 @@ pub(super) fn send_latest(ctx: &mut Context, ledger: &mut Ledger, conn: Conn, cl
 }
 
 /// From now on nothing is dropped: everyone is to be served.
-pub(super) fn be_patient(ctx: &mut Context, conn: Conn) {
+pub(super) fn be_patient(ctx: &mut Context, ledger: &mut Ledger, conn: Conn, client: usize) {
     let policy = QueuePolicy {
         when_full: WhenFull::Refuse,
         send_queue_max: None,
@@ -32,6 +32,7 @@ pub(super) fn be_patient(ctx: &mut Context, conn: Conn) {
     };
     let done = ctx.set_queue_policy(conn, policy);
     assert!(matches!(done, Ok(()) | Err(CallError::Gone)), "{done:?}");
+    ledger.records[client].patient = true;
 }
 
 impl Ledger {

@@ -15,21 +15,34 @@
 //! - what was not sent, and what came and was not delivered, is told;
 //! - a connection that is paused for ever ends when its peer has gone;
 //! - once the faults have stopped, every healthy client is served within a bounded time;
+//! - a full queue ends its connection where the policy says so, once, and only then;
+//! - nobody outlives its lifetime, nor is closed for that before its window;
+//! - one address has no more connections and upgrades than it may;
+//! - requests that are no upgrades are heard once and whole, and answered once and in order;
+//! - how a drain ended the connections is told as it was;
 //! - connections hold no more than the budget, and who is closed for that has held something;
 //! - a stop ends in time, whatever the moment.
 
+mod ask;
 mod chaos;
+mod checks;
 mod client;
 mod dials;
-mod frame;
 mod keys;
 mod latest;
 mod ledger;
 mod manner;
 mod message;
 mod names;
+mod notice;
+mod policy;
 mod publish;
+mod random;
+mod requests;
+mod rules;
 mod scenario;
+mod sends;
+mod timers;
 mod topics;
 mod upgrades;
 mod world;
@@ -37,12 +50,9 @@ mod world;
 use crate::conn::WhenFull;
 use crate::proto::Origins;
 use crate::reactor::log::Logger;
-use crate::reactor::{
-    AddressLimits, CallError, Handle, Listens, Reactor, Served, Setup, Stats, TopicLimits,
-};
+use crate::reactor::{Handle, Listens, Reactor, Served, Setup, Stats, TopicLimits};
 use crate::ring::Waker;
 use crate::ring::sim::{Sim, SimConfig};
-use crate::tick::Tick;
 use chaos::Chaos;
 use client::Client;
 use ledger::{Ledger, Shared};
@@ -97,8 +107,10 @@ pub struct Report {
 /// # Panics
 /// When the engine breaks a promise: the message says which.
 pub fn run(mut choices: Choices, trace: Option<Trace>) -> Report {
+    random::begin(choices.fork());
     let scenario = Scenario::draw(&mut choices);
     let mut ledger = Ledger::new(choices.fork(), scenario.clients, trace);
+    ledger.rules = scenario.rules();
     ledger.stream = scenario.limits.stream;
     ledger.drops_oldest = scenario.limits.when_full == WhenFull::DropOldest;
     ledger.message_max = scenario.limits.message_max as usize;
@@ -153,7 +165,7 @@ impl Run {
                 handler,
                 limits: scenario.limits,
                 origins: Origins::default(),
-                per_address: AddressLimits::default(),
+                per_address: scenario.per_address,
                 proxies: None,
                 routes: None,
                 tls: None,
@@ -161,7 +173,7 @@ impl Run {
             }],
             listeners: vec![Listens { endpoint: 0, given: false }; scenario.listeners],
             resolver: Arc::new(NoNames),
-            random: |block| block.fill(0x5A),
+            random: random::fill,
             codec_memory_max: 1 << 20,
             handle: handle.clone(),
             on_topic: None,
@@ -215,124 +227,6 @@ impl Run {
                 self.shared.lock().stop(grace);
                 self.handle.stop(grace);
             }
-        }
-    }
-
-    /// What is queued for a connection stays within its limit, give or take the last message, and
-    /// nothing is received for one that is paused.
-    fn check_bounds(&mut self) {
-        let ledger = self.shared.lock();
-        let late = ledger.stopping && ledger.now > ledger.stop_by;
-        assert!(!late, "{} ms: the engine should have stopped by {}", ledger.now, ledger.stop_by);
-        let overtaken = self.reactor.census().direct.overtaken;
-        let most = self.scenario.sizes.overtakes_max.max(1);
-        assert!(overtaken <= most, "a message waited {overtaken} turns for others, at most {most}");
-        let held = self.reactor.census().held as u64;
-        let most = self.scenario.memory_max;
-        assert!(held <= most, "connections hold {held} bytes after a turn, at most {most}");
-        let limits = &self.scenario.limits;
-        // The message that went over the limit, an echo of whatever size came, and one that waits
-        // for its turn to be queued; pongs and a Close.
-        let message_max = (limits.message_max as usize).max(5000);
-        let most = limits.send_queue_max as usize + 2 * message_max + 4096;
-        for (conn, client) in &ledger.conns {
-            let buffered = self.reactor.context().buffered(*conn);
-            assert!(buffered <= most, "client {client}: {buffered} bytes queued, at most {most}");
-            // The closing handshake needs the peer's Close, whatever the application has paused.
-            if ledger.records[*client].app_close.is_some() {
-                assert!(!self.reactor.is_held(*conn), "client {client}: closing, and not read");
-            }
-            let paused = ledger.records[*client].paused;
-            // Of a stop nobody has heard yet.
-            let heeded = |since: Tick| ledger.now > since.max(ledger.stalled_at) + 100;
-            if paused.is_some_and(heeded) {
-                let receiving = self.reactor.is_receiving(*conn);
-                assert!(!receiving, "client {client}: receives although paused since {paused:?}");
-            }
-        }
-    }
-
-    /// Nothing is left of the connections when all of them have gone.
-    fn check_rest(&mut self) {
-        let armed = self.shared.lock().timers_armed;
-        let census = self.reactor.census();
-        // A retry of accepting, and the trimming of spare memory.
-        assert!(census.deadlines <= armed + 2, "{census:?}, timers of the application: {armed}");
-        assert_eq!(census.granted, 0, "memory granted to messages that have gone");
-        assert_eq!(census.held, 0, "memory counted for connections that have gone");
-        assert_eq!(census.rests, 0, "buffers of messages that have gone");
-        self.check_buffers();
-    }
-
-    fn check_buffers(&mut self) {
-        let kernel = self.reactor.kernel();
-        assert_eq!(kernel.leases_out(), 0, "leases that were not given back");
-        let buffers = usize::from(self.scenario.buffers + self.scenario.large.0);
-        assert_eq!(kernel.free_buffers(), buffers, "buffers lost");
-        assert_eq!(kernel.open_sockets(), 0, "sockets that were not given back");
-    }
-
-    fn report(mut self) -> Report {
-        {
-            let mut ledger = self.shared.lock();
-            for at in (0..ledger.kept.len()).rev() {
-                chaos::release(&mut ledger, at);
-            }
-        }
-        if !self.died {
-            self.check_buffers();
-        }
-        let stats = self.handle.stats(None).expect("one reactor");
-        let census = self.reactor.census();
-        let large = self.reactor.kernel().received_large();
-        drop(self.reactor);
-        let ledger = self.shared.lock();
-        if ledger.drain.is_some() {
-            let drained = self.handle.drained();
-            let ended = drained.closed + drained.timed_out + drained.aborted + drained.lost;
-            let since = |before: usize| gone(&ledger).saturating_sub(before) as u64;
-            let right = since(ledger.ended_heard)..=since(ledger.ended_before);
-            assert!(right.contains(&ended), "{right:?} have ended, told: {drained:?}");
-        }
-        // What was taken and has not come; of what was published, what was not taken, too.
-        let (skipped, gaps) = (ledger.skipped, ledger.gaps);
-        let (oldest, newest) = (stats.dropped_oldest, stats.dropped_newest);
-        assert!(skipped <= oldest, "{skipped} messages that were taken lost, {oldest} told");
-        let told = stats.publish_dropped + newest + oldest - skipped;
-        assert!(gaps <= told, "{gaps} published messages lost, {told} told");
-        assert_eq!((stats.publish_refused, stats.topics), (0, 0));
-        for (client, record) in ledger.records.iter().enumerate() {
-            assert_eq!(record.opened, record.closed, "client {client}: open without close");
-        }
-        let opened = ledger.records.iter().filter(|record| record.opened).count();
-        assert_eq!(stats.upgraded, opened as u64);
-        let shed = ledger.records.iter().filter(|record| record.shed).count() as u64;
-        assert!(shed <= stats.budget_closed, "{shed} closed for memory: {stats:?}");
-        let budget = self.scenario.memory_max < u64::MAX;
-        assert!(budget || stats.budget_closed + stats.budget_refused == 0, "{stats:?}");
-        assert_eq!(ledger.jobs_run, ledger.jobs_taken, "jobs lost or run twice");
-        let refused = self.handle.post(0, Box::new(|_| {}));
-        assert_eq!(refused, Err(CallError::Stopped), "mail for a reactor that has ended");
-        if !self.died {
-            let stopped_early = self.scenario.stop.is_some() || self.scenario.drain.is_some();
-            assert!(stats.accept_dropped == 0 || stopped_early, "turned away: {stats:?}");
-            assert_eq!((stats.connections, stats.connections_by_state), (0, [0; 3]));
-        }
-        Report {
-            ticks: ledger.now,
-            delivered: ledger.delivered,
-            stats,
-            direct: census.direct.direct,
-            waited: census.direct.waited,
-            large,
-            rests: census.direct.rests,
-            slow: census.direct.slow,
-            echoed: census.echoed,
-            died: self.died,
-            stalls: ledger.stalls,
-            cut_short: ledger.cut_short,
-            left_unread: ledger.left_unread,
-            last_words: ledger.last_words,
         }
     }
 }

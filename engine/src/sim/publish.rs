@@ -1,10 +1,61 @@
 //! Joins, leaves and publishes of a run, each written down.
 
-use super::ledger::Ledger;
-use super::message::Whole;
+use super::keys::of_topic;
+use super::ledger::{Ledger, Record};
+use super::notice::Notice;
 use super::topics::{NAMES, Published};
-use crate::memory::Outgoing;
+use crate::proto::Opcode;
 use crate::reactor::{CallError, Conn, Context, Handle};
+
+fn draw(ledger: &mut Ledger) -> Notice {
+    let topic = ledger.choices.below(NAMES.len());
+    let len = *ledger.choices.pick(&[3, 0, 100, 130, 900, 5_000]);
+    let except = if ledger.choices.chance(300) { ledger.any_conn() } else { None };
+    if ledger.choices.chance(700) {
+        ledger.published += 1;
+        let published = Published { topic, number: ledger.published };
+        let whole = published.whole(len.min(ledger.message_max));
+        return Notice { published, key: None, whole, except };
+    }
+    ledger.latest += 1;
+    let published = Published { topic, number: ledger.latest };
+    let key = ledger.choices.below(3) as u64;
+    let (place, number) = (of_topic(topic, key), published.number);
+    let text = format!("latest {place} {number} {}", "x".repeat(len.min(900)));
+    Notice { published, key: Some(key), whole: (Opcode::Text, text.into_bytes()), except }
+}
+
+impl Record {
+    /// It may come, but need not.
+    fn may_get(&mut self, notice: &Notice, excused: bool) {
+        match notice.place() {
+            Some(place) => self.keys.offered(place, notice.published.number),
+            None => self.topics.offer(notice.published, notice.whole.clone(), excused),
+        }
+    }
+
+    /// It was taken.
+    fn must_get(&mut self, notice: &Notice) {
+        match notice.place() {
+            Some(place) => self.keys.sent(place, notice.published.number),
+            // Behind a message in fragments it waits, and may be lost with its connection.
+            None if self.building.is_some() => self.may_get(notice, false),
+            None => self.expected.push_back(notice.whole.clone()),
+        }
+    }
+}
+
+impl Ledger {
+    fn receivers(&mut self, notice: &Notice) -> impl Iterator<Item = &mut Record> {
+        let topic = notice.published.topic;
+        let except = notice.except.map(|(_, client)| client);
+        let records = self.records.iter_mut().enumerate();
+        records.filter_map(move |(client, record)| {
+            let is_member = record.topics.joined.contains(&topic);
+            (is_member && Some(client) != except).then_some(record)
+        })
+    }
+}
 
 /// A connection joins a topic, or leaves one.
 pub(super) fn join_or_leave(ctx: &mut Context, ledger: &mut Ledger, conn: Conn, client: usize) {
@@ -26,10 +77,9 @@ pub(super) fn join_or_leave(ctx: &mut Context, ledger: &mut Ledger, conn: Conn, 
     if joins {
         record.topics.joined.insert(topic);
         // What waits in the mailbox is delivered to those who are members by then.
-        for (published, whole, except) in in_mail {
-            if published.topic == topic && except != Some(client) {
-                record.topics.offer(published, whole, true);
-            }
+        let of_topic = in_mail.iter().filter(|notice| notice.published.topic == topic);
+        for notice in of_topic.filter(|notice| notice.except != Some((conn, client))) {
+            record.may_get(notice, true);
         }
     } else {
         record.topics.leave(topic);
@@ -43,59 +93,47 @@ pub(super) fn publish(ctx: &mut Context, ledger: &mut Ledger) {
     let dropped = |ctx: &mut Context| {
         ctx.count_policed();
         let stats = ctx.engine().stats(None).expect("one reactor");
-        let published = stats.publish_dropped + stats.publish_closing;
-        published + stats.forward_dropped + stats.dropped_newest
+        let policed = stats.dropped_newest + stats.closed_full + stats.aborted_full;
+        stats.publish_dropped + stats.forward_dropped + policed
     };
-    let (published, whole, except) = draw(ledger);
+    let notice = draw(ledger);
+    let takes = |ctx: &Context, record: &Record| {
+        let slot = record.conn.and_then(|conn| ctx.slab.by_conn(conn));
+        slot.is_some_and(|slot| slot.conn.takes_messages())
+    };
+    for record in ledger.receivers(&notice) {
+        record.takes = takes(ctx, record);
+    }
     let before = dropped(ctx);
-    let message = Outgoing::copied(whole.0, &whole.1);
-    let except_conn = except.map(|(conn, _)| conn);
-    let done = ctx.publish(NAMES[published.topic].as_bytes(), &message, except_conn);
+    let (name, message) = (notice.name(), notice.message());
+    let done = match notice.key {
+        None => ctx.publish(name, &message, notice.conn()),
+        Some(key) => ctx.publish_latest(name, key, &message, notice.conn()),
+    };
     assert_eq!(done, Ok(()), "there is no other reactor");
     let all_took_it = dropped(ctx) == before;
-    ledger.note(|| format!("{published:?}, taken by all: {all_took_it}"));
-    for record in receivers(ledger, published, except) {
-        // Behind a message in fragments it waits, and may be lost with its connection.
-        if all_took_it && record.building.is_none() {
-            record.expected.push_back(whole.clone());
-        } else {
-            record.topics.offer(published, whole.clone(), false);
+    ledger.note(|| format!("{notice:?}, taken by all: {all_took_it}"));
+    for record in ledger.receivers(&notice) {
+        match record.takes {
+            true if all_took_it => record.must_get(&notice),
+            // One that ends need not have it.
+            takes => record.may_get(&notice, !takes),
         }
     }
 }
 
 /// Another thread publishes.
 pub(super) fn publish_by_mail(engine: &Handle, ledger: &mut Ledger) {
-    let (published, whole, except) = draw(ledger);
-    let message = Outgoing::copied(whole.0, &whole.1);
-    let except_conn = except.map(|(conn, _)| conn);
-    let done = engine.publish(NAMES[published.topic].as_bytes(), &message, except_conn);
+    let notice = draw(ledger);
+    let (name, message) = (notice.name(), notice.message());
+    let done = match notice.key {
+        None => engine.publish(name, &message, notice.conn()),
+        Some(key) => engine.publish_latest(name, key, &message, notice.conn()),
+    };
     assert_eq!(done, Ok(()), "there is room");
-    ledger.note(|| format!("{published:?} by mail"));
-    for record in receivers(ledger, published, except) {
-        record.topics.offer(published, whole.clone(), false);
+    ledger.note(|| format!("{notice:?} by mail"));
+    for record in ledger.receivers(&notice) {
+        record.may_get(&notice, false);
     }
-    ledger.in_mail[1].push((published, whole, except.map(|(_, client)| client)));
-}
-
-fn draw(ledger: &mut Ledger) -> (Published, Whole, Option<(Conn, usize)>) {
-    ledger.published += 1;
-    let topic = ledger.choices.below(NAMES.len());
-    let published = Published { topic, number: ledger.published };
-    let len = *ledger.choices.pick(&[3, 0, 100, 130, 900, 5_000]);
-    let except = if ledger.choices.chance(300) { ledger.any_conn() } else { None };
-    (published, published.whole(len.min(ledger.message_max)), except)
-}
-
-fn receivers(
-    ledger: &mut Ledger,
-    published: Published,
-    except: Option<(Conn, usize)>,
-) -> impl Iterator<Item = &mut super::ledger::Record> {
-    let except = except.map(|(_, client)| client);
-    let records = ledger.records.iter_mut().enumerate();
-    records.filter_map(move |(client, record)| {
-        let is_member = record.topics.joined.contains(&published.topic);
-        (is_member && Some(client) != except).then_some(record)
-    })
+    ledger.in_mail[1].push(notice);
 }

@@ -1,8 +1,9 @@
 //! What a run is made of: sizes, limits and fault rates, drawn from its choices.
 
+use super::rules::{LIFETIME_CODE, Rules};
 use crate::conn::{Limits, WhenFull};
 use crate::proto::CloseCode;
-use crate::reactor::{Drain, Sizes};
+use crate::reactor::{AddressLimits, Drain, Sizes};
 use crate::ring::sim::{Choices, Faults};
 use crate::tick::Tick;
 use std::time::Duration;
@@ -14,6 +15,7 @@ const SLACK_MS: Tick = 20_000;
 #[derive(Clone, Debug)]
 pub(super) struct Scenario {
     pub(super) limits: Limits,
+    pub(super) per_address: AddressLimits,
     pub(super) clients: usize,
     pub(super) connections_max: u32,
     pub(super) sockets_max: usize,
@@ -49,8 +51,12 @@ impl Scenario {
                 WhenFull::Refuse,
                 WhenFull::DropNewest,
                 WhenFull::DropOldest,
+                WhenFull::Close,
+                WhenFull::Abort,
             ]),
-            queue_age_max_ms: *choices.pick(&[u32::MAX, u32::MAX, 300]),
+            queue_age_max_ms: *choices.pick(&[u32::MAX, u32::MAX, 300, 20]),
+            lifetime_max_ms: *choices.pick(&[u32::MAX, u32::MAX, u32::MAX, 900, 30]),
+            lifetime_code: LIFETIME_CODE,
             fragments_max: 1000,
             head_max: 4096,
             handshake_timeout_ms: *choices.pick(&[10_000, 5_000]),
@@ -61,7 +67,6 @@ impl Scenario {
             stream: choices.chance(200),
             requests: true,
             body_max: 1024,
-            ..Limits::default()
         };
         let clients = choices.between(1, 12);
         let stop_at = choices.between(1, calm_at as usize) as Tick;
@@ -72,6 +77,7 @@ impl Scenario {
         let sockets_max = connections_max as usize + listeners + *choices.pick(&[64, 0, 2]);
         Self {
             limits,
+            per_address: Self::per_address(choices),
             clients,
             connections_max,
             sockets_max,
@@ -99,6 +105,25 @@ impl Scenario {
         let retry_after = Duration::from_secs(7);
         let reason = "moving".into();
         (at, Drain { code, reason, serve, spread, deadline, retry_after, on_drained: None })
+    }
+
+    fn per_address(choices: &mut Choices) -> AddressLimits {
+        AddressLimits {
+            connections_max: *choices.pick(&[0, 0, 0, 1, 3]),
+            upgrades_per_second: *choices.pick(&[0, 0, 0, 1, 20]),
+            upgrades_burst: *choices.pick(&[0, 1, 3]),
+        }
+    }
+
+    /// What of it the record checks.
+    pub(super) fn rules(&self) -> Rules {
+        Rules {
+            when_full: self.limits.when_full,
+            queue_max: self.limits.send_queue_max as usize,
+            age_max: self.limits.queue_age_max_ms,
+            lifetime_max: self.limits.lifetime_max_ms,
+            addresses: self.per_address,
+        }
     }
 
     /// Large begins where the messages of these runs are.

@@ -17,6 +17,7 @@ pub(super) fn judge(
 ) -> Result<(), Refusal> {
     let client = upgrade.request().target().trim_start_matches("/client/").parse();
     let client: usize = client.expect("a target of a simulated client");
+    ledger.asks(client);
     if !ledger.calm && ledger.choices.chance(30) {
         ledger.records[client].refused = true;
         return Err(Refusal::new(403));

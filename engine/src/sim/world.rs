@@ -1,11 +1,12 @@
 //! Everything outside the reactor: the clients, other threads, and the end of the chaos.
 
-use super::chaos::{mail, pay, post, release};
+use super::chaos::{mail, post, release};
 use super::client::Client;
 use super::latest::be_patient;
 use super::ledger::{Ledger, Shared};
 use super::publish::publish_by_mail;
 use super::scenario::Scenario;
+use super::sends::pay;
 use crate::reactor::Handle;
 use crate::ring::sim::{Choices, Faults, GATHER_MS, Net, World};
 use crate::tick::Tick;
@@ -130,7 +131,7 @@ impl Outside {
                 if ledger.records[client].leaves {
                     continue;
                 }
-                be_patient(ctx, conn);
+                be_patient(ctx, ledger, conn, client);
                 if ctx.resume(conn).is_ok() {
                     ledger.records[client].paused = None;
                     pay(ctx, ledger, conn, client);

@@ -27,6 +27,8 @@ pub enum Seen {
 /// One connection's wire.
 #[derive(Debug, Default)]
 pub(super) struct Link {
+    /// Which address the peer has.
+    pub(super) address: u8,
     /// From the peer to us.
     pub(super) up: VecDeque<u8>,
     /// The peer has ended its direction.
@@ -103,9 +105,14 @@ impl Net {
 
     /// Connects to a listener; `None` when nobody listens any more.
     pub fn connect(&mut self, listener: usize) -> Option<Peer> {
+        self.connect_from(listener, 0)
+    }
+
+    /// The same, from one of 255 addresses.
+    pub fn connect_from(&mut self, listener: usize, address: u8) -> Option<Peer> {
         let peer = Peer(self.links.len());
         self.backlogs[listener].as_mut()?.push_back(peer);
-        self.links.push(Link::default());
+        self.links.push(Link { address, ..Link::default() });
         Some(peer)
     }
 

@@ -79,7 +79,8 @@ impl Sim {
             return Err(Errno::NFILE);
         }
         let socket = self.place(peer);
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1 + peer.0 as u16 % 65_535));
+        let ip = Ipv4Addr::new(127, 0, 0, 1 + self.net.links[peer.0].address);
+        let address = SocketAddr::from((ip, 1 + peer.0 as u16 % 65_535));
         Ok(Accepted { socket, peer: Some(address) })
     }
 

@@ -48,6 +48,11 @@ impl Frames {
         Some(String::from_utf8(head).expect("a head in ASCII"))
     }
 
+    /// So many bytes, once they are there.
+    pub(super) fn take(&mut self, len: usize) -> Option<Vec<u8>> {
+        (self.bytes.len() >= len).then(|| self.bytes.drain(..len).collect())
+    }
+
     /// The next whole frame.
     pub(super) fn next(&mut self) -> Option<Frame> {
         let (&first, &second) = (self.bytes.first()?, self.bytes.get(1)?);

@@ -1,13 +1,18 @@
 //! A scripted client: what it sends, what it expects, and how it may misbehave.
 
+mod ends;
+mod frame;
+mod http;
+
 use super::chaos::PING;
-use super::frame::{Frame, Frames, encode};
-use super::ledger::{Ledger, PROMPT_MS};
+use super::ledger::Ledger;
 use super::manner::Manner;
 use super::message::{Whole, draw_message};
 use crate::proto::{CloseCode, Opcode};
-use crate::ring::sim::{Choices, Net, Peer, Seen};
+use crate::ring::sim::{Choices, Net, Peer};
 use crate::tick::Tick;
+use frame::{Frame, Frames, encode};
+use http::Asks;
 use std::collections::VecDeque;
 
 /// What a client says in the end to see whether the engine still serves it.
@@ -35,6 +40,8 @@ pub(super) struct Client {
     peer: Option<Peer>,
     /// Where it connects.
     listener: usize,
+    /// From where.
+    address: u8,
     starts: Tick,
     /// Messages that it still wants to send.
     plan: usize,
@@ -42,6 +49,7 @@ pub(super) struct Client {
     /// Bytes it reads at most at once.
     appetite: usize,
     out: VecDeque<u8>,
+    asks: Asks,
     frames: Frames,
     /// The message under assembly.
     partial: Option<Whole>,
@@ -70,11 +78,13 @@ impl Client {
             state: State::Waiting,
             peer: None,
             listener: choices.below(listeners),
+            address: choices.below(3) as u8,
             starts: choices.below(200) as Tick,
             plan: choices.below(30),
             message_max,
             appetite: *choices.pick(&[70_000, 1000, 100]),
             out: VecDeque::new(),
+            asks: Asks::draw(&mut choices, manner),
             frames: Frames::default(),
             partial: None,
             pings: VecDeque::new(),
@@ -101,6 +111,9 @@ impl Client {
     pub(super) fn step(&mut self, net: &mut Net, ledger: &mut Ledger) -> Option<Tick> {
         let now = net.now();
         let Some(peer) = self.peer else { return self.connect(net, ledger) };
+        if net.was_closed(peer) {
+            ledger.records[self.id].gone_at.get_or_insert(now);
+        }
         if self.state == State::Done {
             return None;
         }
@@ -138,25 +151,19 @@ impl Client {
         if net.now() < self.starts {
             return Some(self.starts);
         }
-        self.peer = net.connect(self.listener);
+        self.peer = net.connect_from(self.listener, self.address);
         if self.peer.is_none() {
             self.state = State::Done;
             return None;
         }
         ledger.note(|| format!("client {}: connects, {:?}", self.id, self.manner));
         let record = &mut ledger.records[self.id];
+        (record.address, record.connected_at) = (self.address, Some(net.now()));
         record.leaves = matches!(self.manner, Manner::Resets | Manner::HalfCloses);
         record.healthy = self.manner == Manner::Healthy;
         record.resets_behind_close = self.manner == Manner::ClosesAndResets;
         self.state = State::Handshake;
-        let upgrade = if self.manner == Manner::AsksBadly { "h2c" } else { "websocket" };
-        let end = if self.manner == Manner::NeverAsks { "" } else { "\r\n" };
-        let head = format!(
-            "GET /client/{} HTTP/1.1\r\nHost: sim\r\nUpgrade: {upgrade}\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{end}",
-            self.id
-        );
-        self.out.extend(head.as_bytes());
+        self.ask(ledger);
         Some(net.now())
     }
 
@@ -165,10 +172,13 @@ impl Client {
             if ledger.calm { usize::MAX } else { self.choices.between(1, self.appetite) };
         let bytes = net.read(peer, appetite);
         self.frames.push(&bytes);
-        if self.state == State::Handshake {
-            match self.frames.head() {
-                Some(head) => self.answered(&head, ledger),
-                None => return self.look_for_the_end(net, ledger, peer),
+        while self.state == State::Handshake {
+            let heard = match self.asks.awaits_answer() {
+                true => self.hear_answer(ledger),
+                false => self.frames.head().map(|head| self.answered(&head, ledger)).is_some(),
+            };
+            if !heard {
+                break;
             }
         }
         while matches!(self.state, State::Open | State::Closing(_)) {
@@ -183,14 +193,19 @@ impl Client {
         let no = ["HTTP/1.1 403 ", "HTTP/1.1 503 "].iter().any(|no| head.starts_with(no));
         let refused = ledger.records[self.id].refused && no;
         let stopped = head.starts_with("HTTP/1.1 503 ") && ledger.is_turned_away(self.id, head);
+        let stopped = stopped || ledger.is_too_often(self.id, head);
         match self.manner {
             Manner::NeverAsks => assert!(head.starts_with("HTTP/1.1 408 "), "{head}"),
             Manner::AsksBadly => assert!(head.starts_with("HTTP/1.1 4") || stopped, "{head}"),
             _ => assert!(accepted || refused || stopped, "client {}: {head}", self.id),
         }
         let told = head.contains("\r\nRetry-After: ");
+        ledger.turned_away += u64::from(head.contains("\r\nRetry-After: 7\r\n"));
         assert!(!stopped || ledger.drain.is_none() || told, "{head}");
         if accepted {
+            let record = &ledger.records[self.id];
+            let all = record.asked.is_empty() && record.answers.is_empty();
+            assert!(all && !self.asks.awaits_answer(), "client {}: not answered", self.id);
             // The key's answer from RFC 6455 §1.3.
             assert!(head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{head}");
         }
@@ -227,69 +242,6 @@ impl Client {
                 self.close(CloseCode::NORMAL, ledger);
             }
         }
-    }
-
-    fn close_came(&mut self, payload: &[u8], ledger: &mut Ledger) {
-        let code = payload.first_chunk().map(|code| u16::from_be_bytes(*code));
-        let code = code.map_or(CloseCode::NO_STATUS, CloseCode);
-        ledger.note(|| format!("client {}: close frame {code:?}", self.id));
-        self.closed_with = Some(code);
-        self.ending_since = ledger.now;
-        let record = &ledger.records[self.id];
-        let echoed = self.state == State::Closing(code);
-        let asked = record.app_close == Some(code);
-        if echoed || asked || ledger.is_farewell(code, payload) {
-            let lost = ledger.settle_up(self.id);
-            assert_eq!(lost, 0, "client {}: messages taken before the close were lost", self.id);
-        } else if !ledger.is_shed(self.id, code) {
-            let Manner::Violates(violation) = self.manner else {
-                panic!("{} was failed with {code:?}", self.describe());
-            };
-            assert!(self.misbehaved, "{} was failed too early", self.describe());
-            assert_eq!(code, violation.code, "client {}: {violation:?}", self.id);
-        }
-        if !matches!(self.state, State::Closing(_)) {
-            ledger.records[self.id].client_close = Some(code);
-            self.send(true, Opcode::Close, payload);
-        }
-        self.state = State::Ending;
-    }
-
-    /// What is to be done once the server has ended its direction, or the connection is reset.
-    fn look_for_the_end(&mut self, net: &mut Net, ledger: &mut Ledger, peer: Peer) {
-        let seen = net.seen(peer);
-        if seen == Seen::Open {
-            return;
-        }
-        ledger.note(|| format!("client {}: sees {seen:?}", self.id));
-        self.check_end(net, ledger, peer);
-        net.end(peer);
-        self.state = State::Done;
-    }
-
-    /// The end must have a reason.
-    fn check_end(&self, net: &Net, ledger: &Ledger, peer: Peer) {
-        let record = &ledger.records[self.id];
-        let excused = net.was_broken(peer)
-            || record.app_abort
-            || record.app_abort_mailed
-            || record.refused
-            || record.shed
-            || (ledger.is_closing() || ledger.stopping && !record.opened)
-            || self.misbehaved
-            || matches!(self.manner, Manner::NeverAsks | Manner::AsksBadly);
-        let in_order = self.state == State::Ending && self.closed_with.is_some();
-        assert!(excused || in_order, "{} ended for no reason", self.describe());
-        // All that was taken from the application has come, unless it was told otherwise.
-        let looked = self.closed_with.is_some() || self.state != State::Ending;
-        let missing = looked && !record.expected.is_empty() && net.seen(peer) == Seen::End;
-        let missing = missing && !ledger.drops_oldest;
-        let told = record.unsent > 0 || net.was_broken(peer);
-        assert!(!missing || told, "{}: bytes dropped and not told", self.describe());
-        // The server ends first (RFC 6455 §7.1.1), at once when it has our Close.
-        let waited = net.now() - self.ending_since.max(ledger.calm_since);
-        let late = in_order && ledger.calm && !self.misbehaved && waited > PROMPT_MS;
-        assert!(!late, "{} waited {waited} ms for the end", self.describe());
     }
 
     fn has_more_to_say(&self, ledger: &Ledger) -> bool {

@@ -1,17 +1,23 @@
 //! What everyone has promised everyone: the record against which a run is checked.
 
-use super::keys::Keys;
+mod ends;
+mod limits;
+mod record;
+
 use super::message::{Whole, draw_message};
-use super::topics::{Memberships, Published};
-use crate::conn::Failure;
+use super::notice::Notice;
+use super::rules::Rules;
+use super::topics::Published;
 use crate::memory::Outgoing;
 use crate::proto::CloseCode;
-use crate::reactor::{Closed, Conn, Drain, EndError, Message, Timer};
+use crate::reactor::{Conn, Later, Message, Timer};
 use crate::ring::sim::Choices;
 use crate::tick::Tick;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+
+pub(super) use ends::End;
+pub(super) use record::Record;
 
 /// What needs no timeout to happen happens within this time, whatever the faults: none of them
 /// lasts, and each delays by a few milliseconds.
@@ -19,52 +25,6 @@ pub(super) const PROMPT_MS: Tick = 3_000;
 
 /// Where a trace goes.
 pub type Trace = Box<dyn FnMut(&str) + Send>;
-
-/// What is known of one client and its connection.
-#[derive(Debug, Default)]
-pub(super) struct Record {
-    pub(super) conn: Option<Conn>,
-    pub(super) opened: bool,
-    pub(super) closed: bool,
-    /// The application refused the upgrade.
-    pub(super) refused: bool,
-    /// Sent by the client and not yet delivered, in order.
-    pub(super) sent: VecDeque<Whole>,
-    /// Parts of the message under delivery, in stream mode.
-    partial: Option<Whole>,
-    /// Accepted from the application and not yet received by the client, in order.
-    pub(super) expected: VecDeque<Whole>,
-    /// The same of what came by mail, which may be dropped on the way.
-    pub(super) mailed: VecDeque<Whole>,
-    pub(super) topics: Memberships,
-    pub(super) keys: Keys,
-    /// A message that the application sends in fragments.
-    pub(super) building: Option<Whole>,
-    /// Echoes that found the queue full.
-    pub(super) owed: VecDeque<Whole>,
-    /// Since when the application has paused it.
-    pub(super) paused: Option<Tick>,
-    /// It resets the connection, or ends it without a Close: its pauses have no end.
-    pub(super) leaves: bool,
-    /// It keeps to RFC 6455 and answers whatever it reads: nothing but the application ends it.
-    pub(super) healthy: bool,
-    /// Its Close frame is on the wire, whole, and nothing but the peer's own reset has happened to
-    /// that since.
-    pub(super) close_arrives: bool,
-    /// It resets the connection as soon as its Close is on the wire.
-    pub(super) resets_behind_close: bool,
-    /// Bytes that on_close said were not sent.
-    pub(super) unsent: u64,
-    /// With which code the application began to close.
-    pub(super) app_close: Option<CloseCode>,
-    /// With which code the client has closed, its own or the echo of the server's.
-    pub(super) client_close: Option<CloseCode>,
-    pub(super) app_abort: bool,
-    /// Another thread has asked for the abort.
-    pub(super) app_abort_mailed: bool,
-    /// It was closed for the memory that it held.
-    pub(super) shed: bool,
-}
 
 /// The record of a whole run.
 pub(super) struct Ledger {
@@ -77,8 +37,8 @@ pub(super) struct Ledger {
     /// By when the engine must have ended, once it was stopped.
     pub(super) stop_by: Tick,
     /// From when on connections may be closed, and cut off.
-    closes_from: Tick,
-    aborts_from: Tick,
+    pub(super) closes_from: Tick,
+    pub(super) aborts_from: Tick,
     /// What a drain says to them.
     pub(super) drain: Option<(CloseCode, String)>,
     /// Connections that had ended before it was heard of.
@@ -94,6 +54,7 @@ pub(super) struct Ledger {
     pub(super) message_max: usize,
     /// What all connections may hold together.
     pub(super) memory_max: u64,
+    pub(super) rules: Rules,
     /// The policy of a full queue: messages that were taken may be dropped.
     pub(super) drops_oldest: bool,
     /// How many have not come, although later ones have.
@@ -114,10 +75,23 @@ pub(super) struct Ledger {
     /// The number of what was published last.
     pub(super) published: u64,
     /// What other threads have published in the turn before and in this one, which may lie in the
-    /// mailbox, and the client that does not get it.
-    pub(super) in_mail: [Vec<(Published, Whole, Option<usize>)>; 2],
+    /// mailbox.
+    pub(super) in_mail: [Vec<Notice>; 2],
     /// Published messages that a member has not got, although it has got later ones.
     pub(super) gaps: u64,
+    /// Requests that are to be answered later, and whose they are.
+    pub(super) laters: HashMap<Later, usize>,
+    pub(super) answers_given: u64,
+    pub(super) answers_seen: u64,
+    /// Upgrades that were heard of each address, since the first.
+    pub(super) granted: BTreeMap<u8, (Tick, u64)>,
+    /// Clients that were closed unheard, and that were told that they ask too often.
+    pub(super) crowded: u64,
+    pub(super) too_often: u64,
+    /// Clients that were told in a stop to try again.
+    pub(super) turned_away: u64,
+    /// How connections have ended, in that order.
+    pub(super) ends: Vec<End>,
     /// Times that our side was stopped as a whole.
     pub(super) stalls: u64,
     /// Connections that ended with messages not sent, and with messages not read: told so.
@@ -162,6 +136,7 @@ impl Ledger {
             stream: false,
             message_max: 0,
             memory_max: u64::MAX,
+            rules: Rules::default(),
             drops_oldest: false,
             skipped: 0,
             latest: 0,
@@ -176,6 +151,14 @@ impl Ledger {
             published: 0,
             in_mail: Default::default(),
             gaps: 0,
+            laters: HashMap::new(),
+            answers_given: 0,
+            answers_seen: 0,
+            granted: BTreeMap::new(),
+            crowded: 0,
+            too_often: 0,
+            turned_away: 0,
+            ends: Vec::new(),
             stalls: 0,
             cut_short: 0,
             left_unread: 0,
@@ -191,48 +174,14 @@ impl Ledger {
         }
     }
 
-    /// The engine is told to stop.
-    pub(super) fn stop(&mut self, grace: Duration) {
-        self.note(|| format!("stop with a grace of {grace:?}"));
-        self.stopping = true;
-        self.closes_from = self.closes_from.min(self.now);
-        let until = self.now + grace.as_millis() as Tick;
-        self.stop_by = until + PROMPT_MS;
-        // A deadline that has passed while the process was stopped is not taken back.
-        if self.now < self.aborts_from {
-            self.aborts_from = until;
-        }
-    }
-
-    /// The engine is told to drain: nobody is closed before its time, nor cut off before the
-    /// deadline.
-    pub(super) fn drain(&mut self, how: &Drain) {
-        self.note(|| format!("{how:?}"));
-        self.stopping = true;
-        self.closes_from = self.now + how.serve.as_millis() as Tick;
-        self.aborts_from = self.now + how.deadline.as_millis() as Tick;
-        self.stop_by = self.aborts_from + PROMPT_MS;
-        self.drain = Some((how.code, how.reason.clone()));
-    }
-
-    /// Whether a Close of a client's is what a stop or the drain sends, in its time.
-    pub(super) fn is_farewell(&self, code: CloseCode, payload: &[u8]) -> bool {
-        let going_away = (CloseCode::GOING_AWAY, String::new());
-        let (said, reason) = self.drain.as_ref().unwrap_or(&going_away);
-        let as_told = code == *said && payload.get(2..) == Some(reason.as_bytes());
-        self.is_closing() && as_told
-    }
-
-    /// Whether the engine may end whoever it wants.
-    pub(super) fn is_closing(&self) -> bool {
-        self.stopping && self.now >= self.closes_from
-    }
-
     pub(super) fn opened(&mut self, client: usize, conn: Conn) {
         self.note(|| format!("client {client}: open"));
+        let now = self.now;
+        self.must_be_admitted(client);
         let record = &mut self.records[client];
         assert!(!record.opened, "client {client}: opened twice");
         record.opened = true;
+        record.opened_at = now;
         record.conn = Some(conn);
         self.conns.push((conn, client));
     }
@@ -271,78 +220,6 @@ impl Ledger {
         self.delivered += 1;
         self.note(|| format!("client {client}: delivered {}", show(&whole)));
         whole
-    }
-
-    pub(super) fn closed(&mut self, client: usize, conn: Conn, closed: &Closed<'_>) {
-        let Closed { info, error, unsent, unread, .. } = closed;
-        self.note(|| format!("client {client}: {closed:?}"));
-        self.cut_short += u64::from(*unsent > 0);
-        self.left_unread += u64::from(*unread > 0);
-        let heard = info.code != CloseCode::ABNORMAL;
-        self.last_words += u64::from(heard && self.records[client].resets_behind_close);
-        let (budget, stopping) = (self.memory_max < u64::MAX, self.stopping);
-        let record = self.called(client, conn);
-        record.closed = true;
-        record.topics.joined.clear();
-        record.unsent = *unsent;
-        if info.code != CloseCode::ABNORMAL {
-            // The peer's Close was processed, so all that came before it was delivered, or was not
-            // wanted: that is told.
-            let come: usize = record.sent.iter().map(|(_, payload)| payload.len()).sum();
-            let begun = record.partial.as_ref().map_or(0, |(_, payload)| payload.len());
-            let missing = (come - begun) as u64;
-            assert!(missing <= *unread, "client {client}: {missing} bytes before its Close lost");
-            assert_eq!(Some(info.code), record.client_close, "client {client}: another code");
-        }
-        let cut_off = match error {
-            Some(
-                EndError::Aborted | EndError::Stopped | EndError::Reactor(_) | EndError::Panicked,
-            ) => true,
-            // The wire broke, unless the peer itself has reset it behind its Close.
-            Some(EndError::Receiving(_) | EndError::Sending(_)) => !record.resets_behind_close,
-            // What came then was not looked at any more.
-            Some(EndError::Failure(Failure::OutOfMemory)) => true,
-            _ => false,
-        };
-        if let Some(EndError::Failure(Failure::OutOfMemory)) = error {
-            record.shed = true;
-            // What was with the kernel then may have left before the Close: that it held something
-            // the reactor asserts itself.
-            assert!(unread + unsent > 0 || info.sent.is_some(), "client {client}: held nothing");
-            assert!(budget, "client {client}: closed without a budget");
-            // Unless it was being closed already.
-            if let (Some(sent), None, false) = (info.sent, record.app_close, stopping) {
-                assert_eq!(sent, CloseCode::TRY_AGAIN, "client {client}: another code");
-            }
-        }
-        if record.close_arrives && !cut_off {
-            assert_ne!(info.code, CloseCode::ABNORMAL, "client {client}: its Close was lost");
-        }
-        if *error == Some(EndError::Stopped) {
-            assert!(self.now >= self.aborts_from, "client {client}: cut off too early");
-        }
-        let record = &self.records[client];
-        if let Some(EndError::Failure(Failure::TimedOut(timeout))) = error {
-            assert!(!record.healthy, "client {client}: healthy, and dropped: {timeout}");
-        }
-        if let (Some(code), Some(sent)) = (record.app_close, info.sent) {
-            assert_eq!(sent, code, "client {client}: another code than the application's was sent");
-        }
-    }
-
-    /// Whether there is a reason to answer a client with 503.
-    pub(super) fn is_turned_away(&mut self, client: usize, head: &str) -> bool {
-        let busy = head.contains("\r\nRetry-After: ") && self.memory_max < u64::MAX;
-        self.records[client].refused |= busy;
-        busy || self.stopping
-    }
-
-    /// Whether a Close frame says that the connection ends for what it holds. That is dropped, and
-    /// `closed` hears how much it was.
-    pub(super) fn is_shed(&mut self, client: usize, code: CloseCode) -> bool {
-        let shed = code == CloseCode::TRY_AGAIN && self.memory_max < u64::MAX;
-        self.records[client].shed |= shed;
-        shed
     }
 
     /// What a client has received: the oldest that it was promised, or something from the mail.
