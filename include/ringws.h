@@ -115,7 +115,7 @@
  *            may be an upgrade: one at a time, answered in order, whatever comes at once.  It ends
  *            behind Connection: close, HTTP/1.0, and every answer that is not on_request's.  Those
  *            are 400 for what could be read in two ways (request smuggling: RFC 9112 section 11.2),
- *            404 without an on_request, 408, 413, 414, 417, 431, 503 during a stop, 505; and for
+ *            408, 413, 414, 417, 426 (without an on_request), 431, 503 during a stop, 505; and for
  *            upgrades 403, 405, 426.  A request is a connection: it has a place in connections_max.
  * Later      What rws_upgrade_later or rws_request_later was called for waits for rws_engine_answer
  * answers    with the rws_later that it has given.  Until then nothing more of the connection is
@@ -263,12 +263,12 @@
 #define RWS_CAUSE_PANIC        17 /* a bug in this library */
 
 /* Flags of messages. */
-#define RWS_FIRST              (1u << 0) /* starts a message (always, unless RWS_OPT_STREAM) */
-#define RWS_LAST               (1u << 1) /* ends a message (always, unless RWS_OPT_STREAM) */
+#define RWS_FIRST              (1u << 8) /* starts a message (always, unless RWS_OPT_STREAM) */
+#define RWS_LAST               (1u << 9) /* ends a message (always, unless RWS_OPT_STREAM) */
 
 /* Flags of options. */
-/* Deliver data as it comes; do not assemble messages: only their last part may be empty, and
- * on_close may come before it */
+/* Deliver data as it comes; do not assemble messages: each part has the opcode of its message,
+ * only the last may be empty, and on_close may come before it */
 #define RWS_OPT_STREAM         (1u << 1)
 #define RWS_OPT_DEFLATE        (1u << 0) /* negotiate permessage-deflate, RFC 7692 */
 /* with it: each connection has its own compressor, which remembers the messages before */
@@ -511,7 +511,7 @@ typedef struct { /* a message that came */
   const uint8_t *data;
   size_t len;        /* bytes */
   rws_opcode opcode; /* RWS_TEXT (checked UTF-8; parts may cut characters) or RWS_BINARY */
-  uint32_t flags;    /* RWS_FIRST | RWS_LAST */
+  uint32_t flags;    /* RWS_FIRST | RWS_LAST; no flags of sends, which refuse them */
 } rws_message;
 
 typedef struct { /* how a connection ended */
@@ -543,7 +543,8 @@ typedef struct { /* why there is no connection */
    * RWS_E_ENDED: not at all; RWS_E_TIMEOUT; RWS_E_TLS: a bad certificate, ...; RWS_E_SYSTEM:
    * ECONNREFUSED, EMFILE, ..., or with sys_errno 0 the name was not found; RWS_E_NOMEM;
    * RWS_E_FULL: connections_max, or over 4 096 names to look up; RWS_E_GONE: you have
-   * cancelled it; RWS_E_STATE: the engine stops */
+   * cancelled it; RWS_E_STATE: the engine stops. The text begins with what was dialled,
+   * `host:port`: the server, or the proxy before it */
   rws_error error;
   int http_status;          /* of the server's answer, or the proxy's; 0: none came */
   /* in how many ms it is tried again, 0: not; yours to change: see Retries */
@@ -585,8 +586,8 @@ typedef struct { /* what you are called for; NULL: not called */
   /* rws_engine_connect got no connection: instead of on_open and on_close, once per try */
   void (*on_refused)(rws_reactor *r, rws_refusal *why, void *user);
   /* An HTTP request that is no upgrade, with all its body: call rws_request_answer; without
-   * that, or rws_request_later, it is 404. user: the endpoint's. See HTTP. NULL: 404 to all, and
-   * the end */
+   * that, or rws_request_later, it is 404. user: the endpoint's. See HTTP. NULL: 426 to all,
+   * with Upgrade: websocket, and the end */
   void (*on_request)(rws_reactor *r, rws_request *q, void *user);
   /* What was left for later comes to nothing: the peer has gone or ended its direction, the
    * time was over, or the engine stops. user: what rws_engine_answer was given, if it has said
@@ -1073,6 +1074,9 @@ rws_status rws_engine_answer(rws_engine *e, rws_later l, const rws_response *a, 
 /* The number of the reactor that a connection belongs to, which its callbacks run on: compare it
  * with rws_reactor_index, or post to it. Also of one that has ended; RWS_ANY_REACTOR if id is 0. */
 uint32_t rws_conn_reactor(rws_conn c);
+/* The number of the reactor that a request belongs to which is answered later: its on_open, or its
+ * on_gone, is called there. RWS_ANY_REACTOR if id is 0. */
+uint32_t rws_later_reactor(rws_later l);
 
 /* Connections to servers. */
 
@@ -1200,8 +1204,9 @@ rws_status rws_publish_with(rws_reactor *r, rws_bytes topic, const rws_buf *b, r
  * or dropped_newest, publish_dropped or publish_closing. */
 rws_status rws_publish_latest(rws_reactor *r, rws_bytes topic, uint64_t key, const rws_buf *b,
                               rws_conn except);
-/* How many members a topic has on this reactor; 0 also for what is no topic. */
-size_t rws_topic_members(rws_reactor *r, rws_bytes topic);
+/* How many members a topic has on this reactor alone, now; 0 also for what is no topic. On all:
+ * rws_engine_topic_members. */
+size_t rws_reactor_topic_members(rws_reactor *r, rws_bytes topic);
 /* As rws_publish, from any thread. In a callback of a reactor of this engine it is handed over to
  * that: RWS_E_FULL is then not told but counted, in publish_refused. */
 rws_status rws_engine_publish(rws_engine *e, rws_bytes topic, const rws_buf *b, rws_conn except);
@@ -1241,6 +1246,8 @@ uint32_t rws_reactor_index(const rws_reactor *r);
 
 const rws_request *rws_upgrade_request(const rws_upgrade *up); /* The request, for rws_request_*. */
 /* The request target as sent: path and query, not decoded. */
+rws_bytes rws_upgrade_target(const rws_upgrade *up);
+/* The path, percent-decoded, without the query: as rws_request_path. */
 rws_bytes rws_upgrade_path(const rws_upgrade *up);
 /* The first header of that name, whatever its case. */
 rws_bytes rws_upgrade_header(const rws_upgrade *up, const char *name);

@@ -69,6 +69,7 @@ inline rws_bytes bytes(std::string_view s) noexcept {
 
 // The number of the reactor that a connection belongs to.
 inline std::uint32_t reactor_of(rws_conn c) noexcept { return rws_conn_reactor(c); }
+inline std::uint32_t reactor_of(rws_later l) noexcept { return rws_later_reactor(l); }
 
 // The C functions that the engine calls: noexcept is part of their type.
 using job = void (*)(rws_reactor *, void *) noexcept;
@@ -313,8 +314,8 @@ class reactor {
     return rws_close(r_, c, code, bytes(reason));
   }
   rws_status abort(rws_conn c) const noexcept { return rws_abort(r_, c); }
-  void pause(rws_conn c) const noexcept { (void)rws_pause(r_, c); }
-  void resume(rws_conn c) const noexcept { (void)rws_resume(r_, c); }
+  rws_status pause(rws_conn c) const noexcept { return rws_pause(r_, c); }
+  rws_status resume(rws_conn c) const noexcept { return rws_resume(r_, c); }
   std::size_t buffered(rws_conn c) const noexcept { return rws_buffered(r_, c); }
   std::uint32_t queue_age_ms(rws_conn c) const noexcept { return rws_queue_age_ms(r_, c); }
   std::uint32_t dropped(rws_conn c) const noexcept { return rws_conn_dropped(r_, c); }
@@ -348,7 +349,7 @@ class reactor {
   }
   // Those of this reactor; engine().members(topic): of all.
   std::size_t members(std::string_view topic) const noexcept {
-    return rws_topic_members(r_, bytes(topic));
+    return rws_reactor_topic_members(r_, bytes(topic));
   }
   // In on_refused; an absent header has data() == nullptr.
   std::string_view refusal_header(const rws_refusal &why, const char *name) const noexcept {
@@ -482,7 +483,8 @@ class upgrade {
   rws_upgrade *get() const noexcept { return up_; }
 
   rws::asked asked() const noexcept { return rws::asked(rws_upgrade_request(up_)); }
-  std::string_view path() const noexcept { return view(rws_upgrade_path(up_)); }
+  std::string_view target() const noexcept { return view(rws_upgrade_target(up_)); }
+  std::string_view path() const noexcept { return view(rws_upgrade_path(up_)); } // decoded
   // An absent header has data() == nullptr.
   std::string_view header(const char *name) const noexcept {
     return view(rws_upgrade_header(up_, name));

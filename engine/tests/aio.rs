@@ -109,11 +109,11 @@ fn violations_refusals_and_silence_are_errors_that_stay() {
         let mut stream = tcp(port);
         stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
         let answer = String::from_utf8(read_to_end(&mut stream)).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+        assert!(answer.starts_with("HTTP/1.1 426 "), "{answer}");
     };
     with_client(stranger, async |stream| {
         let error = WebSocket::accept(stream, &Options::default()).await.unwrap_err();
-        assert!(matches!(error, Error::Refused(404)), "{error:?}");
+        assert!(matches!(error, Error::Refused(426)), "{error:?}");
     });
     let silent = |port| {
         let mut client = Client::connect(port);

@@ -12,7 +12,7 @@ static void on_signal(int sig) { (void)sig; rws_engine_stop(engine, 5000); }
 /* The user pointer of a connection is the name of its room: the path that it asked for. */
 static int on_upgrade(rws_reactor *r, rws_upgrade *up, void *user) {
   (void)r, (void)user;
-  const rws_bytes path = rws_upgrade_path(up);
+  const rws_bytes path = rws_upgrade_target(up);
   if (path.len > 256)                           /* topic_bytes_max */
     return 414;
   char *room = malloc(path.len + 1);

@@ -22,7 +22,7 @@ struct Side {             // one of the two connections of a client, and its han
     auto client = new Side, server = new Side;
     (client->other = server)->other = client;
     server->is_server = true;
-    const std::string url = behind + std::string(up.path());
+    const std::string url = behind + std::string(up.target());
     const std::string protocols(up.header("Sec-WebSocket-Protocol"));
     rws_target to = RWS_INIT(rws_target);
     to.url = url.c_str();

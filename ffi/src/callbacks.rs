@@ -72,8 +72,8 @@ pub struct rws_callbacks {
     pub on_refused:
         Option<unsafe extern "C" fn(r: *mut rws_reactor, why: *mut rws_refusal, user: *mut c_void)>,
     /// An HTTP request that is no upgrade, with all its body: call rws_request_answer; without
-    /// that, or rws_request_later, it is 404. user: the endpoint's. See HTTP. NULL: 404 to all, and
-    /// the end
+    /// that, or rws_request_later, it is 404. user: the endpoint's. See HTTP. NULL: 426 to all,
+    /// with Upgrade: websocket, and the end
     pub on_request:
         Option<unsafe extern "C" fn(r: *mut rws_reactor, q: *mut rws_request, user: *mut c_void)>,
     /// What was left for later comes to nothing: the peer has gone or ended its direction, the

@@ -94,11 +94,11 @@ pub const RWS_CAUSE_REACTOR: u32 = 16;
 pub const RWS_CAUSE_PANIC: u32 = 17;
 
 /// starts a message (always, unless RWS_OPT_STREAM)
-pub const RWS_FIRST: u32 = 1 << 0;
+pub const RWS_FIRST: u32 = 1 << 8;
 /// ends a message (always, unless RWS_OPT_STREAM)
-pub const RWS_LAST: u32 = 1 << 1;
-/// Deliver data as it comes; do not assemble messages: only their last part may be empty, and
-/// on_close may come before it
+pub const RWS_LAST: u32 = 1 << 9;
+/// Deliver data as it comes; do not assemble messages: each part has the opcode of its message,
+/// only the last may be empty, and on_close may come before it
 pub const RWS_OPT_STREAM: u32 = 1 << 1;
 /// negotiate permessage-deflate, RFC 7692
 pub const RWS_OPT_DEFLATE: u32 = 1 << 0;

@@ -1,5 +1,6 @@
 //! `rws_later`: upgrades and requests that are answered after their callback.
 
+use crate::constants::RWS_ANY_REACTOR;
 use crate::guard::status;
 use crate::own;
 use crate::request::rws_response;
@@ -22,6 +23,16 @@ pub struct rws_later {
 impl From<Later> for rws_later {
     fn from(later: Later) -> Self {
         Self { id: later.to_bits() }
+    }
+}
+
+/// The number of the reactor that a request belongs to which is answered later: its on_open, or its
+/// on_gone, is called there. RWS_ANY_REACTOR if id is 0.
+#[unsafe(no_mangle)]
+pub extern "C" fn rws_later_reactor(l: rws_later) -> u32 {
+    match l.id {
+        0 => RWS_ANY_REACTOR,
+        id => Later::from_bits(id).reactor(),
     }
 }
 

@@ -19,7 +19,7 @@ pub struct rws_message {
     pub len: usize,
     /// RWS_TEXT (checked UTF-8; parts may cut characters) or RWS_BINARY
     pub opcode: rws_opcode,
-    /// RWS_FIRST | RWS_LAST
+    /// RWS_FIRST | RWS_LAST; no flags of sends, which refuse them
     pub flags: u32,
 }
 

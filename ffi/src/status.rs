@@ -144,6 +144,14 @@ impl From<&ConnectError> for Failure {
     }
 }
 
+impl Failure {
+    /// Why a connection to `host:port` did not come to be.
+    pub(crate) fn of_dial(error: &ConnectError, dialled: &str) -> Self {
+        let failure = Self::from(error);
+        Self { text: format!("{dialled}: {}", failure.text), ..failure }
+    }
+}
+
 impl From<&EndError> for Failure {
     fn from(error: &EndError) -> Self {
         let (status, errno) = match error {

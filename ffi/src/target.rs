@@ -76,7 +76,8 @@ pub struct rws_refusal {
     /// RWS_E_ENDED: not at all; RWS_E_TIMEOUT; RWS_E_TLS: a bad certificate, ...; RWS_E_SYSTEM:
     /// ECONNREFUSED, EMFILE, ..., or with sys_errno 0 the name was not found; RWS_E_NOMEM;
     /// RWS_E_FULL: connections_max, or over 4 096 names to look up; RWS_E_GONE: you have
-    /// cancelled it; RWS_E_STATE: the engine stops
+    /// cancelled it; RWS_E_STATE: the engine stops. The text begins with what was dialled,
+    /// `host:port`: the server, or the proxy before it
     pub error: rws_error,
     /// of the server's answer, or the proxy's; 0: none came
     pub http_status: c_int,
@@ -91,7 +92,7 @@ pub struct rws_refusal {
 impl From<&NotConnected<'_>> for rws_refusal {
     fn from(why: &NotConnected<'_>) -> Self {
         Self {
-            error: Failure::from(why.error).into(),
+            error: Failure::of_dial(why.error, why.dialled).into(),
             http_status: why.error.status().into(),
             retry_ms: why.retry_ms,
             body: why.body.into(),

@@ -108,9 +108,10 @@ pub unsafe extern "C" fn rws_publish_latest(
     })
 }
 
-/// How many members a topic has on this reactor; 0 also for what is no topic.
+/// How many members a topic has on this reactor alone, now; 0 also for what is no topic. On all:
+/// rws_engine_topic_members.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn rws_topic_members(r: *mut rws_reactor, topic: rws_bytes) -> usize {
+pub unsafe extern "C" fn rws_reactor_topic_members(r: *mut rws_reactor, topic: rws_bytes) -> usize {
     guard(|| {
         // SAFETY: the lent reactor or null, and the caller's bytes.
         match unsafe { (own::lent(r), topic.as_slice()) } {

@@ -4,7 +4,7 @@ use crate::address::rws_address;
 use crate::guard::{guard, status};
 use crate::later::RWS_LATER;
 use crate::own;
-use crate::request::Visit;
+use crate::request::{Visit, rws_request_path};
 use crate::status::rws_status;
 use crate::types::{User, rws_bytes, rws_request, rws_upgrade, string};
 use ringws_engine::proto::handshake::Refusal;
@@ -73,12 +73,19 @@ pub unsafe extern "C" fn rws_upgrade_request(up: *const rws_upgrade) -> *const r
 
 /// The request target as sent: path and query, not decoded.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn rws_upgrade_path(up: *const rws_upgrade) -> rws_bytes {
+pub unsafe extern "C" fn rws_upgrade_target(up: *const rws_upgrade) -> rws_bytes {
     guard(|| {
         // SAFETY: the lent upgrade or null.
         let asked = unsafe { own::borrow(up) };
         asked.map_or(rws_bytes::ABSENT, |up| up.upgrade.request().target().as_bytes().into())
     })
+}
+
+/// The path, percent-decoded, without the query: as rws_request_path.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rws_upgrade_path(up: *const rws_upgrade) -> rws_bytes {
+    // SAFETY: the lent upgrade or null, whose request is lent for as long.
+    unsafe { rws_request_path(rws_upgrade_request(up)) }
 }
 
 /// The first header of that name, whatever its case.

@@ -4,6 +4,7 @@ mod common;
 
 use common::server::Server;
 use common::{Compiler, Linkage, compilers, here, scratch, stdout_of};
+use ringws_kit::{CLOSE, Client, TEXT, close};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -40,6 +41,7 @@ fn what_is_said_is_echoed() {
                 let output = run(&client).arg("ws://127.0.0.1:1/").output().unwrap();
                 let said = String::from_utf8_lossy(&output.stderr);
                 assert_eq!(output.status.code(), Some(1), "{said}");
+                assert!(said.starts_with("127.0.0.1:1: "), "{said}");
                 assert!(said.contains("refused"), "{said}");
                 let output = run(&client).arg("ws://user@localhost/").output().unwrap();
                 let said = String::from_utf8_lossy(&output.stderr);
@@ -50,6 +52,21 @@ fn what_is_said_is_echoed() {
         server.signal("TERM");
         server.wait(Duration::from_secs(10));
     }
+}
+
+#[test]
+fn who_is_connected_when_the_server_is_told_to_end_is_closed() {
+    let program = build(compilers()[0], "c11", Linkage::Static, "examples/drain.c");
+    let server = Server::start(&program, &["0", "100"]);
+    let mut clients: Vec<Client> = (0..3).map(|_| Client::connect(server.port)).collect();
+    clients.iter_mut().for_each(|client| client.echoes(TEXT, "served"));
+    server.signal("TERM");
+    for client in &mut clients {
+        client.closed_with(1012);
+        client.send(CLOSE, close(1012, ""));
+    }
+    drop(clients);
+    assert!(server.wait(Duration::from_secs(10)).success());
 }
 
 #[test]

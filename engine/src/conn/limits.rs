@@ -47,7 +47,7 @@ pub struct Limits {
     /// Negotiate permessage-deflate (RFC 7692). Default off.
     pub deflate: Option<Deflate>,
     /// HTTP requests that are no upgrade are read, and handed to the application. Default off: they
-    /// are answered with 404.
+    /// are answered with 426.
     pub requests: bool,
     /// Bytes of the body of such a request; more is answered with 413. Default 64 KiB.
     pub body_max: u32,

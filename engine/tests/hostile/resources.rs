@@ -147,7 +147,7 @@ fn a_dripped_head_takes_linear_time() {
         wire::write(&mut stream, &vec![b'x'; len], 100, Duration::ZERO);
         stream.write_all(b"\r\n\r\n").expect("its end");
         let answer = read_to_end(&mut stream);
-        assert!(answer.starts_with(b"HTTP/1.1 404 "), "{}", answer.escape_ascii());
+        assert!(answer.starts_with(b"HTTP/1.1 426 "), "{}", answer.escape_ascii());
         cpu() - before
     };
     is_linear("a head in drips of 100 bytes", drip, MIB / 5);

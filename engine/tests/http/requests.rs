@@ -158,8 +158,10 @@ fn without_requests_there_are_none() {
     let mut asker = Asker::connect(port);
     asker.ask("GET", "/");
     let (status, head, body) = asker.answer();
-    assert_eq!((status, field(&head, "Connection")), (404, Some("close")), "{head}");
-    assert!(body.starts_with(b"404 no upgrade to WebSocket"), "{}", body.escape_ascii());
+    // RFC 9110 §15.5.22, §7.8.
+    assert_eq!((status, field(&head, "Connection")), (426, Some("close, Upgrade")), "{head}");
+    assert_eq!(field(&head, "Upgrade"), Some("websocket"));
+    assert!(body.starts_with(b"426 no upgrade to WebSocket"), "{}", body.escape_ascii());
     asker.ends();
     until(&engine, "a refusal", |stats| (stats.requests, stats.requests_refused) == (0, 1));
 }

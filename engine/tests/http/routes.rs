@@ -114,7 +114,7 @@ fn each_request_of_a_connection_has_its_own_route() {
     let mut asker = Asker::connect(port);
     asker.gets("/small/red", 200, "small 1 red 0");
     asker.ask("GET", "/sockets/x");
-    assert_eq!(asker.answer().0, 404, "a route without requests");
+    assert_eq!(asker.answer().0, 426, "a route without requests");
     asker.ends();
     until(&engine, "the end", |stats| stats.connections == 0 && stats.requests_refused == 2);
 }

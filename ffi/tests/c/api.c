@@ -378,14 +378,14 @@ static void check_rest(rws_reactor *r, rws_conn c) {
 static int on_upgrade(rws_reactor *r, rws_upgrade *up, void *user) {
   (void)r;
   CHECK(user == &opened);
-  rws_bytes path = rws_upgrade_path(up);
+  rws_bytes path = rws_upgrade_target(up);
   if (path.len == 7 && memcmp(path.data, "/refuse", 7) == 0) {
     CHECK(rws_upgrade_add_header(up, "WWW-Authenticate", bytes("Basic")) == RWS_OK);
     return 401;
   }
   if (path.len == 6 && memcmp(path.data, "/wrong", 6) == 0) return 200;
   CHECK(path.len == 6 && memcmp(path.data, "/a?b=c", 6) == 0);
-  CHECK(rws_upgrade_path(NULL).data == NULL);
+  CHECK(rws_upgrade_target(NULL).data == NULL && rws_upgrade_path(NULL).data == NULL);
   rws_bytes header = rws_upgrade_header(up, "x-tEst");
   CHECK(header.len == 3 && memcmp(header.data, "yes", 3) == 0);
   CHECK(rws_upgrade_header(up, "absent").data == NULL);
@@ -437,6 +437,8 @@ static void on_message(rws_reactor *r, rws_conn c, const rws_message *m, void *u
   CHECK(rws_message_retain(r, m, &b, &err) == RWS_OK);
   kept = rws_buf_retain(b); /* read when this callback, and its message, are over */
   CHECK(rws_send_buf(r, c, b) == RWS_OK);
+  /* Flags of messages are none of sends: this would be a fragment, if they were. */
+  CHECK(rws_send(r, c, m->opcode, m->data, m->len, m->flags) == RWS_E_INVALID);
   rws_buf_release(b);
   CHECK(rws_close(r, c, RWS_CLOSE_RESTART, bytes("bye")) == RWS_OK);
   CHECK(rws_close(r, c, RWS_CLOSE_NORMAL, bytes("")) == RWS_E_CLOSING);

@@ -21,11 +21,11 @@ static void over(void) {
 /* The server. */
 static int on_upgrade(rws_reactor *r, rws_upgrade *up, void *user) {
   (void)r, (void)user;
-  if (is(rws_upgrade_path(up), "/no")) {
+  if (is(rws_upgrade_target(up), "/no")) {
     rws_upgrade_add_header(up, "X-Why", (rws_bytes){(const uint8_t *)"no", 2});
     return 403;
   }
-  CHECK(is(rws_upgrade_path(up), "/chat?x=1"));
+  CHECK(is(rws_upgrade_target(up), "/chat?x=1") && is(rws_upgrade_path(up), "/chat"));
   CHECK(is(rws_upgrade_header(up, "Authorization"), "Bearer x"));
   CHECK(is(rws_upgrade_header(up, "X-Two"), "2"));
   CHECK(is(rws_upgrade_header(up, "Sec-WebSocket-Protocol"), "v1, v2"));

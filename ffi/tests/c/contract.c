@@ -161,19 +161,19 @@ static void the_table(void) {
 
 static int on_upgrade(rws_reactor *r, rws_upgrade *up, void *user) {
   (void)r;
-  CHECK(user == (rws_upgrade_path(up).len == 7 ? &done : NULL));
+  CHECK(user == (rws_upgrade_target(up).len == 7 ? &done : NULL));
   CHECK(rws_upgrade_add_header(up, "Retry-After", bytes("7")) == RWS_OK);
   CHECK(rws_upgrade_add_header(up, "Link", bytes("<a>")) == RWS_OK);
   CHECK(rws_upgrade_add_header(up, "Link", bytes("<b>")) == RWS_OK);
   CHECK(rws_upgrade_add_header(up, "Content-Length", bytes("7")) == RWS_E_INVALID);
-  const rws_bytes path = rws_upgrade_path(up);
+  const rws_bytes path = rws_upgrade_target(up);
   return path.len == 4 ? 429 : 99; /* no answer: 500 */
 }
 static int on_origin(rws_reactor *r, rws_upgrade *up, void *user) {
   (void)r; (void)user;
   CHECK(rws_upgrade_add_header(up, "Retry-After", bytes("7")) == RWS_OK);
   rws_upgrade_set_user(up, &done);
-  return rws_upgrade_path(up).len == 7;
+  return rws_upgrade_target(up).len == 7;
 }
 static void never(rws_reactor *r, rws_conn c, void *user) {
   (void)r; (void)c; (void)user;

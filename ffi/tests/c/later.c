@@ -43,13 +43,15 @@ static int on_upgrade(rws_reactor *r, rws_upgrade *up, void *user) {
   (void)r;
   CHECK(user == &engine && rws_upgrade_later(NULL, &again) == RWS_E_INVALID);
   CHECK(rws_upgrade_later(up, NULL) == RWS_E_INVALID && again.id == 7);
-  asked *const a = make(rws_upgrade_path(up));
+  asked *const a = make(rws_upgrade_target(up));
   if (strcmp(a->path, "/forgot") == 0) {
     drop(a);
     return RWS_LATER; /* without rws_upgrade_later: 500 */
   }
   rws_upgrade_set_user(up, a);
   CHECK(rws_upgrade_later(up, &a->later) == RWS_OK && a->later.id != 0);
+  CHECK(rws_later_reactor(a->later) == rws_reactor_index(r));
+  CHECK(rws_later_reactor((rws_later){0}) == RWS_ANY_REACTOR);
   CHECK(rws_upgrade_later(up, &again) == RWS_E_STATE && again.id == 7);
   if (strcmp(a->path, "/now") == 0) {
     drop(a);

@@ -21,7 +21,7 @@ static int on_upgrade(rws_reactor *r, rws_upgrade *up, void *user) {
   CHECK(rws_request_proxy_tlv(NULL, RWS_TLV_ALPN).data == NULL);
   CHECK(rws_request_proxy_tlv(q, 0x10000 + RWS_TLV_ALPN).data == NULL);
   rws_address_text(&peer, text, sizeof text);
-  if (is(rws_upgrade_path(up), "/stop")) rws_engine_stop(engine, 10000);
+  if (is(rws_upgrade_target(up), "/stop")) rws_engine_stop(engine, 10000);
   if (rws_request_proxy(q, &proxy) == RWS_E_STATE) {
     CHECK(rws_request_proxy_tlv(q, RWS_TLV_UNIQUE_ID).data == NULL);
     snprintf(said, sizeof said, "%s, no proxy", text);

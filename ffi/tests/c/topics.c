@@ -33,7 +33,7 @@ static void statuses(rws_reactor *r, rws_conn c) {
   CHECK(rws_join(r, gone, named("a")) == RWS_E_GONE);
   CHECK(rws_join(r, nobody, named("a")) == RWS_E_GONE);
   CHECK(rws_join(r, c, named("a")) == RWS_OK && rws_join(r, c, named("a")) == RWS_OK);
-  CHECK(rws_topic_members(r, named("a")) == 1 && rws_topic_members(NULL, named("a")) == 0);
+  CHECK(rws_reactor_topic_members(r, named("a")) == 1 && rws_reactor_topic_members(NULL, named("a")) == 0);
   CHECK(rws_engine_topic_members(engine, named("a")) == 1);
   CHECK(rws_engine_topic_members(NULL, named("a")) == 0);
   CHECK(rws_join(r, c, named("b")) == RWS_OK && rws_join(r, c, named("c")) == RWS_E_FULL);
@@ -98,7 +98,7 @@ static void on_topic(rws_reactor *r, rws_bytes topic, int begins, void *user) {
   (void)user;
   if (topic.len != 4) return; /* not the room */
   CHECK(memcmp(topic.data, "room", 4) == 0);
-  CHECK((rws_topic_members(r, topic) > 0) == begins);
+  CHECK((rws_reactor_topic_members(r, topic) > 0) == begins);
   atomic_fetch_add(begins ? &begun : &ended, 1);
 }
 

@@ -92,7 +92,7 @@ struct Session {
   int on_upgrade(rws::reactor r, rws::upgrade up) {
     rws_address peer{};
     CHECK(name == "endpoint" && r.engine().get() != nullptr);
-    CHECK(up.path() == "/" && up.header("Absent").data() == nullptr);
+    CHECK(up.path() == "/" && up.target() == "/" && up.header("Absent").data() == nullptr);
     CHECK(up.peer(peer) == RWS_OK && peer.family == RWS_FAMILY_IPV4);
     CHECK(up.add_header("X-Served-By", "ringws") == RWS_OK && up.body("refused") == RWS_OK);
     CHECK(up.asked().method() == "GET" && up.asked().path() == "/");
@@ -130,8 +130,7 @@ struct Session {
     CHECK(kept.data() == rws::view(m) && kept.opcode() == m.opcode);
     CHECK(r.send(c, kept) == RWS_OK);
     CHECK(r.buffered(c) == m.len + 2);
-    r.pause(c);
-    r.resume(c);
+    CHECK(r.pause(c) == RWS_OK && r.resume(c) == RWS_OK);
   }
   void on_pong(rws::reactor r, rws_conn c, std::string_view payload) {
     CHECK(r.close(c, RWS_CLOSE_POLICY, payload) == RWS_OK);

@@ -35,6 +35,7 @@ const CONTENTS: [(&str, &[&str]); 13] = [
             "rws_engine_post",
             "rws_engine_answer",
             "rws_conn_reactor",
+            "rws_later_reactor",
         ],
     ),
     (
@@ -76,7 +77,7 @@ const CONTENTS: [(&str, &[&str]); 13] = [
             "rws_publish",
             "rws_publish_with",
             "rws_publish_latest",
-            "rws_topic_members",
+            "rws_reactor_topic_members",
             "rws_engine_publish",
             "rws_engine_publish_with",
             "rws_engine_publish_latest",
@@ -99,6 +100,7 @@ const CONTENTS: [(&str, &[&str]); 13] = [
         "Inside on_upgrade and on_origin. Results are borrowed; an absent header is {NULL, 0}.",
         &[
             "rws_upgrade_request",
+            "rws_upgrade_target",
             "rws_upgrade_path",
             "rws_upgrade_header",
             "rws_upgrade_peer",

@@ -112,7 +112,7 @@ async def what_is_no_handshake():
     upgrade = {"Upgrade": "websocket", "Connection": "Upgrade", **key}
     version = {"Sec-WebSocket-Version": "13"}
     run = asyncio.to_thread
-    equal((await run(status, "GET", {}))[0], 404, "a plain GET")
+    equal((await run(status, "GET", {}))[0], 426, "a plain GET")
     code, headers = await run(status, "GET", {**upgrade, "Sec-WebSocket-Version": "8"})
     equal((code, headers["Sec-WebSocket-Version"]), (426, "13"), "version 8")
     equal((await run(status, "POST", {**upgrade, **version}))[0], 405, "POST")

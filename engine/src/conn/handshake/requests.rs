@@ -135,7 +135,8 @@ impl Connection {
     }
 }
 
-/// What a server says that does nothing but WebSocket.
+/// What a server says that does nothing but WebSocket: to whom that may ask again, for an upgrade
+/// (RFC 9110 §15.5.22).
 pub(super) fn no_requests() -> Refusal {
-    Refusal::new(404).because("no upgrade to WebSocket over HTTP/1.1 was asked for")
+    Refusal::new(426).because("no upgrade to WebSocket over HTTP/1.1 was asked for")
 }

@@ -56,7 +56,7 @@ fn frames_wait_for_the_answer() {
 fn what_is_no_upgrade_is_answered_and_finished() {
     let long = [&b"GET / HTTP/1.1\r\nX: "[..], &[b'x'; 20_000]].concat();
     for (head, status) in [
-        (&b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"[..], 404),
+        (&b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"[..], 426),
         (b"POST / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n", 405),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\n", 400),
         (&long, 431),

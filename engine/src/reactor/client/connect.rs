@@ -92,10 +92,7 @@ impl<K: Kernel> Reactor<K> {
         });
         dial.errno = None;
         dial.stage = Stage::Resolving;
-        let (host, port) = match &target.proxy {
-            Some(proxy) => (proxy.host(), proxy.port()),
-            None => (target.url.host(), target.url.port()),
-        };
+        let (host, port) = target.dialled();
         match host.to_query() {
             Err(ip) => self.found(index, Ok(vec![SocketAddr::new(ip, port)])),
             Ok(name) => {

@@ -111,6 +111,8 @@ impl ConnectError {
 pub struct NotConnected<'a> {
     /// Why.
     pub error: &'a ConnectError,
+    /// What was dialled, `host:port`: the server, or the proxy before it.
+    pub dialled: &'a str,
     /// The answer that opened nothing, of the server or the proxy; `None` if none came.
     pub answer: Option<&'a Answer<'static>>,
     /// The first bytes of its body, at most 1 KiB; empty if there was none.

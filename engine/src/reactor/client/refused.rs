@@ -40,7 +40,10 @@ impl<K: Kernel> Reactor<K> {
         let failures = dial.failures;
         dial.failures = failures.saturating_add(1);
         let last = dial.cancelled || self.ctx.closing;
-        let mut why = NotConnected { error, answer, body, retry_ms: 0, user: target.user };
+        let (host, port) = target.dialled();
+        let dialled = format!("{host}:{port}");
+        let (user, retry_ms) = (target.user, 0);
+        let mut why = NotConnected { error, dialled: &dialled, answer, body, retry_ms, user };
         if !last {
             why.retry_ms = self.delay(&target, failures);
         }

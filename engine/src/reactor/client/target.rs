@@ -1,9 +1,7 @@
 //! What to connect to.
 
 use crate::conn::Limits;
-#[cfg(feature = "tls")]
-use crate::proto::url::Host;
-use crate::proto::url::split_authority;
+use crate::proto::url::{Host, split_authority};
 use crate::proto::{Ask, InvalidUrl, Proxy, Url};
 use crate::reactor::api::contract::{Handler, Target};
 use crate::reactor::client::refusal::TargetError;
@@ -88,6 +86,14 @@ impl Target {
             Host::Name(name) => name.clone(),
             Host::Ip(ip) => ip.to_string(),
             Host::Zoned(ip, _) => ip.to_string(),
+        }
+    }
+
+    /// Whom the transport is made to: the server, or the proxy before it.
+    pub(crate) fn dialled(&self) -> (&Host, u16) {
+        match &self.proxy {
+            Some(proxy) => (proxy.host(), proxy.port()),
+            None => (self.url.host(), self.url.port()),
         }
     }
 

@@ -72,7 +72,8 @@ macro_rules! numbered {
             pub const fn from_bits(bits: u64) -> Self {
                 Self(bits)
             }
-            pub(crate) const fn reactor(self) -> u32 {
+            /// The number of its reactor.
+            pub const fn reactor(self) -> u32 {
                 (self.0 >> 56) as u32
             }
         }
