@@ -2,6 +2,8 @@
 //!
 //! `RINGWS_BLESS=1 cargo test -p ringws-ffi --test header` writes it.
 
+#[path = "header/contents.rs"]
+mod contents;
 #[path = "header/layout.rs"]
 mod layout;
 
