@@ -425,6 +425,15 @@ typedef struct {
   uint64_t id; /* to compare and to print */
 } rws_conn;
 
+/* A process that has connected to a Unix socket, as it was then (SO_PEERCRED of unix(7)) */
+typedef struct {
+  /* its number in your namespace, 0 if it is in another; it may have ended, and another process
+   * may have the number: no proof of anything */
+  int32_t pid;
+  uint32_t uid; /* its effective user */
+  uint32_t gid; /* its effective group */
+} rws_credentials;
+
 /* How a drain went: connections since their reactor has heard of the call, an instant behind it.
  * Each that was open then, or that we have made since, is in one of the first four */
 typedef struct {
@@ -1166,6 +1175,10 @@ rws_status rws_set_when_full(rws_reactor *r, rws_conn c, uint32_t when_full,
 uint32_t rws_conn_dropped(rws_reactor *r, rws_conn c);
 /* The peer's address, in on_close too. RWS_E_STATE: another reactor's connection. */
 rws_status rws_peer(rws_reactor *r, rws_conn c, rws_address *out);
+/* Who has connected, in on_close too; in on_upgrade: rws_request_credentials. RWS_E_INVALID: it
+ * is no Unix socket, a proxy of proxy_from has told of a client elsewhere, or the kernel does not
+ * tell. RWS_E_STATE: another reactor's connection. */
+rws_status rws_peer_credentials(rws_reactor *r, rws_conn c, rws_credentials *out);
 /* Microseconds between the last Ping of the engine and its Pong, to a thousandth; 0 while none was
  * answered, and if stale or another reactor's. Pings are sent as idle_timeout_ms and
  * ping_interval_ms say. In on_close too. */
@@ -1303,6 +1316,8 @@ rws_status rws_request_header_at(const rws_request *q, size_t index, rws_bytes *
 rws_bytes rws_request_body(const rws_request *q);
 /* The peer's address; RWS_FAMILY_NONE on a Unix socket. */
 rws_status rws_request_peer(const rws_request *q, rws_address *out);
+/* Who has connected. RWS_E_INVALID as rws_peer_credentials. */
+rws_status rws_request_credentials(const rws_request *q, rws_credentials *out);
 /* The address of the proxy that has made the connection, of which rws_request_peer tells the
  * client's; RWS_FAMILY_NONE on a Unix socket. RWS_E_STATE: no proxy of proxy_from has made it. */
 rws_status rws_request_proxy(const rws_request *q, rws_address *out);

@@ -325,6 +325,10 @@ class reactor {
     return rws_set_when_full(r_, c, when_full, send_queue_max, queue_age_max_ms);
   }
   rws_status peer(rws_conn c, rws_address &out) const noexcept { return rws_peer(r_, c, &out); }
+  // On a Unix socket.
+  rws_status credentials(rws_conn c, rws_credentials &out) const noexcept {
+    return rws_peer_credentials(r_, c, &out);
+  }
   // Of the last Ping of the engine; 0: none was answered yet.
   std::uint32_t rtt_us(rws_conn c) const noexcept { return rws_rtt_us(r_, c); }
   rws_status join(rws_conn c, std::string_view topic) const noexcept {
@@ -437,6 +441,10 @@ class asked {
   }
   std::string_view body() const noexcept { return view(rws_request_body(q_)); }
   rws_status peer(rws_address &out) const noexcept { return rws_request_peer(q_, &out); }
+  // On a Unix socket.
+  rws_status credentials(rws_credentials &out) const noexcept {
+    return rws_request_credentials(q_, &out);
+  }
   std::string_view server_name() const noexcept { return view(rws_request_server_name(q_)); }
   std::string_view peer_certificate() const noexcept {
     return view(rws_request_peer_certificate(q_));

@@ -14,6 +14,8 @@ mod ending;
 mod gather;
 #[path = "ring/harness.rs"]
 mod harness;
+#[path = "ring/kinds.rs"]
+mod kinds;
 #[path = "ring/large.rs"]
 mod large;
 #[path = "ring/limits.rs"]

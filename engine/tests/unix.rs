@@ -1,12 +1,14 @@
 //! Unix sockets: whose path it is, and that the end of a stream is seen.
 #![cfg(feature = "uring")]
 
-use ringws_engine::config::{Address, Config, Endpoint};
+use ringws_engine::config::{Address, Config, Endpoint, Proxies};
 use ringws_engine::conn::SendFlags;
 use ringws_engine::engine::{Engine, Error};
-use ringws_engine::reactor::{Closed, Conn, Context, Handler, Message};
-use ringws_engine::ring::Errno;
+use ringws_engine::proto::handshake::Refusal;
+use ringws_engine::reactor::{Closed, Conn, Context, Handler, Message, Upgrade};
+use ringws_engine::ring::{Credentials, Errno};
 use ringws_kit::{BINARY, CLOSE, Client, Frame, close, frame, read_to_end};
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -145,6 +147,55 @@ fn only_our_own_file_is_removed() {
     std::fs::remove_file(&path).expect("removed by hand");
     drop(second);
     assert!(!path.exists());
+}
+
+/// Tells who asks, and who it is that is open.
+struct Who;
+
+impl Who {
+    fn text(who: Option<Credentials>) -> Vec<u8> {
+        format!("{who:?}").into_bytes()
+    }
+}
+
+impl Handler for Who {
+    fn on_upgrade(&self, _: &mut Context, upgrade: &mut Upgrade<'_>) -> Result<(), Refusal> {
+        upgrade.add_header("X-Who", &Self::text(upgrade.credentials())).expect("a header");
+        Ok(())
+    }
+    fn on_message(&self, ctx: &mut Context, conn: Conn, message: Message<'_>) {
+        let who = Self::text(ctx.credentials(conn));
+        ctx.send(conn, message.opcode, &who, SendFlags::default()).expect("room");
+    }
+}
+
+/// And behind a proxy nobody passes for the proxy.
+#[test]
+fn who_connects_is_known() {
+    let path = path("who");
+    let engine = Engine::new(Config { reactors: 1, ..Config::default() }).expect("an engine");
+    let endpoint = Endpoint::new(0, Arc::new(Who));
+    let proxies = Some(Proxies::parse("unix").expect("a list"));
+    let behind = path.with_extension("behind");
+    let address = Address::Unix(behind.clone());
+    engine.listen(Endpoint { address, proxies, ..endpoint.clone() }).expect("a free path");
+    engine.listen(Endpoint { address: Address::Unix(path.clone()), ..endpoint }).expect("the same");
+    engine.start().expect("io_uring");
+    let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
+    let (pid, uid, gid) = (std::process::id() as i32, uid.as_raw(), gid.as_raw());
+    let this = format!("{:?}", Some(Credentials { pid, uid, gid }));
+    for (path, header, who) in [
+        (&path, "", &*this),
+        (&behind, "PROXY UNKNOWN\r\n", &this),
+        (&behind, "PROXY TCP4 192.0.2.7 198.51.100.1 1 2\r\n", "None"),
+    ] {
+        let mut stream = ringws_kit::unix(path);
+        stream.write_all(header.as_bytes()).expect("room");
+        let mut client = Client::open(stream);
+        assert_eq!(ringws_kit::field(client.head(), "X-Who"), Some(who), "{header}");
+        client.send(BINARY, "");
+        client.hears(BINARY, who);
+    }
 }
 
 /// Lost by some kernels under a multishot receive: by a shutdown of one direction, by a close, with

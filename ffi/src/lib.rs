@@ -14,6 +14,7 @@ pub mod callbacks;
 pub mod config;
 pub mod conn;
 pub mod constants;
+pub mod credentials;
 pub mod drain;
 pub mod endpoint;
 pub mod engine;

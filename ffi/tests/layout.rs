@@ -7,6 +7,7 @@ use ringws::address::rws_address;
 use ringws::callbacks::rws_callbacks;
 use ringws::config::rws_config;
 use ringws::constants::*;
+use ringws::credentials::rws_credentials;
 use ringws::drain::{rws_drain, rws_drained};
 use ringws::endpoint::rws_endpoint;
 use ringws::features::rws_feature;
@@ -61,6 +62,7 @@ structs! {
         on_topic, topics_max, attached, memory_max, on_stopped,
     }
     rws_conn { id }
+    rws_credentials { pid, uid, gid }
     rws_drain {
         size, code, retry_after_s, reason, serve_ms, spread_ms, deadline_ms, reserved, on_drained,
         user,

@@ -7,9 +7,9 @@
 
 use super::accepts::ListeningSocket;
 use super::op::Op;
-use super::outcome::outcome;
+use super::outcome::{borrow, outcome};
 use super::uring::{Sockets, Uring};
-use super::{Accepted, Completion, Errno, Socket, Token, sys};
+use super::{Accepted, Completion, Credentials, Errno, Socket, Token, sys};
 use io_uring::opcode;
 use io_uring::types::{DestinationSlot, Fd, Fixed};
 use std::os::fd::AsRawFd;
@@ -64,21 +64,23 @@ impl Uring {
         }
     }
 
-    /// An accept has ended.
+    /// An accept has ended. `true` when that has led to a question whose answer is immediate.
     pub(super) fn accepted(
         &mut self,
         listener: usize,
         index: u32,
         result: i32,
         out: &mut Vec<Completion>,
-    ) {
-        let peer = self.held.accepts.land(index);
+    ) -> bool {
         let unix = self.listeners.0.get(listener).is_none_or(|listener| listener.unix);
         let result = outcome(result);
         match result {
             Ok(socket) => {
                 if let Sockets::Ordinary(open) = &mut self.sockets {
                     open.insert(socket);
+                }
+                if unix {
+                    return self.ask_who(listener, index, socket, out);
                 }
             }
             Err(errno) => {
@@ -87,16 +89,61 @@ impl Uring {
                 self.has.poll_first &= errno != Errno::INVAL;
             }
         }
+        let peer = self.held.accepts.land(index);
         let result = match result {
             // Nobody may pass for the peer of a Unix socket, which has no address.
-            Ok(socket) if peer.is_none() && !unix => {
+            Ok(socket) if peer.is_none() => {
                 self.queue.stats.peers_unknown += 1;
                 self.give_up(socket);
                 Err(Errno::CONNABORTED)
             }
-            other => other.map(|socket| Accepted { socket: Socket(socket), peer }),
+            other => {
+                other.map(|socket| Accepted { socket: Socket(socket), peer, credentials: None })
+            }
         };
         out.push(Completion::Accepted { listener, result });
+        false
+    }
+
+    /// A connection has come to a Unix socket: the kernel knows by whom it was made. Of a direct
+    /// descriptor it is asked by an operation (6.7, and direct ones need 6.8).
+    fn ask_who(
+        &mut self,
+        listener: usize,
+        index: u32,
+        socket: u32,
+        out: &mut Vec<Completion>,
+    ) -> bool {
+        if let Sockets::Ordinary(_) = self.sockets {
+            // SAFETY: a descriptor that was accepted just now, which stays open until `close`.
+            let told = sys::peer_credentials(unsafe { borrow(socket as i32) });
+            self.held.accepts.land(index);
+            out.push(introduced(listener, socket, told.map(Credentials::from)));
+            return false;
+        }
+        let at = self.held.accepts.ask(index, socket).cast_const().cast();
+        let (level, name) = (libc::SOL_SOCKET as u32, libc::SO_PEERCRED as u32);
+        let len = size_of::<libc::ucred>() as u32;
+        let mut ask = opcode::SetSockOpt::new(Fixed(socket), level, name, at, len).build();
+        sys::read_option(&mut ask);
+        let ask = ask.user_data(Op::Credentials.pair(listener as u32, index));
+        // SAFETY: `Accepts` keeps the place, which is larger, until the operation has ended.
+        unsafe { self.queue.push(ask) };
+        true
+    }
+
+    /// The kernel has said who has connected to a Unix socket, or that it does not.
+    pub(super) fn told_who(
+        &mut self,
+        listener: usize,
+        index: u32,
+        result: i32,
+        out: &mut Vec<Completion>,
+    ) {
+        if let Some((socket, credentials)) = self.held.accepts.answered(index) {
+            let told = outcome(result).is_ok_and(|len| len as usize == size_of::<libc::ucred>());
+            out.push(introduced(listener, socket, told.then_some(credentials)));
+        }
     }
 
     pub(super) fn push_close(&mut self, socket: Socket, token: Token) {
@@ -123,4 +170,10 @@ impl Uring {
         };
         self.push(close.user_data(Op::Aside.word(0)));
     }
+}
+
+/// A connection to a Unix socket.
+fn introduced(listener: usize, socket: u32, credentials: Option<Credentials>) -> Completion {
+    let accepted = Accepted { socket: Socket(socket), peer: None, credentials };
+    Completion::Accepted { listener, result: Ok(accepted) }
 }

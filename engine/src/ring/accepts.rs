@@ -1,5 +1,6 @@
 //! Listening sockets, and room for the accepts that are out on them.
 
+use super::Credentials;
 use super::address::Address;
 use rustix::net::{AddressFamily, getsockname};
 use std::cell::UnsafeCell;
@@ -40,6 +41,8 @@ pub(super) struct Place {
     pub(super) peer: Box<UnsafeCell<Address>>,
     /// Of the accept that is out.
     pub(super) listener: Option<u32>,
+    /// The accept has brought this one, and who it is is being asked.
+    pub(super) socket: u32,
 }
 
 /// The accepts that are out. Nothing is allocated once it has grown to the number of them.
@@ -55,7 +58,7 @@ impl Accepts {
     pub(super) fn launch(&mut self, listener: usize) -> (u32, *mut Address) {
         let index = self.vacant.pop().unwrap_or_else(|| {
             let peer = Box::new(UnsafeCell::new(Address::room()));
-            self.places.push(Place { peer, listener: None });
+            self.places.push(Place { peer, listener: None, socket: 0 });
             (self.places.len() - 1) as u32
         });
         let place = &mut self.places[index as usize];
@@ -70,6 +73,23 @@ impl Accepts {
         place.listener = None;
         self.vacant.push(index);
         place.peer.get_mut().get()
+    }
+
+    /// A connection has come whose peer has no address. Where the kernel may write its credentials
+    /// to is valid and in place until [`Accepts::land`].
+    pub(super) fn ask(&mut self, index: u32, socket: u32) -> *mut Address {
+        let place = &mut self.places[index as usize];
+        place.socket = socket;
+        *place.peer.get_mut() = Address::room();
+        place.peer.get()
+    }
+
+    /// The kernel has told them: which connection it is, and whose.
+    pub(super) fn answered(&mut self, index: u32) -> Option<(u32, Credentials)> {
+        let place = self.places.get_mut(index as usize)?;
+        let told = (place.socket, place.peer.get_mut().credentials());
+        self.land(index);
+        Some(told)
     }
 
     /// Those that are out on a listener.

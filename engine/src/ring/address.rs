@@ -1,9 +1,11 @@
 //! Internet addresses as the kernel reads and writes them.
 
+use super::Credentials;
 use std::mem::MaybeUninit;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
-/// Room for an address of any family, and its length.
+/// Room for an address of any family, and its length; or for the credentials of a peer that has
+/// none.
 #[repr(C)]
 pub(super) struct Address {
     pub(super) storage: libc::sockaddr_storage,
@@ -47,6 +49,14 @@ impl Address {
         address
     }
 
+    /// Of whom the kernel has written the credentials here.
+    pub(super) fn credentials(&self) -> Credentials {
+        // SAFETY: a `sockaddr_storage` has room and alignment for a `ucred`, which is made of
+        // integers, and all of its bytes are initialised: `room` has zeroed them.
+        let told = unsafe { &*(&raw const self.storage).cast::<libc::ucred>() };
+        (*told).into()
+    }
+
     /// What it says. `None` when that is no address of the Internet.
     pub(super) fn get(&self) -> Option<SocketAddr> {
         let (place, len) = (&raw const self.storage, self.len as usize);
@@ -68,6 +78,12 @@ impl Address {
             }
             _ => None,
         }
+    }
+}
+
+impl From<libc::ucred> for Credentials {
+    fn from(libc::ucred { pid, uid, gid }: libc::ucred) -> Self {
+        Self { pid, uid, gid }
     }
 }
 

@@ -31,7 +31,8 @@ impl Uring {
                         out.push(Completion::Sent { token, batch, result });
                     }
                 }
-                Some(Op::Accept) => self.accepted(high as usize, low, result, out),
+                Some(Op::Accept) => asked |= self.accepted(high as usize, low, result, out),
+                Some(Op::Credentials) => self.told_who(high as usize, low, result, out),
                 Some(Op::ShutdownInstall) => self.installed(high, Socket(low), result),
                 Some(Op::Shutdown) => self.was_shut(Socket(low)),
                 Some(Op::Close) => out.push(Completion::Closed { token: Token::unpack(data) }),

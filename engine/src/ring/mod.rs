@@ -82,6 +82,19 @@ pub struct Accepted {
     pub socket: Socket,
     /// The peer; `None` for a Unix socket, and only for that.
     pub peer: Option<SocketAddr>,
+    /// Of a Unix socket, who has connected; `None` if the kernel does not tell.
+    pub credentials: Option<Credentials>,
+}
+
+/// A process that has connected to a Unix socket, as it was then (unix(7), `SO_PEERCRED`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Credentials {
+    /// Its number; 0 if it is not in our namespace. Another process may have it by now.
+    pub pid: i32,
+    /// Its effective user.
+    pub uid: u32,
+    /// Its effective group.
+    pub gid: u32,
 }
 
 /// What happened. Every operation of a token ends with exactly one final completion.

@@ -40,10 +40,12 @@ pub(super) enum Op {
     Wake,
     /// Another ring's message to us. Not an operation of ours.
     Woken,
+    /// Listener, index of the accept's place: who has connected to a Unix socket.
+    Credentials,
 }
 
 impl Op {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 17] = [
         Self::Accept,
         Self::Receive,
         Self::Direct,
@@ -60,6 +62,7 @@ impl Op {
         Self::Alarm,
         Self::Wake,
         Self::Woken,
+        Self::Credentials,
     ];
 
     /// `user_data` with 56 bits beside the code.

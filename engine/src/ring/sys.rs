@@ -7,7 +7,7 @@
 use super::Errno;
 use io_uring::squeue;
 use io_uring::types::SubmitArgs;
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 pub(super) use io_uring::EnterFlags;
 
@@ -38,6 +38,36 @@ pub(super) fn poll_first(accept: &mut squeue::Entry) {
         let ioprio = std::ptr::from_mut(accept).cast::<u8>().add(IOPRIO).cast::<[u8; 2]>();
         ioprio.write(ACCEPT_POLL_FIRST.to_ne_bytes());
     }
+}
+
+/// `SOCKET_URING_OP_GETSOCKOPT` (6.7), of `SOL_SOCKET` alone.
+const GETSOCKOPT: u32 = 2;
+
+/// Makes an operation that would set an option of a socket one that reads it into the same memory:
+/// the result is its length. The binding has only the other.
+pub(super) fn read_option(set: &mut squeue::Entry) {
+    // `struct io_uring_sqe`: opcode, flags, `ioprio`, `fd`, then `cmd_op`.
+    const CMD_OP: usize = 8;
+    // SAFETY: an entry is a `struct io_uring_sqe` of 64 bytes and nothing else (`repr(C)`), and
+    // ours alone; any four bytes are valid there.
+    unsafe {
+        let cmd_op = std::ptr::from_mut(set).cast::<u8>().add(CMD_OP).cast::<[u8; 4]>();
+        cmd_op.write(GETSOCKOPT.to_ne_bytes());
+    }
+}
+
+/// Who has connected to a Unix socket, of an ordinary descriptor. rustix takes no process id of 0,
+/// which the kernel tells of a process that is not in our namespace.
+pub(super) fn peer_credentials(socket: BorrowedFd<'_>) -> Option<libc::ucred> {
+    let mut credentials = libc::ucred { pid: 0, uid: 0, gid: 0 };
+    let mut len = size_of::<libc::ucred>() as libc::socklen_t;
+    // SAFETY: the descriptor is open, and there is room for so many bytes, any of which are valid.
+    let result = unsafe {
+        let (level, name) = (libc::SOL_SOCKET, libc::SO_PEERCRED);
+        let at = (&raw mut credentials).cast();
+        libc::getsockopt(socket.as_raw_fd(), level, name, at, &raw mut len)
+    };
+    (result == 0 && len as usize == size_of::<libc::ucred>()).then_some(credentials)
 }
 
 /// `struct io_uring_rsrc_update`, as `REGISTER_RING_FDS` takes it.

@@ -1,8 +1,11 @@
 //! The ordinary case, in every way a ring can be made.
 
 use crate::harness::{Echo, config, kinds, listener, pattern};
+use ringws_engine::ring::Credentials;
+use std::fs::Permissions;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::thread;
 
@@ -62,6 +65,54 @@ fn echoes_over_a_unix_socket_in_shared_pieces() {
     one.join().expect("echoed");
     assert_eq!(echo.peers, [None]);
     std::fs::remove_file(path).expect("removed");
+}
+
+/// From a thread that is somebody else, where we may have one.
+#[test]
+fn it_is_known_who_connects_to_a_unix_socket() {
+    use rustix::process::{Gid, Uid, getegid, geteuid};
+    for (name, sqpoll, tuning) in kinds() {
+        let path = std::env::temp_dir().join(format!("ringws-who-{}.sock", std::process::id()));
+        let _ = std::fs::remove_file(&path);
+        let unix = UnixListener::bind(&path).expect("bound");
+        std::fs::set_permissions(&path, Permissions::from_mode(0o666)).expect("ours");
+        let mut config = config(vec![unix.into()]);
+        config.sqpoll = sqpoll;
+        let mut echo = Echo::new(config, &tuning);
+        let there = path.clone();
+        let clients = thread::spawn(move || {
+            let visit = || {
+                let stream = UnixStream::connect(&there).expect("connected");
+                client(&stream, 1, 1_000);
+                (geteuid().as_raw(), getegid().as_raw())
+            };
+            let mut all = vec![visit(), visit()];
+            if geteuid().is_root() {
+                rustix::thread::set_thread_gid(Gid::from_raw(65_533)).expect("root may");
+                rustix::thread::set_thread_uid(Uid::from_raw(65_534)).expect("root may");
+                all.push((65_534, 65_533));
+                assert_eq!(visit(), all[2]);
+            }
+            all
+        });
+        let count = if geteuid().is_root() { 3 } else { 2 };
+        echo.run(|echo| echo.closed == count);
+        let pid = std::process::id() as i32;
+        let who = clients.join().expect(name).into_iter();
+        let who = who.map(|(uid, gid)| Some(Credentials { pid, uid, gid }));
+        assert_eq!(echo.credentials, who.collect::<Vec<_>>(), "{name}");
+        assert!(echo.peers.iter().all(Option::is_none));
+        assert_eq!(echo.accept_errors.len(), 0, "{name}");
+        std::fs::remove_file(path).expect("removed");
+    }
+    let (fd, address) = listener();
+    let mut echo = Echo::new(config(vec![fd]), &Default::default());
+    let there = thread::spawn(move || {
+        client(TcpStream::connect(address).expect("connected"), 1, 10);
+    });
+    echo.run(|echo| echo.closed == 1);
+    there.join().expect("echoed");
+    assert_eq!(echo.credentials, [None], "nobody is known by TCP");
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! An echo server of a hundred lines on `Uring`, which checks the contract of `Kernel` as it goes:
 //! one final completion per operation, and none that belongs to nobody.
 
+pub(crate) use crate::kinds::kinds;
 use ringws_engine::memory::{Batch, Pool};
 use ringws_engine::ring::{
-    Accepted, Completion, Destination, Errno, Kernel, Lease, Socket, Token, Tuning, Uring,
-    UringConfig, Waker,
+    Accepted, Completion, Credentials, Destination, Errno, Kernel, Lease, Socket, Token, Tuning,
+    Uring, UringConfig, Waker,
 };
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
@@ -46,17 +47,6 @@ pub(crate) fn config(listeners: Vec<OwnedFd>) -> UringConfig {
         wakers: wakers(1),
         start: Instant::now(),
     }
-}
-
-/// The ways in which a ring can be made, all of which must behave alike.
-pub(crate) fn kinds() -> Vec<(&'static str, bool, Tuning)> {
-    let plain = Tuning::default();
-    vec![
-        ("direct", false, plain.clone()),
-        ("ordinary", false, Tuning { ordinary: true, ..plain.clone() }),
-        ("sqpoll", true, plain.clone()),
-        ("tiny queues", false, Tuning { sq_entries: Some(2), cq_entries: Some(4), ..plain }),
-    ]
 }
 
 /// How to receive.
@@ -105,6 +95,7 @@ pub(crate) struct Echo {
     /// Accepts that have not ended.
     pub(crate) out: usize,
     pub(crate) peers: Vec<Option<SocketAddr>>,
+    pub(crate) credentials: Vec<Option<Credentials>>,
     pub(crate) accepted: usize,
     pub(crate) closed: usize,
     pub(crate) woken: usize,
@@ -132,6 +123,7 @@ impl Echo {
             accepts: 8,
             out: 0,
             peers: Vec::new(),
+            credentials: Vec::new(),
             accepted: 0,
             closed: 0,
             woken: 0,
@@ -228,9 +220,10 @@ impl Echo {
         slot
     }
 
-    fn open(&mut self, Accepted { socket, peer, .. }: Accepted) {
+    fn open(&mut self, Accepted { socket, peer, credentials }: Accepted) {
         self.accepted += 1;
         self.peers.push(peer);
+        self.credentials.push(credentials);
         let index = self.vacant.pop().unwrap_or_else(|| {
             self.slots.push(Slot::default());
             (self.slots.len() - 1) as u32

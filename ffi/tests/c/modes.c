@@ -41,18 +41,33 @@ static void check_address(const rws_address *peer) {
   CHECK(strncmp(text, prefix, strlen(prefix)) == 0);
 }
 
+/* Over a Unix socket it is this process. */
+static void check_credentials(rws_status told, const rws_credentials *who, rws_address *peer) {
+  CHECK((told == RWS_OK) == (peer->family == RWS_FAMILY_NONE) && (told == RWS_OK || told == RWS_E_INVALID));
+  if (told == RWS_OK) CHECK(who->pid == getpid() && who->uid == geteuid() && who->gid == getegid());
+}
+
 static int peer_upgrade(rws_reactor *r, rws_upgrade *up, void *user) {
   (void)r; (void)user;
   rws_address peer;
+  rws_credentials who = {0};
+  const rws_request *q = rws_upgrade_request(up);
   CHECK(rws_upgrade_peer(up, &peer) == RWS_OK);
   check_address(&peer);
+  check_credentials(rws_request_credentials(q, &who), &who, &peer);
+  CHECK(rws_request_credentials(q, NULL) == RWS_E_INVALID);
+  CHECK(rws_request_credentials(NULL, &who) == RWS_E_INVALID);
   return 101;
 }
 static void peer_close(rws_reactor *r, rws_conn c, rws_close_info *info, void *user) {
   (void)user;
   rws_address peer;
+  rws_credentials who = {0};
   CHECK(rws_peer(r, c, &peer) == RWS_OK);
   check_address(&peer);
+  check_credentials(rws_peer_credentials(r, c, &who), &who, &peer);
+  CHECK(rws_peer_credentials(r, c, NULL) == RWS_E_INVALID);
+  CHECK(rws_peer_credentials(r, (rws_conn){0}, &who) == RWS_E_GONE);
   CHECK(info->code == RWS_CLOSE_ABNORMAL && info->sent_code == 0 && info->reason.len == 0);
   atomic_fetch_add(&closes, 1);
 }

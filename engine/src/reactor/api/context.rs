@@ -8,6 +8,7 @@ use crate::reactor::api::upgrade::{Message, Messages};
 use crate::reactor::core::name::{CallError, Conn};
 use crate::reactor::core::slab::{EndsBy, Slot};
 use crate::reactor::deliver::shared::Source;
+use crate::ring::Credentials;
 use std::net::SocketAddr;
 
 impl Context {
@@ -226,6 +227,12 @@ impl Context {
     /// The peer's address; `None` on a Unix socket, for a stale handle or one of another reactor.
     pub fn peer(&self, conn: Conn) -> Option<SocketAddr> {
         self.slot(conn).and_then(|slot| slot.peer.get())
+    }
+
+    /// On a Unix socket, the process that has connected, as it was then. `None` elsewhere, if its
+    /// proxy has told of somebody else, and as [`Context::peer`].
+    pub fn credentials(&self, conn: Conn) -> Option<Credentials> {
+        self.slot(conn).and_then(|slot| slot.peer.credentials())
     }
 
     /// Between the last Ping of the engine and its Pong, in microseconds, to a thousandth; 0 while

@@ -5,8 +5,10 @@ use crate::proto::Opcode;
 use crate::proto::handshake::{InvalidHeader, Request, Response};
 use crate::reactor::core::later::{LaterError, Ticket, Wanted};
 use crate::reactor::core::name::Later;
+use crate::reactor::core::peer::PeerAddress;
 use crate::reactor::core::proxies::Proxied;
 use crate::reactor::core::secure::Secure;
+use crate::ring::Credentials;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -14,7 +16,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct Asked<'a> {
     pub(crate) request: &'a Request<'a>,
-    pub(crate) peer: Option<SocketAddr>,
+    pub(crate) peer: PeerAddress,
     pub(crate) proxied: Option<Arc<Proxied>>,
     pub(crate) secure: Option<Arc<Secure>>,
     pub(crate) user: usize,
@@ -28,7 +30,12 @@ impl<'a> Asked<'a> {
     }
     /// The peer's address, as its proxy has told it if one has; `None` on a Unix socket.
     pub fn peer(&self) -> Option<SocketAddr> {
-        self.peer
+        self.peer.get()
+    }
+    /// On a Unix socket, the process that has connected. `None` elsewhere, and if its proxy has
+    /// told of somebody else.
+    pub fn credentials(&self) -> Option<Credentials> {
+        self.peer.credentials()
     }
     /// What the proxy has told that has made the connection, if one has: see
     /// [`Endpoint::proxies`](crate::config::Endpoint).

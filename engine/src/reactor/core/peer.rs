@@ -1,5 +1,6 @@
 //! The address of a peer, in less memory than `SocketAddr` takes: each connection has one.
 
+use crate::ring::Credentials;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 
 /// On a socket for both families an IPv4 peer comes as ::ffff:a.b.c.d.
@@ -11,10 +12,11 @@ pub(crate) fn canonical(at: SocketAddr) -> SocketAddr {
     }
 }
 
-/// An address, or none. Of IPv6 the flow label is left out.
+/// An address, or who it is that has none, as far as that is known. Of IPv6 the flow label is left
+/// out.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PeerAddress {
-    /// As IPv6 has it, or the first four bytes of it.
+    /// As IPv6 has it, or the first four bytes of it; or process, user and group.
     ip: [u8; 16],
     port: u16,
     family: Family,
@@ -23,6 +25,8 @@ pub(crate) struct PeerAddress {
 #[derive(Clone, Copy, Debug)]
 enum Family {
     None,
+    /// None either, but known.
+    Process,
     V4,
     V6,
     /// A link-local address with a scope, which stands in [`SCOPE`].
@@ -41,7 +45,7 @@ impl PeerAddress {
         let [a, b, c, d, s0, s1, s2, s3, ..] = self.ip;
         let v6 = |ip: [u8; 16], scope| SocketAddrV6::new(ip.into(), self.port, 0, scope).into();
         match self.family {
-            Family::None => None,
+            Family::None | Family::Process => None,
             Family::V4 => Some(SocketAddr::new(IpAddr::from([a, b, c, d]), self.port)),
             Family::V6 => Some(v6(self.ip, 0)),
             Family::V6Scoped => {
@@ -50,6 +54,32 @@ impl PeerAddress {
                 Some(v6(ip, u32::from_be_bytes([s0, s1, s2, s3])))
             }
         }
+    }
+}
+
+impl PeerAddress {
+    /// Of a connection that was accepted.
+    pub(crate) fn new(at: Option<SocketAddr>, credentials: Option<Credentials>) -> Self {
+        let (None, Some(Credentials { pid, uid, gid })) = (at, credentials) else {
+            return at.into();
+        };
+        let mut ip = [0; 16];
+        let words = [pid.cast_unsigned(), uid, gid];
+        for (bytes, word) in ip.chunks_exact_mut(4).zip(words) {
+            bytes.copy_from_slice(&word.to_ne_bytes());
+        }
+        Self { ip, port: 0, family: Family::Process }
+    }
+
+    /// Who has connected, if that is a process on this machine.
+    pub(crate) fn credentials(&self) -> Option<Credentials> {
+        let Family::Process = self.family else { return None };
+        let [a, b, c, d, e, f, g, h, i, j, k, l, ..] = self.ip;
+        Some(Credentials {
+            pid: i32::from_ne_bytes([a, b, c, d]),
+            uid: u32::from_ne_bytes([e, f, g, h]),
+            gid: u32::from_ne_bytes([i, j, k, l]),
+        })
     }
 }
 
@@ -97,6 +127,12 @@ mod tests {
             assert_eq!(PeerAddress::from(Some(at)).get(), Some(at));
         }
         assert_eq!(PeerAddress::from(None).get(), None);
+        assert_eq!(PeerAddress::from(None).credentials(), None);
+        let who = Some(Credentials { pid: -2, uid: u32::MAX, gid: 7 });
+        let peer = PeerAddress::new(None, who);
+        assert_eq!((peer.get(), peer.credentials()), (None, who));
+        let at = Some(SocketAddr::from(([192, 0, 2, 1], 9)));
+        assert_eq!(PeerAddress::new(at, who).credentials(), None, "who has an address is no other");
         assert!(size_of::<PeerAddress>() <= 20);
     }
 }

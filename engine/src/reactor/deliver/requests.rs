@@ -87,7 +87,7 @@ fn asked<'a>(
 ) -> Asked<'a> {
     let slot = ctx.slab.at(conn.slot());
     let secure = slot.secure().map(Arc::new);
-    let (peer, proxied) = (slot.peer.get(), slot.proxied());
+    let (peer, proxied) = (slot.peer, slot.proxied());
     Asked { request, peer, proxied, secure, user: slot.user, ticket }
 }
 

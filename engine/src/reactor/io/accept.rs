@@ -7,7 +7,7 @@ use crate::reactor::core::key;
 #[cfg(feature = "tls")]
 use crate::reactor::core::link::Link;
 use crate::reactor::core::log::Level;
-use crate::reactor::core::peer::canonical;
+use crate::reactor::core::peer::{PeerAddress, canonical};
 use crate::reactor::core::proxies::From;
 #[cfg(feature = "tls")]
 use crate::reactor::core::slab::EndsBy;
@@ -184,7 +184,7 @@ impl<K: Kernel> Reactor<K> {
         let tenant = self.ctx.slab.insert(conn, accepted.socket, u32::from(endpoint));
         let Some((slot_index, slot)) = tenant else { return self.turn_away(accepted) };
         slot.user = user;
-        slot.peer = peer.into();
+        slot.peer = PeerAddress::new(peer, accepted.credentials);
         match from {
             From::Proxy => slot.await_proxy(),
             _ => self.begin_tls(slot_index),

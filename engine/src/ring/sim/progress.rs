@@ -81,7 +81,7 @@ impl Sim {
         let socket = self.place(peer);
         let ip = Ipv4Addr::new(127, 0, 0, 1 + self.net.links[peer.0].address);
         let address = SocketAddr::from((ip, 1 + peer.0 as u16 % 65_535));
-        Ok(Accepted { socket, peer: Some(address) })
+        Ok(Accepted { socket, peer: Some(address), credentials: None })
     }
 
     /// A socket for our end of a connection.
