@@ -93,6 +93,22 @@ pub enum Address {
     /// Those that systemd has passed to this process under a name, or all of them
     /// (sd_listen_fds(3)). As given ones.
     Systemd(Option<String>),
+    /// Nowhere: its connections come by [`Engine::adopt`](crate::engine::Engine::adopt) alone.
+    Nowhere,
+}
+
+/// Which reactor serves a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Placement {
+    /// The one whose socket the kernel has chosen: by a hash of the addresses, so that the numbers
+    /// differ as if they were drawn by lot; of a Unix socket or one that was given, in turn as the
+    /// reactors get to accept. Costs nothing.
+    #[default]
+    Kernel,
+    /// Of those that have noticeably fewer connections (by more than one, and by more than the
+    /// 128th part) than that one, the one with the fewest: it is handed the accepted socket over.
+    /// Connections that we make count, too; what is open is never moved.
+    LeastLoaded,
 }
 
 /// What to listen on.
@@ -116,6 +132,8 @@ pub struct Endpoint {
     pub limits: Limits,
     /// What the kernel is told of their sockets.
     pub socket_options: SocketOptions,
+    /// Which reactor serves what it accepts.
+    pub placement: Placement,
     /// Whose web pages may connect; others are answered with 403 before the handler is asked.
     pub origins: Origins,
     /// What each remote address may have of it, on all reactors together. By default there are no
@@ -158,7 +176,7 @@ impl Endpoint {
         let socket_options = SocketOptions::default();
         let (address, per_address) = (Address::Any, AddressLimits::default());
         let (shared, proxies, tls, user) = (false, None, None, 0);
-        let (backlog, mode) = (0, 0);
+        let (backlog, mode, placement) = (0, 0, Placement::default());
         Self {
             address,
             port,
@@ -168,6 +186,7 @@ impl Endpoint {
             handler,
             limits,
             socket_options,
+            placement,
             origins,
             per_address,
             proxies,

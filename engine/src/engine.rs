@@ -1,10 +1,10 @@
 //! Floor 3: threads, start and stop.
 
 use crate::attached::Seats;
-use crate::config::{Address, AddressLimits, Config, Endpoint, Route, Sizes};
+use crate::config::{Address, AddressLimits, Config, Endpoint, Placement, Route, Sizes};
 use crate::listen::{Listening, SocketFile, listen};
 use crate::proto::Routes;
-use crate::reactor::Listens;
+use crate::reactor::{Adopt, Adopts, Listens, NotAdopted};
 use crate::reactor::{
     DialId, Drain, DrainError, Handle, Histogram, Measure, Resolve, Routed, Served, Stats, Target,
     TargetError,
@@ -60,6 +60,8 @@ pub struct Engine {
 struct State {
     phase: EnginePhase,
     endpoints: Vec<Served>,
+    /// The same, as it concerns what is handed over to them.
+    adopts: Vec<Adopts>,
     sockets: Vec<Sockets>,
     socket_files: Vec<SocketFile>,
     threads: Vec<Joins>,
@@ -105,8 +107,9 @@ impl Engine {
         })
     }
 
-    /// Binds and listens; returns the port (0 for a Unix socket), of several sockets that of the
-    /// first. Before `start`: connections wait in the kernel until then.
+    /// Binds and listens; returns the port (0 where there is none), of several sockets that of the
+    /// first. Endpoints have numbers for [`Engine::adopt`], from 0 in the order of these calls.
+    /// Before `start`: connections wait in the kernel until then.
     ///
     /// # Errors
     /// [`Error::Invalid`] for limits out of range, routes that are none, or the same, a socket that
@@ -127,9 +130,12 @@ impl Engine {
         if let Address::Unix(path) = at.address {
             state.socket_files.push(SocketFile::new(path));
         }
-        let listens = Listens { endpoint: state.endpoints.len() as u16, given };
+        let spreads = at.placement == Placement::LeastLoaded;
+        let listens = Listens { endpoint: state.endpoints.len() as u16, given, spreads };
         let of_each = |of_reactors| Sockets { listens, of_reactors };
         state.sockets.extend(sockets.into_iter().map(of_each));
+        let (secure, socket_options) = (at.tls.is_some(), at.socket_options);
+        state.adopts.push(Adopts { secure, socket_options });
         let Endpoint { handler, mut limits, origins, per_address, tls, user, proxies, .. } = at;
         // Their heads are read here.
         limits.requests |= at.routes.iter().any(|route| route.limits.requests);
@@ -153,6 +159,7 @@ impl Engine {
             return Err(Error::State("started before"));
         }
         state.phase = EnginePhase::Started;
+        self.handle.adopts(std::mem::take(&mut state.adopts));
         let (report, reports) = channel();
         let mut outcome = Ok(());
         for index in 0..self.sizes.reactors {
@@ -230,6 +237,14 @@ impl Engine {
         self.seats.run_out();
         // Whoever wanted to know how it ended has called `wait`.
         let _ = self.wait();
+    }
+
+    /// Hands over a connection that somebody else has accepted, after the start; any thread.
+    ///
+    /// # Errors
+    /// As [`Handle::adopt`].
+    pub fn adopt(&self, adopt: Adopt) -> Result<(), NotAdopted> {
+        self.handle.adopt(adopt)
     }
 
     /// Connects to a server, after the start; any thread. `on_open` or `on_refused` follows.

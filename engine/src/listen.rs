@@ -43,14 +43,16 @@ pub(crate) fn listen(on: &Endpoint, reactors: u32) -> Result<Listening, Error> {
         return Err(Error::Invalid("mode: at most 0777, and of unix:/path alone".into()));
     }
     let given = matches!(on.address, Address::Given(_) | Address::Systemd(_));
-    if on.backlog > i32::MAX as u32 || on.backlog != 0 && given {
-        let text = "backlog: at most 2^31 - 1, and not of a socket that listens already";
+    let listens = given || matches!(on.address, Address::Nowhere);
+    if on.backlog > i32::MAX as u32 || on.backlog != 0 && listens {
+        let text = "backlog: at most 2^31 - 1, and only of a socket that is made here";
         return Err(Error::Invalid(text.into()));
     }
     let (sockets, port) = match &on.address {
         Address::Unix(path) => (vec![listen_unix(path, on.mode, backlog_of(on), reactors)?], 0),
         Address::Ip(ip) => listen_tcp(on, SocketAddr::new(*ip, on.port), false, reactors)?,
         Address::Any => listen_any(on, reactors)?,
+        Address::Nowhere => (Vec::new(), 0),
         Address::Given(socket) => take_over(on, [socket.as_fd()], reactors)?,
         Address::Systemd(name) => {
             let passed = passed::by_systemd(name.as_deref())?;

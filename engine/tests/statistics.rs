@@ -50,6 +50,8 @@ const READ_BY: &[(&str, &[&str])] = &[
     ("time.rs", &["lifetimes_over"]),
     ("loopback.rs", &["accept_paused", "forward_dropped"]),
     ("crowd.rs", &["accept_dropped"]),
+    ("adopt/begins.rs", &["adopted"]),
+    ("adopt/placement.rs", &["handed_over"]),
     ("dial/echo.rs", &["connected", "connect_failed"]),
     ("slow_reader.rs", &["replaced"]),
     ("proxy.rs", &["strangers_closed"]),

@@ -1,5 +1,7 @@
 //! TLS on the real kernel, over loopback, against rustls and openssl.
 
+#[path = "tls/adopted.rs"]
+mod adopted;
 #[path = "tls/certs.rs"]
 mod certs;
 #[path = "tls/client.rs"]

@@ -14,6 +14,7 @@ mod io;
 mod state;
 
 pub use self::core::addresses::AddressLimits;
+pub(crate) use self::core::adopt::Adopts;
 pub use self::core::counters::{Kind, ROWS, Row, Stats};
 pub(crate) use self::core::directory::TopicLimits;
 pub use self::core::ending::{Drain, DrainError, Drained, OnDrained};
@@ -24,6 +25,7 @@ pub use self::core::mail::Found;
 pub use self::core::name::{CallError, Conn, DialId, Later, Timer, TopicError};
 pub use self::core::proxies::{InvalidProxies, Proxied, Proxies};
 pub use crate::conn::Cause;
+pub use api::adopt::{Adopt, AdoptError, NotAdopted, Unopened};
 pub use api::closed::{Closed, EndError};
 pub use api::contract::{Context, Handle, Handler, Target, TopicHook};
 pub(crate) use api::handle::Here;
@@ -121,6 +123,7 @@ impl<K: Kernel> Reactor<K> {
     fn prepare(&mut self) -> bool {
         self.check_stop();
         self.run_dials();
+        self.run_adoptees();
         self.reconcile_dirty();
         if self.is_finished() {
             self.finish();
@@ -140,6 +143,7 @@ impl<K: Kernel> Reactor<K> {
         }
         let due = self.ctx.post.own.mail.has_some() || self.ctx.post.inbox.len() > 0;
         let due = due || self.ctx.dials.are_due() || self.ctx.topics.changes() > 0;
+        let due = due || self.adoptees_are_due();
         if self.direct.are_waiting() || self.ctx.inflating.are_waiting() || due {
             return Some(Duration::ZERO);
         }
@@ -226,6 +230,8 @@ impl<K: Kernel> Reactor<K> {
                 self.connected(attempt, result);
                 self.arm_listeners();
             }
+            Completion::Adopted { name, result } => self.adopted(name, result),
+            Completion::TakenOut { name, result } => self.taken_out(name, result),
             Completion::Closed { token: NO_SLOT } => self.arm_listeners(),
             Completion::Closed { token } => self.closed(token),
             Completion::Woken => {}

@@ -2,11 +2,13 @@
 
 use crate::conn::{Tools, Writer};
 use crate::memory::Pool;
-use crate::reactor::api::contract::{BatchAtWork, Context, Post, TopicHook, Waits};
+use crate::reactor::api::contract::{BatchAtWork, Context, Job, Post, TopicHook, Waits};
 use crate::reactor::api::endpoints::Endpoints;
 use crate::reactor::api::setup::Setup;
 use crate::reactor::client::dials::{Dials, Resolve};
+use crate::reactor::core::adopt::Passage;
 use crate::reactor::core::appetite::Inflating;
+use crate::reactor::core::arena::Arena;
 use crate::reactor::core::budget::MemoryUse;
 use crate::reactor::core::ending::Ending;
 use crate::reactor::core::endpoints::ByEndpoint;
@@ -44,7 +46,9 @@ pub struct Reactor<K: Kernel> {
     pub(crate) ctx: Context,
     pub(crate) endpoints: Endpoints,
     pub(crate) resolver: Arc<dyn Resolve>,
-    pub(crate) listeners: Listeners,
+    pub(crate) listeners: Listeners<Job>,
+    /// Connections whose sockets come into the ring, or leave it.
+    pub(crate) passing: Arena<Passage<Job>>,
     pub(crate) completions: Vec<Completion>,
     pub(crate) on_topic: Option<TopicHook>,
     pub(crate) direct: DirectReceives,
@@ -69,6 +73,7 @@ impl<K: Kernel> Reactor<K> {
         let own = Arc::clone(&setup.handle.0.owns[setup.index as usize]);
         own.mail.open();
         setup.handle.0.mailboxes[setup.index as usize].open();
+        setup.handle.0.loads.takes(setup.index, setup.connections_max);
         let (endpoints, homes, first_routes) = Endpoints::with_routes(setup.endpoints);
         let ctx = Context {
             slab,
@@ -100,6 +105,8 @@ impl<K: Kernel> Reactor<K> {
             batch: no_batch(),
             waits: Waits::default(),
             dials: Dials::new(),
+            adoptees: Default::default(),
+            given: Default::default(),
             answer: None,
             now,
             served: ServedTime::new(now),
@@ -115,6 +122,7 @@ impl<K: Kernel> Reactor<K> {
             endpoints: Endpoints::new(endpoints),
             resolver: setup.resolver,
             listeners: Listeners::new(setup.listeners),
+            passing: Arena::new(),
             completions: Vec::new(),
             on_topic: setup.on_topic,
             direct: DirectReceives::default(),

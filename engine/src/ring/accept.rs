@@ -11,7 +11,7 @@ use super::outcome::{borrow, outcome};
 use super::uring::{Sockets, Uring};
 use super::{Accepted, Completion, Credentials, Errno, Socket, Token, sys};
 use io_uring::opcode;
-use io_uring::types::{DestinationSlot, Fd, Fixed};
+use io_uring::types::{CancelBuilder, DestinationSlot, Fd, Fixed};
 use std::os::fd::AsRawFd;
 use std::ptr::null_mut;
 
@@ -24,7 +24,7 @@ impl Uring {
     /// (`IORING_ACCEPT_DONTWAIT` says the same, from 6.10 on).
     pub(super) fn push_accept_waiting(&mut self, listener: usize) {
         if let Some(index) = self.push_accept_as(listener, false) {
-            self.cancel(Op::Accept.pair(listener as u32, index));
+            self.push_cancel_accept(listener as u32, index);
         }
     }
 
@@ -60,8 +60,25 @@ impl Uring {
 
     pub(super) fn cancel_accepts(&mut self, listener: usize) {
         for index in self.held.accepts.of(listener) {
-            self.cancel(Op::Accept.pair(listener as u32, index));
+            self.push_cancel_accept(listener as u32, index);
         }
+    }
+
+    fn push_cancel_accept(&mut self, listener: u32, index: u32) {
+        let accept = CancelBuilder::user_data(Op::Accept.pair(listener, index));
+        let cancel = opcode::AsyncCancel2::new(accept).build();
+        self.push(cancel.user_data(Op::CancelAccept.pair(listener, index)));
+    }
+
+    /// A cancel has ended. If it has found nothing, though the accept is out, that was about to
+    /// look, because somebody was there: in between the kernel knows it by no name. Should another
+    /// accept have been quicker it waits once more, and nothing would ever end it.
+    pub(super) fn accept_cancelled(&mut self, listener: u32, index: u32, result: i32) -> bool {
+        let again = result < 0 && self.held.accepts.is_out(listener, index);
+        if again {
+            self.push_cancel_accept(listener, index);
+        }
+        again
     }
 
     /// An accept has ended. `true` when that has led to a question whose answer is immediate.

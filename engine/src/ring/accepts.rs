@@ -92,6 +92,11 @@ impl Accepts {
         Some(told)
     }
 
+    /// Whether the accept of a place is out, on that listener.
+    pub(super) fn is_out(&self, listener: u32, index: u32) -> bool {
+        self.places.get(index as usize).is_some_and(|place| place.listener == Some(listener))
+    }
+
     /// Those that are out on a listener.
     pub(super) fn of(&self, listener: usize) -> Vec<u32> {
         let of_it = |place: &Place| place.listener == Some(listener as u32);

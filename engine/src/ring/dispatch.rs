@@ -38,6 +38,9 @@ impl Uring {
                 Some(Op::Close) => out.push(Completion::Closed { token: Token::unpack(data) }),
                 Some(Op::Socket) => asked |= self.socket_made(Token::unpack(data), result, out),
                 Some(Op::Connect) => self.dialed(Token::unpack(data), result, out),
+                Some(Op::Adopt) => self.taken_in(low, result, out),
+                Some(Op::TakeOut) => self.given_out(high, low, result, out),
+                Some(Op::CancelAccept) => asked |= self.accept_cancelled(high, low, result),
                 Some(Op::Eventfd) => {
                     woken = true;
                     self.read_eventfd();

@@ -51,8 +51,9 @@ impl Uring {
                 // SAFETY: nothing is claimed to be written: nobody will read it.
                 drop(unsafe { self.held.direct.end(token, 0) });
             }
+            (Some(Op::Adopt), _) => _ = self.held.arrivals.land(low),
             // SAFETY: a descriptor just installed, ours to close.
-            (Some(Op::ShutdownInstall), Ok(fd)) => drop(unsafe { own(fd as i32) }),
+            (Some(Op::ShutdownInstall | Op::TakeOut), Ok(fd)) => drop(unsafe { own(fd as i32) }),
             (Some(Op::Accept | Op::Socket), Ok(socket)) => {
                 if let Sockets::Ordinary(open) = &mut self.sockets {
                     open.insert(socket);

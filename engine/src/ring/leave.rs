@@ -15,7 +15,7 @@ use super::uring::Uring;
 use super::{Errno, Kernel, KernelError, Refused};
 use crate::tick::Tick;
 use io_uring::opcode;
-use io_uring::types::Timespec;
+use io_uring::types::{Fd, Timespec};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
 
@@ -35,6 +35,15 @@ impl Uring {
         // The first turn begins all.
         waker.wake();
         Ok(())
+    }
+
+    pub(super) fn read_eventfd(&mut self) {
+        let Some(waker) = self.wakers.get(self.index) else { return };
+        let fd = Fd(waker.eventfd().as_raw_fd());
+        let count = self.held.count.get().cast();
+        let read = opcode::Read::new(fd, count, size_of::<u64>() as u32).build();
+        // SAFETY: `count` is part of `Held`, which outlives every operation. One read at a time.
+        unsafe { self.queue.push(read.user_data(Op::Eventfd.word(0))) };
     }
 
     /// A descriptor of its own that is readable when it is time for `wait`, of a ring that was made

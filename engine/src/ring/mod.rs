@@ -6,6 +6,7 @@
 mod accept;
 mod accepts;
 mod address;
+mod arrivals;
 mod attempts;
 mod bell;
 mod block;
@@ -24,10 +25,12 @@ pub(crate) mod heap;
 mod holders;
 pub mod lease;
 mod leave;
+mod look;
 mod map;
 mod memory;
 mod op;
 mod outcome;
+mod passing;
 mod queue;
 mod receives;
 mod recv;
@@ -56,12 +59,15 @@ pub use config::UringConfig;
 pub use diagnosis::Refused;
 pub use direct::Destination;
 pub use lease::Lease;
+pub use look::BadSocket;
+pub(crate) use look::look;
 pub use memory::Buffers;
 pub(crate) use outcome::borrow_number;
 pub use rustix::io::Errno;
 pub use socket_options::SocketOptions;
 pub use stats::UringStats;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 pub use token::Token;
@@ -114,6 +120,21 @@ pub enum Completion {
         /// The connection, to be used until `close` completes, or why there is none. The socket is
         /// gone then.
         result: Result<Socket, Errno>,
+    },
+    /// From `adopt`: always final.
+    Adopted {
+        /// As given to `adopt`.
+        name: u32,
+        /// The connection, to be used until `close` completes, or why there is none. The descriptor
+        /// is closed then.
+        result: Result<Socket, Errno>,
+    },
+    /// From `take_out`: always final.
+    TakenOut {
+        /// As given to `take_out`.
+        name: u32,
+        /// The socket, which is nothing to this kernel any more; or why it stays what it was.
+        result: Result<OwnedFd, Errno>,
     },
     /// From `receive`, `receive_once` and `receive_large`. `Ok(None)` is the end of the stream;
     /// with an empty final report of a cancelled operation the result is `Err(ECANCELED)`.
@@ -202,6 +223,13 @@ pub trait Kernel {
     fn connect(&mut self, attempt: Token, to: SocketAddr, socket_options: SocketOptions);
     /// Stops trying; the final `Connected` follows, which may be a connection.
     fn cancel_connect(&mut self, attempt: Token);
+    /// Takes in a connected socket that was made elsewhere, and sets the options of TCP, if there
+    /// are any. `Adopted` follows with its name, a number of 24 bits that no other socket has that
+    /// is coming in or leaving. Only with room for it.
+    fn adopt(&mut self, name: u32, socket: OwnedFd, options: Option<SocketOptions>);
+    /// Gives a socket out, on which nothing was asked for yet. `TakenOut` follows with its name, as
+    /// for `adopt`; until then nothing is to be asked for.
+    fn take_out(&mut self, socket: Socket, name: u32);
     /// Receives into provided buffers until the end of the stream, an error, or a cancel. One
     /// receive of any kind per socket at a time.
     fn receive(&mut self, socket: Socket, token: Token);

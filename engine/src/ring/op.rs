@@ -28,8 +28,14 @@ pub(super) enum Op {
     Socket,
     /// Token of an attempt: it is connected.
     Connect,
+    /// Index of the place of a socket that comes into the table.
+    Adopt,
+    /// A socket made an ordinary descriptor to leave: its name, socket.
+    TakeOut,
     /// Of what comes nothing: an option is set, a socket closed that nobody has seen.
     Aside,
+    /// A cancel of an accept, named as that.
+    CancelAccept,
     /// A cancel. What it found is told by the operation that it cancelled.
     Cancel,
     /// Our eventfd was written.
@@ -45,7 +51,7 @@ pub(super) enum Op {
 }
 
 impl Op {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 20] = [
         Self::Accept,
         Self::Receive,
         Self::Direct,
@@ -56,7 +62,10 @@ impl Op {
         Self::Close,
         Self::Socket,
         Self::Connect,
+        Self::Adopt,
+        Self::TakeOut,
         Self::Aside,
+        Self::CancelAccept,
         Self::Cancel,
         Self::Eventfd,
         Self::Alarm,

@@ -1,6 +1,7 @@
 //! The real kernel.
 
 use super::accepts::{Accepts, ListeningSockets};
+use super::arrivals::Arrivals;
 use super::attempts::Attempts;
 use super::bell::Bell;
 use super::diagnosis::Locked;
@@ -24,7 +25,7 @@ use std::cell::UnsafeCell;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -35,8 +36,9 @@ pub(super) struct Held {
     pub(super) direct: Destinations,
     pub(super) attempts: Attempts,
     pub(super) accepts: Accepts,
+    pub(super) arrivals: Arrivals,
     /// Where the eventfd's counter is read to.
-    count: Box<UnsafeCell<u64>>,
+    pub(super) count: Box<UnsafeCell<u64>>,
     pub(super) bell: Box<Bell>,
 }
 
@@ -137,6 +139,7 @@ impl Uring {
             direct: Destinations::default(),
             attempts: Attempts::default(),
             accepts: Accepts::default(),
+            arrivals: Arrivals::default(),
             count: Box::default(),
             bell: Box::default(),
         };
@@ -190,15 +193,6 @@ impl Uring {
         let cancel = opcode::AsyncCancel2::new(CancelBuilder::user_data(user_data)).build();
         self.push(cancel.user_data(Op::Cancel.word(0)));
     }
-
-    pub(super) fn read_eventfd(&mut self) {
-        let Some(waker) = self.wakers.get(self.index) else { return };
-        let fd = Fd(waker.eventfd().as_raw_fd());
-        let count = self.held.count.get().cast();
-        let read = opcode::Read::new(fd, count, size_of::<u64>() as u32).build();
-        // SAFETY: `count` is part of `Held`, which outlives every operation. One read at a time.
-        unsafe { self.queue.push(read.user_data(Op::Eventfd.word(0))) };
-    }
 }
 
 impl Kernel for Uring {
@@ -240,6 +234,14 @@ impl Kernel for Uring {
 
     fn cancel_connect(&mut self, attempt: Token) {
         self.cancel_dial(attempt);
+    }
+
+    fn adopt(&mut self, name: u32, socket: OwnedFd, options: Option<SocketOptions>) {
+        self.take_in(name, socket, options);
+    }
+
+    fn take_out(&mut self, socket: Socket, name: u32) {
+        self.give_out(socket, name);
     }
 
     fn receive(&mut self, socket: Socket, token: Token) {

@@ -171,7 +171,10 @@ impl Run {
                 tls: None,
                 user: usize::MAX,
             }],
-            listeners: vec![Listens { endpoint: 0, given: false }; scenario.listeners],
+            listeners: vec![
+                Listens { endpoint: 0, given: false, spreads: false };
+                scenario.listeners
+            ],
             resolver: Arc::new(NoNames),
             random: random::fill,
             codec_memory_max: 1 << 20,

@@ -71,6 +71,7 @@ const REACTOR: Ranks = Ranks {
         &["core/appetite", "core/budget", "core/histogram"],
         &["core/counters"],
         &[
+            "core/loads",
             "core/name",
             "core/peer",
             "core/proxies",
@@ -80,7 +81,15 @@ const REACTOR: Ranks = Ranks {
             "core/link",
         ],
         &["core/rare"],
-        &["core/gauge", "core/later", "core/mailbox", "core/timers", "core/slab", "core/topics"],
+        &[
+            "core/adopt",
+            "core/gauge",
+            "core/later",
+            "core/mailbox",
+            "core/timers",
+            "core/slab",
+            "core/topics",
+        ],
         &[
             "core/ending",
             "core/mail",
@@ -97,6 +106,7 @@ const REACTOR: Ranks = Ranks {
         // Context, handler, target and handle, which name each other; then what they can do.
         &["api/contract"],
         &[
+            "api/adopt",
             "api/call",
             "api/context",
             "api/handle",
@@ -127,6 +137,7 @@ const REACTOR: Ranks = Ranks {
             "io/proxied",
             "io/lifetime",
             "io/mail",
+            "io/passing",
             "io/receive_mode",
             "io/relieve",
             "io/rest",

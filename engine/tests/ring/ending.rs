@@ -2,7 +2,7 @@
 
 use crate::child::{in_a_child, is_child};
 use crate::harness::{Echo, batch, config, kinds, listener};
-use ringws_engine::ring::{Kernel, Tuning};
+use ringws_engine::ring::{Kernel, Tuning, Uring, UringConfig};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -89,5 +89,28 @@ fn child_whose_rings_come_and_go() {
         let after = descriptors();
         // What the kernel ends later, a ring's own descriptor, may still be there; 40 would not.
         assert!(after < before + 3, "{before} {after}");
+    }
+}
+
+/// An accept that has just seen that somebody waits is, until it has looked, known to no cancel. If
+/// another accept is quicker it waits on.
+#[test]
+fn accepts_that_are_cancelled_at_once_all_end() {
+    for (kind, sqpoll, tuning) in kinds() {
+        let (fd, address) = listener();
+        let clients: Vec<_> = (0..3).map(|_| TcpStream::connect(address).expect("here")).collect();
+        let config = UringConfig { sqpoll, ..config(vec![fd]) };
+        let mut kernel = Uring::tuned(config, &tuning).expect("io_uring");
+        (0..32).for_each(|_| kernel.accept(0));
+        kernel.cancel_accept(0);
+        let (mut ended, mut completions) = (0, Vec::new());
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while ended < 32 {
+            assert!(Instant::now() < deadline, "{kind}: only {ended} have ended");
+            let step = Duration::from_millis(20);
+            kernel.wait(Some(step), &mut completions).expect("a ring that works");
+            ended += completions.drain(..).len();
+        }
+        drop(clients);
     }
 }

@@ -65,6 +65,12 @@ impl Connection {
         response.encode_with(request, extension.as_ref(), &mut answer);
         self.outbox.answer(&answer, env.pool);
         env.pool.put(answer);
+        self.begin_open(env);
+    }
+
+    /// It is open: its upgrade was answered with 101, here or, before anything was received, by
+    /// somebody else, who has agreed on no extension.
+    pub fn begin_open(&mut self, env: &mut Env<'_>) {
         self.end_opening();
         self.expecting = Expecting::Open;
         self.opened = true;

@@ -4,7 +4,8 @@
 use crate::conn::tools::Policed;
 use crate::conn::{Connection, Env, TALLIED};
 use crate::proto::handshake::Refusal;
-use crate::reactor::api::contract::Context;
+use crate::reactor::api::contract::{Context, Job};
+use crate::reactor::core::adopt::Given;
 use crate::reactor::core::counters::{CLOSING, HANDSHAKING, OPEN};
 use crate::reactor::core::histogram::Measure;
 use crate::reactor::core::key;
@@ -119,6 +120,18 @@ impl Context {
             let node = self.wheel.insert(at, key::of_ping(index));
             self.slab.at(index).rare().pings = Some(node);
         }
+    }
+
+    /// A connection that the application has handed over has ended before it was open.
+    pub(crate) fn was_unopened(&mut self, given: Option<Box<Given<Job>>>) {
+        if let Some(unopened) = given.and_then(|given| given.unopened) {
+            unopened(self);
+        }
+    }
+
+    /// The user word that a connection has where that of its endpoint is this.
+    pub(crate) fn user_at(&self, index: u32, of_endpoint: usize) -> usize {
+        self.given.get(&index).and_then(|given| given.user).unwrap_or(of_endpoint)
     }
 
     /// A number that nobody can predict, at most this.

@@ -15,6 +15,7 @@ use crate::reactor::api::upgrade::{Asked, Message, Messages, Upgrade};
 use crate::reactor::client::dials::Dials;
 use crate::reactor::client::refusal::NotConnected;
 use crate::reactor::core::addresses::{AddressLimits, Addresses};
+use crate::reactor::core::adopt::{Adoptee, Adopts, Given};
 use crate::reactor::core::appetite::Inflating;
 use crate::reactor::core::budget::{Budget, MemoryUse};
 use crate::reactor::core::counters::Counters;
@@ -25,6 +26,7 @@ use crate::reactor::core::gauge::Gauges;
 use crate::reactor::core::inbox::Inbox;
 use crate::reactor::core::later::Laters;
 use crate::reactor::core::lines::Lines;
+use crate::reactor::core::loads::Loads;
 use crate::reactor::core::log::Logger;
 use crate::reactor::core::mail;
 use crate::reactor::core::mailbox::Mailbox;
@@ -39,7 +41,7 @@ use crate::reactor::deliver::shared::Source;
 use crate::ring::{SocketOptions, Waker};
 use crate::tick::Tick;
 use crate::tls;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{Arc, OnceLock};
 
@@ -151,6 +153,11 @@ pub struct Context {
     pub(crate) waits: Waits,
     /// Connections that are being made.
     pub(crate) dials: Dials<Target>,
+    /// Connections that have come by mail, and wait for their place in the ring.
+    pub(crate) adoptees: VecDeque<Box<Adoptee<Job>>>,
+    /// What the application has said of connections that it has handed over, by their slots, until
+    /// they are open.
+    pub(crate) given: HashMap<u32, Box<Given<Job>>>,
     /// The server's answer, while its connection is being reported open.
     pub(crate) answer: Option<(Conn, Answer<'static>)>,
     pub(crate) now: Tick,
@@ -258,6 +265,9 @@ pub(crate) struct Shared {
     pub(crate) addresses: Addresses,
     pub(crate) wakers: Arc<[Waker]>,
     pub(crate) counters: Vec<Arc<Counters>>,
+    pub(crate) loads: Arc<Loads>,
+    /// The endpoints by their numbers, from the start on.
+    pub(crate) adopts: OnceLock<Vec<Adopts>>,
     /// 0 while running, else see `GRACE_BITS`.
     pub(crate) stop: AtomicU64,
     /// How it ends, once that is known: `None` where it is only stopped.

@@ -7,11 +7,11 @@ use crate::reactor::api::contract::{Context, Handle, Mail, Shared, Target};
 use crate::reactor::client::refusal::TargetError;
 use crate::reactor::core::addresses::Addresses;
 use crate::reactor::core::budget::Budget;
-use crate::reactor::core::counters::Stats;
 use crate::reactor::core::directory::{Directory, TopicLimits};
 use crate::reactor::core::ending::{Drain, DrainError, Drained, Tally};
 use crate::reactor::core::gauge::Gauges;
 use crate::reactor::core::later::Laters;
+use crate::reactor::core::loads::Loads;
 use crate::reactor::core::mail::Sender;
 use crate::reactor::core::mailbox::Mailbox;
 use crate::reactor::core::name::{CallError, Conn, DialId};
@@ -56,6 +56,7 @@ impl Handle {
     /// For `wakers.len()` reactors, none of which takes mail yet.
     pub(crate) fn new(wakers: Arc<[Waker]>, topics: TopicLimits, memory_max: u64) -> Self {
         let reactors = wakers.len();
+        let counters: Vec<_> = (0..reactors).map(|_| Arc::default()).collect();
         Self(Arc::new(Shared {
             mailboxes: (0..reactors).map(|_| Mailbox::new(MAILBOX_MAX)).collect(),
             owns: (0..reactors).map(|_| Arc::new(Own::new(MAILBOX_MAX))).collect(),
@@ -64,7 +65,9 @@ impl Handle {
             laters: Laters::default(),
             budget: Budget::new(memory_max),
             addresses: Addresses::default(),
-            counters: (0..reactors).map(|_| Arc::default()).collect(),
+            loads: Loads::new(&counters),
+            counters,
+            adopts: OnceLock::new(),
             wakers,
             stop: AtomicU64::new(0),
             drain: OnceLock::new(),
@@ -282,17 +285,6 @@ impl Handle {
     /// Number of reactors.
     pub fn reactors(&self) -> u32 {
         self.0.wakers.len() as u32
-    }
-
-    /// The counters of one reactor, or the sum of all with `None`. `None` when there is no such
-    /// reactor.
-    pub fn stats(&self, reactor: Option<u32>) -> Option<Stats> {
-        if let Some(index) = reactor {
-            return Some(self.0.counters.get(index as usize)?.snapshot());
-        }
-        let mut sum = Stats::default();
-        self.0.counters.iter().for_each(|counters| sum += counters.snapshot());
-        Some(sum)
     }
 
     pub(crate) fn wakers(&self) -> Arc<[Waker]> {

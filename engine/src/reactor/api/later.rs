@@ -179,6 +179,7 @@ impl Context {
         user: usize,
     ) {
         let index = conn.slot();
+        self.given.remove(&index);
         let slot = self.slab.at(index);
         slot.user = user;
         let took = self.served.now.saturating_sub(slot.conn.began());

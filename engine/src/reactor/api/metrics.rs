@@ -6,6 +6,17 @@ use crate::reactor::core::histogram::{HISTOGRAMS, Histogram, HistogramRow, Measu
 use std::fmt::Write as _;
 
 impl Handle {
+    /// The counters of one reactor, or the sum of all with `None`. `None` when there is no such
+    /// reactor.
+    pub fn stats(&self, reactor: Option<u32>) -> Option<Stats> {
+        if let Some(index) = reactor {
+            return Some(self.0.counters.get(index as usize)?.snapshot());
+        }
+        let mut sum = Stats::default();
+        self.0.counters.iter().for_each(|counters| sum += counters.snapshot());
+        Some(sum)
+    }
+
     /// All counters of all reactors in the text format of Prometheus, version 0.0.4: to be answered
     /// with the type `text/plain; version=0.0.4`. Any thread; no reactor is asked or held up.
     pub fn metrics(&self) -> String {

@@ -1,6 +1,7 @@
 //! What an application sees: the handler that it implements, what a callback is lent, and the
 //! handle for other threads.
 
+pub(crate) mod adopt;
 pub(crate) mod call;
 pub(crate) mod closed;
 pub(crate) mod context;

@@ -47,6 +47,7 @@ impl Context {
             Mail::Pause { conn, paused } => (conn, self.set_paused(conn, paused)),
             Mail::SetUser { conn, user } => (conn, self.set_user(conn, user)),
             Mail::Connect(dial, target) => return self.dials.wanted.push_back((dial, target)),
+            Mail::Adopt(adoptee) => return self.adoptees.push_back(adoptee),
             Mail::CancelConnect(dial) => {
                 if self.cancel_connect(dial).is_err() {
                     self.counters.forward_dropped.add(1);

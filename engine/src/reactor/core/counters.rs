@@ -187,6 +187,8 @@ counters! {
     connections_by_state: gauge by state in STATES,
     /// Connections accepted.
     accepted,
+    /// Of those, the ones that the application has accepted itself and handed over.
+    adopted,
     /// Connections made: TCP connections, whatever came of them.
     connected,
     /// Tries of ours that opened no connection.
@@ -265,7 +267,10 @@ counters! {
     publish_refused,
     /// Times that accepting was paused for lack of descriptors or slots.
     accept_paused,
-    /// Connections closed unheard: accepted before a stop took effect.
+    /// Connections that were accepted here and went to a reactor with fewer, which counts them.
+    handed_over,
+    /// Connections closed unheard: they came before a stop took effect, or the kernel had no memory
+    /// for a socket that was handed over.
     accept_dropped,
     /// Times that a receive found no buffer and had to wait for one.
     buffers_exhausted,

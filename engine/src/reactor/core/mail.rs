@@ -1,5 +1,6 @@
 //! What a reactor is asked for by other threads, or by its own through a handle.
 
+use super::adopt::Adoptee;
 use super::mailbox::Weigh;
 use super::name::{Conn, DialId};
 use crate::conn::{Cause, SendFlags, WhenFull};
@@ -64,6 +65,7 @@ pub(crate) enum Mail<J, T> {
     Publish(Box<[u8]>, Arc<Publication>),
     Published(Token, Arc<Publication>),
     Connect(DialId, Arc<T>),
+    Adopt(Box<Adoptee<J>>),
     CancelConnect(DialId),
     Resolved { dial: Token, found: Found },
     Job(J),
@@ -109,7 +111,11 @@ impl<J, T> Mail<J, T> {
 impl<J, T> Weigh for Mail<J, T> {
     /// Its payload and its own size.
     fn weight(&self) -> usize {
-        Self::weight_with(self.payload_len())
+        let early = match self {
+            Self::Adopt(adoptee) => adoptee.coming.early_len(),
+            _ => 0,
+        };
+        Self::weight_with(self.payload_len() + early)
     }
 
     fn is_published(&self) -> bool {
@@ -119,7 +125,11 @@ impl<J, T> Weigh for Mail<J, T> {
     fn runs_alone(&self) -> bool {
         matches!(
             self,
-            Self::Connect(..) | Self::CancelConnect(_) | Self::Resolved { .. } | Self::Job(_)
+            Self::Connect(..)
+                | Self::CancelConnect(_)
+                | Self::Resolved { .. }
+                | Self::Adopt(_)
+                | Self::Job(_)
         )
     }
 }

@@ -117,6 +117,22 @@ impl<M: Weigh> Mailbox<M> {
         Ok(!self.notified.swap(true, Ordering::AcqRel))
     }
 
+    /// Puts in what `as_mail` makes of a thing, or gives the thing back.
+    pub(crate) fn offer<T>(
+        &self,
+        thing: T,
+        weight: usize,
+        as_mail: impl FnOnce(T) -> M,
+    ) -> Result<bool, (CallError, T)> {
+        let mut queue = self.lock();
+        if let Err(error) = queue.admit(weight, self.bytes_max) {
+            return Err((error, thing));
+        }
+        queue.put(as_mail(thing), weight);
+        drop(queue);
+        Ok(!self.notified.swap(true, Ordering::AcqRel))
+    }
+
     /// Keeps room for mail of that weight: for what is put into several mailboxes or into none.
     pub(crate) fn reserve(&self, weight: usize) -> Result<(), CallError> {
         let mut queue = self.lock();

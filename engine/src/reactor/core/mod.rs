@@ -1,6 +1,7 @@
 //! What a reactor is made of that calls nobody: slots, the timing wheel, counters, names, mail.
 
 pub(crate) mod addresses;
+pub(crate) mod adopt;
 pub(crate) mod appetite;
 pub(crate) mod arena;
 pub(crate) mod budget;
@@ -18,6 +19,7 @@ pub(crate) mod later;
 pub(crate) mod lines;
 #[cfg(feature = "tls")]
 pub(crate) mod link;
+pub(crate) mod loads;
 pub mod log;
 pub(crate) mod mail;
 pub(crate) mod mailbox;

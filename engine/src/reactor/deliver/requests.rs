@@ -37,7 +37,7 @@ pub(crate) fn requested(
         handler: Arc::clone(handler),
         upgrade: None,
         user: ctx.slab.at(index).user,
-        home: (home, endpoints.of(home).user),
+        home: (home, ctx.user_at(index, endpoints.of(home).user)),
     };
     if request.is_upgrade() {
         return upgrade(ctx, wait, request);
@@ -63,18 +63,21 @@ fn route(
     let found = routed.and_then(|routed| routed.patterns.find(request.target()));
     let first = ctx.first_routes.get(home as usize);
     let (Some((place, parameters)), Some(first)) = (found, first) else { return home };
-    let (slot, endpoint) = (ctx.slab.at(index), first + place as u32);
-    (slot.endpoint, slot.user) = (endpoint, endpoints.of(endpoint).user);
+    let endpoint = first + place as u32;
+    let user = ctx.user_at(index, endpoints.of(endpoint).user);
+    let slot = ctx.slab.at(index);
+    (slot.endpoint, slot.user) = (endpoint, user);
     request.set_parameters(parameters);
     endpoint
 }
 
 /// The next request is read under the limits of the endpoint that the connection came to.
 fn go_home(ctx: &mut Context, endpoints: &ByEndpoint<Served>, index: u32) -> u32 {
+    let home = *ctx.homes.of(ctx.slab.at(index).endpoint);
+    let user = ctx.user_at(index, endpoints.of(home).user);
     let slot = ctx.slab.at(index);
-    let home = *ctx.homes.of(slot.endpoint);
     if slot.endpoint != home {
-        (slot.endpoint, slot.user) = (home, endpoints.of(home).user);
+        (slot.endpoint, slot.user) = (home, user);
     }
     home
 }

@@ -21,6 +21,7 @@ use crate::reactor::core::endpoints::ByEndpoint;
 use crate::reactor::core::slab::NO_DIAL;
 use crate::reactor::core::slab::{EndsBy, Incoming, Phase};
 use crate::reactor::deliver::deliver::{deliver, park};
+use crate::reactor::deliver::handshakes::Handshakes;
 use crate::reactor::deliver::shared::Delivery;
 use crate::reactor::state::Reactor;
 use crate::ring::{Kernel, Lease};
@@ -54,27 +55,9 @@ impl<K: Kernel> Reactor<K> {
             }
             after_records(ctx, index);
         } else {
-            self.put_aside(index, &mut lease, from);
-            self.ctx.weigh(index);
+            put_aside(ctx, &mut self.handshakes, index, bytes);
         }
         self.kernel.release(lease);
-    }
-
-    /// Keeps bytes of a handshake until its turn comes.
-    fn put_aside(&mut self, index: u32, lease: &mut Lease, from: usize) {
-        let bytes = self.kernel.bytes(lease).get(from..).unwrap_or_default();
-        let token = self.ctx.slab.token(index);
-        let slot = self.ctx.slab.at(index);
-        let Some(link) = slot.link_mut() else { return };
-        link.session.carry(bytes, &mut self.ctx.pool);
-        if link.session.carried() > UNHEARD_MAX {
-            (slot.abort, slot.ends_by) = (true, EndsBy::Tls);
-            return self.ctx.mark_dirty(index);
-        }
-        if !link.queued && link.session.is_ready() {
-            link.queued = true;
-            self.handshakes.0.push_back(token);
-        }
     }
 
     /// As many handshakes go on as a turn allows.
@@ -104,6 +87,22 @@ impl<K: Kernel> Reactor<K> {
             }
         }
     }
+}
+
+/// Keeps bytes of a handshake until its turn comes.
+pub(crate) fn put_aside(ctx: &mut Context, handshakes: &mut Handshakes, index: u32, bytes: &[u8]) {
+    let token = ctx.slab.token(index);
+    let slot = ctx.slab.at(index);
+    let Some(link) = slot.link_mut() else { return };
+    link.session.carry(bytes, &mut ctx.pool);
+    if link.session.carried() > UNHEARD_MAX {
+        (slot.abort, slot.ends_by) = (true, EndsBy::Tls);
+        ctx.mark_dirty(index);
+    } else if !link.queued && link.session.is_ready() {
+        link.queued = true;
+        handshakes.0.push_back(token);
+    }
+    ctx.weigh(index);
 }
 
 fn is_established(ctx: &mut Context, index: u32) -> bool {

@@ -1,7 +1,9 @@
 //! New connections, and when not to take any.
 
 use crate::conn::Connection;
+use crate::reactor::api::contract::Job;
 use crate::reactor::core::addresses::Counted;
+use crate::reactor::core::adopt::{Arrival, Coming};
 use crate::reactor::core::counters::HANDSHAKING;
 use crate::reactor::core::key;
 #[cfg(feature = "tls")]
@@ -12,6 +14,7 @@ use crate::reactor::core::proxies::From;
 #[cfg(feature = "tls")]
 use crate::reactor::core::slab::EndsBy;
 use crate::reactor::core::slab::NO_SLOT;
+use crate::reactor::io::listeners::Listener;
 use crate::reactor::state::Reactor;
 use crate::ring::{Accepted, BACKLOG, Errno, Kernel};
 use std::net::SocketAddr;
@@ -60,14 +63,14 @@ impl<K: Kernel> Reactor<K> {
 
     fn open_held(&mut self) {
         while !self.ctx.slab.is_full()
-            && let Some((index, accepted)) = self.listeners.held.pop_front()
+            && let Some(arrival) = self.listeners.held.pop_front()
         {
-            self.open(index, accepted);
+            self.open(arrival);
         }
     }
 
     /// Whether who is accepted now may still ask, and be answered.
-    fn hears(&self) -> bool {
+    pub(crate) fn hears(&self) -> bool {
         !self.ctx.closing || self.ctx.ending.due().is_some()
     }
 
@@ -78,8 +81,8 @@ impl<K: Kernel> Reactor<K> {
         if hears {
             self.open_held();
         }
-        while !hears && let Some((_, accepted)) = self.listeners.held.pop_front() {
-            self.turn_away(accepted);
+        while !hears && let Some(arrival) = self.listeners.held.pop_front() {
+            self.turn_away(arrival);
         }
         for index in 0..self.listeners.all.len() {
             let room = self.ctx.slab.room().min(self.kernel.room());
@@ -98,9 +101,15 @@ impl<K: Kernel> Reactor<K> {
         }
     }
 
-    fn turn_away(&mut self, accepted: Accepted) {
-        self.ctx.counters.accept_dropped.add(1);
-        self.kernel.close(accepted.socket, NO_SLOT);
+    fn turn_away(&mut self, arrival: Arrival<Job>) {
+        self.kernel.close(arrival.socket, NO_SLOT);
+        self.reject(arrival.coming);
+    }
+
+    /// It is not served, and told nothing.
+    fn close_unheard(&mut self, arrival: Arrival<Job>) {
+        self.kernel.close(arrival.socket, NO_SLOT);
+        self.ctx.was_unopened(arrival.coming.given);
     }
 
     /// An accept has ended.
@@ -109,7 +118,7 @@ impl<K: Kernel> Reactor<K> {
         listener.out -= 1;
         listener.cancelling &= listener.out > 0;
         match result {
-            Ok(accepted) => self.listeners.held.push_back((index, accepted)),
+            Ok(accepted) => self.arrived(index, accepted),
             Err(errno) if self.ctx.draining => {
                 // Of one that waits for nobody; before that, the cancel.
                 listener.empty |= listener.swept > 0 && errno != Errno::CONNABORTED;
@@ -119,6 +128,21 @@ impl<K: Kernel> Reactor<K> {
             Err(_) => {}
         }
         self.arm_listeners();
+    }
+
+    /// A connection has come here, and may go on to a reactor that has fewer.
+    fn arrived(&mut self, index: usize, accepted: Accepted) {
+        let Listener { endpoint, spreads, .. } = self.listeners.all[index];
+        let Accepted { socket, peer, credentials } = accepted;
+        let peer = PeerAddress::new(peer.map(canonical), credentials);
+        let coming = Coming { endpoint, peer, given: None, promise: None };
+        let arrival = Arrival { socket, coming };
+        let spreads = spreads && !self.ctx.draining;
+        let loads = &self.ctx.post.handle.0.loads;
+        match spreads.then(|| loads.elsewhere(self.ctx.index)).flatten() {
+            Some(promise) => self.send_over(arrival, promise),
+            None => self.listeners.held.push_back(arrival),
+        }
     }
 
     /// Descriptors or memory have run out: try again later, others may have closed by then.
@@ -163,38 +187,54 @@ impl<K: Kernel> Reactor<K> {
         }
     }
 
-    /// An accepted connection gets a slot: the caller has seen that there is one.
-    fn open(&mut self, index: usize, accepted: Accepted) {
-        let endpoint = self.listeners.all[index].endpoint;
-        let peer = accepted.peer.map(canonical);
+    /// A connection gets a slot: the caller has seen that there is one.
+    fn open(&mut self, arrival: Arrival<Job>) {
+        let Coming { endpoint, peer, ref given, .. } = arrival.coming;
+        let upgraded = given.as_ref().is_some_and(|given| given.upgraded);
+        // Who has been told that it is open cannot be answered with 503.
+        if self.ctx.draining && upgraded {
+            return self.turn_away(arrival);
+        }
         let proxies = self.endpoints.served.of(endpoint.into()).proxies.as_ref();
-        let from = proxies.map_or(From::Peer, |proxies| proxies.judge(peer));
+        // Nor is there a header any more.
+        let proxies = proxies.filter(|_| !upgraded);
+        let from = proxies.map_or(From::Peer, |proxies| proxies.judge(peer.get()));
         if from == From::Stranger {
             self.ctx.counters.strangers_closed.add(1);
-            self.ctx.log.proxy_failed(self.ctx.now, peer, "comes from no proxy of the endpoint");
-            return self.kernel.close(accepted.socket, NO_SLOT);
+            self.ctx.log.proxy_failed(
+                self.ctx.now,
+                peer.get(),
+                "comes from no proxy of the endpoint",
+            );
+            return self.close_unheard(arrival);
         }
         // Of whom a proxy brings it is asked when that has told who it is.
-        if from == From::Peer && !self.enters(endpoint.into(), peer) {
+        if from == From::Peer && !self.enters(endpoint.into(), peer.get()) {
             self.ctx.counters.address_closed.add(1);
-            return self.kernel.close(accepted.socket, NO_SLOT);
+            return self.close_unheard(arrival);
         }
         let conn = Connection::server(self.ctx.served.now);
         let user = self.endpoints.served.of(endpoint.into()).user;
-        let tenant = self.ctx.slab.insert(conn, accepted.socket, u32::from(endpoint));
-        let Some((slot_index, slot)) = tenant else { return self.turn_away(accepted) };
+        let tenant = self.ctx.slab.insert(conn, arrival.socket, u32::from(endpoint));
+        let Some((slot_index, slot)) = tenant else { return self.turn_away(arrival) };
         slot.user = user;
-        slot.peer = PeerAddress::new(peer, accepted.credentials);
+        slot.peer = peer;
         match from {
             From::Proxy => slot.await_proxy(),
             _ => self.begin_tls(slot_index),
         }
+        let Coming { given, promise, .. } = arrival.coming;
+        // It counts here now, and not as one that comes.
+        drop(promise);
         self.ctx.counters.accepted.add(1);
         self.ctx.counters.connections.add(1);
         self.ctx.counters.connections_by_state.count(HANDSHAKING);
         self.ctx.mark_dirty(slot_index);
         if self.ctx.slab.is_full() {
             self.ctx.counters.accept_paused.add(1);
+        }
+        if let Some(given) = given {
+            self.begin_given(slot_index, given);
         }
     }
 

@@ -1,6 +1,6 @@
 //! The listening sockets of a reactor.
 
-use crate::ring::Accepted;
+use crate::reactor::core::adopt::Arrival;
 use std::collections::VecDeque;
 
 /// What a listening socket is to a reactor.
@@ -10,6 +10,8 @@ pub struct Listens {
     pub endpoint: u16,
     /// It was given to us, and others have it too: who waits in its backlog is theirs when we end.
     pub given: bool,
+    /// What it brings goes to the reactor that has the fewest connections.
+    pub spreads: bool,
 }
 
 /// A listening socket of this reactor.
@@ -17,6 +19,8 @@ pub struct Listens {
 pub(crate) struct Listener {
     /// Whose connections it accepts.
     pub(crate) endpoint: u16,
+    /// They go where the fewest are.
+    pub(crate) spreads: bool,
     /// Accepts that have not ended.
     pub(crate) out: usize,
     /// They are being cancelled.
@@ -32,19 +36,19 @@ pub(crate) struct Listener {
 
 /// The listening sockets of this reactor.
 #[derive(Debug)]
-pub(crate) struct Listeners {
+pub(crate) struct Listeners<J> {
     pub(crate) all: Vec<Listener>,
-    /// Connections that came when the last slot had just been taken, and their listeners: they go
-    /// on waiting as they did in the backlog. Few: where there is little room, a listener has one
-    /// accept out.
-    pub(crate) held: VecDeque<(usize, Accepted)>,
+    /// Connections that came when the last slot had just been taken: they go on waiting as they did
+    /// in the backlog. Few: where there is little room, a listener has one accept out.
+    pub(crate) held: VecDeque<Arrival<J>>,
 }
 
-impl Listeners {
+impl<J> Listeners<J> {
     /// One per socket of the kernel.
     pub(crate) fn new(sockets: Vec<Listens>) -> Self {
-        let listener = |Listens { endpoint, given }| Listener {
+        let listener = |Listens { endpoint, given, spreads }| Listener {
             endpoint,
+            spreads,
             out: 0,
             cancelling: false,
             waiting: false,

@@ -134,14 +134,23 @@ impl<K: Kernel> Reactor<K> {
             && self.ctx.slab.len() == 0
             && self.ctx.dials.is_empty()
             && self.listeners.are_closed()
+            && self.passing.len() == 0
+            && self.ctx.adoptees.is_empty()
     }
 
     /// Mail is refused from here on; what was taken before is carried out.
     pub(crate) fn finish(&mut self) {
         self.ctx.count_tally();
         self.close_mail();
+        // The ring does not wake them any more.
+        for reactor in self.ctx.post.to_wake.drain(..) {
+            self.ctx.post.handle.0.wakers[reactor as usize].wake();
+        }
         while self.ctx.post.inbox.len() > 0 {
             guarded(|| _ = self.carry_out_next());
+        }
+        while let Some(coming) = self.next_abandoned() {
+            guarded(|| self.reject(coming));
         }
         guarded(|| self.stop_dials());
         while self.ctx.topics.changes() > 0 {
@@ -151,6 +160,7 @@ impl<K: Kernel> Reactor<K> {
 
     fn close_mail(&mut self) {
         let post = &mut self.ctx.post;
+        post.handle.0.loads.takes(self.ctx.index, 0);
         post.inbox.close(&post.own.mail);
         post.inbox.close(&post.handle.0.mailboxes[self.ctx.index as usize]);
     }

@@ -47,6 +47,8 @@ impl<K: Kernel> Reactor<K> {
         } else {
             self.ctx.end_wait(index);
             self.dial_refused(index);
+            let given = self.ctx.given.remove(&index);
+            self.ctx.was_unopened(given);
         }
         let slot = self.ctx.slab.at(index);
         self.ctx.pool.put(slot.take_parked());

@@ -1,4 +1,4 @@
-//! Connections that our side begins.
+//! Connections that our side begins, and what may not pass between this machine and the process.
 
 use super::net::{Link, Peer};
 use super::{Lane, Sim};
@@ -28,6 +28,18 @@ impl Sim {
     /// Attempts that have not ended.
     pub fn dials_out(&self) -> usize {
         self.dials.len()
+    }
+
+    /// No descriptor of the process is a socket of this machine.
+    pub(super) fn refuse_descriptor(&mut self, name: u32) {
+        let refused = Completion::Adopted { name, result: Err(Errno::BADF) };
+        self.complete(Lane::Connect(Token { slot: name, generation: 0 }), refused);
+    }
+
+    /// No socket of this machine can become a descriptor of the process.
+    pub(super) fn keep_socket(&mut self, name: u32) {
+        let kept = Completion::TakenOut { name, result: Err(Errno::MFILE) };
+        self.complete(Lane::Connect(Token { slot: name, generation: 0 }), kept);
     }
 
     pub(super) fn start_dial(&mut self, attempt: Token, to: SocketAddr) {

@@ -250,6 +250,14 @@ impl Kernel for Sim {
         self.cancel_dial(attempt);
     }
 
+    fn adopt(&mut self, name: u32, _: std::os::fd::OwnedFd, _: Option<SocketOptions>) {
+        self.refuse_descriptor(name);
+    }
+
+    fn take_out(&mut self, _: Socket, name: u32) {
+        self.keep_socket(name);
+    }
+
     fn receive(&mut self, socket: Socket, token: Token) {
         self.start_receive(socket, token, Target::Buffers);
     }
