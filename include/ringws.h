@@ -291,6 +291,23 @@
 /* with proxy_from: whoever comes from elsewhere is served, too, as a peer without a proxy; a PROXY
  * header of theirs is no request, and gets 400 */
 #define RWS_ENDPOINT_DIRECT    (1u << 2)
+/* Connections go where the fewest are: whoever accepts one for a reactor that has noticeably fewer
+ * (by more than one, and by more than a 128th) hands it over. Those made with rws_engine_connect
+ * count, too; what is open is never moved. Without the flag they stay where the kernel puts them:
+ * on a TCP port by a hash of the addresses, so that the numbers differ as if drawn by lot (with
+ * 1 000 on 8 reactors by a fifth) */
+#define RWS_ENDPOINT_LEAST_LOADED (1u << 3)
+/* No socket of its own, so without address, port, listen_fd, backlog and mode: only
+ * rws_engine_adopt brings connections, and port_out is 0 */
+#define RWS_ENDPOINT_NO_SOCKET (1u << 4)
+
+/* Flags of connections that are handed over. */
+/* `reactor` says on which reactor; without it on the one that has the fewest connections */
+#define RWS_ADOPT_REACTOR      (1u << 0)
+/* Its upgrade was answered with 101 already, as RFC 6455 has it, without permessage-deflate: what
+ * follows are frames. on_upgrade and origins are not asked, on_open is called. The subprotocol is
+ * yours to remember, by `user` */
+#define RWS_ADOPT_UPGRADED     (1u << 1)
 
 /* Flags of TLS. */
 /* server, with roots: clients are asked for a certificate; one that is shown must be valid */
@@ -407,6 +424,35 @@ typedef struct { /* where a peer is */
   uint8_t reserved; /* 0 */
 } rws_address;
 
+typedef struct { /* borrowed bytes; not NUL-terminated */
+  const uint8_t *data; /* NULL only when len is 0 */
+  size_t len;          /* bytes */
+} rws_bytes;
+
+typedef struct { /* a connection that was accepted elsewhere, to be served by an endpoint */
+  uint32_t size;     /* RWS_INIT */
+  /* A connected TCP or Unix stream socket, blocking or not. With RWS_OK it is the engine's,
+   * which closes it: do not use the number again, and close what you have duplicated of it, for
+   * those keep the connection. Otherwise it is yours, as it was */
+  int32_t fd;
+  /* Whose it is: 0 for the first rws_engine_listen of this engine that has succeeded, 1 for
+   * the second, ... Its callbacks, options, origins, routes, TLS and limits of an address apply */
+  uint32_t endpoint;
+  uint32_t flags;    /* RWS_ADOPT_* */
+  uint32_t reactor;  /* its number, with RWS_ADOPT_REACTOR; otherwise 0 */
+  uint32_t reserved; /* 0 */
+  /* Copied: what you have read of it and not used, at most 1 MiB; it is taken before what the
+   * socket brings. Of a connection that was not upgraded from the first byte of its request on,
+   * or of its TLS; of an upgraded one what came behind the head of the request */
+  rws_bytes early;
+  /* in the place of the user pointer of its endpoint and of its routes; NULL: those */
+  void *user;
+  /* Called once, on its reactor, if it ends before it is open, by whatever: the peer goes, its
+   * request is refused or late, a limit of its address, a stop. Then on_open does not follow,
+   * and `user` (the one above) is yours again; if it is open on_close says so. NULL: not told */
+  void (*on_unopened)(rws_reactor *r, void *user);
+} rws_adopt;
+
 typedef struct { /* why a call failed */
   rws_status status; /* what the call returned */
   int sys_errno;     /* errno of the system call that failed; 0 if none did */
@@ -414,11 +460,6 @@ typedef struct { /* why a call failed */
 } rws_error;
 
 typedef uint8_t rws_opcode; /* RWS_CONTINUATION ... RWS_PONG; others are refused */
-
-typedef struct { /* borrowed bytes; not NUL-terminated */
-  const uint8_t *data; /* NULL only when len is 0 */
-  size_t len;          /* bytes */
-} rws_bytes;
 
 /* a connection, to keep as long as you like: 0 is none, no other ever gets its number */
 typedef struct {
@@ -1080,6 +1121,16 @@ rws_status rws_engine_post(rws_engine *e, uint32_t reactor, void (*fn)(rws_react
  * RWS_E_INVALID: to an upgrade a status other than 101 and 300..599, to another request than
  * 200..599; a header as rws_request_answer has it; a protocol that was not offered. */
 rws_status rws_engine_answer(rws_engine *e, rws_later l, const rws_response *a, void *user);
+/* Hands over a connection that you have accepted, after the start; any thread, in callbacks too.
+ * RWS_OK: it counts as accepted (and in `adopted`), and the descriptor is the engine's: either
+ * on_open follows, and on_close, or on_unopened. Anything else: it is yours, nothing was done to
+ * it, nothing follows, and *err says why. RWS_E_INVALID: no such endpoint or reactor; no stream
+ * socket of TCP or Unix, or one that listens; RWS_ADOPT_UPGRADED where the endpoint has TLS.
+ * RWS_E_GONE: it is not connected, most likely because the peer has reset it. RWS_E_TOO_BIG:
+ * early. RWS_E_FULL: the reactor has connections_max, or too much waits for it (without
+ * RWS_ADOPT_REACTOR: all have): answer it yourself, or try again. RWS_E_STATE: before the start,
+ * in a drain or a stop, or the reactor is not attached. */
+RWS_MUST_USE rws_status rws_engine_adopt(rws_engine *e, const rws_adopt *a, rws_error *err);
 /* The number of the reactor that a connection belongs to, which its callbacks run on: compare it
  * with rws_reactor_index, or post to it. Also of one that has ended; RWS_ANY_REACTOR if id is 0. */
 uint32_t rws_conn_reactor(rws_conn c);

@@ -213,6 +213,18 @@ class handle {
   template <auto F, class T> rws_status post(std::uint32_t reactor, T &object) const noexcept {
     return rws_engine_post(e_, reactor, detail::call<F, T>, std::addressof(object));
   }
+  // A connection that you have accepted; a.fd is the engine's with RWS_OK alone.
+  RWS_MUST_USE rws_status try_adopt(const rws_adopt &a, rws_error *err = nullptr) const noexcept {
+    return rws_engine_adopt(e_, &a, err);
+  }
+  // The same; try_adopt<H>(a, handler): the handler of this connection, as set_handler, which is a
+  // class that was given to listen.
+  template <class H = void, class D>
+  RWS_MUST_USE rws_status try_adopt(rws_adopt a, D &handler,
+                                    rws_error *err = nullptr) const noexcept {
+    a.user = detail::handler_pointer<H>(handler);
+    return rws_engine_adopt(e_, &a, err);
+  }
   std::size_t buffered(rws_conn c) const noexcept { return rws_engine_buffered(e_, c); }
   // To an upgrade that was left for later: 101.  accept<H>(l, handler): the handler of the
   // connection, as set_handler; of RWS_OK its on_open follows, or its on_gone.

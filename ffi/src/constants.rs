@@ -121,6 +121,23 @@ pub const RWS_ENDPOINT_SHARED: u32 = 1 << 1;
 /// header of theirs is no request, and gets 400
 pub const RWS_ENDPOINT_DIRECT: u32 = 1 << 2;
 
+/// Connections go where the fewest are: whoever accepts one for a reactor that has noticeably fewer
+/// (by more than one, and by more than a 128th) hands it over. Those made with rws_engine_connect
+/// count, too; what is open is never moved. Without the flag they stay where the kernel puts them:
+/// on a TCP port by a hash of the addresses, so that the numbers differ as if drawn by lot (with
+/// 1 000 on 8 reactors by a fifth)
+pub const RWS_ENDPOINT_LEAST_LOADED: u32 = 1 << 3;
+/// No socket of its own, so without address, port, listen_fd, backlog and mode: only
+/// rws_engine_adopt brings connections, and port_out is 0
+pub const RWS_ENDPOINT_NO_SOCKET: u32 = 1 << 4;
+
+/// `reactor` says on which reactor; without it on the one that has the fewest connections
+pub const RWS_ADOPT_REACTOR: u32 = 1 << 0;
+/// Its upgrade was answered with 101 already, as RFC 6455 has it, without permessage-deflate: what
+/// follows are frames. on_upgrade and origins are not asked, on_open is called. The subprotocol is
+/// yours to remember, by `user`
+pub const RWS_ADOPT_UPGRADED: u32 = 1 << 1;
+
 /// server, with roots: clients are asked for a certificate; one that is shown must be valid
 pub const RWS_TLS_CLIENT_CERT: u32 = 1 << 0;
 /// server, with roots: without a valid certificate of the client the handshake fails

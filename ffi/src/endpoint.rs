@@ -1,14 +1,17 @@
 //! `rws_endpoint`: what to listen on.
 
 use crate::callbacks::rws_callbacks;
-use crate::constants::{RWS_ENDPOINT_DIRECT, RWS_ENDPOINT_FD, RWS_ENDPOINT_SHARED};
+use crate::constants::{
+    RWS_ENDPOINT_DIRECT, RWS_ENDPOINT_FD, RWS_ENDPOINT_LEAST_LOADED, RWS_ENDPOINT_NO_SOCKET,
+    RWS_ENDPOINT_SHARED,
+};
 use crate::options::rws_options;
 use crate::own;
 use crate::route::rws_route;
 use crate::sized::{self, Sized};
 use crate::status::{Failure, rws_status};
 use crate::types::{User, optional, rws_tls, string};
-use ringws_engine::config::{Address, AddressLimits, Endpoint, Proxies};
+use ringws_engine::config::{Address, AddressLimits, Endpoint, Placement, Proxies};
 use ringws_engine::conn::Limits;
 use ringws_engine::passed::of_number;
 use ringws_engine::proto::Origins;
@@ -124,6 +127,10 @@ impl rws_endpoint {
             upgrades_burst: at.upgrades_burst,
         };
         let address = at.given()?.unwrap_or(address);
+        let placement = match at.flags & RWS_ENDPOINT_LEAST_LOADED {
+            0 => Placement::Kernel,
+            _ => Placement::LeastLoaded,
+        };
         let port = u16::try_from(at.port)
             .map_err(|_| Failure::invalid(format!("port {} is over 65535", at.port)))?;
         // SAFETY: null or NUL-terminated.
@@ -145,6 +152,7 @@ impl rws_endpoint {
             handler: Arc::new(callbacks),
             limits,
             socket_options,
+            placement,
             origins,
             per_address,
             proxies,
@@ -168,9 +176,17 @@ impl rws_endpoint {
 impl rws_endpoint {
     /// The socket that is given in place of an address.
     fn given(&self) -> Result<Option<Address>, Failure> {
-        const KNOWN: u32 = RWS_ENDPOINT_FD | RWS_ENDPOINT_SHARED | RWS_ENDPOINT_DIRECT;
+        const SOCKETS: u32 = RWS_ENDPOINT_FD | RWS_ENDPOINT_SHARED | RWS_ENDPOINT_NO_SOCKET;
+        const KNOWN: u32 = SOCKETS | RWS_ENDPOINT_DIRECT | RWS_ENDPOINT_LEAST_LOADED;
         if self.flags & !KNOWN != 0 {
             return Err(rws_status::RWS_E_UNSUPPORTED.into());
+        }
+        if self.flags & RWS_ENDPOINT_NO_SOCKET != 0 {
+            let bare = self.address.is_null() && self.flags & RWS_ENDPOINT_FD == 0;
+            return match bare && self.listen_fd == 0 {
+                true => Ok(Some(Address::Nowhere)),
+                false => Err(Failure::invalid("a socket beside RWS_ENDPOINT_NO_SOCKET")),
+            };
         }
         match (self.flags & RWS_ENDPOINT_FD != 0, self.listen_fd) {
             (true, _) if !self.address.is_null() => {

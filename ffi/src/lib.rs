@@ -8,6 +8,7 @@
 #![allow(clippy::missing_safety_doc, reason = "the contract stands once, at the top of ringws.h")]
 
 pub mod address;
+pub mod adopt;
 pub mod attach;
 pub mod buf;
 pub mod callbacks;

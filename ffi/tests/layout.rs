@@ -4,6 +4,7 @@ mod common;
 
 use common::{compilers, here, scratch, stdout_of, succeed};
 use ringws::address::rws_address;
+use ringws::adopt::rws_adopt;
 use ringws::callbacks::rws_callbacks;
 use ringws::config::rws_config;
 use ringws::constants::*;
@@ -61,6 +62,7 @@ structs! {
         on_log, user, busy_poll_us, codec_memory_max, coalesce_us, topic_bytes_max,
         on_topic, topics_max, attached, memory_max, on_stopped,
     }
+    rws_adopt { size, fd, endpoint, flags, reactor, reserved, early, user, on_unopened }
     rws_conn { id }
     rws_credentials { pid, uid, gid }
     rws_drain {
@@ -138,7 +140,8 @@ values! {
     RWS_CAUSE_MEMORY, RWS_CAUSE_ENDED, RWS_CAUSE_RESET, RWS_CAUSE_TRANSPORT, RWS_CAUSE_TLS,
     RWS_CAUSE_REACTOR, RWS_CAUSE_PANIC,
     RWS_MORE, RWS_FIRST, RWS_LAST, RWS_OPT_STREAM, RWS_CFG_PIN, RWS_CFG_SQPOLL, RWS_ENDPOINT_FD,
-    RWS_ENDPOINT_SHARED, RWS_ENDPOINT_DIRECT,
+    RWS_ENDPOINT_SHARED, RWS_ENDPOINT_DIRECT, RWS_ENDPOINT_LEAST_LOADED, RWS_ENDPOINT_NO_SOCKET,
+    RWS_ADOPT_REACTOR, RWS_ADOPT_UPGRADED,
     RWS_TLV_ALPN, RWS_TLV_AUTHORITY, RWS_TLV_CRC32C, RWS_TLV_NOOP, RWS_TLV_UNIQUE_ID, RWS_TLV_SSL,
     RWS_TLV_NETNS, RWS_TLV_SSL_VERSION, RWS_TLV_SSL_CN, RWS_TLV_SSL_CIPHER, RWS_TLV_SSL_SIG_ALG,
     RWS_TLV_SSL_KEY_ALG,
@@ -170,6 +173,7 @@ fn facts() -> Facts {
         facts.insert(name.into(), part(value));
     }
     for (name, size) in [
+        ("rws_adopt", size_of::<rws_adopt>()),
         ("rws_config", size_of::<rws_config>()),
         ("rws_callbacks", size_of::<rws_callbacks>()),
         ("rws_endpoint", size_of::<rws_endpoint>()),

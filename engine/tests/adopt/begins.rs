@@ -202,8 +202,8 @@ fn whoever_says_nothing_is_given_up_in_time() {
     ringws_kit::until("it is told", || echo.seen().unopened == [5]);
 }
 
-/// A proxy's header may have been read ahead, in part, or with what is behind it; who has upgraded a
-/// connection has read it before.
+/// A proxy's header may have been read ahead, in part, or with what is behind it; who has upgraded
+/// a connection has read it before.
 #[test]
 fn the_header_of_a_proxy_may_be_cut_anywhere() {
     let echo = Arc::new(Echo::default());

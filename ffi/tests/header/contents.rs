@@ -33,6 +33,7 @@ pub(crate) const CONTENTS: [(&str, &[&str]); 13] = [
             "rws_engine_buffered",
             "rws_engine_post",
             "rws_engine_answer",
+            "rws_engine_adopt",
             "rws_conn_reactor",
             "rws_later_reactor",
         ],
@@ -167,7 +168,7 @@ pub(crate) const CONTENTS: [(&str, &[&str]); 13] = [
 ];
 
 /// The constant that each group begins with, and its heading.
-pub(crate) const GROUPS: [(&str, &str); 19] = [
+pub(crate) const GROUPS: [(&str, &str); 20] = [
     ("RWS_CONTINUATION", "Opcodes, RFC 6455 section 5.2."),
     ("RWS_CLOSE_NORMAL", "Close codes, RFC 6455 section 7.4.1 and the IANA registry."),
     ("RWS_MORE", "Flags of sends."),
@@ -180,6 +181,7 @@ pub(crate) const GROUPS: [(&str, &str); 19] = [
     ("RWS_OPT_STREAM", "Flags of options."),
     ("RWS_CFG_PIN", "Flags of the configuration."),
     ("RWS_ENDPOINT_FD", "Flags of endpoints."),
+    ("RWS_ADOPT_REACTOR", "Flags of connections that are handed over."),
     ("RWS_TLS_CLIENT_CERT", "Flags of TLS."),
     ("RWS_ANY_REACTOR", "Numbers of reactors are 0 ... reactors - 1."),
     ("RWS_TARGET_REACTOR", "Flags of targets."),
