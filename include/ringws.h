@@ -820,7 +820,8 @@ typedef struct { /* one number of rws_engine_values */
   uint32_t reserved;     /* 0 */
 } rws_metric;
 
-typedef struct { /* all since the start, except connections, codec_memory, topics and memory */
+/* all since the start, except connections, codec_memory, topics, memory, and queued* and queue_* */
+typedef struct {
   uint32_t size;              /* RWS_INIT */
   uint32_t reactors;          /* of the engine, whomever is asked for */
   uint64_t connections;       /* connections now, from accept to close */
@@ -896,6 +897,12 @@ typedef struct { /* all since the start, except connections, codec_memory, topic
   uint64_t strangers_closed;
   /* times that a member of a topic was passed over, because it was closing already */
   uint64_t publish_closing;
+  /* bytes queued to be sent now, in queues of 4 KiB and more, which are looked at once a second */
+  uint64_t queued;
+  /* the most of those that one connection has; of all reactors the largest */
+  uint64_t queued_largest;
+  /* milliseconds for which the oldest message in such a queue has waited; of all the longest */
+  uint64_t queue_age_ms;
 } rws_stats;
 
 typedef struct { /* what to connect to */
@@ -1305,6 +1312,10 @@ void *rws_reactor_user(const rws_reactor *r);
 void rws_reactor_set_user(rws_reactor *r, void *user); /* Changes it. */
 /* From 0; for rws_engine_post, rws_conn_reactor. */
 uint32_t rws_reactor_index(const rws_reactor *r);
+/* The open connections of this reactor, on_open to on_close, closing ones too: writes at most max,
+ * in no order, and returns how many there are. For a look at what each has queued: rws_buffered,
+ * rws_queue_age_ms, rws_conn_dropped; it takes some time where there are very many. 0: no reactor. */
+size_t rws_reactor_conns(rws_reactor *r, rws_conn *out, size_t max);
 
 /* Inside on_upgrade and on_origin. Results are borrowed; an absent header is {NULL, 0}. */
 

@@ -326,6 +326,10 @@ class reactor {
     return rws_close(r_, c, code, bytes(reason));
   }
   rws_status abort(rws_conn c) const noexcept { return rws_abort(r_, c); }
+  // Its open connections: writes at most max, returns how many there are.
+  std::size_t conns(rws_conn *out, std::size_t max) const noexcept {
+    return rws_reactor_conns(r_, out, max);
+  }
   rws_status pause(rws_conn c) const noexcept { return rws_pause(r_, c); }
   rws_status resume(rws_conn c) const noexcept { return rws_resume(r_, c); }
   std::size_t buffered(rws_conn c) const noexcept { return rws_buffered(r_, c); }

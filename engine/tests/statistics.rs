@@ -22,7 +22,17 @@ use std::path::Path;
 const READ_BY: &[(&str, &[&str])] = &[
     (
         "statistics/traffic.rs",
-        &["bytes_in", "bytes_out", "messages_in", "messages_out", "retain_copied", "turns"],
+        &[
+            "bytes_in",
+            "bytes_out",
+            "messages_in",
+            "messages_out",
+            "retain_copied",
+            "turns",
+            "queued",
+            "queued_largest",
+            "queue_age_ms",
+        ],
     ),
     (
         "statistics/ends.rs",

@@ -9,7 +9,7 @@ use crate::types::rws_engine;
 use ringws_engine::reactor::Stats;
 use std::mem::offset_of;
 
-/// all since the start, except connections, codec_memory, topics and memory
+/// all since the start, except connections, codec_memory, topics, memory, and queued* and queue_*
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct rws_stats {
@@ -131,6 +131,12 @@ pub struct rws_stats {
     pub strangers_closed: u64,
     /// times that a member of a topic was passed over, because it was closing already
     pub publish_closing: u64,
+    /// bytes queued to be sent now, in queues of 4 KiB and more, which are looked at once a second
+    pub queued: u64,
+    /// the most of those that one connection has; of all reactors the largest
+    pub queued_largest: u64,
+    /// milliseconds for which the oldest message in such a queue has waited; of all the longest
+    pub queue_age_ms: u64,
 }
 
 // SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
@@ -198,6 +204,9 @@ impl rws_stats {
             closes_unanswered: stats.closes_unanswered,
             strangers_closed: stats.strangers_closed,
             publish_closing: stats.publish_closing,
+            queued: stats.queued,
+            queued_largest: stats.queued_largest,
+            queue_age_ms: stats.queue_age_ms,
         }
     }
 }

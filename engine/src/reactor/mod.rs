@@ -246,6 +246,7 @@ impl<K: Kernel> Reactor<K> {
                 key::Due::Dial(index) => self.dial_due(index),
                 key::Due::Grace => self.grace_is_over(),
                 key::Due::Trim => self.trim(),
+                key::Due::Queues => self.look_at_queues(),
                 key::Due::Closes => self.closes_are_due(),
                 key::Due::Timer(index) => self.ctx.fire_timer(index),
                 key::Due::Lifetime(index) => self.lifetime_is_over(index),

@@ -9,6 +9,7 @@ use crate::reactor::client::dials::{Dials, Resolve};
 use crate::reactor::core::adopt::Passage;
 use crate::reactor::core::appetite::Inflating;
 use crate::reactor::core::arena::Arena;
+use crate::reactor::core::backlogs::Backlogs;
 use crate::reactor::core::budget::MemoryUse;
 use crate::reactor::core::ending::Ending;
 use crate::reactor::core::endpoints::ByEndpoint;
@@ -101,6 +102,7 @@ impl<K: Kernel> Reactor<K> {
             counters,
             inflating: Inflating::default(),
             memory: MemoryUse::default(),
+            backlogs: Backlogs::default(),
             source: Source::new(kernel.buffers(), Sizes::default().echo_min),
             batch: no_batch(),
             waits: Waits::default(),

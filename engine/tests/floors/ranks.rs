@@ -62,6 +62,7 @@ const REACTOR: Ranks = Ranks {
             "core",
             "core/addresses",
             "core/arena",
+            "core/backlogs",
             "core/counter",
             "core/endpoints",
             "core/holdings",
@@ -134,6 +135,7 @@ const REACTOR: Ranks = Ranks {
         &["client/connect", "client/refused", "deliver/tls", "deliver/line", "census"],
         &[
             "io/accept",
+            "io/backlogs",
             "io/proxied",
             "io/lifetime",
             "io/mail",

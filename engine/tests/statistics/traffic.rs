@@ -1,9 +1,12 @@
 //! What messages move.
 
-use crate::service::{Echo, serve, stats, until};
-use ringws_engine::conn::Limits;
+use crate::service::{Echo, at_of, reactors, serve, start, stats, until};
+use ringws_engine::conn::{Limits, SendFlags};
+use ringws_engine::proto::Opcode;
 use ringws_engine::reactor::{Conn, Context, Handler, Message};
 use ringws_kit::{BINARY, Client, TEXT};
+use std::sync::Arc;
+use std::sync::mpsc::channel;
 
 #[test]
 fn messages_and_bytes_are_counted_both_ways() {
@@ -40,4 +43,46 @@ fn a_message_that_is_copied_to_be_kept_is_counted() {
     client.send(TEXT & 0x0F, "in two ");
     client.send(0x80, "parts");
     until(&engine, "it is kept", |now| now.retain_copied == 1);
+}
+
+/// Sends so many bytes to whoever opens.
+struct Much;
+
+const MUCH: usize = 16 << 20;
+
+impl Handler for Much {
+    fn on_message(&self, ctx: &mut Context, conn: Conn, _: Message<'_>) {
+        ctx.send(conn, Opcode::Binary, &vec![1; MUCH], SendFlags::default()).expect("room");
+    }
+}
+
+#[test]
+fn what_waits_for_peers_that_do_not_read_is_looked_at_once_a_second() {
+    let (engine, port) = start(reactors(2), at_of(Arc::new(Much)));
+    let mut clients: Vec<Client> = (0..3).map(|_| Client::connect(port)).collect();
+    clients.iter_mut().for_each(|client| client.send(TEXT, "!"));
+    until(&engine, "all three are seen", |now| now.queued > 2 * MUCH as u64);
+    until(&engine, "it grows older", |now| now.queue_age_ms > 1_000);
+    let now = stats(&engine);
+    assert!(now.queued <= 3 * (MUCH as u64 + 16), "{}", now.queued);
+    let largest = MUCH as u64 / 2..=MUCH as u64 + 16;
+    assert!(largest.contains(&now.queued_largest), "of one: {}", now.queued_largest);
+    // The handles say the same, asked on their reactors.
+    let (tell, told) = channel();
+    for reactor in 0..2 {
+        let tell = tell.clone();
+        let ask = move |ctx: &mut Context| {
+            let conns = ctx.conns();
+            conns.iter().for_each(|&conn| tell.send(ctx.buffered(conn)).expect("it listens"));
+        };
+        engine.handle().post(reactor, Box::new(ask)).expect("taken");
+    }
+    drop(tell);
+    let queued: Vec<usize> = told.iter().collect();
+    assert_eq!((queued.len(), queued.iter().sum::<usize>() as u64), (3, now.queued));
+    for client in &mut clients {
+        assert_eq!(client.receive().1.len(), MUCH);
+    }
+    until(&engine, "nothing waits", |now| (now.queued, now.queue_age_ms) == (0, 0));
+    assert_eq!(stats(&engine).queued_largest, 0);
 }

@@ -415,6 +415,9 @@ static int on_upgrade(rws_reactor *r, rws_upgrade *up, void *user) {
 
 static void on_open(rws_reactor *r, rws_conn c, void *user) {
   CHECK(user == &upgrades_checked);
+  rws_conn open[4] = {{0}};
+  CHECK(rws_reactor_conns(r, open, 4) == 1 && open[0].id == c.id && open[1].id == 0);
+  CHECK(rws_reactor_conns(r, NULL, 4) == 1 && rws_reactor_conns(NULL, open, 4) == 0);
   check_sends(r, c);
   check_rest(r, c);
   atomic_store(&conn_id, c.id);

@@ -95,6 +95,7 @@ pub(crate) const CONTENTS: [(&str, &[&str]); 13] = [
             "rws_reactor_user",
             "rws_reactor_set_user",
             "rws_reactor_index",
+            "rws_reactor_conns",
         ],
     ),
     (

@@ -17,6 +17,7 @@ use crate::reactor::client::refusal::NotConnected;
 use crate::reactor::core::addresses::{AddressLimits, Addresses};
 use crate::reactor::core::adopt::{Adoptee, Adopts, Given};
 use crate::reactor::core::appetite::Inflating;
+use crate::reactor::core::backlogs::Backlogs;
 use crate::reactor::core::budget::{Budget, MemoryUse};
 use crate::reactor::core::counters::Counters;
 use crate::reactor::core::directory::Directory;
@@ -148,6 +149,7 @@ pub struct Context {
     pub(crate) source: Source,
     pub(crate) inflating: Inflating,
     pub(crate) memory: MemoryUse,
+    pub(crate) backlogs: Backlogs,
     pub(crate) batch: BatchAtWork,
     /// Requests that wait for their answers, or whose answers are on their way.
     pub(crate) waits: Waits,

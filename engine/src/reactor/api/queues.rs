@@ -74,6 +74,14 @@ impl Context {
         self.slot(conn).map_or(0, Slot::dropped)
     }
 
+    /// The connections of this reactor that are open, on which calls may be made, in no particular
+    /// order: for a look at what all of them have queued, for example.
+    pub fn conns(&mut self) -> Vec<Conn> {
+        self.read_own_mail();
+        let open = self.slab.iter().filter(|slot| slot.1.is_open());
+        open.map(|(name, _)| Conn::new(self.index, name.slot, name.generation)).collect()
+    }
+
     /// Queues a message for a connection of ours, with this in the place of its own policy.
     pub(crate) fn send_message_by(
         &mut self,

@@ -1,8 +1,9 @@
 //! Counters of one reactor: written by its thread alone, read by any.
 //!
 //! One table has them all. A row is its comment, which is also its help in the text that Prometheus
-//! reads, and its name; `: gauge` behind that if it also falls; and `by label in VALUES` if it is
-//! counted apart for each value of a label. All that shows counters goes through [`ROWS`].
+//! reads, and its name; `: gauge` behind that if it also falls, `: most` if of several reactors the
+//! largest counts; and `by label in VALUES` if it is counted apart for each value of a label. All
+//! that shows counters goes through [`ROWS`].
 
 use super::counter::{By, Counter, Values};
 use super::histogram::Histograms;
@@ -99,13 +100,29 @@ macro_rules! kind {
     (gauge) => {
         Kind::Gauge
     };
+    (most) => {
+        Kind::Gauge
+    };
+}
+
+/// One number of two reactors.
+macro_rules! join {
+    ($to:expr, $from:expr) => {
+        $to.add(&$from)
+    };
+    ($to:expr, $from:expr, gauge) => {
+        $to.add(&$from)
+    };
+    ($to:expr, $from:expr, most) => {
+        $to = $to.max($from)
+    };
 }
 
 macro_rules! name {
     ($field:ident) => {
         concat!("ringws_", stringify!($field), "_total")
     };
-    ($field:ident gauge) => {
+    ($field:ident $kind:ident) => {
         concat!("ringws_", stringify!($field))
     };
 }
@@ -163,7 +180,7 @@ macro_rules! counters {
 
         impl std::ops::AddAssign for Stats {
             fn add_assign(&mut self, other: Self) {
-                $(self.$name.add(&other.$name);)*
+                $(join!(self.$name, other.$name $(, $kind)?);)*
             }
         }
 
@@ -243,6 +260,12 @@ counters! {
     closed_full,
     /// Connections that a policy has ended without a closing handshake.
     aborted_full,
+    /// Bytes queued to be sent now, in queues of 4 KiB and more, which are looked at once a second.
+    queued: gauge,
+    /// The most of those that one connection has.
+    queued_largest: most,
+    /// Milliseconds for which the oldest message in such a queue has waited.
+    queue_age_ms: most,
     /// Bytes that the kernel has taken to send.
     bytes_out,
     /// Received payload bytes that had to be copied.

@@ -6,6 +6,8 @@ const LISTENER: u32 = 1 << 30;
 const DIAL: u32 = 1 << 29;
 pub(crate) const GRACE: u32 = 1 << 28;
 pub(crate) const TRIM: u32 = 1 << 27;
+/// Of which there is one, too.
+pub(crate) const QUEUES: u32 = TRIM | 1;
 pub(crate) const CLOSES: u32 = 1 << 26;
 const LIFETIME: u32 = 1 << 25;
 const PING: u32 = 1 << 24;
@@ -16,6 +18,7 @@ pub(crate) enum Due {
     Listener(usize),
     Grace,
     Trim,
+    Queues,
     Closes,
     Dial(u32),
     Slot(u32),
@@ -52,6 +55,8 @@ pub(crate) fn decode(key: u32) -> Due {
         Due::Dial(key & !DIAL)
     } else if key & GRACE != 0 {
         Due::Grace
+    } else if key == QUEUES {
+        Due::Queues
     } else if key & TRIM != 0 {
         Due::Trim
     } else if key & CLOSES != 0 {
@@ -78,6 +83,6 @@ mod tests {
         assert_eq!(decode(of_lifetime((1 << 24) - 1)), Due::Lifetime((1 << 24) - 1));
         assert_eq!(decode(of_ping((1 << 24) - 1)), Due::Ping((1 << 24) - 1));
         assert_eq!((decode(GRACE), decode(TRIM)), (Due::Grace, Due::Trim));
-        assert_eq!(decode(CLOSES), Due::Closes);
+        assert_eq!((decode(CLOSES), decode(QUEUES)), (Due::Closes, Due::Queues));
     }
 }

@@ -4,6 +4,7 @@ pub(crate) mod addresses;
 pub(crate) mod adopt;
 pub(crate) mod appetite;
 pub(crate) mod arena;
+pub(crate) mod backlogs;
 pub(crate) mod budget;
 pub(crate) mod counter;
 pub(crate) mod counters;

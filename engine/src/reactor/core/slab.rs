@@ -122,6 +122,11 @@ impl Slot {
         }
     }
 
+    /// Whether the application may act on it.
+    pub(crate) fn is_open(&self) -> bool {
+        self.phase == Phase::Live && !self.abort && self.conn.opened()
+    }
+
     /// Whether nothing more can be received.
     #[inline]
     pub(crate) fn has_ended(&self) -> bool {
@@ -338,6 +343,11 @@ impl Slab {
     #[inline]
     pub(crate) fn at(&mut self, index: u32) -> &mut Slot {
         self.slots.at(index).expect("a slot that has a tenant")
+    }
+
+    /// All tenants, by their names.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Token, &Slot)> {
+        self.slots.iter().map(|(index, slot)| (self.slots.name(index), slot))
     }
 
     /// Indices of all tenants in a phase.

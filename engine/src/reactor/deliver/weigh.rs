@@ -5,6 +5,11 @@
 use crate::conn::HELD_MIN;
 use crate::memory::Batch;
 use crate::reactor::api::contract::Context;
+use crate::reactor::core::key;
+use crate::tick::Tick;
+
+/// How often what is queued is looked at.
+const LOOK_MS: Tick = 1_000;
 
 impl Context {
     /// Counts anew what a connection keeps.
@@ -19,10 +24,22 @@ impl Context {
 
     #[inline(never)]
     fn weigh_all(&mut self, index: u32) {
-        let held = self.slab.at(index).held();
+        let slot = self.slab.at(index);
+        let (held, queued) = (slot.held(), slot.conn.buffered());
+        if queued >= HELD_MIN {
+            self.backlogs.note(index);
+            self.watch_queues();
+        }
         let counted = if held >= HELD_MIN { held } else { 0 };
         if counted > 0 || !self.memory.holdings.has_none(index) {
             self.memory.holdings.keep(index, counted);
+        }
+    }
+
+    /// What is queued is looked at, a little later.
+    pub(crate) fn watch_queues(&mut self) {
+        if !std::mem::replace(&mut self.backlogs.watched, true) {
+            self.wheel.insert(self.now + LOOK_MS, key::QUEUES);
         }
     }
 

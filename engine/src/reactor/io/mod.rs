@@ -2,6 +2,7 @@
 //! engine.
 
 pub(crate) mod accept;
+pub(crate) mod backlogs;
 pub(crate) mod direct;
 pub(crate) mod lifetime;
 pub(crate) mod listeners;
