@@ -96,3 +96,99 @@ fn each_row_is_read_by_a_test() {
         assert!(ROWS.iter().any(|row| row.field == *field), "{field} is no row any more");
     }
 }
+
+/// Of rows with a label: which test moves which value of it and reads it back, by its name.
+const VALUES_BY: &[(&str, &str, &[&str])] = &[
+    (
+        "ends",
+        "statistics/ends.rs",
+        &[
+            "peer_close",
+            "close",
+            "abort",
+            "stop",
+            "lifetime",
+            "silent",
+            "stuck",
+            "protocol",
+            "full",
+            "fragment",
+            "ended",
+            "reset",
+            "transport",
+            "panic",
+        ],
+    ),
+    ("close_codes_received", "statistics/ends.rs", CODES),
+    ("close_codes_received", "statistics/ends.rs", &["1006"]),
+    ("close_codes_sent", "statistics/ends.rs", CODES),
+    ("close_codes_sent", "statistics/ends.rs", &["none"]),
+    (
+        "violations_by_kind",
+        "statistics/ends.rs",
+        &[
+            "reserved_bits",
+            "reserved_opcode",
+            "non_minimal_length",
+            "length_overflow",
+            "control_too_long",
+            "control_fragmented",
+            "unmasked",
+            "unexpected_continuation",
+            "expected_continuation",
+            "invalid_utf8",
+            "truncated_close_code",
+            "invalid_close_code",
+            "invalid_close_reason",
+            "message_too_big",
+            "too_many_fragments",
+        ],
+    ),
+    (
+        "refused_by_reason",
+        "statistics/states.rs",
+        &["bad_request", "too_large", "timeout", "origin", "handler", "tls"],
+    ),
+];
+
+const CODES: &[&str] = &[
+    "1000", "1001", "1002", "1003", "1005", "1007", "1008", "1009", "1010", "1011", "1012", "1013",
+    "1014", "3xxx", "4xxx",
+];
+
+/// Compared as a whole there, all values at once.
+const WHOLE: &[&str] = &["connections_by_state", "controls_in", "controls_out"];
+
+/// What RFC 6455 §7.4 forbids on the wire, so that no end can have it: a violation comes before.
+const NEVER: &[(&str, &[&str])] = &[
+    ("close_codes_received", &["1004", "1015", "other", "none"]),
+    ("close_codes_sent", &["1004", "1006", "1015", "other"]),
+];
+
+/// What no test moves and reads by its name yet.
+const MISSING: &[(&str, &[&str])] = &[
+    ("ends", &["memory", "tls", "reactor"]),
+    ("violations_by_kind", &["masked", "malformed_deflate"]),
+    ("refused_by_reason", &["stopping", "memory", "address", "proxy"]),
+];
+
+#[test]
+fn each_value_of_a_label_is_accounted_for_once() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    for row in ROWS.iter().filter(|row| !row.label.is_empty() && !WHOLE.contains(&row.field)) {
+        for value in row.label_values {
+            let by =
+                VALUES_BY.iter().filter(|(of, _, all)| *of == row.field && all.contains(value));
+            let by: Vec<_> = by.collect();
+            let listed = |list: &[(&str, &[&str])]| {
+                list.iter().filter(|(of, all)| *of == row.field && all.contains(value)).count()
+            };
+            let times = by.len() + listed(NEVER) + listed(MISSING);
+            assert_eq!(times, 1, "{} {value}", row.field);
+            for (_, file, _) in by {
+                let source = std::fs::read_to_string(tests.join(file)).expect(file);
+                assert!(source.contains(&format!("\"{value}\"")), "{file} has no {value}");
+            }
+        }
+    }
+}

@@ -153,7 +153,22 @@ fn ended(engine: &Engine, cause: &str, received: &str, sent: &str) {
 
 #[test]
 fn in_order_with_each_kind_of_code() {
-    for (code, label) in [(1000, "1000"), (1012, "1012"), (3999, "3xxx"), (4000, "4xxx")] {
+    for (code, label) in [
+        (1000, "1000"),
+        (1001, "1001"),
+        (1002, "1002"),
+        (1003, "1003"),
+        (1007, "1007"),
+        (1008, "1008"),
+        (1009, "1009"),
+        (1010, "1010"),
+        (1011, "1011"),
+        (1012, "1012"),
+        (1013, "1013"),
+        (1014, "1014"),
+        (3999, "3xxx"),
+        (4000, "4xxx"),
+    ] {
         let (engine, port) = serve(Limits::default(), Told::default());
         let mut client = Client::connect(port);
         client.send(CLOSE, close(code, ""));
@@ -161,6 +176,15 @@ fn in_order_with_each_kind_of_code() {
         drop(client);
         ended(&engine, "peer_close", label, label);
     }
+    let (engine, port) = serve(Limits::default(), Told::default());
+    let mut client = Client::connect(port);
+    client.send(CLOSE, "");
+    assert_eq!(client.receive(), (CLOSE, Vec::new()));
+    drop(client);
+    ended(&engine, "peer_close", "1005", "1005");
+    let (engine, port) = serve(Limits::default(), Told::default());
+    Client::connect(port).half_close();
+    ended(&engine, "ended", "1006", "none");
     let (engine, port) = serve(Limits::default(), Told::default());
     let mut client = Client::connect(port);
     client.send(TEXT, "4321");
@@ -258,8 +282,17 @@ fn otherwise() {
 #[test]
 fn violations_by_kind() {
     let long = [0x89, 0xFE, 0, 126, 0, 0, 0, 0];
+    let fragments = [&[0x02, 0x80, 0, 0, 0, 0][..], &[0, 0x80, 0, 0, 0, 0].repeat(3)].concat();
     for (bytes, kind, code) in [
-        (&[0xC1, 0x80, 0, 0, 0, 0][..], "reserved_bits", "1002"),
+        (&[0x82, 0xFE, 0, 5, 0, 0, 0, 0][..], "non_minimal_length", "1002"),
+        (&[0x82, 0xFF, 0x80, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0], "length_overflow", "1002"),
+        (&[0x09, 0x80, 0, 0, 0, 0], "control_fragmented", "1002"),
+        (&[1, 0x80, 0, 0, 0, 0, 0x81, 0x80, 0, 0, 0, 0], "expected_continuation", "1002"),
+        (&[0x88, 0x81, 0, 0, 0, 0, 3], "truncated_close_code", "1002"),
+        (&[0x88, 0x82, 0, 0, 0, 0, 3, 0xEC], "invalid_close_code", "1002"),
+        (&[0x88, 0x83, 0, 0, 0, 0, 3, 0xE8, 0xFF], "invalid_close_reason", "1007"),
+        (&fragments, "too_many_fragments", "1008"),
+        (&[0xC1, 0x80, 0, 0, 0, 0], "reserved_bits", "1002"),
         (&[0x83, 0x80, 0, 0, 0, 0], "reserved_opcode", "1002"),
         (&[0x81, 0x00], "unmasked", "1002"),
         (&long, "control_too_long", "1002"),
@@ -267,7 +300,8 @@ fn violations_by_kind() {
         (&[0x81, 0x81, 0, 0, 0, 0, 0xFF], "invalid_utf8", "1007"),
         (&[0x82, 0xFF, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0], "message_too_big", "1009"),
     ] {
-        let (engine, port) = serve(Limits::default(), Told::default());
+        let (engine, port) =
+            serve(Limits { fragments_max: 2, ..Limits::default() }, Told::default());
         let mut client = Client::connect(port);
         client.write(bytes);
         client.closed_with(code.parse().expect("a code"));
