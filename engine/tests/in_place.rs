@@ -107,3 +107,36 @@ fn peers_that_do_not_read_keep_no_buffer_from_others() {
     engine.stop(Duration::from_secs(1));
     engine.wait().unwrap();
 }
+
+/// A text of `h` is answered through the engine's handle, a long one not at all, any other where
+/// it is.
+struct TwoWays;
+
+impl Handler for TwoWays {
+    fn on_message(&self, ctx: &mut Context, conn: Conn, message: Message<'_>) {
+        let (opcode, payload, plain) = (message.opcode, message.payload, SendFlags::default());
+        match payload {
+            b"h" => ctx.engine().send(conn, opcode, payload, plain).unwrap(),
+            [_, .., _] => {}
+            _ => _ = ctx.send(conn, opcode, payload, plain).unwrap(),
+        }
+    }
+}
+
+/// What a callback has asked for through a handle goes before what the next one sends, also where
+/// a long message lies between theirs, so that they are not of one batch.
+#[test]
+fn calls_through_a_handle_keep_their_place_among_short_answers() {
+    let (engine, port) = start(TwoWays);
+    let mut client = Client::connect(port);
+    client.send(TEXT, "a");
+    client.hears(TEXT, "a");
+    let long = payload(0, 300);
+    let said = [frame(TEXT, "b"), frame(TEXT, "h"), frame(TEXT, &long), frame(TEXT, "c")];
+    client.write(&said.concat());
+    for answer in ["b", "h", "c"] {
+        client.hears(TEXT, answer);
+    }
+    engine.stop(Duration::from_secs(1));
+    engine.wait().unwrap();
+}
