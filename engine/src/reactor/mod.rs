@@ -22,6 +22,7 @@ pub use self::core::histogram::{HISTOGRAMS, Histogram, HistogramRow, Measure};
 pub use self::core::later::LaterError;
 pub use self::core::log;
 pub use self::core::mail::Found;
+pub(crate) use self::core::mailbox::MAIL_MAX;
 pub use self::core::name::{CallError, Conn, DialId, Later, Timer, TopicError};
 pub use self::core::proxies::{InvalidProxies, Proxied, Proxies};
 pub use crate::conn::Cause;
@@ -124,7 +125,7 @@ impl<K: Kernel> Reactor<K> {
         self.check_stop();
         self.run_dials();
         self.run_adoptees();
-        self.reconcile_dirty();
+        self.reconcile_all();
         if self.is_finished() {
             self.finish();
             return false;
@@ -133,6 +134,17 @@ impl<K: Kernel> Reactor<K> {
             self.kernel.wake(reactor as usize);
         }
         true
+    }
+
+    /// Reconciles all; what the last callbacks of a turn have asked for through a handle is done by
+    /// then, too: those of timers, and `on_close`.
+    #[inline]
+    fn reconcile_all(&mut self) {
+        self.reconcile_dirty();
+        while self.ctx.post.own.mail.has_some() {
+            self.ctx.read_own_mail();
+            self.reconcile_dirty();
+        }
     }
 
     /// How long nothing is to be done unless something happens; `None`: for ever.
@@ -190,7 +202,7 @@ impl<K: Kernel> Reactor<K> {
         self.read_mail();
         self.fire_timers();
         self.report_topics();
-        self.reconcile_dirty();
+        self.reconcile_all();
         self.begin_waiting();
         self.end_slow_rests();
         self.settle_memory();
