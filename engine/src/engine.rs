@@ -4,7 +4,7 @@ use crate::attached::Seats;
 use crate::config::{Address, AddressLimits, Config, Endpoint, Placement, Route, Sizes};
 use crate::listen::{Listening, SocketFile, listen};
 use crate::proto::Routes;
-use crate::reactor::{Adopt, Adopts, Listens, NotAdopted};
+use crate::reactor::{Adopt, Adopts, Listens, MAIL_MAX, NotAdopted};
 use crate::reactor::{
     DialId, Drain, DrainError, Handle, Histogram, Measure, Resolve, Routed, Served, Stats, Target,
     TargetError,
@@ -99,7 +99,7 @@ impl Engine {
         Ok(Self {
             config,
             sizes,
-            handle: Handle::new(wakers.into(), sizes.topics, sizes.memory_max),
+            handle: Handle::new(wakers.into(), sizes.topics, sizes.memory_max, MAIL_MAX),
             resolver: Arc::new(Resolver::default()),
             state: Mutex::default(),
             seats: Arc::default(),

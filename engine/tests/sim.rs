@@ -3,7 +3,7 @@
 //! `cargo test` plays 500 seeds, `cargo test-long` (the feature `long`) 10,000. `RINGWS_SEEDS=n`
 //! plays n seeds; `RINGWS_SEED=s` plays one and prints what happened in it.
 
-use ringws_engine::sim::{Choices, Report, Trace, run};
+use ringws_engine::sim::{Choices, ManyReport, Report, Trace, run, run_many};
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
@@ -21,23 +21,27 @@ fn say(line: &str) {
     writeln!(std::io::stdout(), "{line}").expect("stdout");
 }
 
+/// Plays one seed of a kind of world.
+type Play<R> = fn(Choices, Option<Trace>) -> R;
+
 /// Plays a seed; `None` when it failed, with the reason on stderr.
-fn play(seed: u64, trace: Option<Trace>) -> Option<Report> {
+fn play<R>(run: Play<R>, seed: u64, trace: Option<Trace>) -> Option<R> {
     catch_unwind(AssertUnwindSafe(|| run(Choices::from_seed(seed), trace))).ok()
 }
 
-fn failed(seed: u64) -> ! {
+fn failed(world: &str, seed: u64) -> ! {
     panic!(
         "seed {seed} failed; replay it with\n  RINGWS_SEED={seed} cargo test -p ringws-engine \
-         --features sim --test sim seeds -- --nocapture"
+         --features sim,tls --test sim {world} -- --nocapture"
     )
 }
 
-#[test]
-fn seeds() {
+/// Plays as many as are asked for; what they came to, or nothing when one was to be looked at.
+fn play_all<R: std::fmt::Debug + Send>(world: &str, run: Play<R>) -> Vec<R> {
     if let Some(seed) = number("RINGWS_SEED") {
-        let report = play(seed, Some(Box::new(say))).unwrap_or_else(|| failed(seed));
-        return say(&format!("{report:?}"));
+        let report = play(run, seed, Some(Box::new(say))).unwrap_or_else(|| failed(world, seed));
+        say(&format!("{report:?}"));
+        return Vec::new();
     }
     let seeds = number("RINGWS_SEEDS").unwrap_or(SEEDS);
     let next = AtomicU64::new(0);
@@ -49,7 +53,7 @@ fn seeds() {
             if seed >= seeds {
                 return;
             }
-            match play(seed, None) {
+            match play(run, seed, None) {
                 Some(report) => reports.lock().expect("no panic under it").push(report),
                 None => _ = first_failed.fetch_min(seed, Ordering::Relaxed),
             }
@@ -58,15 +62,40 @@ fn seeds() {
     let workers = std::thread::available_parallelism().map_or(1, |n| n.get());
     std::thread::scope(|scope| (0..workers).for_each(|_| _ = scope.spawn(work)));
     match first_failed.into_inner() {
-        u64::MAX => summarise(&reports.into_inner().expect("no panic under it")),
-        seed => failed(seed),
+        u64::MAX => reports.into_inner().expect("no panic under it"),
+        seed => failed(world, seed),
     }
+}
+
+#[test]
+fn seeds() {
+    summarise(&play_all("seeds", run));
+}
+
+/// Several reactors in one world.
+#[test]
+fn reactors() {
+    let reports = play_all("reactors", run_many);
+    let sum = |of: fn(&ManyReport) -> u64| reports.iter().map(of).sum::<u64>();
+    let shown = [
+        ("published", sum(|report| report.published)),
+        ("forwarded", sum(|report| report.forwarded)),
+        ("refused", sum(|report| report.refused)),
+        ("publish_refused", sum(|report| report.stats.publish_refused)),
+        ("jobs", sum(|report| report.jobs)),
+        ("answered", sum(|report| report.answered)),
+        ("settled", sum(|report| report.settled)),
+        ("lost", sum(|report| report.lost)),
+        ("turns", sum(|report| report.turns)),
+    ];
+    tell(reports.len(), &shown);
 }
 
 /// The runs together must have shown what they are for.
 fn summarise(reports: &[Report]) {
     let sum = |of: fn(&Report) -> u64| reports.iter().map(of).sum::<u64>();
     let shown = [
+        ("virtual ms", sum(|report| report.ticks)),
         ("delivered", sum(|report| report.delivered)),
         ("upgraded", sum(|report| report.stats.upgraded)),
         ("refused", sum(|report| report.stats.refused)),
@@ -100,10 +129,16 @@ fn summarise(reports: &[Report]) {
         ("address_closed", sum(|report| report.stats.address_closed)),
         ("address_refused", sum(|report| report.stats.address_refused)),
     ];
-    say(&format!("{} seeds, {} virtual ms: {shown:?}", reports.len(), sum(|report| report.ticks)));
-    if reports.len() as u64 >= TELLING {
+    tell(reports.len(), &shown);
+}
+
+fn tell(seeds: usize, shown: &[(&str, u64)]) {
+    if seeds > 0 {
+        say(&format!("{seeds} seeds: {shown:?}"));
+    }
+    if seeds as u64 >= TELLING {
         for (what, times) in shown {
-            assert!(times > 0, "{what} never happened: the scenarios have become too tame");
+            assert!(*times > 0, "{what} never happened: the scenarios have become too tame");
         }
     }
 }
@@ -111,9 +146,13 @@ fn summarise(reports: &[Report]) {
 #[test]
 fn a_seed_repeats_itself() {
     for seed in 0..20 {
-        let [first, second] = [(); 2].map(|()| play(seed, None).unwrap_or_else(|| failed(seed)));
+        let again = || play(run, seed, None).unwrap_or_else(|| failed("seeds", seed));
+        let [first, second] = [(); 2].map(|()| again());
         assert_eq!(first.stats, second.stats, "seed {seed}");
         assert_eq!((first.ticks, first.delivered), (second.ticks, second.delivered));
+        let again = || play(run_many, seed, None).unwrap_or_else(|| failed("reactors", seed));
+        let [first, second] = [(); 2].map(|()| again());
+        assert_eq!((first.stats, first.turns), (second.stats, second.turns), "seed {seed}");
     }
 }
 

@@ -8,7 +8,7 @@ use crate::proto::head::HeadReader;
 use crate::proto::{CloseCode, Input};
 use crate::reactor::log::Logger;
 use crate::reactor::{
-    Closed, Conn, Context, DialId, Handle, Handler, NotConnected, Reactor, Setup, Target,
+    Closed, Conn, Context, DialId, Handle, Handler, MAIL_MAX, NotConnected, Reactor, Setup, Target,
     TopicLimits,
 };
 use crate::ring::Waker;
@@ -141,7 +141,7 @@ fn draw_faults(choices: &mut Choices) -> Faults {
 /// When the engine breaks a promise: the message says which.
 pub fn run_dials(mut choices: Choices) {
     let wakers: Arc<[Waker]> = [Waker::new().expect("an eventfd")].into();
-    let handle = Handle::new(Arc::clone(&wakers), TopicLimits::default(), u64::MAX);
+    let handle = Handle::new(Arc::clone(&wakers), TopicLimits::default(), u64::MAX, MAIL_MAX);
     let targets = choices.between(1, 20);
     // Some are stopped in the middle, the others when all is over.
     let stop_at = *choices.pick(&[60_000, 1, 20, 400]);

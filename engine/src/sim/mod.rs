@@ -28,10 +28,12 @@ mod chaos;
 mod checks;
 mod client;
 mod dials;
+mod frame;
 mod keys;
 mod latest;
 mod ledger;
 mod manner;
+mod many;
 mod message;
 mod names;
 mod notice;
@@ -50,7 +52,7 @@ mod world;
 use crate::conn::WhenFull;
 use crate::proto::Origins;
 use crate::reactor::log::Logger;
-use crate::reactor::{Handle, Listens, Reactor, Served, Setup, Stats, TopicLimits};
+use crate::reactor::{Handle, Listens, MAIL_MAX, Reactor, Served, Setup, Stats, TopicLimits};
 use crate::ring::Waker;
 use crate::ring::sim::{Sim, SimConfig};
 use chaos::Chaos;
@@ -65,6 +67,7 @@ use world::Outside;
 pub use crate::ring::sim::Choices;
 pub use dials::run_dials;
 pub use ledger::Trace;
+pub use many::{ManyReport, run_many};
 
 /// Turns within one millisecond of virtual time: more than any run has work for.
 const SPIN_MAX: u32 = 20_000;
@@ -132,7 +135,8 @@ struct Run {
 impl Run {
     fn new(scenario: Scenario, shared: Shared, mut choices: Choices) -> Self {
         let wakers: Arc<[Waker]> = [Waker::new().expect("an eventfd")].into();
-        let handle = Handle::new(Arc::clone(&wakers), TopicLimits::default(), scenario.memory_max);
+        let handle =
+            Handle::new(Arc::clone(&wakers), TopicLimits::default(), scenario.memory_max, MAIL_MAX);
         let message_max = scenario.limits.message_max as usize;
         let clients = (0..scenario.clients)
             .map(|id| Client::new(id, choices.fork(), message_max.min(20_000), scenario.listeners))

@@ -158,6 +158,7 @@ impl Scenario {
             spurious: rate(100),
             // Rare: a run that ends so has little time to show anything else.
             stall: rate(4),
+            wake: 0,
             gather: rate(600),
             death: if rate(1000) == 1000 && rate(1000) == 1000 { 3 } else { 0 },
         }

@@ -22,9 +22,6 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-/// Bytes of mail that may wait for one reactor.
-const MAILBOX_MAX: usize = 64 << 20;
-
 /// The lower part of the word that asks for a stop is 1 + the grace in milliseconds, or `DRAIN`;
 /// above it each call counts, so that one with the same grace is another.
 const GRACE_BITS: u32 = 48;
@@ -53,13 +50,18 @@ impl Drop for Here {
 }
 
 impl Handle {
-    /// For `wakers.len()` reactors, none of which takes mail yet.
-    pub(crate) fn new(wakers: Arc<[Waker]>, topics: TopicLimits, memory_max: u64) -> Self {
+    /// For `wakers.len()` reactors, none of which takes mail yet, and then so many bytes of it.
+    pub(crate) fn new(
+        wakers: Arc<[Waker]>,
+        topics: TopicLimits,
+        memory_max: u64,
+        mail_max: usize,
+    ) -> Self {
         let reactors = wakers.len();
         let counters: Vec<_> = (0..reactors).map(|_| Arc::default()).collect();
         Self(Arc::new(Shared {
-            mailboxes: (0..reactors).map(|_| Mailbox::new(MAILBOX_MAX)).collect(),
-            owns: (0..reactors).map(|_| Arc::new(Own::new(MAILBOX_MAX))).collect(),
+            mailboxes: (0..reactors).map(|_| Mailbox::new(mail_max)).collect(),
+            owns: (0..reactors).map(|_| Arc::new(Own::new(mail_max))).collect(),
             gauges: (0..reactors).map(|_| Gauges::default()).collect(),
             directory: Directory::new(topics),
             laters: Laters::default(),
@@ -277,9 +279,7 @@ impl Handle {
     }
 
     fn wake_all(&self) {
-        for waker in self.0.wakers.iter() {
-            waker.wake();
-        }
+        self.0.wakers.iter().for_each(Waker::wake);
     }
 
     /// Number of reactors.

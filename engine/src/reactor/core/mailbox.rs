@@ -5,6 +5,9 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+/// Bytes of mail that may wait for one reactor.
+pub(crate) const MAIL_MAX: usize = 64 << 20;
+
 /// Queues up to here are not worth giving back.
 const KEPT: usize = 1024;
 

@@ -14,7 +14,7 @@ impl Context {
         self.batch.conn = conn;
         self.batch.stopped = false;
         self.batch.user = slot.user;
-        // What the callback before has asked for through a handle goes first: not the short way then.
+        // What the callback before has asked for through a handle goes first: no short way then.
         if slot.answered && !self.post.own.mail.has_some() {
             self.open_writer(conn);
         }

@@ -27,6 +27,8 @@ pub struct Faults {
     pub death: u16,
     /// The process is stopped, or a callback blocks, per wait: time passes, and the peers act.
     pub stall: u16,
+    /// A wake-up is not noticed, for a tick.
+    pub wake: u16,
     /// A wait goes on although something has come, to come back with more.
     pub gather: u16,
 }
@@ -46,6 +48,7 @@ impl Faults {
         spurious: 0,
         death: 0,
         stall: 0,
+        wake: 0,
         gather: 0,
     };
 }

@@ -11,6 +11,7 @@ mod choices;
 mod dial;
 mod faults;
 mod net;
+mod pace;
 mod progress;
 mod socket;
 #[cfg(test)]
@@ -119,6 +120,12 @@ pub struct Sim {
     stuck: bool,
     /// The reactor's thread is elsewhere, for so long if nothing happens: the next wait is its.
     left_for: Option<Option<Duration>>,
+    /// Since when.
+    left_at: Tick,
+    /// What has come meanwhile.
+    pending: Vec<Completion>,
+    /// Of one kernel of several: how far its clock may go.
+    horizon: Tick,
 }
 
 impl Sim {
@@ -150,6 +157,9 @@ impl Sim {
             wakers: config.wakers,
             stuck: false,
             left_for: None,
+            left_at: 0,
+            pending: Vec::new(),
+            horizon: Tick::MAX,
         }
     }
 
@@ -359,42 +369,11 @@ impl Kernel for Sim {
         timeout: Option<Duration>,
         completions: &mut Vec<Completion>,
     ) -> Result<(), KernelError> {
-        let timeout = self.left_for.take().unwrap_or(timeout);
-        if self.choices.chance(self.net.faults.death) {
-            return Err(KernelError { call: "io_uring_enter", errno: Errno::BADR });
-        }
-        if self.choices.chance(self.net.faults.stall) {
-            self.stall();
-        }
-        let patience = timeout.map_or(FOREVER, |timeout| timeout.as_millis() as Tick);
-        let deadline = self.net.now + patience;
-        let gathers = self.choices.chance(self.net.faults.gather);
-        let least = self.net.now + if gathers { GATHER_MS } else { 0 };
-        loop {
-            let next = self.step(completions).filter(|&at| at <= deadline);
-            if self.net.now >= deadline || (!completions.is_empty() && self.net.now >= least) {
-                return Ok(());
-            }
-            if !completions.is_empty() {
-                self.net.now += 1;
-                continue;
-            }
-            if self.choices.chance(self.net.faults.spurious) {
-                return Ok(());
-            }
-            match (next, timeout) {
-                (Some(at), _) => self.net.now = at.max(self.net.now + 1),
-                (None, Some(_)) => self.net.now = deadline,
-                (None, None) => {
-                    self.stuck = true;
-                    return Ok(());
-                }
-            }
-        }
+        self.pass(timeout, completions)
     }
 
     fn leave(&mut self, timeout: Option<Duration>) -> Result<(), KernelError> {
-        self.left_for = Some(timeout);
+        (self.left_for, self.left_at) = (Some(timeout), self.net.now);
         Ok(())
     }
 }

@@ -26,6 +26,7 @@ const WILD: Faults = Faults {
     spurious: 100,
     death: 0,
     stall: 0,
+    wake: 300,
     gather: 300,
 };
 

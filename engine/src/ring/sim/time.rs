@@ -1,19 +1,78 @@
 //! How time passes: instant by instant, and what is handed over in each.
 
-use super::{Completion, Lane, Sim, Socket};
+use super::{Completion, Errno, FOREVER, GATHER_MS, KernelError, Lane, Sim, Socket};
 use crate::tick::Tick;
 use rustix::event::{PollFd, PollFlags, poll};
+use std::time::Duration;
 
 impl Sim {
+    /// Lets time pass as a wait does, up to its end.
+    pub(super) fn pass(
+        &mut self,
+        timeout: Option<Duration>,
+        completions: &mut Vec<Completion>,
+    ) -> Result<(), KernelError> {
+        let left_until = self.left_until();
+        let timeout = self.left_for.take().unwrap_or(timeout);
+        if !self.pending.is_empty() {
+            completions.append(&mut self.pending);
+            return Ok(());
+        }
+        if self.choices.chance(self.net.faults.death) {
+            return Err(KernelError { call: "io_uring_enter", errno: Errno::BADR });
+        }
+        if self.choices.chance(self.net.faults.stall) {
+            self.stall();
+        }
+        let patience = timeout.map_or(FOREVER, |timeout| timeout.as_millis() as Tick);
+        let deadline = left_until.unwrap_or(self.net.now + patience);
+        let gathers = self.choices.chance(self.net.faults.gather);
+        let least = self.net.now + if gathers { GATHER_MS } else { 0 };
+        loop {
+            let next = self.step(completions).filter(|&at| at <= deadline);
+            let over = self.net.now >= deadline.min(self.horizon);
+            if over || (!completions.is_empty() && self.net.now >= least) {
+                return Ok(());
+            }
+            if !completions.is_empty() {
+                self.net.now += 1;
+                continue;
+            }
+            if self.choices.chance(self.net.faults.spurious) {
+                return Ok(());
+            }
+            match (next, timeout) {
+                (Some(at), _) => self.net.now = at.max(self.net.now + 1),
+                (None, Some(_)) => self.net.now = deadline,
+                (None, None) if self.horizon < FOREVER => self.net.now = self.horizon,
+                (None, None) => {
+                    self.stuck = true;
+                    return Ok(());
+                }
+            }
+            self.net.now = self.net.now.min(self.horizon);
+        }
+    }
+
+    /// When a reactor that has left must be back.
+    pub(super) fn left_until(&self) -> Option<Tick> {
+        let patience = self.left_for?;
+        let patience = patience.map_or(FOREVER, |patience| patience.as_millis() as Tick);
+        Some(self.left_at + patience)
+    }
+
     /// One instant: the world acts, the operations go on, what is complete is handed over.
     pub(super) fn step(&mut self, completions: &mut Vec<Completion>) -> Option<Tick> {
         let next = self.world.step(&mut self.net);
-        if self.was_woken() {
+        let woken = self.is_woken();
+        let late = woken && self.choices.chance(self.net.faults.wake);
+        if woken && !late {
+            self.take_wake();
             completions.push(Completion::Woken);
         }
         let active = self.progress();
         self.hand_over(completions);
-        if active || !self.lanes.is_empty() { Some(self.net.now + 1) } else { next }
+        if active || late || !self.lanes.is_empty() { Some(self.net.now + 1) } else { next }
     }
 
     /// Our side is stopped: the peers go on, as far as the socket buffers let them.
@@ -72,13 +131,15 @@ impl Sim {
     }
 
     /// Whether another thread has written to our eventfd.
-    fn was_woken(&self) -> bool {
+    fn is_woken(&self) -> bool {
         let eventfd = self.wakers[self.index].eventfd();
         let mut polled = [PollFd::new(&eventfd, PollFlags::IN)];
         let zero = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
-        if poll(&mut polled, Some(&zero)) != Ok(1) {
-            return false;
-        }
-        rustix::io::read(eventfd, &mut [0; 8]) == Ok(8)
+        poll(&mut polled, Some(&zero)) == Ok(1)
+    }
+
+    fn take_wake(&self) {
+        let read = rustix::io::read(self.wakers[self.index].eventfd(), &mut [0; 8]);
+        assert_eq!(read, Ok(8), "it was readable");
     }
 }

@@ -1,17 +1,16 @@
 //! A scripted client: what it sends, what it expects, and how it may misbehave.
 
 mod ends;
-mod frame;
 mod http;
 
 use super::chaos::PING;
+use super::frame::{Frame, Frames, encode};
 use super::ledger::Ledger;
 use super::manner::Manner;
 use super::message::{Whole, draw_message};
 use crate::proto::{CloseCode, Opcode};
 use crate::ring::sim::{Choices, Net, Peer};
 use crate::tick::Tick;
-use frame::{Frame, Frames, encode};
 use http::Asks;
 use std::collections::VecDeque;
 
