@@ -6,6 +6,8 @@ mod across;
 mod room;
 #[path = "support/service.rs"]
 mod service;
+#[path = "topics/turned.rs"]
+mod turned;
 
 use ringws_engine::config::Config;
 use ringws_engine::conn::{Limits, SendFlags};

@@ -90,6 +90,7 @@ impl Handler for Obedient {
         self.0.closed.lock().unwrap().insert(conn.to_bits(), closed.dropped);
         // It is no member any more.
         let _ = ctx.publish(b"ends", &text("somebody has left"), None);
+        let _ = ctx.engine().publish(b"last", &text("words"), None);
     }
 }
 
