@@ -1,9 +1,14 @@
 //! Thousands of seeds of whole connections on a kernel that lies within its contract.
 //!
 //! `cargo test` plays 500 seeds, `cargo test-long` (the feature `long`) 10,000. `RINGWS_SEEDS=n`
-//! plays n seeds; `RINGWS_SEED=s` plays one and prints what happened in it.
+//! plays n seeds; `RINGWS_SEED=s` plays one and prints what happened in it, with `RINGWS_LESS` less
+//! of it. Of a seed that fails the least that does so is looked for, and told with the command that
+//! replays it.
 
-use ringws_engine::sim::{Choices, ManyReport, Report, Trace, run, run_many};
+#[path = "sim/shrink.rs"]
+mod shrink;
+
+use ringws_engine::sim::{Choices, Less, ManyReport, Report, Trace, run, run_many};
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
@@ -22,25 +27,31 @@ fn say(line: &str) {
 }
 
 /// Plays one seed of a kind of world.
-type Play<R> = fn(Choices, Option<Trace>) -> R;
+type Play<R> = fn(Choices, Less, Option<Trace>) -> R;
 
 /// Plays a seed; `None` when it failed, with the reason on stderr.
-fn play<R>(run: Play<R>, seed: u64, trace: Option<Trace>) -> Option<R> {
-    catch_unwind(AssertUnwindSafe(|| run(Choices::from_seed(seed), trace))).ok()
+fn play<R>(run: Play<R>, seed: u64, less: Less, trace: Option<Trace>) -> Option<R> {
+    catch_unwind(AssertUnwindSafe(|| run(Choices::from_seed(seed), less, trace))).ok()
 }
 
-fn failed(world: &str, seed: u64) -> ! {
+fn failed<R>(world: &str, run: Play<R>, seed: u64) -> ! {
+    let again = |less, trace| _ = run(Choices::from_seed(seed), less, trace);
+    let (less, story) = shrink::shrink(again)
+        .unwrap_or_else(|| panic!("seed {seed} of {world} failed, and does not do so again"));
     panic!(
-        "seed {seed} failed; replay it with\n  RINGWS_SEED={seed} cargo test -p ringws-engine \
-         --features sim,tls --test sim {world} -- --nocapture"
+        "seed {seed} failed. The least of it that does so ({less:?}) ends in:\n{story}\n\
+         replay it, without RINGWS_LESS as a whole, with\n  RINGWS_SEED={seed} RINGWS_LESS={} \
+         cargo test -p ringws-engine --features sim,tls --test sim {world} -- --nocapture",
+        shrink::written(less)
     )
 }
 
 /// Plays as many as are asked for; what they came to, or nothing when one was to be looked at.
 fn play_all<R: std::fmt::Debug + Send>(world: &str, run: Play<R>) -> Vec<R> {
     if let Some(seed) = number("RINGWS_SEED") {
-        let report = play(run, seed, Some(Box::new(say))).unwrap_or_else(|| failed(world, seed));
-        say(&format!("{report:?}"));
+        let less = std::env::var("RINGWS_LESS").map_or(Less::WHOLE, |text| shrink::read(&text));
+        let report = play(run, seed, less, Some(Box::new(say)));
+        say(&format!("{:?}", report.unwrap_or_else(|| panic!("seed {seed} of {world} fails"))));
         return Vec::new();
     }
     let seeds = number("RINGWS_SEEDS").unwrap_or(SEEDS);
@@ -53,7 +64,7 @@ fn play_all<R: std::fmt::Debug + Send>(world: &str, run: Play<R>) -> Vec<R> {
             if seed >= seeds {
                 return;
             }
-            match play(run, seed, None) {
+            match play(run, seed, Less::WHOLE, None) {
                 Some(report) => reports.lock().expect("no panic under it").push(report),
                 None => _ = first_failed.fetch_min(seed, Ordering::Relaxed),
             }
@@ -63,7 +74,7 @@ fn play_all<R: std::fmt::Debug + Send>(world: &str, run: Play<R>) -> Vec<R> {
     std::thread::scope(|scope| (0..workers).for_each(|_| _ = scope.spawn(work)));
     match first_failed.into_inner() {
         u64::MAX => reports.into_inner().expect("no panic under it"),
-        seed => failed(world, seed),
+        seed => failed(world, run, seed),
     }
 }
 
@@ -146,11 +157,15 @@ fn tell(seeds: usize, shown: &[(&str, u64)]) {
 #[test]
 fn a_seed_repeats_itself() {
     for seed in 0..20 {
-        let again = || play(run, seed, None).unwrap_or_else(|| failed("seeds", seed));
+        let again =
+            || play(run, seed, Less::WHOLE, None).unwrap_or_else(|| failed("seeds", run, seed));
         let [first, second] = [(); 2].map(|()| again());
         assert_eq!(first.stats, second.stats, "seed {seed}");
         assert_eq!((first.ticks, first.delivered), (second.ticks, second.delivered));
-        let again = || play(run_many, seed, None).unwrap_or_else(|| failed("reactors", seed));
+        let again = || {
+            play(run_many, seed, Less::WHOLE, None)
+                .unwrap_or_else(|| failed("reactors", run_many, seed))
+        };
         let [first, second] = [(); 2].map(|()| again());
         assert_eq!((first.stats, first.turns), (second.stats, second.turns), "seed {seed}");
     }

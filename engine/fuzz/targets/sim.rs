@@ -2,8 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ringws_engine::sim::{Choices, run};
+use ringws_engine::sim::{Choices, Less, run};
 
 fuzz_target!(|data: &[u8]| {
-    run(Choices::from_bytes(data), None);
+    run(Choices::from_bytes(data), Less::WHOLE, None);
 });

@@ -32,6 +32,7 @@ mod frame;
 mod keys;
 mod latest;
 mod ledger;
+mod less;
 mod manner;
 mod many;
 mod message;
@@ -67,6 +68,7 @@ use world::Outside;
 pub use crate::ring::sim::Choices;
 pub use dials::run_dials;
 pub use ledger::Trace;
+pub use less::Less;
 pub use many::{ManyReport, run_many};
 
 /// Turns within one millisecond of virtual time: more than any run has work for.
@@ -105,13 +107,13 @@ pub struct Report {
     pub last_words: u64,
 }
 
-/// Plays one run to its end.
+/// Plays one run, or less of it, to its end.
 ///
 /// # Panics
 /// When the engine breaks a promise: the message says which.
-pub fn run(mut choices: Choices, trace: Option<Trace>) -> Report {
+pub fn run(mut choices: Choices, less: Less, trace: Option<Trace>) -> Report {
     random::begin(choices.fork());
-    let scenario = Scenario::draw(&mut choices);
+    let scenario = Scenario::draw(&mut choices, less);
     let mut ledger = Ledger::new(choices.fork(), scenario.clients, trace);
     ledger.rules = scenario.rules();
     ledger.stream = scenario.limits.stream;
@@ -139,7 +141,11 @@ impl Run {
             Handle::new(Arc::clone(&wakers), TopicLimits::default(), scenario.memory_max, MAIL_MAX);
         let message_max = scenario.limits.message_max as usize;
         let clients = (0..scenario.clients)
-            .map(|id| Client::new(id, choices.fork(), message_max.min(20_000), scenario.listeners))
+            .map(|id| {
+                let message_max = message_max.min(20_000);
+                let client = Client::new(id, choices.fork(), message_max, scenario.listeners);
+                client.lessened(&scenario.less)
+            })
             .collect();
         let world = Outside {
             shared: shared.clone(),

@@ -1,5 +1,6 @@
 //! What a run is made of: sizes, limits and fault rates, drawn from its choices.
 
+use super::less::Less;
 use super::rules::{LIFETIME_CODE, Rules};
 use crate::conn::{Limits, WhenFull};
 use crate::proto::CloseCode;
@@ -33,6 +34,8 @@ pub(super) struct Scenario {
     pub(super) memory_max: u64,
     /// When the chaos ends.
     pub(super) calm_at: Tick,
+    /// What is left out of it.
+    pub(super) less: Less,
     /// When the engine is stopped in the middle, and with which grace.
     pub(super) stop: Option<(Tick, Duration)>,
     /// When it is drained, perhaps before that.
@@ -42,7 +45,7 @@ pub(super) struct Scenario {
 }
 
 impl Scenario {
-    pub(super) fn draw(choices: &mut Choices) -> Self {
+    pub(super) fn draw(choices: &mut Choices, less: Less) -> Self {
         let calm_at = choices.between(200, 1500) as Tick;
         let limits = Limits {
             message_max: *choices.pick(&[8192, 1 << 16, 256]),
@@ -75,7 +78,7 @@ impl Scenario {
         let listeners = *choices.pick(&[1, 3]);
         // A place for each, and one for an accept on each listener, are promised to the reactor.
         let sockets_max = connections_max as usize + listeners + *choices.pick(&[64, 0, 2]);
-        Self {
+        let mut drawn = Self {
             limits,
             per_address: Self::per_address(choices),
             clients,
@@ -89,11 +92,14 @@ impl Scenario {
             sizes: Self::sizes(choices),
             batch_max: *choices.pick(&[1 << 18, 1, 300, 5000]),
             memory_max: *choices.pick(&[u64::MAX, 1 << 20, 40 << 10]),
-            calm_at,
+            calm_at: calm_at.min(less.calm_at),
             stop: choices.chance(250).then_some((stop_at, grace)),
             drain: choices.chance(250).then(|| Self::drain(choices, calm_at)),
             at_once: choices.chance(250),
-        }
+            less,
+        };
+        drawn.faults.spare(less.spared);
+        drawn
     }
 
     fn drain(choices: &mut Choices, calm_at: Tick) -> (Tick, Drain) {

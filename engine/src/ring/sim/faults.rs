@@ -51,4 +51,45 @@ impl Faults {
         wake: 0,
         gather: 0,
     };
+    /// How many kinds there are.
+    pub const KINDS: u32 = 14;
+
+    /// Does without some kinds: a bit for each, in their order.
+    pub fn spare(&mut self, kinds: u64) {
+        let Self {
+            delay,
+            short,
+            disarm,
+            receive_error,
+            send_error,
+            accept_error,
+            connect_error,
+            connect_hang,
+            hold,
+            spurious,
+            death,
+            stall,
+            wake,
+            gather,
+        } = self;
+        let all: [_; Self::KINDS as usize] = [
+            delay,
+            short,
+            disarm,
+            receive_error,
+            send_error,
+            accept_error,
+            connect_error,
+            connect_hang,
+            hold,
+            spurious,
+            death,
+            stall,
+            wake,
+            gather,
+        ];
+        for (kind, rate) in all.into_iter().enumerate() {
+            *rate *= u16::from(kinds >> kind & 1 == 0);
+        }
+    }
 }

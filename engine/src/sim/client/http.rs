@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 #[derive(Debug, Default)]
 pub(super) struct Asks {
     /// So many are still to be asked.
-    left: usize,
+    pub(super) left: usize,
     /// It does not wait for answers.
     pipelines: bool,
     number: u64,

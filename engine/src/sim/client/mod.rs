@@ -6,6 +6,7 @@ mod http;
 use super::chaos::PING;
 use super::frame::{Frame, Frames, encode};
 use super::ledger::Ledger;
+use super::less::Less;
 use super::manner::Manner;
 use super::message::{Whole, draw_message};
 use crate::proto::{CloseCode, Opcode};
@@ -96,6 +97,16 @@ impl Client {
         }
     }
 
+    /// Does no more than that.
+    pub(super) fn lessened(mut self, less: &Less) -> Self {
+        self.plan = less.of(self.plan);
+        self.asks.left = less.of(self.asks.left);
+        if less.leaves_out(self.id) {
+            self.state = State::Done;
+        }
+        self
+    }
+
     pub(super) fn is_done(&self) -> bool {
         self.state == State::Done
     }
@@ -147,8 +158,8 @@ impl Client {
     }
 
     fn connect(&mut self, net: &mut Net, ledger: &mut Ledger) -> Option<Tick> {
-        if net.now() < self.starts {
-            return Some(self.starts);
+        if self.is_done() || net.now() < self.starts {
+            return (!self.is_done()).then_some(self.starts);
         }
         self.peer = net.connect_from(self.listener, self.address);
         if self.peer.is_none() {

@@ -18,6 +18,7 @@ mod report;
 mod scenario;
 
 use super::ledger::Trace;
+use super::less::Less;
 use super::names::NoNames;
 use super::random;
 use crate::proto::Origins;
@@ -78,13 +79,13 @@ struct Run {
     meddles: Tick,
 }
 
-/// Plays one run to its end.
+/// Plays one run, or less of it, to its end.
 ///
 /// # Panics
 /// When the engine breaks a promise: the message says which.
-pub fn run_many(mut choices: Choices, trace: Option<Trace>) -> ManyReport {
+pub fn run_many(mut choices: Choices, less: Less, trace: Option<Trace>) -> ManyReport {
     random::begin(choices.fork());
-    let scenario = Scenario::draw(&mut choices);
+    let scenario = Scenario::draw(&mut choices, less);
     let mut ledger = Ledger::new(choices.fork(), scenario.peers, scenario.reactors, trace);
     ledger.note(|| format!("{scenario:?}"));
     let mut run = Run::new(scenario, Shared::new(ledger), choices);
@@ -102,7 +103,9 @@ impl Run {
         let mut peers: Vec<Vec<Peer>> = (0..scenario.reactors).map(|_| Vec::new()).collect();
         for id in 0..scenario.peers {
             let reactor = choices.below(scenario.reactors);
-            peers[reactor].push(Peer::new(id, choices.fork()));
+            let peer = Peer::new(id, choices.fork()).lessened(&scenario.less);
+            shared.lock().records[id].done = peer.is_done();
+            peers[reactor].push(peer);
         }
         let mut seats = Vec::new();
         for (index, all) in peers.into_iter().enumerate() {

@@ -5,6 +5,7 @@ use super::ledger::{Ledger, PROBE, SERVED};
 use crate::proto::{CloseCode, Opcode};
 use crate::ring::sim::{Choices, Net, Peer as Wire, Seen};
 use crate::sim::frame::{Frames, encode};
+use crate::sim::less::Less;
 use crate::tick::Tick;
 use std::collections::VecDeque;
 
@@ -49,6 +50,15 @@ impl Peer {
             closed: false,
             choices,
         }
+    }
+
+    /// Does no more than that.
+    pub(super) fn lessened(mut self, less: &Less) -> Self {
+        self.plan = less.of(self.plan);
+        if less.leaves_out(self.id) {
+            self.state = State::Done;
+        }
+        self
     }
 
     pub(super) fn is_done(&self) -> bool {

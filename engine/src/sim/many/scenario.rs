@@ -4,6 +4,7 @@ use crate::conn::Limits;
 use crate::proto::CloseCode;
 use crate::reactor::Drain;
 use crate::ring::sim::{Choices, Faults};
+use crate::sim::less::Less;
 use crate::tick::Tick;
 use std::time::Duration;
 
@@ -26,11 +27,13 @@ pub(super) struct Scenario {
     pub(super) mail_max: usize,
     /// When the chaos ends.
     pub(super) calm_at: Tick,
+    /// What is left out of it.
+    pub(super) less: Less,
     pub(super) ending: Option<(Tick, Ending)>,
 }
 
 impl Scenario {
-    pub(super) fn draw(choices: &mut Choices) -> Self {
+    pub(super) fn draw(choices: &mut Choices, less: Less) -> Self {
         let calm_at = choices.between(200, 1500) as Tick;
         let ends_at = choices.between(1, calm_at as usize) as Tick;
         let limits = Limits {
@@ -41,16 +44,19 @@ impl Scenario {
             close_timeout_ms: 5_000,
             ..Limits::default()
         };
-        Self {
+        let mut drawn = Self {
             reactors: choices.between(2, 3),
             peers: choices.between(2, 9),
             limits,
             faults: Self::faults(choices),
             buffers: *choices.pick(&[16, 4, 64]),
             mail_max: *choices.pick(&[64 << 20, 64 << 20, 20_000, 3_000]),
-            calm_at,
+            calm_at: calm_at.min(less.calm_at),
             ending: choices.chance(250).then(|| (ends_at, Self::ending(choices))),
-        }
+            less,
+        };
+        drawn.faults.spare(less.spared);
+        drawn
     }
 
     fn faults(choices: &mut Choices) -> Faults {
