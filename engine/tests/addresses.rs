@@ -6,7 +6,7 @@ mod service;
 use ringws_engine::config::{Address, AddressLimits, Endpoint};
 use ringws_kit::{Client, TEXT, ask, field, read_to_end, tcp, unix};
 use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
-use service::{Echo, at, reactors, start, stats, until};
+use service::{Echo, at, of, reactors, start, stats, until};
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
 use std::time::{Duration, Instant};
@@ -61,6 +61,7 @@ fn who_asks_too_often_is_told_when_to_come_again() {
     until(&engine, "it is counted among all", |stats| {
         (stats.address_refused, stats.refused) == (1, 1)
     });
+    assert_eq!(of(&stats(&engine), "refused_by_reason", "address"), 1);
     Client::open(from(Ipv4Addr::new(127, 0, 0, 3), port)).echoes(TEXT, "another address");
     std::thread::sleep(Duration::from_millis(1_100));
     Client::connect(port).echoes(TEXT, "in time");

@@ -13,7 +13,7 @@ use ringws_kit::{
     BINARY, Client, Frame, MIB, TEXT, ask, field, frame, resident, tcp, until as eventually,
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use service::{at_of, start, stats, until};
+use service::{at_of, of, start, stats, until};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -134,6 +134,10 @@ fn a_reactor_that_sleeps_is_called_for_relief() {
         let _ = peer.try_write(&half);
     }
     until(&engine, "relief", |stats| stats.budget_closed >= 5 && stats.memory <= budget as u64);
+    drop(peers);
+    until(&engine, "all have ended", |stats| stats.ends.iter().sum::<u64>() == 8);
+    let told = stats(&engine);
+    assert_eq!(of(&told, "ends", "memory"), told.budget_closed, "{:?}", told.ends);
     for reactor in 0..4 {
         let own = engine.stats(Some(reactor)).expect("a reactor");
         assert!(own.memory <= budget as u64, "{own:?}");
@@ -155,6 +159,7 @@ fn upgrades_are_refused_while_little_is_left() {
     assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
     assert!(field(&head, "Retry-After").is_some(), "{head}");
     assert_eq!((stats(&engine).budget_refused, stats(&engine).budget_closed), (1, 0));
+    until(&engine, "it is refused", |stats| of(stats, "refused_by_reason", "memory") == 1);
     large.write(rest);
     assert!(large.message().1 == message, "nobody was closed for it");
     until(&engine, "it has left", |stats| stats.memory < 7 << 20);

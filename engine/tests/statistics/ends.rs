@@ -1,18 +1,19 @@
 //! How connections end, by cause, code and violation.
 
-use crate::service::{at_of, reactors, serve, start, stats, until};
+use crate::service::{at_of, of, reactors, serve, start, stats, until};
 use ringws_engine::config::{Endpoint, SocketOptions};
-use ringws_engine::conn::{Failure, Limits, SendFlags, Timeout, WhenFull};
+use ringws_engine::conn::{Deflate, Failure, Limits, SendFlags, Timeout, WhenFull};
 use ringws_engine::engine::Engine;
 use ringws_engine::proto::handshake::Refusal;
 use ringws_engine::proto::{CloseCode, Opcode, VIOLATIONS};
 use ringws_engine::reactor::{
-    Cause, Closed, Conn, Context, EndError, Handler, Message, ROWS, Stats, Upgrade,
+    Cause, Closed, Conn, Context, EndError, Handler, Message, Target, Upgrade,
 };
 use ringws_engine::ring::Errno;
-use ringws_kit::{CLOSE, Client, TEXT, ask, close, tcp};
+use ringws_kit::{CLOSE, Client, TEXT, answer, ask, close, field, once, read_head, tcp};
 use rustix::net::sockopt::set_socket_recv_buffer_size;
 use rustix::net::{AddressFamily, SocketType, connect, socket};
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -131,13 +132,6 @@ fn with_window(bytes: usize, port: u16) -> TcpStream {
     set_socket_recv_buffer_size(&socket, bytes).expect("a smaller buffer");
     connect(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)).expect("a connection");
     TcpStream::from(socket)
-}
-
-/// The number of a row that has a label.
-pub(crate) fn of(stats: &Stats, field: &str, value: &str) -> u64 {
-    let row = ROWS.iter().find(|row| row.field == field).expect("a row");
-    let at = row.label_values.iter().position(|v| *v == value).expect("a value");
-    row.values(stats)[at]
 }
 
 /// Waits for an end, and looks at its cause and codes.
@@ -315,6 +309,42 @@ fn violations_by_kind() {
         VIOLATIONS.len(),
         stats(&serve(quick(), Told::default()).0).violations_by_kind.len()
     );
+}
+
+#[test]
+fn what_does_not_inflate_is_a_violation() {
+    let limits = Limits { deflate: Some(Deflate::default()), ..Limits::default() };
+    let (engine, port) = serve(limits, Told::default());
+    let offer = [("Sec-WebSocket-Extensions", "permessage-deflate")];
+    let mut client = Client::open_with(tcp(port), "/", &offer);
+    // A block of the reserved type, RFC 1951 §3.2.3.
+    client.send(0xC2, [7]);
+    client.closed_with(1007);
+    drop(client);
+    ended(&engine, "protocol", "1006", "1007");
+    assert_eq!(of(&stats(&engine), "violations_by_kind", "malformed_deflate"), 1);
+}
+
+/// Of a server, which must not mask (RFC 6455 §5.1).
+#[test]
+fn what_a_server_masks_is_a_violation() {
+    let (port, serving) = once(|mut stream| {
+        let head = read_head(&mut stream).expect("a request");
+        let answer = answer(field(&head, "Sec-WebSocket-Key").expect("a key"), &[]);
+        let masked = [0x82, 0x80, 0, 0, 0, 0];
+        stream.write_all(&[answer.as_bytes(), &masked].concat()).expect("room");
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    let engine = Engine::new(reactors(1)).expect("an engine");
+    engine.start().expect("io_uring");
+    let url = format!("ws://127.0.0.1:{port}/");
+    engine.connect(Target::new(&url, Arc::new(Told::default())).expect("a target")).expect("taken");
+    until(&engine, "it has ended", |now| of(now, "ends", "protocol") == 1);
+    let now = stats(&engine);
+    assert_eq!(now.violations_by_kind.iter().sum::<u64>(), 1);
+    assert_eq!(of(&now, "violations_by_kind", "masked"), 1);
+    drop(engine);
+    serving.join().expect("the server's checks");
 }
 
 #[test]

@@ -1,14 +1,15 @@
 //! Where connections stand, why others were never open, and the control frames of both sides.
 
-use crate::ends::of;
-use crate::service::{Echo, at, reactors, serve, start, stats, until};
+use crate::service::{Echo, at, of, reactors, serve, start, stats, until};
 use ringws_engine::config::Endpoint;
 use ringws_engine::conn::Limits;
 use ringws_engine::engine::Engine;
 use ringws_engine::proto::handshake::Refusal;
-use ringws_engine::reactor::{Context, Handler, Upgrade};
+use ringws_engine::reactor::{Context, Drain, Handler, Upgrade};
 use ringws_kit::{CLOSE, Client, PING, PONG, TEXT, ask, close, tcp};
 use std::io::Write;
+use std::net::TcpListener;
+use std::time::Duration;
 
 /// Waits until the connections stand so: handshaking, open, closing.
 fn stand(engine: &Engine, states: [u64; 3]) {
@@ -79,6 +80,17 @@ fn upgrades_refused_by_reason() {
     let silent = tcp(port);
     refused(&engine, "timeout");
     drop(silent);
+
+    // Whoever was accepted before a drain is answered in it, while others are served on.
+    let (engine, port) = serve(Limits::default(), Echo);
+    let _open = Client::connect(port);
+    let mut late = tcp(port);
+    stand(&engine, [1, 1, 0]);
+    engine.drain(Drain { serve: Duration::from_secs(10), ..Drain::default() }).expect("it runs");
+    ringws_kit::until("the port is free", || TcpListener::bind(("127.0.0.1", port)).is_ok());
+    let head = ask(&mut late, "/", &[]).expect("an answer");
+    assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
+    refused(&engine, "stopping");
 }
 
 #[cfg(feature = "tls")]

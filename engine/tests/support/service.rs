@@ -4,7 +4,7 @@
 use ringws_engine::config::{Address, Config, Endpoint};
 use ringws_engine::conn::{Limits, SendFlags};
 use ringws_engine::engine::Engine;
-use ringws_engine::reactor::{Conn, Context, Handler, Message, Stats};
+use ringws_engine::reactor::{Conn, Context, Handler, Message, ROWS, Stats};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
@@ -54,4 +54,11 @@ pub(crate) fn stats(engine: &Engine) -> Stats {
 /// Waits until the counters say so.
 pub(crate) fn until(engine: &Engine, what: &str, done: impl Fn(&Stats) -> bool) {
     ringws_kit::until(what, || done(&stats(engine)));
+}
+
+/// The number of a row that has a label.
+pub(crate) fn of(stats: &Stats, field: &str, value: &str) -> u64 {
+    let row = ROWS.iter().find(|row| row.field == field).expect("a row");
+    let at = row.label_values.iter().position(|v| *v == value).expect("a value");
+    row.values(stats)[at]
 }
