@@ -832,7 +832,8 @@ typedef struct {
   uint64_t timeouts;          /* connections that timed out */
   uint64_t messages_in;       /* messages delivered; with RWS_OPT_STREAM parts of them */
   uint64_t bytes_in;          /* payload bytes delivered */
-  uint64_t messages_out;      /* messages queued to be sent */
+  /* messages queued to be sent; of those in fragments each counts, control frames do not */
+  uint64_t messages_out;
   uint64_t bytes_out;         /* bytes that the kernel has taken to send */
   uint64_t bytes_copied;      /* received payload bytes that had to be copied */
   uint64_t retained;          /* messages kept by reference */

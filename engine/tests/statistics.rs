@@ -26,7 +26,9 @@ const READ_BY: &[(&str, &[&str])] = &[
             "bytes_in",
             "bytes_out",
             "messages_in",
+            "messages_in_by_opcode",
             "messages_out",
+            "messages_out_by_opcode",
             "retain_copied",
             "turns",
             "queued",
@@ -164,7 +166,13 @@ const CODES: &[&str] = &[
 ];
 
 /// Compared as a whole there, all values at once.
-const WHOLE: &[&str] = &["connections_by_state", "controls_in", "controls_out"];
+const WHOLE: &[&str] = &[
+    "connections_by_state",
+    "messages_in_by_opcode",
+    "messages_out_by_opcode",
+    "controls_in",
+    "controls_out",
+];
 
 /// What RFC 6455 §7.4 forbids on the wire, so that no end can have it: a violation comes before.
 const NEVER: &[(&str, &[&str])] = &[

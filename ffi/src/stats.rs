@@ -33,7 +33,7 @@ pub struct rws_stats {
     pub messages_in: u64,
     /// payload bytes delivered
     pub bytes_in: u64,
-    /// messages queued to be sent
+    /// messages queued to be sent; of those in fragments each counts, control frames do not
     pub messages_out: u64,
     /// bytes that the kernel has taken to send
     pub bytes_out: u64,

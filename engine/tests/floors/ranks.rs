@@ -67,6 +67,7 @@ const REACTOR: Ranks = Ranks {
             "core/endpoints",
             "core/holdings",
             "core/key",
+            "core/labels",
             "core/log",
         ],
         &["core/appetite", "core/budget", "core/histogram"],

@@ -2,9 +2,10 @@
 
 use crate::service::{Echo, at_of, reactors, serve, start, stats, until};
 use ringws_engine::conn::{Limits, SendFlags};
+use ringws_engine::engine::Engine;
 use ringws_engine::proto::Opcode;
 use ringws_engine::reactor::{Conn, Context, Handler, Message};
-use ringws_kit::{BINARY, Client, TEXT};
+use ringws_kit::{BINARY, Client, PING, TEXT, frame};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 
@@ -23,6 +24,62 @@ fn messages_and_bytes_are_counted_both_ways() {
     assert_eq!(after.bytes_in - before.bytes_in, 1_004);
     assert_eq!(after.messages_out - before.messages_out, 2);
     assert!(after.turns > before.turns);
+}
+
+/// Answers with a message in fragments, and a Ping.
+struct Fragments;
+
+impl Handler for Fragments {
+    fn on_message(&self, ctx: &mut Context, conn: Conn, message: Message<'_>) {
+        let more = |more| SendFlags { more, ..SendFlags::default() };
+        ctx.send(conn, message.opcode, b"one", more(true)).expect("room");
+        ctx.send(conn, Opcode::Continuation, b"two", more(true)).expect("room");
+        ctx.send(conn, Opcode::Continuation, b"three", more(false)).expect("room");
+        ctx.send(conn, Opcode::Ping, b"no message", more(false)).expect("room");
+    }
+}
+
+/// By opcode: continuation, text, binary.
+#[test]
+fn messages_are_counted_by_opcode() {
+    let counted = |engine: &Engine| {
+        let now = stats(engine);
+        let of = (now.messages_in_by_opcode, now.messages_out_by_opcode);
+        let sums = (of.0.iter().sum::<u64>(), of.1.iter().sum::<u64>());
+        assert_eq!((now.messages_in, now.messages_out), sums);
+        of
+    };
+    let (engine, port) = serve(Limits::default(), Echo);
+    let mut client = Client::connect(port);
+    // Short ones that come together, each of its own kind.
+    let short = [TEXT, BINARY, BINARY, TEXT, BINARY].map(|first| frame(first, "short"));
+    client.write(&short.concat());
+    (0..5).for_each(|_| assert_eq!(client.receive().1, b"short"));
+    assert_eq!(counted(&engine), ([0, 2, 3], [0, 2, 3]));
+    // Longer ones, alone, and not for the short way back.
+    client.echoes(TEXT, "\u{e9}".repeat(1_000));
+    client.echoes(BINARY, [7; 1_000]);
+    client.echoes(BINARY, vec![7; 300_000]);
+    assert_eq!(counted(&engine), ([0, 3, 5], [0, 3, 5]));
+    // What comes in fragments is delivered whole.
+    client.write(&[frame(TEXT & 0x0F, "a"), frame(0, "b"), frame(0x80, "c")].concat());
+    client.hears(TEXT, "abc");
+    assert_eq!(counted(&engine), ([0, 4, 5], [0, 4, 5]));
+
+    let (engine, port) = serve(Limits { stream: true, ..Limits::default() }, Fragments);
+    let mut client = Client::connect(port);
+    client.send(BINARY & 0x0F, "first");
+    client.hears(BINARY & 0x0F, "one");
+    client.send(0x80, "second");
+    for (first, payload) in [(0, "two"), (0x80, "three"), (PING, "no message")] {
+        client.hears(first, payload);
+    }
+    client.hears(BINARY & 0x0F, "one");
+    (0..3).for_each(|_| _ = client.receive());
+    let now = counted(&engine);
+    assert_eq!((now.0[1..].to_vec(), now.1), (vec![0, 1], [4, 0, 2]));
+    assert!(now.0[0] >= 1, "{now:?}");
+    assert_eq!(stats(&engine).controls_out, [0, 2, 0]);
 }
 
 /// Keeps what comes.

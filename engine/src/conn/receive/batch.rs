@@ -16,6 +16,11 @@ const BATCH_MAX: usize = 8 << 10;
 const TEXT: u8 = 0x80 | Opcode::Text as u8;
 const BINARY: u8 = 0x80 | Opcode::Binary as u8;
 
+/// Stands for a message in the sum of those that were taken. One sum for all of them and for the
+/// Binary ones among them takes a message no more than to count it.
+const MESSAGE: usize = 1 << 16;
+const _: () = assert!(BATCH_MAX / HEADER < MESSAGE, "more Binary ones than fit into the sum");
+
 /// One or more whole messages, unmasked and checked, where they lie in the input.
 #[derive(Debug)]
 pub struct MessageBatch<'b> {
@@ -36,7 +41,7 @@ pub(crate) enum BatchOf<'b> {
 pub(crate) struct ShortMessages<'b> {
     /// The frames that are not taken yet, unmasked behind their headers.
     rest: &'b mut [u8],
-    /// Messages taken.
+    /// Messages taken: [`MESSAGE`] for each, and 1 more for a Binary one.
     taken: usize,
     /// Bytes of all these frames, taken or not.
     len: usize,
@@ -107,13 +112,16 @@ impl<'b> ShortMessages<'b> {
         let [first, second, ..] = *header;
         let (payload, behind) = behind.split_at_mut_checked(usize::from(second & 0x7F))?;
         self.rest = behind;
-        self.taken += 1;
-        Some((if first == TEXT { Opcode::Text } else { Opcode::Binary }, payload))
+        let opcode = if first == TEXT { Opcode::Text } else { Opcode::Binary };
+        self.taken += MESSAGE - Opcode::Text as usize + opcode as usize;
+        Some((opcode, payload))
     }
 
-    /// How many were taken, and the bytes of their payloads.
-    pub(crate) fn taken(&self) -> (usize, usize) {
-        (self.taken, self.len - self.rest.len() - self.taken * HEADER)
+    /// How many were taken, Text and Binary, and the bytes of their payloads.
+    #[inline(always)]
+    pub(crate) fn taken(&self) -> (usize, usize, usize) {
+        let (taken, binaries) = (self.taken / MESSAGE, self.taken % MESSAGE);
+        (taken - binaries, binaries, self.len - self.rest.len() - taken * HEADER)
     }
 
     /// Bytes of the frames that were not taken.
@@ -220,7 +228,8 @@ mod tests {
                 assert_eq!((0x80 | opcode as u8, &*data), (*first, *payload));
             }
             let payloads: usize = said[..stop].iter().map(|(_, payload)| payload.len()).sum();
-            assert_eq!(batch.taken(), (stop, payloads));
+            let texts = said[..stop].iter().filter(|(first, _)| *first == TEXT).count();
+            assert_eq!(batch.taken(), (texts, stop - texts, payloads));
             let rest = &sent[stop * HEADER + payloads..];
             assert_eq!((batch.left(), &*batch.put_back()), (rest.len(), rest));
         }

@@ -9,6 +9,11 @@ use crate::proto::Opcode;
 use crate::proto::header::{CONTROL_MAX, FIN};
 use crate::simd;
 
+/// Stands for a frame in the sum of those that were appended. One sum for all of them and for the
+/// Binary ones among them takes a message no more than to count it. These fit: a frame has two
+/// bytes or more, and the queue, by `Limits::send_queue_max`, less than 2 to the 32nd.
+const FRAME: u64 = 1 << 31;
+
 /// The end of a connection's queue. The default has room for nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Writer {
@@ -16,7 +21,7 @@ pub(crate) struct Writer {
     queue: Vec<u8>,
     /// Bytes in it when it was opened.
     begun: usize,
-    /// Frames appended.
+    /// Frames appended: [`FRAME`] for each, and 1 more for a Binary one.
     frames: u64,
 }
 
@@ -35,7 +40,9 @@ impl Writer {
         }
         let header = [FIN | opcode as u8, payload.len() as u8];
         let pushed = simd::append(&mut self.queue, header, payload, opcode == Opcode::Text);
-        self.frames += u64::from(pushed);
+        if pushed {
+            self.frames += FRAME - Opcode::Text as u64 + opcode as u64;
+        }
         pushed
     }
 
@@ -44,9 +51,11 @@ impl Writer {
         self.queue.len() - self.begun
     }
 
-    /// Frames appended.
-    pub(crate) fn frames(&self) -> u64 {
-        self.frames
+    /// Frames appended, Text and Binary.
+    #[inline(always)]
+    pub(crate) fn frames(&self) -> (u64, u64) {
+        let binaries = self.frames % FRAME;
+        (self.frames / FRAME - binaries, binaries)
     }
 }
 

@@ -6,9 +6,9 @@ use crate::conn::{Connection, Env, TALLIED};
 use crate::proto::handshake::Refusal;
 use crate::reactor::api::contract::{Context, Job};
 use crate::reactor::core::adopt::Given;
-use crate::reactor::core::counters::{CLOSING, HANDSHAKING, OPEN};
 use crate::reactor::core::histogram::Measure;
 use crate::reactor::core::key;
+use crate::reactor::core::labels::{CLOSING, HANDSHAKING, OPEN};
 use crate::reactor::core::name::Conn;
 
 /// The handle of a slot's tenant.

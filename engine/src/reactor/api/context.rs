@@ -82,7 +82,7 @@ impl Context {
             let share = |brief| source.frame(opcode, payload, brief);
             slot.conn.send_from(opcode, payload, flags, env, share)
         })?;
-        self.counters.messages_out.add(u64::from(queued != Queued::Dropped));
+        self.counters.count_out_one(opcode, queued != Queued::Dropped);
         if conn == self.batch.conn {
             self.open_writer(conn);
         }
@@ -112,7 +112,7 @@ impl Context {
         message: &Outgoing,
     ) -> Result<Queued, CallError> {
         let queued = self.on_live(conn, |slot, env| slot.conn.send_message(message, env))?;
-        self.counters.messages_out.add(u64::from(queued != Queued::Dropped));
+        self.counters.count_out_one(message.opcode(), queued != Queued::Dropped);
         Ok(queued)
     }
 

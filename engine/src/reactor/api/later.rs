@@ -9,7 +9,7 @@
 use crate::proto::handshake::{Refusal, Reply, Request, Response};
 use crate::reactor::api::call::with_env;
 use crate::reactor::api::contract::{Context, Handle, Handler, Mail, Wait};
-use crate::reactor::core::counters::{BY_HANDLER, BY_STOP};
+use crate::reactor::core::labels::{BY_HANDLER, BY_STOP};
 use crate::reactor::core::later::{LaterError, Wanted};
 use crate::reactor::core::name::{Conn, Later};
 

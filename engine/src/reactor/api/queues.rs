@@ -42,8 +42,10 @@ impl Context {
     ) -> Result<Queued, CallError> {
         let (queued, replaced) =
             self.on_live(conn, |slot, env| slot.conn.send_latest(key, message, env))?;
-        let counter = if replaced { &self.counters.replaced } else { &self.counters.messages_out };
-        counter.add(u64::from(queued != Queued::Dropped));
+        match replaced {
+            true => self.counters.replaced.add(u64::from(queued != Queued::Dropped)),
+            false => self.counters.count_out_one(message.opcode(), queued != Queued::Dropped),
+        }
         Ok(queued)
     }
 
@@ -91,7 +93,7 @@ impl Context {
     ) -> Result<Queued, CallError> {
         let queued =
             self.on_live(conn, |slot, env| slot.conn.send_message_by(message, when_full, env))?;
-        self.counters.messages_out.add(u64::from(queued != Queued::Dropped));
+        self.counters.count_out_one(message.opcode(), queued != Queued::Dropped);
         Ok(queued)
     }
 }

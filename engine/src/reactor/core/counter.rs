@@ -55,6 +55,17 @@ impl<const N: usize> By<N> {
     }
 }
 
+/// In the place of a counter whose number is the sum of those of another row: of numbers that only
+/// grow, so it does, too.
+#[derive(Debug, Default)]
+pub(crate) struct Sum;
+
+impl Sum {
+    pub(crate) fn of<const N: usize>(&self, numbers: [u64; N]) -> u64 {
+        numbers.iter().sum()
+    }
+}
+
 /// The numbers of a row in a snapshot.
 pub(crate) trait Values {
     fn all(&self) -> &[u64];

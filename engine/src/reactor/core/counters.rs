@@ -2,62 +2,17 @@
 //!
 //! One table has them all. A row is its comment, which is also its help in the text that Prometheus
 //! reads, and its name; `: gauge` behind that if it also falls, `: most` if of several reactors the
-//! largest counts; and `by label in VALUES` if it is counted apart for each value of a label. All
-//! that shows counters goes through [`ROWS`].
+//! largest counts; `by label in VALUES` if it is counted apart for each value of a label; and
+//! `sums` with the name of such a row if it is all of that together, which is not counted again.
+//! All that shows counters goes through [`ROWS`].
 
-use super::counter::{By, Counter, Values};
+use super::counter::{By, Counter, Sum, Values};
 use super::histogram::Histograms;
-use crate::conn::{Cause, TALLIED};
-use crate::proto::VIOLATIONS;
-
-/// Where connections stand. The end of a connection that is open begins with the first Close frame,
-/// either way, or with whatever else ends it, and is over when its socket is closed.
-pub(crate) const STATES: [&str; 3] = ["handshaking", "open", "closing"];
-pub(crate) const HANDSHAKING: usize = 0;
-pub(crate) const OPEN: usize = 1;
-pub(crate) const CLOSING: usize = 2;
-
-/// Why upgrades were refused. The first of them are told by connections.
-pub(crate) const REFUSALS: [&str; 10] = [
-    "bad_request",
-    "too_large",
-    "timeout",
-    "origin",
-    "handler",
-    "stopping",
-    "memory",
-    "address",
-    "tls",
-    "proxy",
-];
-pub(crate) const BY_ORIGIN: usize = 3;
-pub(crate) const BY_HANDLER: usize = 4;
-pub(crate) const BY_STOP: usize = 5;
-pub(crate) const BY_MEMORY: usize = 6;
-pub(crate) const BY_ADDRESS: usize = 7;
-#[cfg(feature = "tls")]
-pub(crate) const BY_TLS: usize = 8;
-pub(crate) const BY_PROXY: usize = 9;
-
-/// Control frames, RFC 6455 §5.5.
-pub(crate) const CONTROLS: [&str; TALLIED] = ["close", "ping", "pong"];
-
-/// Close codes, RFC 6455 §7.4; those of §7.4.2 by their thousands.
-pub(crate) const CLOSE_CODES: [&str; 20] = [
-    "1000", "1001", "1002", "1003", "1004", "1005", "1006", "1007", "1008", "1009", "1010", "1011",
-    "1012", "1013", "1014", "1015", "3xxx", "4xxx", "other", "none",
-];
-
-/// Where a code stands among those; 0 is none.
-pub(crate) fn place_of_code(code: u16) -> usize {
-    match code {
-        1000..=1015 => usize::from(code - 1000),
-        3000..=3999 => 16,
-        4000..=4999 => 17,
-        0 => 19,
-        _ => 18,
-    }
-}
+use super::labels::{
+    BINARY, CLOSE_CODES, CONTROLS, DATA, REFUSALS, STATES, TEXT, place_of_data, place_of_part,
+};
+use crate::conn::Cause;
+use crate::proto::{Opcode, VIOLATIONS};
 
 /// How a number moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,7 +93,18 @@ macro_rules! seen {
 
 macro_rules! live {
     () => { Counter };
+    (sums $of:ident) => { Sum };
     ($values:path) => { By<{ $values.len() }> };
+}
+
+/// What a row shows of the live counters.
+macro_rules! get {
+    ($counters:ident $name:ident) => {
+        $counters.$name.get()
+    };
+    ($counters:ident $name:ident sums $of:ident) => {
+        $counters.$name.of($counters.$of.get())
+    };
 }
 
 macro_rules! label_values {
@@ -153,7 +119,7 @@ macro_rules! label_values {
 macro_rules! counters {
     ($(
         $(#[doc = $doc:literal])+
-        $name:ident $(: $kind:ident)? $(by $label:ident in $values:path)?
+        $name:ident $(: $kind:ident)? $(sums $of:ident)? $(by $label:ident in $values:path)?
     ),* $(,)?) => {
         /// A snapshot. All counts since the start, except where it says "now".
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -166,7 +132,7 @@ macro_rules! counters {
         #[derive(Debug, Default)]
         #[repr(align(128))]
         pub(crate) struct Counters {
-            $(pub(crate) $name: live!($($values)?),)*
+            $(pub(crate) $name: live!($(sums $of)? $($values)?),)*
             /// What is measured rather than counted.
             pub(crate) histograms: Histograms,
         }
@@ -174,7 +140,7 @@ macro_rules! counters {
         impl Counters {
             /// Each counter is exact; together they are not one instant.
             pub(crate) fn snapshot(&self) -> Stats {
-                Stats { $($name: self.$name.get(),)* }
+                Stats { $($name: get!(self $name $(sums $of)?),)* }
             }
         }
 
@@ -240,11 +206,16 @@ counters! {
     /// The same by the code of the Close frame that we have sent.
     close_codes_sent by code in CLOSE_CODES,
     /// Messages delivered (parts count once each in stream mode).
-    messages_in,
+    messages_in sums messages_in_by_opcode,
+    /// The same by their opcodes. What goes on with a message in stream mode is a continuation;
+    /// where whole messages are delivered, their fragments are not counted.
+    messages_in_by_opcode by opcode in DATA,
     /// Payload bytes delivered.
     bytes_in,
-    /// Messages queued to be sent.
-    messages_out,
+    /// Messages queued to be sent (fragments count once each).
+    messages_out sums messages_out_by_opcode,
+    /// The same by their opcodes. A fragment that goes on with a message is a continuation.
+    messages_out_by_opcode by opcode in DATA,
     /// Messages that newer ones of their key have replaced before they left.
     replaced,
     /// Control frames received.
@@ -343,6 +314,39 @@ counters! {
     /// Connections closed unheard: they came neither from a proxy of the endpoint, nor was anybody
     /// else to be served.
     strangers_closed,
+}
+
+impl Counters {
+    /// Whole messages were delivered.
+    #[inline(always)]
+    pub(crate) fn count_in(&self, texts: usize, binaries: usize, bytes: usize) {
+        self.messages_in_by_opcode.of(TEXT).add(texts as u64);
+        self.messages_in_by_opcode.of(BINARY).add(binaries as u64);
+        self.bytes_in.add(bytes as u64);
+    }
+
+    /// A message is delivered, or a part of one.
+    #[inline(always)]
+    pub(crate) fn count_in_one(&self, opcode: Opcode, first: bool, bytes: usize) {
+        self.messages_in_by_opcode.of(place_of_part(opcode, first)).add(1);
+        self.bytes_in.add(bytes as u64);
+    }
+
+    /// Whole messages were queued.
+    #[inline(always)]
+    pub(crate) fn count_out(&self, texts: u64, binaries: u64) {
+        self.messages_out_by_opcode.of(TEXT).add(texts);
+        self.messages_out_by_opcode.of(BINARY).add(binaries);
+    }
+
+    /// A frame of data was queued, or dropped in place of that. Control frames are counted by their
+    /// connections.
+    #[inline(always)]
+    pub(crate) fn count_out_one(&self, opcode: Opcode, queued: bool) {
+        if let Some(at) = place_of_data(opcode) {
+            self.messages_out_by_opcode.of(at).add(u64::from(queued));
+        }
+    }
 }
 
 #[cfg(test)]

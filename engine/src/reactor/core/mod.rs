@@ -16,6 +16,7 @@ pub(crate) mod histogram;
 pub(crate) mod holdings;
 pub(crate) mod inbox;
 pub(crate) mod key;
+pub(crate) mod labels;
 pub(crate) mod later;
 pub(crate) mod lines;
 #[cfg(feature = "tls")]

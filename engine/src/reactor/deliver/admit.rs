@@ -4,7 +4,7 @@
 use crate::proto::handshake::Refusal;
 use crate::reactor::api::contract::Context;
 use crate::reactor::core::addresses::Counted;
-use crate::reactor::core::counters::{BY_ADDRESS, BY_MEMORY, BY_STOP};
+use crate::reactor::core::labels::{BY_ADDRESS, BY_MEMORY, BY_STOP};
 
 /// In so many seconds there may be memory again.
 const MEMORY_SECONDS: u64 = 5;

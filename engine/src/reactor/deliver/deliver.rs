@@ -92,9 +92,8 @@ fn deliver_batch(ctx: &mut Context, handler: &dyn Handler, conn: Conn, batch: Me
         handler.on_message(ctx, conn, message);
     }
     ctx.end_batch();
-    let (taken, bytes) = messages.batch.taken();
-    ctx.counters.messages_in.add(taken as u64);
-    ctx.counters.bytes_in.add(bytes as u64);
+    let (texts, binaries, bytes) = messages.batch.taken();
+    ctx.counters.count_in(texts, binaries, bytes);
     if messages.batch.left() == 0 {
         return;
     }
@@ -130,8 +129,7 @@ pub(crate) fn unpark(ctx: &mut Context, endpoints: &ByEndpoint<Served>, index: u
 
 #[inline(always)]
 fn deliver_message(ctx: &mut Context, handler: &dyn Handler, conn: Conn, message: Message<'_>) {
-    ctx.counters.messages_in.add(1);
-    ctx.counters.bytes_in.add(message.payload.len() as u64);
+    ctx.counters.count_in_one(message.opcode, message.first, message.payload.len());
     handler.on_message(ctx, conn, message);
 }
 

@@ -49,13 +49,13 @@ impl Context {
         }
         self.post.own.set_written(Conn::NONE);
         let writer = std::mem::take(&mut self.batch.writer);
-        let frames = writer.frames();
+        let (texts, binaries) = writer.frames();
         let slot = self.slab.at(conn.slot());
         slot.conn.close_writer(writer, &mut self.pool);
         // With none: what was sent before it was opened has put it on the dirty list, or nothing
         // was.
-        if frames > 0 {
-            self.counters.messages_out.add(frames);
+        if texts | binaries > 0 {
+            self.counters.count_out(texts, binaries);
             self.mark_dirty(conn.slot());
         } else {
             slot.answered = slot.dirty;

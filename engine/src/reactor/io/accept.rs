@@ -4,8 +4,8 @@ use crate::conn::Connection;
 use crate::reactor::api::contract::Job;
 use crate::reactor::core::addresses::Counted;
 use crate::reactor::core::adopt::{Arrival, Coming};
-use crate::reactor::core::counters::HANDSHAKING;
 use crate::reactor::core::key;
+use crate::reactor::core::labels::HANDSHAKING;
 #[cfg(feature = "tls")]
 use crate::reactor::core::link::Link;
 use crate::reactor::core::log::Level;

@@ -4,7 +4,7 @@
 
 use crate::proto::Input;
 use crate::proto::proxy::{BadProxyHeader, ProxyHeader};
-use crate::reactor::core::counters::BY_PROXY;
+use crate::reactor::core::labels::BY_PROXY;
 use crate::reactor::core::peer::canonical;
 use crate::reactor::core::slab::Slot;
 use crate::reactor::state::Reactor;

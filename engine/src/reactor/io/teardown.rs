@@ -4,7 +4,7 @@
 use crate::conn::{CloseInfo, Failure};
 use crate::reactor::api::call::handle_of;
 use crate::reactor::api::closed::{Closed, EndError};
-use crate::reactor::core::counters::{CLOSING, HANDSHAKING, OPEN, place_of_code};
+use crate::reactor::core::labels::{CLOSING, HANDSHAKING, OPEN, place_of_code};
 use crate::reactor::core::slab::Phase;
 use crate::reactor::state::Reactor;
 use crate::ring::{Kernel, Token};
