@@ -7,6 +7,10 @@ pub use description::Description;
 use crate::error::{Error, Result};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_setaffinity};
+use thread_priority::{
+    NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy,
+    set_thread_priority_and_policy, thread_native_id,
+};
 
 /// Binds the calling thread, and what it starts from now on, to one CPU.
 pub fn pin(cpu: usize) -> Result<()> {
@@ -18,6 +22,14 @@ pub fn pin(cpu: usize) -> Result<()> {
     sched_setaffinity(None, &set).map_err(|errno| {
         Error::Usage(format!("CPU {cpu} does not exist, or is not for this process: {errno}"))
     })
+}
+
+/// The calling thread runs only while no other wants its CPU (`SCHED_IDLE`). A niceness is not
+/// enough: a thread of little weight still has the CPU for a slice of milliseconds at a time.
+pub fn run_behind_all_others() -> Result<()> {
+    let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+    set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle)
+        .map_err(|error| Error::Usage(format!("SCHED_IDLE: {error:?}")))
 }
 
 /// Raises the soft limit of file descriptors so that `count` are possible; children inherit it.

@@ -50,6 +50,7 @@ pub const ROWS: &[Row] = &[
     row("nobody else", Manner::Nobody, 2.0),
     row("1 with 64 messages of 64 B in flight", Manner::Loop(1, 64, 64), 2.0),
     row("32 echo 128 KiB", Manner::Loop(32, 128 << 10, 1), 2.0),
+    row("1 000 echo 16 KiB", Manner::Loop(1_000, 16 << 10, 1), 10.0),
     row("32 echo 1 MiB", Manner::Loop(32, 1 << 20, 1), 10.0),
     row("200 bombs, shared, read", Manner::Bombs(200, Deflate::Shared, true), 10.0),
     row("200 bombs, shared, not read", Manner::Bombs(200, Deflate::Shared, false), 10.0),

@@ -6,8 +6,8 @@ use crate::inflate;
 use crate::load::closed::{self, Plan};
 use crate::load::connect;
 use crate::load::control::Control;
+use crate::machine;
 use crate::scenario::{Deflate, Kind, Scenario};
-use rustix::process::setpriority_process;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -65,7 +65,7 @@ impl Siege {
     /// Goes on for so long, behind all others on this CPU. What happened, in a few words.
     pub(super) fn go_on(self, time: Duration) -> Result<String> {
         // The polite ones are measured: they must not wait for this thread.
-        setpriority_process(None, 15).map_err(Error::io("nice"))?;
+        machine::run_behind_all_others()?;
         let end = Instant::now() + time;
         match self.manner {
             Manner::Nobody => Ok(String::new()),

@@ -2,7 +2,7 @@
 
 use super::op::{Op, numbers};
 use super::outcome::{goes_on, outcome, own};
-use super::receives::End;
+use super::receives::{End, QUANTUM};
 use super::supply::Group;
 use super::uring::Uring;
 use super::{Completion, Destination, Errno, Socket, Token};
@@ -67,7 +67,13 @@ impl Uring {
         let more = goes_on(Some(Op::Receive), entry);
         let buffer = cqueue::buffer_select(entry.flags());
         let mut result = match (outcome(entry.result()), buffer) {
-            (Ok(len @ 1..), Some(id)) => Ok(Some(self.held.supply.take(id, len))),
+            (Ok(len @ 1..), Some(id)) => {
+                let heavy = len >= u32::from(QUANTUM);
+                if heavy || !more {
+                    self.receives.note_heavy(token, heavy);
+                }
+                Ok(Some(self.held.supply.take(id, len)))
+            }
             (ended, buffer) => {
                 if let Some(id) = buffer {
                     self.held.supply.reject(id);

@@ -4,6 +4,9 @@ use super::supply::Group;
 use super::{Socket, Token};
 use std::collections::VecDeque;
 
+/// Who has brought so many bytes at a time waits behind those that bring less.
+pub(super) const QUANTUM: u16 = 4 << 10;
+
 /// Where a token's receive stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Standing {
@@ -41,6 +44,8 @@ pub(super) struct Receive {
     pub(super) standing: Standing,
     /// The last one that ended has left something in the socket.
     pub(super) left_some: bool,
+    /// It has brought much at a time, and since then no receive has ended with little.
+    pub(super) heavy: bool,
     /// A cancel is on its way.
     pub(super) cancelling: bool,
 }
@@ -74,17 +79,46 @@ pub(super) enum Cancel {
 #[derive(Debug, Default)]
 pub(super) struct Receives {
     pub(super) slots: Vec<Receive>,
-    /// Waiting for small buffers, and for large ones.
-    pub(super) lines: [Line; 2],
+    /// By `Queue`.
+    lines: [Line; 3],
+    /// Receives that there are, and those of them that are heavy.
+    up: usize,
+    heavy: usize,
 }
 
-/// Receives that wait for a buffer of one group.
+/// Where receives wait for a buffer.
+///
+/// Who sends little at a time does not wait behind those who send much: thousands of connections
+/// in the middle of large messages take every buffer of every turn, and an answer to a short
+/// message would be late by as many turns as it takes to serve all of them. Fair queueing treats
+/// sparse flows in the same way (RFC 8290 section 4.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Queue {
+    /// For small buffers: those that bring little, or of which nothing is known yet.
+    Light,
+    /// For small buffers: the others.
+    Heavy,
+    /// For large buffers.
+    Large,
+}
+
+/// Receives that wait for a buffer.
 #[derive(Debug, Default)]
 pub(super) struct Line {
     /// In the order in which they found none. May hold tokens that have been cancelled since.
     pub(super) queue: VecDeque<Token>,
     /// How many in the queue are still waiting.
     pub(super) starved: usize,
+}
+
+impl Receive {
+    fn queue(&self) -> Queue {
+        match (self.kind.group(), self.heavy) {
+            (Group::Large, _) => Queue::Large,
+            (Group::Small, true) => Queue::Heavy,
+            (Group::Small, false) => Queue::Light,
+        }
+    }
 }
 
 impl Kind {
@@ -122,15 +156,31 @@ impl Receives {
         }
         let receive = &mut self.slots[index];
         assert!(receive.standing == Standing::Down, "one receive per socket at a time");
-        let left_some = receive.left_some && receive.generation == token.generation;
+        let same = receive.generation == token.generation;
         *receive = Receive {
             generation: token.generation,
             socket: socket.0,
             kind,
             standing: Standing::Armed,
-            left_some,
+            left_some: same && receive.left_some,
+            heavy: same && receive.heavy,
             cancelling: false,
         };
+        self.up += 1;
+        self.heavy += usize::from(receive.heavy);
+    }
+
+    /// Whether an armed receive of this kind would overtake those who wait.
+    #[inline]
+    pub(super) fn overtakes(&self, token: Token, kind: Kind) -> bool {
+        match kind.group() {
+            Group::Large => self.has_some(token) && self.starved(Queue::Large) > 0,
+            Group::Small => {
+                self.starved(Queue::Light) + self.starved(Queue::Heavy) > 0
+                    && self.are_mixed()
+                    && self.slots.get(token.slot as usize).is_some_and(|receive| receive.heavy)
+            }
+        }
     }
 
     /// Whether there is likely to be something to receive at once.
@@ -146,12 +196,31 @@ impl Receives {
         }
     }
 
+    /// A receive has brought so much at a time that those who bring little go before it, or has
+    /// ended with so little that it goes with them.
+    pub(super) fn note_heavy(&mut self, token: Token, heavy: bool) {
+        if let Some(receive) = self.at(token)
+            && receive.standing == Standing::Armed
+            && receive.heavy != heavy
+        {
+            receive.heavy = heavy;
+            self.heavy = if heavy { self.heavy + 1 } else { self.heavy - 1 };
+        }
+    }
+
+    /// Whether there are some that bring much, and others, who should not wait for them.
+    pub(super) fn are_mixed(&self) -> bool {
+        self.heavy > 0 && self.up > self.heavy
+    }
+
     /// The kernel has ended a receive; `ENOBUFS` if `no_buffers`.
     pub(super) fn ended(&mut self, token: Token, no_buffers: bool) -> End {
         let Some(receive) = self.at(token) else { return End::Over };
         debug_assert!(receive.standing == Standing::Armed);
         if !no_buffers || receive.cancelling {
             receive.standing = Standing::Down;
+            let heavy = receive.heavy;
+            self.down(heavy);
             return if no_buffers { End::Cancelled } else { End::Over };
         }
         let group = receive.kind.group();
@@ -159,12 +228,17 @@ impl Receives {
         End::Starved(group)
     }
 
+    fn down(&mut self, heavy: bool) {
+        self.up -= 1;
+        self.heavy -= usize::from(heavy);
+    }
+
     /// An armed receive goes to the end of its line.
     pub(super) fn line_up(&mut self, token: Token) {
         let Some(receive) = self.at(token) else { return };
         receive.standing = Standing::Starved;
-        let group = receive.kind.group();
-        let line = self.line(group);
+        let queue = receive.queue();
+        let line = self.line(queue);
         line.queue.push_back(token);
         line.starved += 1;
     }
@@ -179,8 +253,9 @@ impl Receives {
             }
             Standing::Starved => {
                 receive.standing = Standing::Down;
-                let group = receive.kind.group();
-                self.line(group).starved -= 1;
+                let (queue, heavy) = (receive.queue(), receive.heavy);
+                self.line(queue).starved -= 1;
+                self.down(heavy);
                 Cancel::Finish
             }
             Standing::Armed | Standing::Down => Cancel::Nothing,
@@ -194,27 +269,31 @@ impl Receives {
         })
     }
 
-    pub(super) fn line(&mut self, group: Group) -> &mut Line {
-        &mut self.lines[group as usize]
+    fn line(&mut self, queue: Queue) -> &mut Line {
+        &mut self.lines[queue as usize]
     }
 
-    /// How many wait for a buffer of a group.
+    /// How many wait in a queue.
     #[inline]
-    pub(super) fn starved(&self, group: Group) -> usize {
-        self.lines[group as usize].starved
+    pub(super) fn starved(&self, queue: Queue) -> usize {
+        self.lines[queue as usize].starved
     }
 
-    /// The next one that waits for a buffer of a group: it goes to the kernel again.
-    pub(super) fn revive(&mut self, group: Group) -> Option<(Socket, Token, Kind)> {
+    /// The next one of a queue: it goes to the kernel again.
+    pub(super) fn revive(&mut self, queue: Queue) -> Option<(Socket, Token, Kind)> {
         loop {
-            let token = self.line(group).queue.pop_front()?;
+            let token = self.line(queue).queue.pop_front()?;
             if let Some(receive) = self.at(token)
                 && receive.standing == Standing::Starved
-                && receive.kind.group() == group
+                && receive.queue() == queue
             {
                 receive.standing = Standing::Armed;
+                // What is in the socket may be much: one piece, then those who wait.
+                if queue == Queue::Light && receive.kind == Kind::Multishot {
+                    receive.kind = Kind::Once(QUANTUM);
+                }
                 let (socket, kind) = (Socket(receive.socket), receive.kind);
-                self.line(group).starved -= 1;
+                self.line(queue).starved -= 1;
                 return Some((socket, token, kind));
             }
         }
@@ -235,11 +314,28 @@ mod tests {
         receives.arm(Socket(8), B, Kind::Once(512));
         assert_eq!(receives.ended(A, true), End::Starved(Group::Small));
         assert_eq!(receives.ended(B, true), End::Starved(Group::Small));
-        assert_eq!(receives.starved(Group::Small), 2);
-        assert_eq!(receives.revive(Group::Small), Some((Socket(7), A, Kind::Multishot)));
-        assert_eq!(receives.revive(Group::Small), Some((Socket(8), B, Kind::Once(512))));
-        assert_eq!((receives.revive(Group::Small), receives.starved(Group::Small)), (None, 0));
+        assert_eq!(receives.starved(Queue::Light), 2);
+        assert_eq!(receives.revive(Queue::Light), Some((Socket(7), A, Kind::Multishot)));
+        assert_eq!(receives.revive(Queue::Light), Some((Socket(8), B, Kind::Once(512))));
+        assert_eq!((receives.revive(Queue::Light), receives.starved(Queue::Light)), (None, 0));
         assert_eq!(receives.ended(A, false), End::Over);
+    }
+
+    #[test]
+    fn who_has_brought_much_waits_in_another_line_until_it_is_served() {
+        let mut receives = Receives::default();
+        receives.arm(Socket(7), A, Kind::Multishot);
+        receives.note_heavy(A, true);
+        receives.ended(A, true);
+        assert_eq!((receives.starved(Queue::Light), receives.starved(Queue::Heavy)), (0, 1));
+        assert_eq!(receives.revive(Queue::Light), None);
+        assert_eq!(receives.revive(Queue::Heavy), Some((Socket(7), A, Kind::Multishot)));
+        receives.note_heavy(A, false);
+        receives.ended(A, true);
+        assert_eq!((receives.starved(Queue::Light), receives.starved(Queue::Heavy)), (1, 0));
+        receives.note_heavy(A, true);
+        assert_eq!(receives.cancel(A), Cancel::Finish, "that changes no queue");
+        assert_eq!((receives.starved(Queue::Light), receives.starved(Queue::Heavy)), (0, 0));
     }
 
     #[test]
@@ -249,7 +345,7 @@ mod tests {
         assert_eq!(receives.ended(A, true), End::Starved(Group::Small));
         assert_eq!(receives.cancel(A), Cancel::Finish);
         assert_eq!(receives.cancel(A), Cancel::Nothing);
-        assert_eq!((receives.revive(Group::Small), receives.starved(Group::Small)), (None, 0));
+        assert_eq!((receives.revive(Queue::Light), receives.starved(Queue::Light)), (None, 0));
     }
 
     #[test]
@@ -260,8 +356,8 @@ mod tests {
         receives.cancel(A);
         receives.arm(Socket(7), A, Kind::Multishot);
         receives.ended(A, true);
-        assert_eq!(receives.revive(Group::Small), Some((Socket(7), A, Kind::Multishot)));
-        assert_eq!((receives.revive(Group::Small), receives.starved(Group::Small)), (None, 0));
+        assert_eq!(receives.revive(Queue::Light), Some((Socket(7), A, Kind::Multishot)));
+        assert_eq!((receives.revive(Queue::Light), receives.starved(Queue::Light)), (None, 0));
     }
 
     #[test]
@@ -271,7 +367,7 @@ mod tests {
         assert_eq!(receives.cancel(A), Cancel::Kernel(Kind::Multishot));
         assert_eq!(receives.cancel(A), Cancel::Nothing, "once");
         assert_eq!(receives.ended(A, true), End::Cancelled);
-        assert_eq!(receives.starved(Group::Small), 0);
+        assert_eq!(receives.starved(Queue::Light), 0);
     }
 
     #[test]

@@ -88,6 +88,12 @@ impl Supply {
         self.window.target()
     }
 
+    /// Bytes that this turn has brought in small buffers.
+    #[inline]
+    pub(super) fn small_bytes(&self) -> usize {
+        self.window.bytes()
+    }
+
     /// A large buffer has come to hold more.
     pub(super) fn grown(&mut self, lease: &Lease) {
         self.hot.filled(lease.len());

@@ -374,13 +374,17 @@ impl Kernel for Uring {
         }
         let before = completions.len();
         let mut entries = std::mem::take(&mut self.scratch);
+        let mut rounds = 0;
         loop {
             let waited = self.queue.wait(timeout, &mut entries);
             self.now_us = self.clock_us();
             let asked = self.process(&entries, completions);
+            let line_up = self.others_must_line_up(entries.len(), rounds);
             entries.clear();
-            // Only questions came of it: their answers are there as soon as they are submitted.
-            if !asked || completions.len() > before || waited.is_err() {
+            rounds += 1;
+            // If only questions came of it, their answers are there as soon as they are submitted.
+            let only_asked = asked && completions.len() == before;
+            if waited.is_err() || !only_asked && !line_up {
                 self.scratch = entries;
                 return waited;
             }

@@ -46,6 +46,12 @@ impl Window {
         self.target
     }
 
+    /// Bytes that came in this turn.
+    #[inline]
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// A buffer came back with `bytes` in it.
     #[inline]
     pub(super) fn filled(&mut self, bytes: usize) {

@@ -33,6 +33,44 @@ fn two_hundred_senders_on_sixteen_buffers_lose_no_byte() {
     assert_eq!(echo.errors, []);
 }
 
+/// Four hundred have 100 KB in their sockets, and go on having some; one sends a few bytes.
+#[test]
+fn who_brings_little_does_not_wait_for_all_who_bring_much() {
+    const MUCH: usize = 100_000;
+    let (fd, address) = listener();
+    let mut config = config(vec![fd]);
+    (config.recv_buffers, config.recv_buffer_size) = (16, 16_384);
+    let mut echo = Echo::new(config, &Tuning::default());
+    echo.mute = true;
+    let mut many = echo.connect(address, 401);
+    let mut one = many.pop().expect("the last one");
+    echo.run(|echo| echo.accepted == 401);
+    let writer = thread::spawn(move || {
+        many.iter_mut().for_each(|stream| stream.write_all(&[1; MUCH]).expect("written"));
+        many
+    });
+    echo.run(|echo| echo.slots.iter().filter(|slot| slot.received > 0).count() > 50);
+    let total = |echo: &Echo| echo.slots.iter().map(|slot| slot.received).sum::<u64>();
+    let (mut slowest, mut rounds) = (0, 0);
+    while total(&echo) < 300 * MUCH as u64 {
+        one.write_all(b"few").expect("written");
+        rounds += 1;
+        let light = |echo: &Echo| {
+            echo.slots.iter().any(|slot| slot.received == 3 * rounds && slot.received < 10_000)
+        };
+        let mut turns = 0;
+        while !light(&echo) {
+            echo.turn(Some(Duration::from_millis(5)));
+            turns += 1;
+        }
+        slowest = slowest.max(turns);
+    }
+    assert!(slowest <= 8, "after {slowest} turns");
+    assert!(rounds > 10, "{rounds}");
+    drop(writer.join().expect("written"));
+    assert_eq!(echo.errors, []);
+}
+
 #[test]
 fn the_window_follows_the_need() {
     let (fd, address) = listener();
