@@ -52,7 +52,7 @@ const READ_BY: &[(&str, &[&str])] = &[
             "connections",
         ],
     ),
-    ("statistics/measured.rs", &["turns_long", "enters"]),
+    ("statistics/measured.rs", &["turns_long", "enters", "cq_overflow"]),
     (
         "statistics/states.rs",
         &["connections_by_state", "refused_by_reason", "controls_in", "controls_out"],
@@ -71,7 +71,6 @@ const READ_BY: &[(&str, &[&str])] = &[
     ("budget.rs", &["memory", "memory_peak", "budget_closed", "budget_refused"]),
     ("full_queues.rs", &["dropped_newest", "dropped_oldest", "closed_full", "aborted_full"]),
     ("warm.rs", &["bytes_copied"]),
-    ("ring/pressure.rs", &["cq_overflow"]),
     ("sim.rs", &["retained", "buffers_exhausted"]),
     (
         "topics.rs",

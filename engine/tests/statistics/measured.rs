@@ -1,11 +1,14 @@
 //! What is measured and not counted, and what the kernel and the loop have done.
 
-use crate::service::{Echo, serve, stats, until};
+use crate::service::{Echo, at, serve, start, stats, until};
+use ringws_engine::config::Config;
 use ringws_engine::conn::{Limits, SendFlags};
 use ringws_engine::engine::Engine;
 use ringws_engine::reactor::{Conn, Context, Handler, Histogram, Measure, Message};
 use ringws_kit::{Client, TEXT};
-use std::time::Duration;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
 
 fn of(engine: &Engine, what: Measure) -> Histogram {
     engine.histogram(Some(0), what).expect("the one reactor")
@@ -50,4 +53,30 @@ fn a_handshake_takes_from_the_accept_to_the_answer() {
     let handshakes = of(&engine, Measure::HandshakeUs);
     assert_eq!(handshakes.count(), 1);
     assert!(handshakes.quantile(1.0) >= 119_000, "{}", handshakes.quantile(1.0));
+}
+
+/// A kernel thread completes what comes while a callback keeps the reactor: more than the queue has
+/// room for, which are 4,096 with that few buffers.
+#[test]
+fn completions_without_room_are_counted_and_not_lost() {
+    const ALL: usize = 4_400;
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).expect("RLIMIT_NOFILE");
+    let config = Config { reactors: 1, sqpoll: true, recv_buffers: 64, ..Config::default() };
+    let (engine, port) = start(config, at(Echo));
+    let mut clients: Vec<_> = (0..ALL).map(|_| Client::connect(port)).collect();
+    let begun = Instant::now();
+    while stats(&engine).cq_overflow == 0 {
+        assert!(begun.elapsed() < Duration::from_secs(60), "all of them had room");
+        let ((kept, is_kept), (go, wait)) = (channel(), channel::<()>());
+        let keep = move |_: &mut Context| {
+            kept.send(()).expect("it waits");
+            assert!(wait.recv().is_err());
+        };
+        engine.handle().post(0, Box::new(keep)).expect("taken");
+        is_kept.recv().expect("it runs");
+        clients.iter_mut().for_each(|client| client.send(TEXT, "held"));
+        drop(go);
+        clients.iter_mut().for_each(|client| client.hears(TEXT, "held"));
+    }
 }
