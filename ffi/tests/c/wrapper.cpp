@@ -4,6 +4,8 @@
 #include <map>
 #include <ringws.hpp>
 #include <string>
+#include <sys/socket.h>
+#include <unistd.h>
 #include <unordered_map>
 
 static_assert(!std::is_copy_constructible_v<rws::engine>);
@@ -325,6 +327,79 @@ static void later() {
   CHECK(gate.open == 1 && gate.gone == 1 && gate.closed == 1);
 }
 
+// Takes connections that were accepted elsewhere, and is told whose they are.
+struct Adopted {
+  std::atomic<int> opened{0}, closed{0}, proxied{0};
+
+  int on_upgrade(rws::reactor, rws::upgrade up) {
+    rws_credentials who{};
+    rws_address proxy{}, peer{};
+    const rws::asked q = up.asked();
+    if (q.proxy(proxy) == RWS_E_STATE) {
+      CHECK(q.credentials(who) == RWS_OK && who.pid == getpid() && who.uid == geteuid());
+      CHECK(q.proxy_tlv(RWS_TLV_UNIQUE_ID).data() == nullptr);
+    } else {
+      CHECK(q.credentials(who) == RWS_E_INVALID && proxy.family == RWS_FAMILY_NONE);
+      CHECK(q.proxy_tlv(RWS_TLV_UNIQUE_ID) == "id" && q.proxy_tlv(RWS_TLV_ALPN).data() == nullptr);
+      CHECK(q.peer(peer) == RWS_OK && peer.family == RWS_FAMILY_IPV4);
+      proxied++;
+    }
+    return 101;
+  }
+  void on_open(rws::reactor r, rws_conn c) {
+    rws_credentials who{};
+    const bool has_told = r.credentials(c, who) == RWS_E_INVALID;
+    CHECK(has_told || who.pid == getpid());
+    opened++;
+  }
+  void on_message(rws::reactor r, rws_conn c, const rws_message &m) {
+    CHECK(r.send(c, m.opcode, rws::view(m)) == RWS_OK);
+  }
+  void on_close(rws::reactor, rws_conn, const rws_close_info &) { closed++; }
+};
+
+static void echoes(int s) {
+  char head[512];
+  CHECK(client_upgrade(s, "/", "", head, sizeof head) == 101);
+  CHECK(client_send(s, RWS_TEXT, "hi", 2) == 0);
+  expect(s, 0x81, "hi");
+  close(s);
+}
+
+static void adopted() {
+  Adopted all, own;
+  rws_config config = RWS_INIT(rws_config);
+  config.reactors = 1;
+  rws::engine engine(config);
+  engine.listen(0, all);
+  rws_endpoint behind = RWS_INIT(rws_endpoint);
+  behind.proxy_from = "unix";
+  engine.listen(behind, all);
+  engine.start();
+  rws_adopt a = RWS_INIT(rws_adopt);
+  rws_error err{};
+  a.fd = -1;
+  CHECK(engine.try_adopt(a, &err) == RWS_E_INVALID && err.status == RWS_E_INVALID);
+
+  int fds[2];
+  CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
+  a.fd = fds[0];
+  CHECK(engine.try_adopt(a) == RWS_OK);
+  echoes(fds[1]);
+  while (all.closed != 1) usleep(1000);
+  // With a handler of its own; that a header follows is the endpoint's wish.
+  CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
+  a.fd = fds[0];
+  a.endpoint = 1;
+  CHECK(engine.try_adopt<Adopted>(a, own, &err) == RWS_OK);
+  const char header[] = "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x11\xc0\0\2\7\xc6\x33\x64\1\x9c\x40\1\xbb"
+                        "\5\0\2id";
+  CHECK(client_write(fds[1], header, sizeof header - 1) == 0);
+  echoes(fds[1]);
+  while (own.closed != 1) usleep(1000);
+  CHECK(all.opened == 1 && all.closed == 1 && own.opened == 1 && all.proxied + own.proxied == 1);
+}
+
 static void keys() {
   const rws_conn a{1}, b{2};
   std::unordered_map<rws_conn, int> map{{a, 10}, {b, 20}};
@@ -336,6 +411,7 @@ int main() {
   failures();
   keys();
   later();
+  adopted();
   serve();
   CHECK(opens == 1 && closes == 1 && ticks == 1 && tocks == 1 && posts == 1);
   CHECK(starts == 2 && stops == 2 && releases == 7);
