@@ -7,9 +7,6 @@ use crate::reactor::{CallError, Conn, Drained, Stats};
 use crate::ring::sim::GATHER_MS;
 use crate::tick::Tick;
 
-/// So long input may wait for its turn, or for a buffer.
-const UNHEARD_MS: u32 = 100;
-
 impl Run {
     /// What is queued for a connection stays within its limit, give or take the last message, and
     /// nothing is received for one that is paused.
@@ -146,9 +143,9 @@ impl Run {
         let (_, to) = rules.lifetime(record.opened_at);
         assert!(!takes || now <= to, "client {client}: open since {}", record.opened_at);
         let age = ctx.queue_age_ms(conn);
-        // Nobody is judged before what has come of him is read, nor for what he has waited for
-        // before he was open in the turn that opens him.
-        let late = age > rules.age_max.saturating_add(UNHEARD_MS);
+        // Whatever of him is not read yet. Nobody is judged for what has waited for him before he
+        // was open, in the turn that opens him.
+        let late = age > rules.age_max;
         let before = now <= record.opened_at + 1 + GATHER_MS;
         let old = rules.ends() && !record.patient && takes && !before && late;
         assert!(!old, "client {client}: {age} ms in its queue, at most {}", rules.age_max);

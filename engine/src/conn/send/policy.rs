@@ -162,8 +162,9 @@ impl Connection {
         Some(since? + Tick::from(limits.queue_age_max_ms))
     }
 
-    /// That instant has come, perhaps: whether it has.
-    pub(in crate::conn) fn act_on_age(&mut self, env: &mut Env<'_>) -> bool {
+    /// That instant has come, perhaps: whether it has. `expired` asks this first; alone, where what
+    /// the peer may have said is not read yet.
+    pub(crate) fn act_on_age(&mut self, env: &mut Env<'_>) -> bool {
         if self.too_old_at(env.limits).is_none_or(|at| at > env.now) {
             return false;
         }

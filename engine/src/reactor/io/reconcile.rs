@@ -202,7 +202,12 @@ impl<K: Kernel> Reactor<K> {
         }
         let limits = self.ctx.limits.of(slot.endpoint);
         let due = slot.conn.deadline(limits).is_some_and(|deadline| deadline <= now);
-        if !due || self.is_unheard(index) {
+        if !due {
+            return;
+        }
+        if self.is_unheard(index) {
+            // How long what we have queued has waited does not depend on what the peer has said.
+            with_env(&mut self.ctx, index, |conn, env| _ = conn.act_on_age(env));
             return;
         }
         with_env(&mut self.ctx, index, |conn, env| conn.expired(env));
