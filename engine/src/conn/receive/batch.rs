@@ -17,7 +17,7 @@ const TEXT: u8 = 0x80 | Opcode::Text as u8;
 const BINARY: u8 = 0x80 | Opcode::Binary as u8;
 
 /// Stands for a message in the sum of those that were taken. One sum for all of them and for the
-/// Binary ones among them takes a message no more than to count it.
+/// Binary ones among them takes a message an instruction more than a count, not a second one.
 const MESSAGE: usize = 1 << 16;
 const _: () = assert!(BATCH_MAX / HEADER < MESSAGE, "more Binary ones than fit into the sum");
 

@@ -10,8 +10,9 @@ use crate::proto::header::{CONTROL_MAX, FIN};
 use crate::simd;
 
 /// Stands for a frame in the sum of those that were appended. One sum for all of them and for the
-/// Binary ones among them takes a message no more than to count it. These fit: a frame has two
-/// bytes or more, and the queue, by `Limits::send_queue_max`, less than 2 to the 32nd.
+/// Binary ones among them takes a frame an instruction more than a count, not a second one. They
+/// fit: a frame has two bytes or more, and the queue, by `Limits::send_queue_max`, less than 2 to
+/// the 32nd.
 const FRAME: u64 = 1 << 31;
 
 /// The end of a connection's queue. The default has room for nothing.
