@@ -1352,6 +1352,23 @@ void rws_upgrade_set_user(rws_upgrade *up, void *user);
  * else, that is the answer, and the number void. Headers that were added go with the answer; a
  * body does not. RWS_E_STATE: called before, or in on_origin. */
 rws_status rws_upgrade_later(rws_upgrade *up, rws_later *out);
+/* Inside on_upgrade: moves the connection, which has no answer yet, to the reactor that is to have
+ * it, 0..rws_config.reactors, that of its room for example. With RWS_OK on_upgrade is called again
+ * over there with the same request (on_origin before it, where that is asked), with the user
+ * pointer that the connection began with, and rws_upgrade_moved says 1. What on_upgrade returns
+ * here is ignored, what was set of the answer forgotten: free what you have given
+ * rws_upgrade_set_user before you return. handshake_timeout_ms runs on from the accept; frames
+ * behind the request go along. It moves once. If the other reactor ends while it is on its way, or
+ * has no room for its mail by then, it is answered with 503, without on_upgrade, or in a stop
+ * closed when nobody is heard any more; both are counted. With any other status nothing was done,
+ * and what on_upgrade returns is the answer. RWS_E_STATE: it is there already, was moved before or
+ * left for later, or this is on_origin; RWS_E_INVALID: no such reactor; RWS_E_UNSUPPORTED: the
+ * connection is encrypted, and its keys stay with the thread; RWS_E_FULL: that reactor has all
+ * connections that it takes, or 64 MiB of mail: refuse with 503; RWS_E_GONE: that reactor has
+ * ended: refuse with 503. */
+rws_status rws_upgrade_move(rws_upgrade *up, uint32_t reactor);
+/* 1: rws_upgrade_move has brought it here from another reactor, and it stays; else 0. */
+uint32_t rws_upgrade_moved(const rws_upgrade *up);
 
 /* HTTP requests, inside on_request; those of upgrades, inside on_upgrade and on_origin.
  * Results are borrowed; what is absent is {NULL, 0}. */

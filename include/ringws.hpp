@@ -531,6 +531,13 @@ class upgrade {
     rws_later l{};
     return rws_upgrade_later(up_, &l) == RWS_OK ? l : rws_later{};
   }
+  // To the reactor that is to have it, where on_upgrade is called again; with RWS_OK what it returns
+  // here is ignored.
+  RWS_MUST_USE rws_status move_to(std::uint32_t reactor) const noexcept {
+    return rws_upgrade_move(up_, reactor);
+  }
+  // Another reactor has moved it here.
+  bool moved() const noexcept { return rws_upgrade_moved(up_) != 0; }
   // set_handler<H>(handler): the handler of this connection, as reactor::set_handler.
   template <class H = void, class D> void set_handler(D &handler) const noexcept {
     rws_upgrade_set_user(up_, detail::handler_pointer<H>(handler));

@@ -5,6 +5,8 @@
 mod begins;
 #[path = "adopt/ends.rs"]
 mod ends;
+#[path = "adopt/moved.rs"]
+mod moved;
 #[path = "adopt/placement.rs"]
 mod placement;
 #[path = "adopt/refused.rs"]
@@ -13,3 +15,5 @@ mod refused;
 mod running;
 #[path = "adopt/service.rs"]
 mod service;
+#[path = "adopt/unmoved.rs"]
+mod unmoved;

@@ -16,6 +16,8 @@ mod http;
 mod last_words;
 #[path = "tls/later.rs"]
 mod later;
+#[path = "tls/moved.rs"]
+mod moved;
 #[path = "tls/openssl.rs"]
 mod openssl;
 #[path = "tls/pair.rs"]

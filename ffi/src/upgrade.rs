@@ -8,7 +8,7 @@ use crate::request::{Visit, rws_request_path};
 use crate::status::rws_status;
 use crate::types::{User, rws_bytes, rws_request, rws_upgrade, string};
 use ringws_engine::proto::handshake::Refusal;
-use ringws_engine::reactor::{Later, LaterError, Upgrade};
+use ringws_engine::reactor::{CallError, Later, LaterError, MoveError, Upgrade};
 use std::ffi::{c_char, c_int, c_void};
 
 /// What is lent to on_upgrade.
@@ -57,6 +57,20 @@ impl<'a, 'b> Asked<'a, 'b> {
         match self.body {
             Some(body) => refusal.with_body(body),
             None => refusal,
+        }
+    }
+}
+
+impl From<MoveError> for rws_status {
+    fn from(error: MoveError) -> Self {
+        match error {
+            MoveError::Here | MoveError::Moved | MoveError::State => Self::RWS_E_STATE,
+            MoveError::Reactor => Self::RWS_E_INVALID,
+            MoveError::Tls => Self::RWS_E_UNSUPPORTED,
+            MoveError::Full => Self::RWS_E_FULL,
+            // Not as a call that comes at the wrong time: that one may serve it here.
+            MoveError::Call(CallError::Stopped) => Self::RWS_E_GONE,
+            MoveError::Call(error) => error.into(),
         }
     }
 }
@@ -200,4 +214,37 @@ pub unsafe extern "C" fn rws_upgrade_set_user(up: *mut rws_upgrade, user: *mut c
             asked.upgrade.set_user(User(user).to_word());
         }
     });
+}
+
+/// Inside on_upgrade: moves the connection, which has no answer yet, to the reactor that is to have
+/// it, 0..rws_config.reactors, that of its room for example. With RWS_OK on_upgrade is called again
+/// over there with the same request (on_origin before it, where that is asked), with the user
+/// pointer that the connection began with, and rws_upgrade_moved says 1. What on_upgrade returns
+/// here is ignored, what was set of the answer forgotten: free what you have given
+/// rws_upgrade_set_user before you return. handshake_timeout_ms runs on from the accept; frames
+/// behind the request go along. It moves once. If the other reactor ends while it is on its way, or
+/// has no room for its mail by then, it is answered with 503, without on_upgrade, or in a stop
+/// closed when nobody is heard any more; both are counted. With any other status nothing was done,
+/// and what on_upgrade returns is the answer. RWS_E_STATE: it is there already, was moved before or
+/// left for later, or this is on_origin; RWS_E_INVALID: no such reactor; RWS_E_UNSUPPORTED: the
+/// connection is encrypted, and its keys stay with the thread; RWS_E_FULL: that reactor has all
+/// connections that it takes, or 64 MiB of mail: refuse with 503; RWS_E_GONE: that reactor has
+/// ended: refuse with 503.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rws_upgrade_move(up: *mut rws_upgrade, reactor: u32) -> rws_status {
+    status(|| {
+        // SAFETY: the lent upgrade or null.
+        unsafe { own::lent(up) }?.upgrade.move_to(reactor)?;
+        Ok(rws_status::RWS_OK)
+    })
+}
+
+/// 1: rws_upgrade_move has brought it here from another reactor, and it stays; else 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rws_upgrade_moved(up: *const rws_upgrade) -> u32 {
+    guard(|| {
+        // SAFETY: the lent upgrade or null.
+        let asked = unsafe { own::borrow(up) };
+        asked.is_ok_and(|up| up.upgrade.moved()).into()
+    })
 }

@@ -31,7 +31,7 @@ pub use api::closed::{Closed, EndError};
 pub use api::contract::{Context, Handle, Handler, Target, TopicHook};
 pub(crate) use api::handle::Here;
 pub use api::setup::{Routed, Served, Setup};
-pub use api::upgrade::{Asked, Message, Upgrade};
+pub use api::upgrade::{Asked, Message, MoveError, Upgrade};
 pub use client::dials::{Busy, Resolve};
 pub use client::refusal::{ConnectError, NotConnected, TargetError};
 #[cfg(feature = "sim")]
@@ -155,7 +155,7 @@ impl<K: Kernel> Reactor<K> {
         }
         let due = self.ctx.post.own.mail.has_some() || self.ctx.post.inbox.len() > 0;
         let due = due || self.ctx.dials.are_due() || self.ctx.topics.changes() > 0;
-        let due = due || self.adoptees_are_due();
+        let due = due || self.adoptees_are_due() || !self.ctx.moves.ready.is_empty();
         if self.direct.are_waiting() || self.ctx.inflating.are_waiting() || due {
             return Some(Duration::ZERO);
         }

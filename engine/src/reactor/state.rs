@@ -66,8 +66,7 @@ pub struct Reactor<K: Kernel> {
 impl<K: Kernel> Reactor<K> {
     /// Takes mail from here on.
     pub(crate) fn with(kernel: K, setup: Setup) -> Result<Self, TryReserveError> {
-        let slab = Slab::new(setup.connections_max)?;
-        let now = kernel.now();
+        let (slab, now) = (Slab::new(setup.connections_max)?, kernel.now());
         let mut wheel = Wheel::new(now);
         wheel.reserve(setup.connections_max as usize)?;
         let counters = Arc::clone(&setup.handle.0.counters[setup.index as usize]);
@@ -109,6 +108,7 @@ impl<K: Kernel> Reactor<K> {
             dials: Dials::new(),
             adoptees: Default::default(),
             given: Default::default(),
+            moves: Default::default(),
             answer: None,
             now,
             served: ServedTime::new(now),

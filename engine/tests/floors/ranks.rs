@@ -139,6 +139,7 @@ const REACTOR: Ranks = Ranks {
             "io/backlogs",
             "io/proxied",
             "io/lifetime",
+            "io/moves",
             "io/mail",
             "io/passing",
             "io/receive_mode",

@@ -113,6 +113,8 @@ pub(crate) const CONTENTS: [(&str, &[&str]); 13] = [
             "rws_upgrade_body",
             "rws_upgrade_set_user",
             "rws_upgrade_later",
+            "rws_upgrade_move",
+            "rws_upgrade_moved",
         ],
     ),
     (

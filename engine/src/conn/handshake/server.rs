@@ -8,6 +8,7 @@ use crate::conn::{Connection, Env, Event, Failure, Reading};
 use crate::proto::Input;
 use crate::proto::handshake::{Refusal, Request, Response};
 use crate::proto::head::HeadReader;
+use crate::tick::Tick;
 
 impl Connection {
     pub(in crate::conn) fn receive_head<'b>(
@@ -93,6 +94,20 @@ impl Connection {
         if self.expecting == Expecting::Upgrade {
             (self.expecting, self.reading) = (Expecting::Answer, Reading::Hold);
         }
+    }
+
+    /// The same, and somebody else answers, once all that was queued before has been sent: that is
+    /// told as the drain of a full queue.
+    pub fn answer_elsewhere(&mut self) {
+        self.answer_later();
+        if self.outbox.buffered() > 0 {
+            self.told_full();
+        }
+    }
+
+    /// Since when a server waits for the head, where that was not here.
+    pub fn begun_at(&mut self, at: Tick) {
+        self.clock.mark(at);
     }
 
     /// Whether that was said, and the answer is still to come.

@@ -127,6 +127,12 @@ impl<'b> Request<'b> {
 }
 
 impl Request<'_> {
+    /// All of its head, as it came.
+    #[cfg(feature = "uring")]
+    pub(crate) fn head(&self) -> &[u8] {
+        self.0.head.as_bytes()
+    }
+
     /// Whether it asks for an upgrade to WebSocket.
     pub fn is_upgrade(&self) -> bool {
         self.0.key.is_some()

@@ -145,7 +145,7 @@ impl Handle {
     ) -> Result<(), NotAdopted> {
         let Adopt { socket, endpoint, reactor, early, upgraded, user, unopened } = adopt;
         let weight = Mail::weight_with(early.len());
-        let given = Some(Box::new(Given { early, upgraded, user, unopened }));
+        let given = Some(Box::new(Given { early, upgraded, user, unopened, moved: None }));
         let coming = Coming { endpoint: endpoint as u16, peer, given, promise: None };
         let mut adoptee = Box::new(Adoptee { socket, socket_options, coming });
         let mut why = AdoptError::Call(CallError::Stopped);
@@ -171,7 +171,7 @@ impl Handle {
         let Adoptee { socket, coming, .. } = *adoptee;
         let mut adopt = Adopt { reactor, ..Adopt::new(socket, endpoint) };
         if let Some(given) = coming.given {
-            let Given { early, upgraded, user, unopened } = *given;
+            let Given { early, upgraded, user, unopened, .. } = *given;
             adopt = Adopt { early, upgraded, user, unopened, ..adopt };
         }
         Err(NotAdopted { why, adopt })

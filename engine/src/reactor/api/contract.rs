@@ -15,7 +15,7 @@ use crate::reactor::api::upgrade::{Asked, Message, Messages, Upgrade};
 use crate::reactor::client::dials::Dials;
 use crate::reactor::client::refusal::NotConnected;
 use crate::reactor::core::addresses::{AddressLimits, Addresses};
-use crate::reactor::core::adopt::{Adoptee, Adopts, Given};
+use crate::reactor::core::adopt::{Adoptee, Adopts, Given, Moves};
 use crate::reactor::core::appetite::Inflating;
 use crate::reactor::core::backlogs::Backlogs;
 use crate::reactor::core::budget::{Budget, MemoryUse};
@@ -160,6 +160,8 @@ pub struct Context {
     /// What the application has said of connections that it has handed over, by their slots, until
     /// they are open.
     pub(crate) given: HashMap<u32, Box<Given<Job>>>,
+    /// Those that leave for other reactors.
+    pub(crate) moves: Moves,
     /// The server's answer, while its connection is being reported open.
     pub(crate) answer: Option<(Conn, Answer<'static>)>,
     pub(crate) now: Tick,

@@ -107,6 +107,9 @@ impl Context {
             self.refuse_stopping(index);
             self.end_wait(index);
         }
+        for index in std::mem::take(&mut self.moves.all).into_keys() {
+            self.refuse_stopping(index);
+        }
     }
 
     fn refuse_stopping(&mut self, index: u32) {

@@ -4,7 +4,8 @@ use crate::conn::ShortMessages;
 use crate::proto::Opcode;
 use crate::proto::handshake::{InvalidHeader, Request, Response};
 use crate::reactor::core::later::{LaterError, Ticket, Wanted};
-use crate::reactor::core::name::Later;
+use crate::reactor::core::loads::{Loads, NoPlace, Promise};
+use crate::reactor::core::name::{CallError, Later};
 use crate::reactor::core::peer::PeerAddress;
 use crate::reactor::core::proxies::Proxied;
 use crate::reactor::core::secure::Secure;
@@ -88,6 +89,51 @@ impl<'a> Asked<'a> {
 pub struct Upgrade<'a> {
     pub(crate) asked: Asked<'a>,
     pub(crate) response: &'a mut Response,
+    pub(crate) way: Way<'a>,
+}
+
+/// Where an upgrade may be moved from, and where it goes.
+pub(crate) struct Way<'a> {
+    pub(crate) loads: &'a Arc<Loads>,
+    /// Whether a reactor takes mail with a head of so many bytes now.
+    pub(crate) takes: &'a dyn Fn(u32, usize) -> Result<(), CallError>,
+    pub(crate) here: u32,
+    pub(crate) moved: bool,
+    pub(crate) to: Option<Promise>,
+}
+
+impl std::fmt::Debug for Way<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { here, moved, to, .. } = self;
+        write!(f, "Way {{ {here} {moved} {to:?} }}")
+    }
+}
+
+/// Why an upgrade stays where it is. Nothing was done to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MoveError {
+    /// It is on that reactor already.
+    #[error("it is there already")]
+    Here,
+    /// It was moved before: once is all.
+    #[error("it was moved before")]
+    Moved,
+    /// Only in `on_upgrade`, and not after [`Asked::later`].
+    #[error("not in on_upgrade, or to be answered later")]
+    State,
+    /// The engine has no such reactor.
+    #[error("no such reactor")]
+    Reactor,
+    /// The keys of TLS stay with the thread that has agreed on them.
+    #[error("TLS does not move")]
+    Tls,
+    /// The reactor has as many connections as it takes.
+    #[error("that reactor is full")]
+    Full,
+    /// [`CallError::Stopped`]: the reactor has ended; [`CallError::MailboxFull`]: too much waits
+    /// for it.
+    #[error(transparent)]
+    Call(#[from] CallError),
 }
 
 impl<'a> std::ops::Deref for Upgrade<'a> {
@@ -111,6 +157,43 @@ impl Upgrade<'_> {
     /// [`Context::user`](crate::reactor::Context::user) will give it back.
     pub fn set_user(&mut self, user: usize) {
         self.asked.user = user;
+    }
+    /// Moves the connection to the reactor that is to have it, where it stays: `on_upgrade` is
+    /// called there with the same request (and `on_origin` before, where that is asked), and
+    /// [`Upgrade::moved`] says so. What the callback here returns is then ignored, and what it has
+    /// set of the answer or as user word forgotten. `Limits::handshake_timeout_ms` runs on; what
+    /// the peer has sent behind its request goes along. Where the other reactor ends, or has no
+    /// room for the mail, before the connection is there, that is refused with 503.
+    ///
+    /// # Errors
+    /// [`MoveError`]; then what the callback returns is the answer.
+    pub fn move_to(&mut self, reactor: u32) -> Result<(), MoveError> {
+        let way = &mut self.way;
+        if way.to.is_some() || way.moved {
+            return Err(MoveError::Moved);
+        }
+        if reactor == way.here {
+            return Err(MoveError::Here);
+        }
+        if self.asked.is_secure() {
+            return Err(MoveError::Tls);
+        }
+        if !way.loads.has(reactor) {
+            return Err(MoveError::Reactor);
+        }
+        let promise = way.loads.promise(reactor).map_err(|none| match none {
+            NoPlace::Full => MoveError::Full,
+            NoPlace::Closed => MoveError::Call(CallError::Stopped),
+        })?;
+        // How much it will weigh is known when it leaves.
+        (way.takes)(reactor, self.asked.request.head().len())?;
+        self.asked.ticket.leave().map_err(|_| MoveError::State)?;
+        way.to = Some(promise);
+        Ok(())
+    }
+    /// Whether another reactor has moved it here.
+    pub fn moved(&self) -> bool {
+        self.way.moved
     }
 }
 

@@ -2,8 +2,11 @@
 
 use crate::reactor::core::loads::Promise;
 use crate::reactor::core::peer::PeerAddress;
+use crate::reactor::core::proxies::Proxied;
 use crate::ring::{Socket, SocketOptions};
+use std::collections::HashMap;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 /// A connection that has no slot yet. `J` is a job.
 #[derive(Debug)]
@@ -11,7 +14,8 @@ pub(crate) struct Coming<J> {
     /// Whose it is going to be.
     pub(crate) endpoint: u16,
     pub(crate) peer: PeerAddress,
-    /// What the application has said of it; `None` for one that a listening socket has brought.
+    /// What the application has said of it; `None` for one that a listening socket has brought, and
+    /// that has not been moved.
     pub(crate) given: Option<Box<Given<J>>>,
     /// Its place here, if it came from elsewhere.
     pub(crate) promise: Option<Promise>,
@@ -28,6 +32,37 @@ pub(crate) struct Given<J> {
     pub(crate) user: Option<usize>,
     /// What is to be done should it end before it is open.
     pub(crate) unopened: Option<J>,
+    /// It was served by another reactor, until the application has moved it.
+    pub(crate) moved: Option<Moved>,
+}
+
+/// What another reactor has found out about a connection. Its address has been counted.
+#[derive(Debug)]
+pub(crate) struct Moved {
+    /// For how many milliseconds it has had time for its handshake.
+    pub(crate) age: u64,
+    /// What its proxy has told.
+    pub(crate) proxied: Option<Arc<Proxied>>,
+    /// Why it has come back to where it was, if it has: there it is refused.
+    pub(crate) lost: Option<Lost>,
+}
+
+/// Why a connection could not be moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lost {
+    /// The other reactor has ended.
+    Ended,
+    /// Too much waits for that, or there is no descriptor for the passage.
+    Short,
+}
+
+/// Connections that are to be moved once nothing of them is with the kernel.
+#[derive(Debug, Default)]
+pub(crate) struct Moves {
+    /// The places that are kept for them, by their slots.
+    pub(crate) all: HashMap<u32, Promise>,
+    /// Slots of those that may leave.
+    pub(crate) ready: Vec<u32>,
 }
 
 /// One with a socket that no ring has yet.
@@ -63,6 +98,11 @@ impl<J> Passage<J> {
 }
 
 impl<J> Coming<J> {
+    /// Whether another reactor has had it, or this one before.
+    pub(crate) fn was_moved(&self) -> bool {
+        self.given.as_ref().is_some_and(|given| given.moved.is_some())
+    }
+
     /// Bytes that came with it.
     pub(crate) fn early_len(&self) -> usize {
         self.given.as_ref().map_or(0, |given| given.early.len())

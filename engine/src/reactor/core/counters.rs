@@ -170,7 +170,8 @@ counters! {
     connections_by_state: gauge by state in STATES,
     /// Connections accepted.
     accepted,
-    /// Of those, the ones that the application has accepted itself and handed over.
+    /// Connections that have come from elsewhere: those that the application has accepted and
+    /// handed over, which are among `accepted`, and those that another reactor has moved here.
     adopted,
     /// Connections made: TCP connections, whatever came of them.
     connected,
@@ -261,7 +262,8 @@ counters! {
     publish_refused,
     /// Times that accepting was paused for lack of descriptors or slots.
     accept_paused,
-    /// Connections that were accepted here and went to a reactor with fewer, which counts them.
+    /// Connections that were accepted here and went to a reactor with fewer, which counts them, or
+    /// that `on_upgrade` has moved to another.
     handed_over,
     /// Connections closed unheard: they came before a stop took effect, or the kernel had no memory
     /// for a socket that was handed over.

@@ -82,6 +82,8 @@ enum Answered {
     Later,
     /// By what the callback returns, though it has said otherwise.
     AtOnce,
+    /// By another reactor.
+    Elsewhere,
 }
 
 impl<'a> Ticket<'a> {
@@ -110,6 +112,15 @@ impl<'a> Ticket<'a> {
         if self.state.get() == Answered::Later {
             self.state.set(Answered::AtOnce);
         }
+    }
+
+    /// Another reactor answers.
+    pub(crate) fn leave(&self) -> Result<(), LaterError> {
+        if self.state.get() != Answered::Open {
+            return Err(LaterError::State);
+        }
+        self.state.set(Answered::Elsewhere);
+        Ok(())
     }
 
     /// Its name, if it was asked for.

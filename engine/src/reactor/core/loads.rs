@@ -48,6 +48,11 @@ impl Loads {
         self.0[reactor as usize].max.store(max, Ordering::Relaxed);
     }
 
+    /// Whether there is such a reactor.
+    pub(crate) fn has(&self, reactor: u32) -> bool {
+        (reactor as usize) < self.0.len()
+    }
+
     /// Room for one more connection on a reactor. It is kept while the answer is.
     pub(crate) fn promise(self: &Arc<Self>, reactor: u32) -> Result<Promise, NoPlace> {
         let load = self.0.get(reactor as usize).ok_or(NoPlace::Closed)?;

@@ -4,6 +4,7 @@
 use crate::proto::handshake::Refusal;
 use crate::reactor::api::contract::Context;
 use crate::reactor::core::addresses::Counted;
+use crate::reactor::core::adopt::Lost;
 use crate::reactor::core::labels::{BY_ADDRESS, BY_MEMORY, BY_STOP};
 
 /// In so many seconds there may be memory again.
@@ -27,6 +28,13 @@ impl Context {
     /// Refuses an upgrade then, too, and where its address asks too often.
     pub(crate) fn admit(&mut self, index: u32) -> Result<(), Refusal> {
         self.admit_request()?;
+        if let Some(moved) = self.given.get(&index).and_then(|given| given.moved.as_ref()) {
+            // Its address has asked where it was.
+            return match moved.lost {
+                None => Ok(()),
+                Some(lost) => Err(self.refuse_lost(lost)),
+            };
+        }
         let slot = self.slab.at(index);
         let limits = self.per_address.of(*self.homes.of(slot.endpoint));
         let (true, Some(peer)) = (limits.upgrades_per_second > 0, slot.peer.get()) else {
@@ -38,5 +46,15 @@ impl Context {
             self.counters.refused_by_reason.count(BY_ADDRESS);
             Refusal::busy(429, seconds).because("too many upgrades from this address")
         })
+    }
+
+    #[cold]
+    fn refuse_lost(&self, lost: Lost) -> Refusal {
+        let reason = match lost {
+            Lost::Ended => BY_STOP,
+            Lost::Short => BY_MEMORY,
+        };
+        self.counters.refused_by_reason.count(reason);
+        Refusal::busy(503, MEMORY_SECONDS).because("it could not be moved to its reactor")
     }
 }

@@ -3,13 +3,14 @@
 
 use crate::proto::handshake::{Refusal, Request, Response};
 use crate::reactor::api::call::with_env;
-use crate::reactor::api::contract::{Context, Wait};
+use crate::reactor::api::contract::{Context, Mail, Wait};
 use crate::reactor::api::setup::Served;
-use crate::reactor::api::upgrade::{Asked, Upgrade};
+use crate::reactor::api::upgrade::{Asked, Upgrade, Way};
 use crate::reactor::core::endpoints::ByEndpoint;
 use crate::reactor::core::labels::{BY_HANDLER, BY_ORIGIN};
 use crate::reactor::core::later::Ticket;
-use crate::reactor::core::name::Conn;
+use crate::reactor::core::loads::Promise;
+use crate::reactor::core::name::{CallError, Conn};
 use std::sync::Arc;
 
 /// A request has come, as far as its head, or with its body.
@@ -116,11 +117,21 @@ fn upgrade(ctx: &mut Context, mut wait: Wait, request: Request<'_>) {
     let ticket = Ticket::new(ctx.next_later(), &engine.0.laters);
     let mut response = Response::default();
     let asked = asked(ctx, conn, &request, &ticket);
-    let mut upgrade = Upgrade { asked, response: &mut response };
+    let moved = ctx.given.get(&index).is_some_and(|given| given.moved.is_some());
+    let takes = |reactor: u32, head: usize| {
+        let mailbox = engine.0.mailboxes.get(reactor as usize).ok_or(CallError::Stopped)?;
+        let weight = Mail::weight_with(head);
+        mailbox.reserve(weight).map(|()| mailbox.give_up(weight))
+    };
+    let way = Way { loads: &engine.0.loads, takes: &takes, here: ctx.index, moved, to: None };
+    let mut upgrade = Upgrade { asked, response: &mut response, way };
     let allowed = ctx.origins.of(ctx.slab.at(index).endpoint).allow(&request);
     let verdict = if allowed || wait.handler.on_origin(ctx, &mut upgrade) {
         ticket.open();
         let verdict = wait.handler.on_upgrade(ctx, &mut upgrade);
+        if let Some(to) = upgrade.way.to.take() {
+            return begin_move(ctx, index, to, &request);
+        }
         verdict.inspect_err(|_| ctx.counters.refused_by_reason.count(BY_HANDLER))
     } else {
         ctx.counters.refused_by_reason.count(BY_ORIGIN);
@@ -142,4 +153,14 @@ fn upgrade(ctx: &mut Context, mut wait: Wait, request: Request<'_>) {
     }
     wait.upgrade = Some((request.into_owned(), response));
     ctx.begin_wait(later, wait);
+}
+
+/// It leaves for another reactor as soon as nothing of it is with the kernel. Its head is the first
+/// of what waits there to be read.
+fn begin_move(ctx: &mut Context, index: u32, to: Promise, request: &Request<'_>) {
+    ctx.counters.bytes_copied.add(request.head().len() as u64);
+    ctx.slab.at(index).park(request.head());
+    with_env(ctx, index, |conn, _| conn.answer_elsewhere());
+    ctx.moves.all.insert(index, to);
+    ctx.mark_dirty(index);
 }

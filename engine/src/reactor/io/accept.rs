@@ -180,9 +180,15 @@ impl<K: Kernel> Reactor<K> {
             return;
         }
         let home = *self.ctx.homes.of(slot.endpoint);
-        let counts = self.ctx.per_address.of(home).connections_max > 0;
-        if let (true, Some(peer)) = (counts, slot.peer.get()) {
-            let who = Counted::new(home, peer);
+        let peer = slot.peer;
+        self.address_leaves(home, peer);
+    }
+
+    /// One that was counted has gone, wherever it was.
+    pub(crate) fn address_leaves(&self, endpoint: u32, peer: PeerAddress) {
+        let counts = self.ctx.per_address.of(endpoint).connections_max > 0;
+        if let (true, Some(peer)) = (counts, peer.get()) {
+            let who = Counted::new(endpoint, peer);
             self.ctx.post.handle.0.addresses.leave(who, self.ctx.now);
         }
     }
@@ -197,7 +203,8 @@ impl<K: Kernel> Reactor<K> {
         }
         let proxies = self.endpoints.served.of(endpoint.into()).proxies.as_ref();
         // Nor is there a header any more.
-        let proxies = proxies.filter(|_| !upgraded);
+        let moved = arrival.coming.was_moved();
+        let proxies = proxies.filter(|_| !upgraded && !moved);
         let from = proxies.map_or(From::Peer, |proxies| proxies.judge(peer.get()));
         if from == From::Stranger {
             self.ctx.counters.strangers_closed.add(1);
@@ -209,7 +216,8 @@ impl<K: Kernel> Reactor<K> {
             return self.close_unheard(arrival);
         }
         // Of whom a proxy brings it is asked when that has told who it is.
-        if from == From::Peer && !self.enters(endpoint.into(), peer.get()) {
+        // One that was moved is counted.
+        if from == From::Peer && !moved && !self.enters(endpoint.into(), peer.get()) {
             self.ctx.counters.address_closed.add(1);
             return self.close_unheard(arrival);
         }
@@ -226,7 +234,7 @@ impl<K: Kernel> Reactor<K> {
         let Coming { given, promise, .. } = arrival.coming;
         // It counts here now, and not as one that comes.
         drop(promise);
-        self.ctx.counters.accepted.add(1);
+        self.ctx.counters.accepted.add(u64::from(!moved));
         self.ctx.counters.connections.add(1);
         self.ctx.counters.connections_by_state.count(HANDSHAKING);
         self.ctx.mark_dirty(slot_index);

@@ -7,6 +7,7 @@ pub(crate) mod direct;
 pub(crate) mod lifetime;
 pub(crate) mod listeners;
 pub(crate) mod mail;
+pub(crate) mod moves;
 pub(crate) mod passing;
 pub(crate) mod proxied;
 pub(crate) mod receive_mode;

@@ -4,8 +4,9 @@
 
 use crate::reactor::api::call::{handle_of, with_env};
 use crate::reactor::api::contract::{Job, Mail};
-use crate::reactor::core::adopt::{Adoptee, Arrival, Coming, Given, Passage};
+use crate::reactor::core::adopt::{Adoptee, Arrival, Coming, Given, Lost, Passage};
 use crate::reactor::core::loads::Promise;
+use crate::reactor::core::name::CallError;
 use crate::reactor::deliver::deliver::park;
 #[cfg(feature = "tls")]
 use crate::reactor::deliver::tls::put_aside;
@@ -28,6 +29,7 @@ impl<K: Kernel> Reactor<K> {
 
     /// Lets those go on for whom there is room.
     pub(crate) fn run_adoptees(&mut self) {
+        self.run_moves();
         while self.adoptees_are_due()
             && let Some(adoptee) = self.ctx.adoptees.pop_front()
         {
@@ -65,7 +67,10 @@ impl<K: Kernel> Reactor<K> {
         let Some(Passage::Out(arrival, promise)) = self.passing.remove(name) else { return };
         match result {
             Ok(socket) => self.mail_over(socket, arrival.coming, promise),
-            Err(_) => self.listeners.held.push_back(arrival),
+            Err(_) => {
+                let coming = lost(arrival.coming, Lost::Short);
+                self.listeners.held.push_back(Arrival { coming, ..arrival });
+            }
         }
         self.arm_listeners();
     }
@@ -77,14 +82,16 @@ impl<K: Kernel> Reactor<K> {
         let Some(mailbox) = engine.0.mailboxes.get(to as usize) else { return };
         // It has its options from the listening socket.
         let adoptee = Box::new(Adoptee { socket, socket_options: None, coming });
-        let weight = Mail::weight_with(0);
+        let weight = Mail::weight_with(adoptee.coming.early_len());
         match mailbox.offer(adoptee, weight, Mail::Adopt) {
             Ok(wake) => {
                 self.ctx.counters.handed_over.add(1);
                 self.ctx.post.to_wake.extend(wake.then_some(to));
             }
-            Err((_, mut adoptee)) => {
+            Err((error, mut adoptee)) => {
+                let why = if error == CallError::Stopped { Lost::Ended } else { Lost::Short };
                 adoptee.coming.promise = None;
+                adoptee.coming = lost(adoptee.coming, why);
                 self.ctx.adoptees.push_back(adoptee);
             }
         }
@@ -92,7 +99,11 @@ impl<K: Kernel> Reactor<K> {
 
     /// A connection with a slot begins as the application has said.
     pub(crate) fn begin_given(&mut self, index: u32, mut given: Box<Given<Job>>) {
-        self.ctx.counters.adopted.add(1);
+        if let Some(moved) = &mut given.moved {
+            self.goes_on(index, moved);
+        }
+        let came = given.moved.as_ref().is_none_or(|moved| moved.lost.is_none());
+        self.ctx.counters.adopted.add(u64::from(came));
         let early = std::mem::take(&mut given.early);
         if let Some(user) = given.user {
             self.ctx.slab.at(index).user = user;
@@ -130,6 +141,9 @@ impl<K: Kernel> Reactor<K> {
     /// One that never had a slot: its socket is closed.
     pub(crate) fn reject(&mut self, coming: Coming<Job>) {
         self.ctx.counters.accept_dropped.add(1);
+        if coming.was_moved() {
+            self.address_leaves(coming.endpoint.into(), coming.peer);
+        }
         self.ctx.was_unopened(coming.given);
     }
 
@@ -144,4 +158,12 @@ impl<K: Kernel> Reactor<K> {
         let passing = self.passing.iter().next().map(|(name, _)| name)?;
         self.passing.remove(passing).map(Passage::coming)
     }
+}
+
+/// One that was to be moved stays, to be refused; any other is served.
+fn lost(mut coming: Coming<Job>, why: Lost) -> Coming<Job> {
+    if let Some(moved) = coming.given.as_mut().and_then(|given| given.moved.as_mut()) {
+        moved.lost = Some(why);
+    }
+    coming
 }

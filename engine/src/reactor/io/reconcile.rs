@@ -115,7 +115,19 @@ impl<K: Kernel> Reactor<K> {
             if !slot.has_ended() {
                 self.arm_receive(index);
             }
-        } else if slot.incoming != Incoming::Open {
+        } else {
+            self.watch(index);
+        }
+    }
+
+    /// Nothing is received, and nothing armed: sees to it that the end is watched for.
+    fn watch(&mut self, index: u32) {
+        let token = self.ctx.slab.token(index);
+        if self.leaves_soon(index) {
+            return;
+        }
+        let slot = self.ctx.slab.at(index);
+        if slot.incoming != Incoming::Open {
             slot.conn.peer_hung_up(self.ctx.served.now);
             if slot.conn.disposition() == Disposition::Abort {
                 self.ctx.mark_dirty(index);

@@ -142,6 +142,10 @@ impl<K: Kernel> Reactor<K> {
     pub(crate) fn finish(&mut self) {
         self.ctx.count_tally();
         self.close_mail();
+        // The ring does not wake them any more.
+        for reactor in self.ctx.post.to_wake.drain(..) {
+            self.ctx.post.handle.0.wakers[reactor as usize].wake();
+        }
         while self.ctx.post.inbox.len() > 0 {
             guarded(|| _ = self.carry_out_next());
         }
@@ -151,10 +155,6 @@ impl<K: Kernel> Reactor<K> {
         guarded(|| self.stop_dials());
         while self.ctx.topics.changes() > 0 {
             guarded(|| self.report_topics());
-        }
-        // Whom these callbacks have sent something to. The ring does not wake them any more.
-        for reactor in self.ctx.post.to_wake.drain(..) {
-            self.ctx.post.handle.0.wakers[reactor as usize].wake();
         }
     }
 

@@ -47,6 +47,7 @@ impl<K: Kernel> Reactor<K> {
         } else {
             self.ctx.end_wait(index);
             self.dial_refused(index);
+            self.ctx.moves.all.remove(&index);
             let given = self.ctx.given.remove(&index);
             self.ctx.was_unopened(given);
         }
