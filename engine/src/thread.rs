@@ -93,6 +93,7 @@ impl Running {
         {
             outcome = outcome.and(Err(Error::Panicked(self.index)));
         }
+        self.reactor.wake_others();
         let Self { index, begun, reactor, config, handle, .. } = self;
         drop(reactor);
         if begun && guarded(|| leave(&config, &handle)).is_err() {

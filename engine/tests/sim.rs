@@ -102,6 +102,12 @@ fn reactors() {
     tell(reports.len(), &shown);
 }
 
+/// One of the few seeds where a job that is carried out at its reactor's very end publishes.
+#[test]
+fn what_the_last_job_of_a_reactor_publishes_wakes_the_others() {
+    play(run_many, 534, Less::WHOLE, None).unwrap_or_else(|| failed("reactors", run_many, 534));
+}
+
 /// The runs together must have shown what they are for.
 fn summarise(reports: &[Report]) {
     let sum = |of: fn(&Report) -> u64| reports.iter().map(of).sum::<u64>();

@@ -137,6 +137,11 @@ pub struct rws_stats {
     pub queued_largest: u64,
     /// milliseconds for which the oldest message in such a queue has waited; of all the longest
     pub queue_age_ms: u64,
+    /// connections that have come from elsewhere: by rws_engine_adopt, which are in accepted too, or
+    /// from another reactor by rws_upgrade_move
+    pub adopted: u64,
+    /// connections that went to another reactor: RWS_ENDPOINT_LEAST_LOADED, rws_upgrade_move
+    pub handed_over: u64,
 }
 
 // SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
@@ -207,6 +212,8 @@ impl rws_stats {
             queued: stats.queued,
             queued_largest: stats.queued_largest,
             queue_age_ms: stats.queue_age_ms,
+            adopted: stats.adopted,
+            handed_over: stats.handed_over,
         }
     }
 }

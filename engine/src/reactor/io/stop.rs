@@ -142,10 +142,6 @@ impl<K: Kernel> Reactor<K> {
     pub(crate) fn finish(&mut self) {
         self.ctx.count_tally();
         self.close_mail();
-        // The ring does not wake them any more.
-        for reactor in self.ctx.post.to_wake.drain(..) {
-            self.ctx.post.handle.0.wakers[reactor as usize].wake();
-        }
         while self.ctx.post.inbox.len() > 0 {
             guarded(|| _ = self.carry_out_next());
         }
@@ -155,6 +151,14 @@ impl<K: Kernel> Reactor<K> {
         guarded(|| self.stop_dials());
         while self.ctx.topics.changes() > 0 {
             guarded(|| self.report_topics());
+        }
+        self.wake_others();
+    }
+
+    /// Wakes those whom the last callbacks have sent something to: the ring does not any more.
+    pub(crate) fn wake_others(&mut self) {
+        for reactor in self.ctx.post.to_wake.drain(..) {
+            self.ctx.post.handle.0.wakers[reactor as usize].wake();
         }
     }
 

@@ -130,8 +130,8 @@ impl Sim {
         }
     }
 
-    /// Whether another thread has written to our eventfd.
-    fn is_woken(&self) -> bool {
+    /// Whether another thread has written to our eventfd, and we have not noticed.
+    pub fn is_woken(&self) -> bool {
         let eventfd = self.wakers[self.index].eventfd();
         let mut polled = [PollFd::new(&eventfd, PollFlags::IN)];
         let zero = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };

@@ -7,7 +7,8 @@
 //!   refused;
 //! - what one thread sends to a connection, of whatever reactor, comes in its order;
 //! - what of it all does not come to a connection that ended in order, its `on_close` tells;
-//! - jobs run once, on the reactor that they were posted to, and soon;
+//! - jobs run once, on the reactor that they were posted to, and soon, in a stop too;
+//! - whoever has mail was woken for it;
 //! - a request that is left for later is answered once, by whatever reactor, or told to be gone;
 //! - members are counted as they are.
 
@@ -175,6 +176,7 @@ impl Run {
             let until = (floor + SKEW_MS).min(floor + self.choices.between(1, 30) as Tick);
             self.turn(index, until);
             self.check_members();
+            self.check_wakes();
         }
     }
 
@@ -273,6 +275,21 @@ impl Run {
             let members = ledger.records.iter().filter(|record| record.joined.contains(topic));
             let told = self.handle.members(topic.as_bytes());
             assert_eq!(told, members.count(), "members of {topic} at {}", ledger.now);
+        }
+    }
+
+    /// Whoever has mail was woken for it, or is about to be by a reactor whose turn goes on. Else
+    /// it waits until something else happens, since whoever sends more takes it for awake.
+    fn check_wakes(&mut self) {
+        let mut about_to_be = Vec::new();
+        for reactor in self.seats.iter_mut().filter_map(|seat| seat.reactor.as_mut()) {
+            about_to_be.extend_from_slice(&reactor.context().post.to_wake);
+        }
+        for (index, seat) in self.seats.iter_mut().enumerate() {
+            let Some(reactor) = &mut seat.reactor else { continue };
+            let has_mail = self.handle.0.mailboxes[index].has_some();
+            let woken = reactor.kernel().is_woken() || about_to_be.contains(&(index as u32));
+            assert!(woken || !has_mail, "reactor {index} has mail, and nobody wakes it");
         }
     }
 
