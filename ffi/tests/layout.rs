@@ -97,7 +97,7 @@ structs! {
         deflated_in_wire, deflated_in_plain, deflated_out_plain,
         requests, requests_refused, lifetimes_over, dropped_newest, dropped_oldest, closed_full,
         aborted_full, closes_unanswered, strangers_closed, publish_closing,
-        queued, queued_largest, queue_age_ms,
+        queued, queued_largest, queue_age_ms, adopted, handed_over,
     }
     rws_route { path, callbacks, user, options, origins }
     rws_response { size, status, headers, body, protocol }
