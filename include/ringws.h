@@ -904,8 +904,8 @@ typedef struct {
   uint64_t queued_largest;
   /* milliseconds for which the oldest message in such a queue has waited; of all the longest */
   uint64_t queue_age_ms;
-  /* connections that have come from elsewhere: by rws_engine_adopt, which are in accepted too, or
-   * from another reactor by rws_upgrade_move */
+  /* connections that have come from elsewhere: by rws_engine_adopt, which are in accepted too,
+   * or from another reactor by rws_upgrade_move */
   uint64_t adopted;
   /* connections that went to another reactor: RWS_ENDPOINT_LEAST_LOADED, rws_upgrade_move */
   uint64_t handed_over;

@@ -137,8 +137,8 @@ pub struct rws_stats {
     pub queued_largest: u64,
     /// milliseconds for which the oldest message in such a queue has waited; of all the longest
     pub queue_age_ms: u64,
-    /// connections that have come from elsewhere: by rws_engine_adopt, which are in accepted too, or
-    /// from another reactor by rws_upgrade_move
+    /// connections that have come from elsewhere: by rws_engine_adopt, which are in accepted too,
+    /// or from another reactor by rws_upgrade_move
     pub adopted: u64,
     /// connections that went to another reactor: RWS_ENDPOINT_LEAST_LOADED, rws_upgrade_move
     pub handed_over: u64,
