@@ -315,7 +315,7 @@ mod tests {
         assert_eq!(receives.ended(A, true), End::Starved(Group::Small));
         assert_eq!(receives.ended(B, true), End::Starved(Group::Small));
         assert_eq!(receives.starved(Queue::Light), 2);
-        assert_eq!(receives.revive(Queue::Light), Some((Socket(7), A, Kind::Multishot)));
+        assert_eq!(receives.revive(Queue::Light), Some((Socket(7), A, Kind::Once(QUANTUM))));
         assert_eq!(receives.revive(Queue::Light), Some((Socket(8), B, Kind::Once(512))));
         assert_eq!((receives.revive(Queue::Light), receives.starved(Queue::Light)), (None, 0));
         assert_eq!(receives.ended(A, false), End::Over);
@@ -356,7 +356,7 @@ mod tests {
         receives.cancel(A);
         receives.arm(Socket(7), A, Kind::Multishot);
         receives.ended(A, true);
-        assert_eq!(receives.revive(Queue::Light), Some((Socket(7), A, Kind::Multishot)));
+        assert_eq!(receives.revive(Queue::Light), Some((Socket(7), A, Kind::Once(QUANTUM))));
         assert_eq!((receives.revive(Queue::Light), receives.starved(Queue::Light)), (None, 0));
     }
 

@@ -171,19 +171,19 @@ fn what_a_proxy_has_told_goes_along() {
 #[test]
 fn its_time_runs_on() {
     let (second, ..) = Second::new();
-    let limits = Limits { handshake_timeout_ms: 2_000, ..Limits::default() };
+    let limits = Limits { handshake_timeout_ms: 4_000, ..Limits::default() };
     let (engine, port) = start(reactors(2), Endpoint { limits, ..at_of(second.clone()) });
     // Whichever reactor accepts it: half of them have to move.
     let begun = Instant::now();
     let mut all: Vec<TcpStream> = (0..8).map(|_| ringws_kit::tcp(port)).collect();
     // Most of its time: what is measured is that, and no order of events.
-    std::thread::sleep(Duration::from_millis(1_500));
+    std::thread::sleep(Duration::from_millis(2_500));
     for client in &mut all {
         client.write_all(request("/late", &[]).as_bytes()).expect("room");
     }
     for client in &mut all {
         assert!(String::from_utf8_lossy(&read_to_end(client)).starts_with("HTTP/1.1 503 "));
     }
-    assert!(begun.elapsed() < Duration::from_millis(3_300), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_millis(6_000), "{:?}", begun.elapsed());
     assert!(stats(&engine).handed_over > 0, "all were accepted where they belong");
 }

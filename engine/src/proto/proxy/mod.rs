@@ -61,7 +61,7 @@ impl ProxyHeader {
     }
 
     /// The value of the first TLV of a type, for one inside the TLV of TLS `0x2000 | type`: see
-    /// [`tlv`](crate::proto::proxy::tlv).
+    /// [`tlv`].
     pub fn tlv(&self, kind: u16) -> Option<&[u8]> {
         binary::find(&self.tlvs, kind)
     }

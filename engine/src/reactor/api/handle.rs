@@ -81,8 +81,9 @@ impl Handle {
     }
 
     /// Queues one frame. `Ok` means handed over: if the connection has gone by then, is full, or
-    /// refuses it otherwise, it is dropped and counted, in [`Stats::forward_dropped`] and for the
-    /// connection. If that was a fragment behind others, the connection is closed with 1011.
+    /// refuses it otherwise, it is dropped and counted, in `forward_dropped` of
+    /// [`Stats`](crate::reactor::Stats) and for the connection. If that was a fragment behind
+    /// others, the connection is closed with 1011.
     /// [`Handle::buffered`] tells when to hold back.
     ///
     /// # Errors
