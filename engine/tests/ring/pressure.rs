@@ -33,10 +33,10 @@ fn two_hundred_senders_on_sixteen_buffers_lose_no_byte() {
     assert_eq!(echo.errors, []);
 }
 
-/// Four hundred have 100 KB in their sockets, and go on having some; one sends a few bytes.
+/// Four hundred have 60 KB in their sockets; one sends a few bytes while they are received.
 #[test]
 fn who_brings_little_does_not_wait_for_all_who_bring_much() {
-    const MUCH: usize = 100_000;
+    const MUCH: usize = 60_000;
     let (fd, address) = listener();
     let mut config = config(vec![fd]);
     (config.recv_buffers, config.recv_buffer_size) = (16, 16_384);
@@ -45,30 +45,19 @@ fn who_brings_little_does_not_wait_for_all_who_bring_much() {
     let mut many = echo.connect(address, 401);
     let mut one = many.pop().expect("the last one");
     echo.run(|echo| echo.accepted == 401);
-    let writer = thread::spawn(move || {
-        many.iter_mut().for_each(|stream| stream.write_all(&[1; MUCH]).expect("written"));
-        many
-    });
-    echo.run(|echo| echo.slots.iter().filter(|slot| slot.received > 0).count() > 50);
+    many.iter_mut().for_each(|stream| stream.write_all(&[1; MUCH]).expect("room"));
     let total = |echo: &Echo| echo.slots.iter().map(|slot| slot.received).sum::<u64>();
+    // What the others brought meanwhile, each time.
     let mut waits = Vec::new();
-    while total(&echo) < 300 * MUCH as u64 {
-        one.write_all(b"few").expect("written");
-        let few = 3 * (waits.len() as u64 + 1);
-        let light = |echo: &Echo| echo.slots.iter().any(|slot| slot.received == few);
-        let mut turns = 0;
-        while !light(&echo) {
-            echo.turn(Some(Duration::from_millis(5)));
-            turns += 1;
-            assert!(turns < 10_000, "it never came");
-        }
-        waits.push(turns);
+    while total(&echo) < 200 * MUCH as u64 {
+        one.write_all(b"few").expect("room");
+        let (few, before) = (3 * (waits.len() as u64 + 1), total(&echo));
+        echo.run(|echo| echo.slots.iter().any(|slot| slot.received == few));
+        waits.push(total(&echo) - before);
     }
-    // On a busy machine what is written may be there only turns later: most are not.
-    assert!(waits.len() > 10, "{waits:?}");
-    waits.sort_unstable();
-    assert!(waits[waits.len() / 2] <= 8, "turns: {waits:?}");
-    drop(writer.join().expect("written"));
+    // Some thirty times; in one line with them twice. On a busy machine what is written may be
+    // there only turns later.
+    assert!(waits.len() > 6, "bytes: {waits:?}");
     assert_eq!(echo.errors, []);
 }
 
