@@ -91,7 +91,7 @@ pub(super) struct Receives {
 /// Who sends little at a time does not wait behind those who send much: thousands of connections
 /// in the middle of large messages take every buffer of every turn, and an answer to a short
 /// message would be late by as many turns as it takes to serve all of them. Fair queueing treats
-/// sparse flows in the same way (RFC 8290 section 4.2).
+/// sparse flows in the same way (RFC 8290 §4.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Queue {
     /// For small buffers: those that bring little, or of which nothing is known yet.

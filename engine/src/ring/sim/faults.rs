@@ -33,6 +33,9 @@ pub struct Faults {
     pub gather: u16,
 }
 
+// Each kind is a rate, and none is left out below.
+const _: () = assert!(size_of::<Faults>() == size_of::<u16>() * Faults::KINDS as usize);
+
 impl Faults {
     /// A kernel that works.
     pub const NONE: Self = Self {
@@ -56,37 +59,21 @@ impl Faults {
 
     /// Does without some kinds: a bit for each, in their order.
     pub fn spare(&mut self, kinds: u64) {
-        let Self {
-            delay,
-            short,
-            disarm,
-            receive_error,
-            send_error,
-            accept_error,
-            connect_error,
-            connect_hang,
-            hold,
-            spurious,
-            death,
-            stall,
-            wake,
-            gather,
-        } = self;
         let all: [_; Self::KINDS as usize] = [
-            delay,
-            short,
-            disarm,
-            receive_error,
-            send_error,
-            accept_error,
-            connect_error,
-            connect_hang,
-            hold,
-            spurious,
-            death,
-            stall,
-            wake,
-            gather,
+            &mut self.delay,
+            &mut self.short,
+            &mut self.disarm,
+            &mut self.receive_error,
+            &mut self.send_error,
+            &mut self.accept_error,
+            &mut self.connect_error,
+            &mut self.connect_hang,
+            &mut self.hold,
+            &mut self.spurious,
+            &mut self.death,
+            &mut self.stall,
+            &mut self.wake,
+            &mut self.gather,
         ];
         for (kind, rate) in all.into_iter().enumerate() {
             *rate *= u16::from(kinds >> kind & 1 == 0);
