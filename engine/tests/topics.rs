@@ -2,6 +2,8 @@
 
 #[path = "topics/across.rs"]
 mod across;
+#[path = "topics/many.rs"]
+mod many;
 #[path = "topics/room.rs"]
 mod room;
 #[path = "support/service.rs"]

@@ -137,13 +137,18 @@ impl<K: Kernel> Reactor<K> {
     }
 
     /// Reconciles all; what the last callbacks of a turn have asked for through a handle is done by
-    /// then, too: those of timers, and `on_close`.
+    /// then, too: those of timers, and `on_close`. So is what was published to many, of whom the
+    /// first have theirs meanwhile.
     #[inline]
     fn reconcile_all(&mut self) {
-        self.reconcile_dirty();
+        self.reconcile_dirty(true);
         while self.ctx.post.own.mail.has_some() {
+            let published = self.ctx.early.published;
+            if published {
+                self.kernel.hand_over();
+            }
             self.ctx.read_own_mail();
-            self.reconcile_dirty();
+            self.reconcile_dirty(!published);
         }
     }
 

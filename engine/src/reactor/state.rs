@@ -11,6 +11,7 @@ use crate::reactor::core::appetite::Inflating;
 use crate::reactor::core::arena::Arena;
 use crate::reactor::core::backlogs::Backlogs;
 use crate::reactor::core::budget::MemoryUse;
+use crate::reactor::core::early::Early;
 use crate::reactor::core::ending::Ending;
 use crate::reactor::core::endpoints::ByEndpoint;
 use crate::reactor::core::inbox::Inbox;
@@ -97,6 +98,7 @@ impl<K: Kernel> Reactor<K> {
                 to_wake: Vec::new(),
             },
             topics: Topics::new(setup.on_topic.is_some()),
+            early: Early::default(),
             log: setup.log,
             counters,
             inflating: Inflating::default(),

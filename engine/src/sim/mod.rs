@@ -196,6 +196,7 @@ impl Run {
         let mut reactor = Reactor::new(kernel, setup).expect("memory");
         reactor.receive_by(scenario.sizes);
         reactor.send_in_batches_of(scenario.batch_max);
+        reactor.many_are_above(scenario.many);
         Self { reactor, shared, handle, scenario, died: false }
     }
 

@@ -30,6 +30,8 @@ pub(super) struct Scenario {
     pub(super) sizes: Sizes,
     /// From which size on a queue is a batch.
     pub(super) batch_max: usize,
+    /// More connections than these are many.
+    pub(super) many: usize,
     /// What all connections may hold together.
     pub(super) memory_max: u64,
     /// When the chaos ends.
@@ -91,6 +93,7 @@ impl Scenario {
             faults: Self::faults(choices),
             sizes: Self::sizes(choices),
             batch_max: *choices.pick(&[1 << 18, 1, 300, 5000]),
+            many: *choices.pick(&[256, 1, 2]),
             memory_max: *choices.pick(&[u64::MAX, 1 << 20, 40 << 10]),
             calm_at: calm_at.min(less.calm_at),
             stop: choices.chance(250).then_some((stop_at, grace)),

@@ -64,6 +64,7 @@ const REACTOR: Ranks = Ranks {
             "core/arena",
             "core/backlogs",
             "core/counter",
+            "core/early",
             "core/endpoints",
             "core/holdings",
             "core/key",

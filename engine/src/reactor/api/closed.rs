@@ -127,9 +127,10 @@ impl Slot {
             (EndsBy::Tls, _) => Some(self.tls_error()),
             (_, Some(Failure::Tls)) => Some(self.tls_error()),
             // What we ended it for has come before whatever followed from it.
-            (_, Some(failure @ (Failure::Violation(_) | Failure::OutOfMemory))) => {
-                Some(EndError::Failure(failure))
-            }
+            (
+                _,
+                Some(failure @ (Failure::Violation(_) | Failure::OutOfMemory | Failure::QueueFull)),
+            ) => Some(EndError::Failure(failure)),
             (EndsBy::Application, _) => Some(EndError::Aborted),
             // Once the peer has closed, how it drops TCP is its affair, unless it costs something.
             (EndsBy::Receiving | EndsBy::Sending, None) if self.conn.unsent() == 0 => None,

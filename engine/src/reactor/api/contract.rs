@@ -21,6 +21,7 @@ use crate::reactor::core::backlogs::Backlogs;
 use crate::reactor::core::budget::{Budget, MemoryUse};
 use crate::reactor::core::counters::Counters;
 use crate::reactor::core::directory::Directory;
+use crate::reactor::core::early::Early;
 use crate::reactor::core::ending::{Drain, Ending, Tally};
 use crate::reactor::core::endpoints::ByEndpoint;
 use crate::reactor::core::gauge::Gauges;
@@ -144,6 +145,7 @@ pub struct Context {
     pub(crate) first_routes: Vec<u32>,
     pub(crate) post: Post,
     pub(crate) topics: Topics,
+    pub(crate) early: Early,
     pub(crate) log: Logger,
     pub(crate) counters: Arc<Counters>,
     pub(crate) source: Source,

@@ -15,6 +15,7 @@ use crate::reactor::core::mail::{Manner, PUBLISHERS, Publication};
 use crate::reactor::core::name::{CallError, Conn, TopicError};
 use crate::reactor::core::topics::{Joined, Left};
 use crate::ring::Token;
+use std::ops::Range;
 use std::sync::Arc;
 
 impl Context {
@@ -178,12 +179,35 @@ impl Context {
         self.topics.members(topic)
     }
 
-    /// Sends what was published to the members here.
-    pub(crate) fn deliver_published(&mut self, topic: Token, what: &Publication) {
+    /// Sends what was published to the members here: of many to the first at once, and to the
+    /// others once these are the kernel's, but before anything else that they could tell from it.
+    pub(crate) fn deliver_published(&mut self, topic: Token, what: &Arc<Publication>) {
+        self.read_own_mail();
+        let members = self.topics.members_of(topic);
+        self.counters.published.add(u64::from(members > 0));
+        let first = if members > self.early.many { self.early.first } else { members };
+        self.deliver_to(topic, 0..first, what);
+        if first < members {
+            let rest = Mail::Unfinished(topic, Arc::clone(what), first as u32);
+            match self.post.own.put(rest) {
+                Ok(()) => self.early.published = true,
+                Err(_) => self.deliver_to(topic, first..members, what),
+            }
+        }
+    }
+
+    /// What was published to the first members is the others' turn.
+    pub(crate) fn deliver_rest(&mut self, topic: Token, what: &Publication, first: u32) {
+        self.early.published = false;
+        self.deliver_to(topic, first as usize..self.topics.members_of(topic), what);
+    }
+
+    /// Sends it to the members that have these numbers.
+    fn deliver_to(&mut self, topic: Token, numbers: Range<usize>, what: &Publication) {
         let Publication { message, except, manner } = what;
-        let (mut members, mut ended) = (0, self.tools.policed.ended());
-        while let Some(conn) = self.topics.member_of(topic, members) {
-            members += 1;
+        let mut ended = self.tools.policed.ended();
+        for number in numbers {
+            let Some(conn) = self.topics.member_of(topic, number) else { break };
             if conn == *except {
                 continue;
             }
@@ -209,7 +233,6 @@ impl Context {
                 self.count_passed_over(conn, error, ended > before);
             }
         }
-        self.counters.published.add(u64::from(members > 0));
     }
 
     /// A member does without what was published. One that is ending is owed nothing any more,

@@ -26,10 +26,13 @@ impl Context {
 
     #[cold]
     fn take_own_mail(&mut self) {
-        let mut mails = VecDeque::new();
-        self.post.own.mail.take(&mut mails);
-        for mail in mails {
-            self.deliver_mail(mail);
+        // What is published to many leaves the rest of it to be done.
+        while self.post.own.mail.has_some() {
+            let mut mails = VecDeque::new();
+            self.post.own.mail.take(&mut mails);
+            for mail in mails {
+                self.deliver_mail(mail);
+            }
         }
     }
 
@@ -63,6 +66,7 @@ impl Context {
                 return;
             }
             Mail::Published(topic, what) => return self.deliver_published(topic, &what),
+            Mail::Unfinished(topic, what, first) => return self.deliver_rest(topic, &what, first),
         };
         if done.is_err() {
             self.mail_lost(conn, false);

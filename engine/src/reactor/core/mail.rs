@@ -53,21 +53,53 @@ pub(crate) type Latest = (u64, Outgoing);
 
 /// A call on a connection, a target `T` to connect to, or a job `J`, on its way to the reactor
 /// that it is for. `Publish` is still to be given its place among all that is published on a topic,
-/// `Published` has it.
+/// `Published` has it, and of `Unfinished` the first members have theirs.
 pub(crate) enum Mail<J, T> {
-    Frame { conn: Conn, sender: Sender, opcode: Opcode, payload: Box<[u8]>, flags: SendFlags },
-    Message { conn: Conn, sender: Sender, message: Outgoing },
-    Latest { conn: Conn, latest: Box<Latest> },
-    Close { conn: Conn, sender: Sender, cause: Cause, code: CloseCode, reason: Box<str> },
-    Abort { conn: Conn },
-    Pause { conn: Conn, paused: bool },
-    SetUser { conn: Conn, user: usize },
+    Frame {
+        conn: Conn,
+        sender: Sender,
+        opcode: Opcode,
+        payload: Box<[u8]>,
+        flags: SendFlags,
+    },
+    Message {
+        conn: Conn,
+        sender: Sender,
+        message: Outgoing,
+    },
+    Latest {
+        conn: Conn,
+        latest: Box<Latest>,
+    },
+    Close {
+        conn: Conn,
+        sender: Sender,
+        cause: Cause,
+        code: CloseCode,
+        reason: Box<str>,
+    },
+    Abort {
+        conn: Conn,
+    },
+    Pause {
+        conn: Conn,
+        paused: bool,
+    },
+    SetUser {
+        conn: Conn,
+        user: usize,
+    },
     Publish(Box<[u8]>, Arc<Publication>),
     Published(Token, Arc<Publication>),
+    /// It has reached so many members.
+    Unfinished(Token, Arc<Publication>, u32),
     Connect(DialId, Arc<T>),
     Adopt(Box<Adoptee<J>>),
     CancelConnect(DialId),
-    Resolved { dial: Token, found: Found },
+    Resolved {
+        dial: Token,
+        found: Found,
+    },
     Job(J),
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod budget;
 pub(crate) mod counter;
 pub(crate) mod counters;
 pub(crate) mod directory;
+pub(crate) mod early;
 pub(crate) mod ending;
 pub(crate) mod endpoints;
 pub(crate) mod gauge;

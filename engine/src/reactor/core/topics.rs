@@ -208,6 +208,12 @@ impl Topics {
         Some(self.topics.get(topic)?.members.get(number)?.conn)
     }
 
+    /// How many members a topic has, by its name in mail; none when it has ended.
+    #[inline]
+    pub(crate) fn members_of(&self, topic: Token) -> usize {
+        self.topics.get(topic).map_or(0, |topic| topic.members.len())
+    }
+
     /// How many members a topic has.
     pub(crate) fn members(&self, name: &[u8]) -> usize {
         let topic = self.names.get(name).and_then(|topic| self.topics.get(*topic));

@@ -21,7 +21,10 @@ impl<K: Kernel> Reactor<K> {
                 break;
             }
         }
-        self.ctx.read_own_mail();
+        // The rest of what was published waits until the first have theirs.
+        if !self.ctx.early.published {
+            self.ctx.read_own_mail();
+        }
         if self.ctx.post.inbox.is_large() {
             self.trim_soon();
         }

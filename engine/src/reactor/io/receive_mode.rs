@@ -29,6 +29,13 @@ impl<K: Kernel> Reactor<K> {
         self.ctx.pool.set_batch_max(bytes);
     }
 
+    /// What many connections are, for tests: so many and more.
+    #[cfg(feature = "sim")]
+    pub(crate) fn many_are_above(&mut self, many: usize) {
+        self.ctx.early.many = many;
+        self.ctx.early.first = many.div_ceil(16);
+    }
+
     /// At the end of a turn, when messages that have begun have asked for their next piece: as
     /// many of those that wait as there is room for, in the order in which they came.
     pub(crate) fn begin_waiting(&mut self) {

@@ -3,6 +3,7 @@
 
 use crate::conn::{Disposition, Failure, HELD_MIN};
 use crate::reactor::api::call::with_env;
+use crate::reactor::core::early::Early;
 use crate::reactor::core::key;
 use crate::reactor::core::receive_mode::{ReceiveMode, ReceiveState};
 use crate::reactor::core::slab::{Incoming, Phase};
@@ -10,21 +11,15 @@ use crate::reactor::deliver::deliver::unpark;
 use crate::reactor::state::Reactor;
 use crate::ring::Kernel;
 
-/// So many connections are more than one submission holds: what is sent to them takes more than one
-/// system call.
-const MANY: usize = 256;
-
-/// Then the first of those is made after so few, so that the first receivers do not wait for what
-/// is said to the others.
-const FIRST: usize = 16;
-
 impl<K: Kernel> Reactor<K> {
-    /// Reconciles every slot on the dirty list, also those that callbacks add meanwhile.
-    pub(crate) fn reconcile_dirty(&mut self) {
+    /// Reconciles every slot on the dirty list, also those that callbacks add meanwhile. `early`:
+    /// of many, the kernel gets the first before the others.
+    pub(crate) fn reconcile_dirty(&mut self, early: bool) {
         let mut next = 0;
         while let Some(&index) = self.ctx.dirty.get(next) {
             next += 1;
-            if next == FIRST + 1 && self.ctx.dirty.len() > MANY {
+            let Early { first, many, .. } = self.ctx.early;
+            if early && next == first + 1 && self.ctx.dirty.len() > many {
                 self.kernel.hand_over();
             }
             // Its tenant may have moved out.

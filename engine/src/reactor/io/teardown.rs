@@ -13,6 +13,8 @@ impl<K: Kernel> Reactor<K> {
     /// Teardown, step 1: the application hears of it, the connection's memory goes back, and what
     /// is in flight is made to end.
     pub(crate) fn abort(&mut self, index: u32) {
+        // Members have their numbers until all of them have what was published.
+        self.ctx.read_own_mail();
         let slot = self.ctx.slab.at(index);
         slot.phase = Phase::Joining;
         for node in [slot.timer.take()].into_iter().chain(slot.take_nodes()).flatten() {
