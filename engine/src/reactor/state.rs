@@ -14,8 +14,6 @@ use crate::reactor::core::budget::MemoryUse;
 use crate::reactor::core::early::Early;
 use crate::reactor::core::ending::Ending;
 use crate::reactor::core::endpoints::ByEndpoint;
-use crate::reactor::core::inbox::Inbox;
-use crate::reactor::core::lines::Lines;
 use crate::reactor::core::name::Conn;
 use crate::reactor::core::served::ServedTime;
 use crate::reactor::core::slab::Slab;
@@ -90,13 +88,7 @@ impl<K: Kernel> Reactor<K> {
             per_address: ByEndpoint::each(&endpoints, |served| served.per_address),
             homes: ByEndpoint::new(homes),
             first_routes,
-            post: Post {
-                handle: setup.handle,
-                own,
-                inbox: Inbox::default(),
-                lines: Lines::default(),
-                to_wake: Vec::new(),
-            },
+            post: Post::new(setup.handle, own),
             topics: Topics::new(setup.on_topic.is_some()),
             early: Early::default(),
             log: setup.log,

@@ -224,6 +224,13 @@ pub(crate) struct Post {
     pub(crate) to_wake: Vec<u32>,
 }
 
+impl Post {
+    pub(crate) fn new(handle: Handle, own: Arc<Own<Mail>>) -> Self {
+        let (inbox, lines) = (Inbox::default(), Lines::default());
+        Self { handle, own, inbox, lines, to_wake: Vec::new() }
+    }
+}
+
 impl std::fmt::Debug for Context {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Context").field("index", &self.index).field("now", &self.now).finish()
