@@ -1,5 +1,7 @@
 # ringws::ringws, the shared library, and ringws::static, the archive. The tree may be moved.
-get_filename_component(_ringws_prefix "${CMAKE_CURRENT_LIST_DIR}/../../@UP@" ABSOLUTE)
+# REALPATH: /lib may be a link to /usr/lib, and the headers are in /usr/include.
+get_filename_component(_ringws_here "${CMAKE_CURRENT_LIST_DIR}" REALPATH)
+get_filename_component(_ringws_prefix "${_ringws_here}/../@UP@" ABSOLUTE)
 set(_ringws_so "${_ringws_prefix}/@LIBDIR@/@SO@")
 set(_ringws_archive "${_ringws_prefix}/@LIBDIR@/libringws.a")
 

@@ -32,7 +32,10 @@ pub(crate) fn make(archive: &Path, names: &BTreeSet<String>, dir: &Path) -> Resu
     run(ld.arg(archive))?;
 
     let mut objcopy = named("OBJCOPY", &["objcopy"])?;
-    objcopy.args(["--wildcard", "--keep-global-symbol=rws_*", "--strip-debug"]);
+    objcopy.args(["--wildcard", "--keep-global-symbol=rws_*"]);
+    // Debug data; and names that only discarded code has asked for, which others would now have to
+    // define. What code still refers to keeps its name, for profilers.
+    objcopy.arg("--strip-unneeded");
     // What was compiled so that it could be optimised together: tools that know LLVM would take
     // it for the object itself.
     objcopy.args(["--remove-section=.llvmbc", "--remove-section=.llvmcmd"]);
@@ -60,8 +63,14 @@ mod tests {
 
     #[test]
     fn names_are_those_of_prototypes() {
-        let header = "typedef void (*rws_job)(int);\nextern \"C\" {\n/* As rws_a. */\nint rws_a(int x);\n\
-                      RWS_MUST_USE struct rws_s *rws_b(rws_job j, void (*f)(void *));\nvoid\nrws_c(void);\n}";
+        let header = "typedef void (*rws_job)(int);
+            extern \"C\" {
+            /* As rws_a. */
+            int rws_a(int x);
+            RWS_MUST_USE struct rws_s *rws_b(rws_job j, void (*f)(void *));
+            void
+rws_c(void);
+            }";
         let names: Vec<String> = declared(header).into_iter().collect();
         assert_eq!(names, ["rws_a", "rws_b", "rws_c"]);
     }

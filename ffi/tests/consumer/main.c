@@ -5,6 +5,9 @@
 
 static rws_engine *engine;
 static int failed = 1;
+#ifdef RACE
+static int racy;                                /* what ThreadSanitizer must see */
+#endif
 
 static void echo(rws_reactor *r, rws_conn c, const rws_message *m, void *user) {
   (void)user;
@@ -12,6 +15,9 @@ static void echo(rws_reactor *r, rws_conn c, const rws_message *m, void *user) {
 }
 
 static void on_open(rws_reactor *r, rws_conn c, void *text) {
+#ifdef RACE
+  racy++;
+#endif
   rws_send(r, c, RWS_TEXT, text, strlen(text), 0);
 }
 static void on_message(rws_reactor *r, rws_conn c, const rws_message *m, void *text) {
@@ -53,6 +59,9 @@ int main(void) {
   to.callbacks = &client;
   to.user = text;
   if (rws_engine_connect(engine, &to, NULL, &err) < 0) return fprintf(stderr, "%s\n", err.text), 1;
+#ifdef RACE
+  racy++;
+#endif
   if (rws_engine_wait(engine) < 0) failed = 1;
   rws_engine_free(engine);
   if (!failed) puts("round trip");
