@@ -187,16 +187,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RWS_VERSION_MAJOR 0
-#define RWS_VERSION_MINOR 1
-#define RWS_VERSION_PATCH 0
+#define RWS_VERSION_MAJOR 0 /* of this header, as the next two */
+#define RWS_VERSION_MINOR 1 /* until 1.0 a new one may change the ABI */
+#define RWS_VERSION_PATCH 0 /* changes no ABI */
+/* to compare with rws_version(), the library's */
 #define RWS_VERSION ((RWS_VERSION_MAJOR << 16) | (RWS_VERSION_MINOR << 8) | RWS_VERSION_PATCH)
+/* a struct to fill in: its size is set, all else is 0 */
 #ifdef __cplusplus
 # define RWS_INIT(type) \
     ([] { type rws_{}; rws_.size = static_cast<uint32_t>(sizeof rws_); return rws_; }())
 #else
 # define RWS_INIT(type) { .size = (uint32_t)sizeof(type) }
 #endif
+/* an answer that must be looked at */
 #if defined(__GNUC__)
 # define RWS_MUST_USE __attribute__((warn_unused_result))
 #else
