@@ -1,18 +1,16 @@
 //! The README shows what is there: its C program is the example, its commands are those of the
 //! checks.
 
+#[path = "common/markdown.rs"]
+mod markdown;
+
+use markdown::blocks;
 use std::fs;
 use std::path::Path;
 
 fn read(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
-/// The bodies of the code blocks of a language.
-fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
-    let fence = format!("```{language}\n");
-    text.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
 }
 
 #[test]
