@@ -1,4 +1,4 @@
-//! Building the library, and the C example against it as a user would.
+//! Building the library, and the examples against it as a user would.
 
 use crate::Result;
 use std::path::{Path, PathBuf};
@@ -9,22 +9,37 @@ const SYSTEM_LIBRARIES: [&str; 6] = ["-lpthread", "-ldl", "-lm", "-lgcc_s", "-lu
 /// The cargo profile, and so the directory under the target directory.
 const PROFILE: &str = "demo";
 
-/// The C echo server.
-pub(crate) fn echo() -> Result<PathBuf> {
+/// What there is when all is built.
+pub(crate) struct Built {
+    /// The echo server in C.
+    pub(crate) echo: PathBuf,
+    /// The chat in C++.
+    pub(crate) chat: PathBuf,
+    /// And its page.
+    pub(crate) page: PathBuf,
+}
+
+pub(crate) fn all() -> Result<Built> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
     // This program is <target>/<profile>/ringws-demo.
     let exe = std::env::current_exe()?;
     let target = exe.ancestors().nth(2).ok_or("this program is not where cargo puts programs")?;
     library(&root, target)?;
-    let directory = target.join(PROFILE);
-    let program = directory.join("echo");
-    let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".into());
+    let to = target.join(PROFILE);
+    let echo = example(&root, &to, ["CC", "cc", "-std=c11", "echo.c"])?;
+    let chat = example(&root, &to, ["CXX", "c++", "-std=c++17", "chat.cpp"])?;
+    Ok(Built { echo, chat, page: root.join("ffi/examples/chat.html") })
+}
+
+fn example(root: &Path, to: &Path, [set, usual, standard, source]: [&str; 4]) -> Result<PathBuf> {
+    let program = to.join(Path::new(source).with_extension(""));
+    let compiler = std::env::var(set).unwrap_or_else(|_| usual.into());
     let mut words = compiler.split_whitespace();
-    let mut command = Command::new(words.next().unwrap_or("cc"));
-    command.args(words).args(["-std=c11", "-O2", "-Iinclude", "ffi/examples/echo.c"]);
-    command.arg(directory.join("libringws.a")).args(SYSTEM_LIBRARIES);
-    command.arg("-o").arg(&program).current_dir(&root);
-    run(&mut command, "set CC, or install a C compiler (gcc, clang)")?;
+    let mut command = Command::new(words.next().unwrap_or(usual));
+    command.args(words).args([standard, "-O2", "-Iinclude"]).arg(format!("ffi/examples/{source}"));
+    command.arg(to.join("libringws.a")).args(SYSTEM_LIBRARIES);
+    command.arg("-o").arg(&program).current_dir(root);
+    run(&mut command, &format!("set {set}, or install a compiler (gcc, g++; clang)"))?;
     Ok(program)
 }
 

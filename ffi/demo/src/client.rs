@@ -24,20 +24,29 @@ pub(crate) struct Client {
 impl Client {
     /// Connects and goes through the opening handshake (RFC 6455 §4.1).
     pub(crate) fn connect(server: SocketAddr) -> Result<Self> {
+        Self::open(server, "/")
+    }
+
+    /// As `connect`, to a path.
+    pub(crate) fn open(server: SocketAddr, target: &str) -> Result<Self> {
         let mut stream = TcpStream::connect(server)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         let request = format!(
-            "GET / HTTP/1.1\r\nHost: {server}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+            "GET {target} HTTP/1.1\r\nHost: {server}\r\n\
+             Upgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n\r\n"
         );
         stream.write_all(request.as_bytes())?;
         let mut head = Vec::new();
-        // A server has nothing to say before it is spoken to: the head is all there is.
-        while !head.ends_with(b"\r\n\r\n") {
+        let end = loop {
             read_more(&mut stream, &mut head)?;
-        }
+            if let Some(at) = head.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
+                break at + 4;
+            }
+        };
+        let unread = head.split_off(end);
         let head = String::from_utf8_lossy(&head).into_owned();
         let accepted =
             head.lines().filter_map(|line| line.split_once(": ")).any(|(name, value)| {
@@ -46,7 +55,7 @@ impl Client {
         if !head.starts_with("HTTP/1.1 101 ") || !accepted {
             return Err(format!("the server did not upgrade:\n{head}").into());
         }
-        Ok(Self { stream, unread: Vec::new(), sent: 0 })
+        Ok(Self { stream, unread, sent: 0 })
     }
 
     /// A key for the next frame. Not unpredictable, as RFC 6455 §10.3 asks of clients that run

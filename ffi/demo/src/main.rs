@@ -1,15 +1,18 @@
 //! `cargo demo`: the library in use, from the C compiler to messages per second.
 //!
-//! Builds the library fast (the profile `demo`, without TLS), compiles `ffi/examples/echo.c` as a
-//! user would, serves it, and talks to it with a client of its own that needs nothing but `std`.
+//! Builds the library fast (the profile `demo`, without TLS), compiles `ffi/examples/echo.c` and
+//! `chat.cpp` as a user would, talks to the first with a client of its own that needs nothing but
+//! `std`, and serves the second, a page to be opened.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program talks to its user")]
 
 mod build;
+mod chat;
 mod client;
 mod frame;
 mod measure;
 mod server;
 
+use chat::Chat;
 use client::{Client, exchange};
 use server::Server;
 use std::error::Error;
@@ -21,8 +24,9 @@ use std::time::Instant;
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 const USAGE: &str = "usage: cargo demo [-- --once]
-Builds the library and ffi/examples/echo.c, serves it, sends messages through it and keeps serving
-until Ctrl-C. With --once it stops the server instead, and checks that it ends well.";
+Builds the library, ffi/examples/echo.c and chat.cpp, sends messages through the echo, then serves
+the chat and its page until Ctrl-C; Enter restarts it. With --once it talks through the chat
+instead, over a restart, and ends.";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -47,26 +51,17 @@ fn main() -> ExitCode {
 
 fn run(once: bool) -> Result<()> {
     let start = Instant::now();
-    println!("Building the library and ffi/examples/echo.c");
-    let program = build::echo()?;
-    let mut server = Server::start(&program)?;
+    println!("Building the library, ffi/examples/echo.c and ffi/examples/chat.cpp");
+    let built = build::all()?;
+    let server = Server::start(&built.echo, 0, &[])?;
     let address = server.address;
-    println!("Built in {:.0} s, serving on ws://{address}\n", start.elapsed().as_secs_f64());
+    println!("Built in {:.0} s, echoing on ws://{address}\n", start.elapsed().as_secs_f64());
     converse(address)?;
     measure(&server)?;
-    if once {
-        server.stop()?;
-        println!("\nThe server ended cleanly.");
-        return Ok(());
-    }
-    println!("\nStill serving on ws://{address} (process {}); Ctrl-C ends it.", server.pid());
-    println!("  npx wscat -c ws://{address}");
-    // A page of another host is not let in: `Origin` is compared with `Host`.
-    println!("  or in a browser, on the page http://{address} (it says 404), in its console:");
-    println!("  ws = new WebSocket(\"ws://{address}\"); ws.onmessage = m => console.log(m.data);");
-    println!("  ws.onopen = () => ws.send(\"hello\");");
-    // Ctrl-C reaches both: the terminal signals the whole process group.
-    Err(format!("the server ended by itself, {}", server.wait()?).into())
+    server.stop()?;
+    println!("\nThe echo server ended cleanly.");
+    let mut chat = Chat::start(&built)?;
+    if once { chat.converse() } else { chat.serve() }
 }
 
 /// Sends a greeting, text beyond ASCII, 64 KiB of bytes, a Ping and a Close, and shows the answers;

@@ -1,6 +1,7 @@
-//! The example as a child process.
+//! An example as a child process.
 
 use crate::Result;
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -19,10 +20,11 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts it on any port; it prints `listening on N` when it listens.
-    pub(crate) fn start(program: &Path) -> Result<Self> {
+    /// Starts it on a port (0: any); it prints `listening on N` when it listens.
+    pub(crate) fn start(program: &Path, port: u16, more: &[&OsStr]) -> Result<Self> {
         let mut command = Command::new(program);
-        let mut child = command.arg("0").stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+        command.arg(port.to_string()).args(more);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
         let stdout = child.stdout.take().ok_or("its output cannot be read")?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let mut server = Self { child, _stdout: BufReader::new(stdout), address };
@@ -48,9 +50,9 @@ impl Server {
         Ok(Duration::from_nanos(sum))
     }
 
-    /// Waits until it ends by itself.
-    pub(crate) fn wait(&mut self) -> Result<ExitStatus> {
-        Ok(self.child.wait()?)
+    /// Whether it has ended by itself.
+    pub(crate) fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        Ok(self.child.try_wait()?)
     }
 
     /// Ends it as Ctrl-C would, and sees that it ends well.
