@@ -276,6 +276,10 @@
 #define RWS_OPT_DEFLATE        (1u << 0) /* negotiate permessage-deflate, RFC 7692 */
 /* with it: each connection has its own compressor, which remembers the messages before */
 #define RWS_OPT_TAKEOVER       (1u << 2)
+/* io_uring; epoll where io_uring is refused, or lacks what is required */
+#define RWS_BACKEND_AUTO       0
+#define RWS_BACKEND_URING      1         /* io_uring, or rws_engine_start says RWS_E_KERNEL */
+#define RWS_BACKEND_EPOLL      2         /* epoll, with which a message costs more system calls */
 
 /* Flags of the configuration. */
 /* pin reactor i to the i-th CPU of the process's mask; behind the last follows the first again */
@@ -557,6 +561,10 @@ typedef struct { /* sizes and hooks of an engine; NULL: all defaults */
    * RWS_E_STATE here; on a thread of yours it now returns, and says how it ended. Tell one to
    * call rws_engine_free, which does nothing here */
   void (*on_stopped)(rws_engine *e, void *user);
+  /* RWS_BACKEND_*: by what means the kernel is asked. rws_engine_backend says what it has come
+   * to */
+  uint32_t backend;
+  uint32_t reserved;         /* 0 */
 } rws_config;
 
 typedef struct { /* a message that came */
@@ -877,7 +885,7 @@ typedef struct {
   uint64_t address_refused;   /* upgrades answered with 429 because of upgrades_per_second */
   /* turns of a second or more: a callback has blocked, or the process was stopped */
   uint64_t turns_long;
-  uint64_t enters;            /* calls of io_uring_enter */
+  uint64_t enters;            /* calls of io_uring_enter, or of epoll_wait */
   uint64_t cq_overflow;       /* times that completions had no room in their queue */
   uint64_t deflated_in_wire;  /* bytes of compressed messages received */
   uint64_t deflated_in_plain; /* bytes that those became */
@@ -912,6 +920,7 @@ typedef struct {
   uint64_t adopted;
   /* connections that went to another reactor: RWS_ENDPOINT_LEAST_LOADED, rws_upgrade_move */
   uint64_t handed_over;
+  uint64_t epoll_reactors;    /* reactors that ask the kernel by epoll: see rws_engine_backend */
 } rws_stats;
 
 typedef struct { /* what to connect to */
@@ -1017,10 +1026,16 @@ RWS_MUST_USE rws_status rws_engine_listen(rws_engine *e, const rws_endpoint *at,
  * returned from on_start; those that have may be calling back already. Once. On failure none is
  * left, on_stop was called for
  * each on_start, and the engine is for rws_engine_free only: RWS_E_KERNEL, and *err says what
- * of io_uring is missing or forbidden, and the remedy; RWS_E_SYSTEM, RWS_E_NOMEM: no thread, or
+ * of io_uring is missing or forbidden, and the remedy, where the config allows nothing else;
+ * RWS_E_SYSTEM, RWS_E_NOMEM: no thread, or
  * no memory for it. RWS_E_STATE: started before, or in a callback; then nothing has changed.
  * After a stop it succeeds, and the reactors end at once. */
 RWS_MUST_USE rws_status rws_engine_start(rws_engine *e, rws_error *err);
+/* By what means the kernel is asked, since rws_engine_start: RWS_BACKEND_URING or
+ * RWS_BACKEND_EPOLL; RWS_BACKEND_AUTO before, and for NULL. *why, which may be NULL: where it is
+ * epoll only because io_uring was refused, RWS_E_KERNEL and what on_log was told, with the remedy;
+ * else RWS_OK. Any thread. */
+uint32_t rws_engine_backend(const rws_engine *e, rws_error *why);
 /* Empties the engine and stops it; returns at once. Nobody is accepted any more: the listening
  * sockets are closed, so that a successor can have them, and upgrades on connections that were
  * accepted before are answered with 503. Open connections are served on for serve_ms: messages

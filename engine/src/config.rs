@@ -10,6 +10,7 @@ pub use crate::reactor::log::{Level, Log};
 use crate::reactor::{Context, Handler, TopicLimits};
 pub use crate::reactor::{Drain, Drained, InvalidProxies, Proxies, TopicHook};
 pub use crate::ring::SocketOptions;
+pub use crate::ring::backend::{Backend, Chosen};
 use crate::tls;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
@@ -36,6 +37,8 @@ pub struct Config {
     pub recv_buffers: u32,
     /// Payload bytes of each; 0: 16,384. At least 64, at most 16 MiB.
     pub recv_buffer_size: u32,
+    /// By what means the kernel is asked.
+    pub backend: Backend,
     /// Pin reactor i to the i-th CPU of the process's affinity mask.
     pub pin: bool,
     /// Let a kernel thread submit (`IORING_SETUP_SQPOLL`).

@@ -1,7 +1,7 @@
 //! Floor 3: threads, start and stop.
 
 use crate::attached::Seats;
-use crate::config::{Address, AddressLimits, Config, Endpoint, Placement, Route, Sizes};
+use crate::config::{Address, AddressLimits, Chosen, Config, Endpoint, Placement, Route, Sizes};
 use crate::listen::{Listening, SocketFile, listen};
 use crate::proto::Routes;
 use crate::reactor::{Adopt, Adopts, Listens, MAIL_MAX, NotAdopted};
@@ -10,11 +10,11 @@ use crate::reactor::{
     TargetError,
 };
 use crate::resolve::Resolver;
-use crate::ring::{Errno, Refused, Waker};
+use crate::ring::{Errno, Refused, Waker, backend};
 use crate::thread::{Joins, Thread, join};
 use std::os::fd::OwnedFd;
 use std::sync::mpsc::channel;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// Why the engine could not do what it was asked.
@@ -54,6 +54,8 @@ pub struct Engine {
     seats: Arc<Seats>,
     /// Signalled when the reactors have been joined.
     joined: Condvar,
+    /// Since the start.
+    chosen: OnceLock<Chosen>,
 }
 
 #[derive(Default)]
@@ -104,6 +106,7 @@ impl Engine {
             state: Mutex::default(),
             seats: Arc::default(),
             joined: Condvar::new(),
+            chosen: OnceLock::new(),
         })
     }
 
@@ -149,7 +152,8 @@ impl Engine {
     /// are to be attached come later.
     ///
     /// # Errors
-    /// [`Error::Kernel`] when io_uring is refused, [`Error::System`] when a thread cannot be made,
+    /// [`Error::Kernel`] when io_uring is refused and [`Config::backend`] does not allow epoll, or
+    /// memory or descriptors run out, [`Error::System`] when a thread cannot be made,
     /// [`Error::State`] when started before and in a callback, [`Error::Panicked`] when `on_start`
     /// has.
     pub fn start(&self) -> Result<(), Error> {
@@ -158,12 +162,14 @@ impl Engine {
         if state.phase != EnginePhase::New {
             return Err(Error::State("started before"));
         }
+        let chosen = backend::choose(self.config.backend)?;
+        let chosen = self.chosen.get_or_init(|| chosen);
         state.phase = EnginePhase::Started;
         self.handle.adopts(std::mem::take(&mut state.adopts));
         let (report, reports) = channel();
         let mut outcome = Ok(());
         for index in 0..self.sizes.reactors {
-            let thread = self.thread(&mut state, index);
+            let thread = self.thread(&mut state, index, chosen.clone());
             if index < self.config.attached {
                 self.seats.offer(thread);
                 continue;
@@ -317,6 +323,12 @@ impl Engine {
         self.handle.histogram(reactor, of)
     }
 
+    /// By what means the kernel is asked, and if that is not io_uring though it was to be, why.
+    /// `None` before the start.
+    pub fn backend(&self) -> Option<&Chosen> {
+        self.chosen.get()
+    }
+
     /// Number of reactors.
     pub fn reactors(&self) -> u32 {
         self.sizes.reactors
@@ -340,7 +352,7 @@ impl Engine {
     }
 
     /// What a reactor is made from.
-    fn thread(&self, state: &mut State, index: u32) -> Thread {
+    fn thread(&self, state: &mut State, index: u32, chosen: Chosen) -> Thread {
         let mut sockets = Vec::new();
         let mut listeners = Vec::new();
         for Sockets { listens, of_reactors } in &mut state.sockets {
@@ -352,6 +364,7 @@ impl Engine {
         Thread {
             config: if leaves { config.for_attached() } else { config },
             sizes: self.sizes,
+            chosen,
             index,
             leaves,
             sockets,

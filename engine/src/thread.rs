@@ -1,11 +1,11 @@
 //! One reactor's thread, from its ring to its end.
 
-use crate::config::{Config, Level, Sizes};
+use crate::config::{Backend, Chosen, Config, Level, Sizes};
 use crate::engine::Error;
 use crate::random::fill_random;
 use crate::reactor::log::Logger;
 use crate::reactor::{Handle, Here, Listens, Reactor, Resolve, Served, Setup};
-use crate::ring::{Errno, KernelError, Refused, Uring, UringConfig, signals};
+use crate::ring::{Epoll, Errno, Kernel, KernelConfig, KernelError, Refused, Uring, signals};
 use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -22,12 +22,28 @@ fn guarded<T>(body: impl FnOnce() -> T) -> Result<T, ()> {
     catch_unwind(AssertUnwindSafe(body)).map_err(std::mem::forget)
 }
 
+/// A reactor on one of the two kernels.
+enum Either {
+    Uring(Box<Reactor<Uring>>),
+    Epoll(Box<Reactor<Epoll>>),
+}
+
+/// The same with either of them.
+macro_rules! with {
+    ($either:expr, $reactor:ident => $body:expr) => {
+        match $either {
+            Either::Uring($reactor) => $body,
+            Either::Epoll($reactor) => $body,
+        }
+    };
+}
+
 /// A reactor on its thread.
 pub(crate) struct Running {
     index: u32,
     /// `on_start` has returned.
     begun: bool,
-    reactor: Reactor<Uring>,
+    reactor: Either,
     config: Config,
     handle: Handle,
     log: Logger,
@@ -38,7 +54,7 @@ impl Running {
     pub(crate) fn begin(&mut self) -> Result<(), Error> {
         self.attempt(|running| {
             if let Some(on_start) = &running.config.on_start {
-                on_start(running.reactor.context());
+                on_start(with!(&mut running.reactor, reactor => reactor.context()));
             }
             running.begun = true;
             Ok(())
@@ -47,8 +63,8 @@ impl Running {
 
     /// Readable when it is time for [`Running::turn`].
     pub(crate) fn descriptor(&mut self) -> Result<OwnedFd, Error> {
-        let descriptor = self.reactor.kernel().descriptor();
-        descriptor.map_err(|source| Error::System { what: "making an eventfd".into(), source })
+        let descriptor = with!(&mut self.reactor, reactor => reactor.kernel().descriptor());
+        descriptor.map_err(|source| Error::System { what: "copying a descriptor".into(), source })
     }
 
     /// The calling thread is the reactor's for as long as the answer is kept.
@@ -58,12 +74,12 @@ impl Running {
 
     /// One turn, without waiting. `false` when the engine has stopped and nothing is left to do.
     pub(crate) fn turn(&mut self) -> Result<bool, Error> {
-        self.attempt(|running| running.reactor.turn_at_once())
+        self.attempt(|running| with!(&mut running.reactor, reactor => reactor.turn_at_once()))
     }
 
     /// Turns until the engine has stopped.
     pub(crate) fn run(&mut self) -> Result<(), Error> {
-        self.attempt(|running| running.reactor.run())
+        self.attempt(|running| with!(&mut running.reactor, reactor => reactor.run()))
     }
 
     fn attempt<T>(
@@ -86,14 +102,14 @@ impl Running {
             }
         }
         if outcome.is_err() {
-            self.reactor.bury();
+            with!(&mut self.reactor, reactor => reactor.bury());
         }
         if let Some(on_stop) = &self.config.on_stop
-            && guarded(|| on_stop(self.reactor.context())).is_err()
+            && guarded(|| on_stop(with!(&mut self.reactor, reactor => reactor.context()))).is_err()
         {
             outcome = outcome.and(Err(Error::Panicked(self.index)));
         }
-        self.reactor.wake_others();
+        with!(&mut self.reactor, reactor => reactor.wake_others());
         let Self { index, begun, reactor, config, handle, .. } = self;
         drop(reactor);
         if begun && guarded(|| leave(&config, &handle)).is_err() {
@@ -121,6 +137,7 @@ pub(crate) type Joins = JoinHandle<Result<(), Error>>;
 pub(crate) struct Thread {
     pub(crate) config: Config,
     pub(crate) sizes: Sizes,
+    pub(crate) chosen: Chosen,
     pub(crate) index: u32,
     /// A thread of the application's runs it.
     pub(crate) leaves: bool,
@@ -188,15 +205,44 @@ impl Thread {
 
     fn made(mut self) -> Result<Running, Error> {
         let log = self.logger();
-        let kernel = self.ring(&log)?;
-        let sockets_max = kernel.sockets_max();
+        let kernel = self.kernel_config();
+        let refused = |refused: &Refused| log.line(Level::Error, format_args!("{refused}"));
+        let (reactor, index) = match self.chosen.backend {
+            Backend::Epoll => {
+                let kernel = Epoll::new(kernel).inspect_err(refused)?;
+                self.tell(&log, kernel.sockets_max(), &kernel.chosen(), &[]);
+                let sockets_max = kernel.sockets_max();
+                (
+                    self.reactor(kernel, sockets_max, &log).map(|it| Either::Epoll(it.into()))?,
+                    self.index,
+                )
+            }
+            Backend::Uring | Backend::Auto => {
+                let kernel = Uring::new(kernel).inspect_err(refused)?;
+                self.tell(&log, kernel.sockets_max(), &kernel.chosen(), &kernel.lacks());
+                let sockets_max = kernel.sockets_max();
+                (
+                    self.reactor(kernel, sockets_max, &log).map(|it| Either::Uring(it.into()))?,
+                    self.index,
+                )
+            }
+        };
+        Ok(Running { index, begun: false, reactor, config: self.config, handle: self.handle, log })
+    }
+
+    fn reactor<K: Kernel>(
+        &mut self,
+        kernel: K,
+        sockets_max: u32,
+        log: &Logger,
+    ) -> Result<Reactor<K>, Error> {
         let connections_max = self.sizes.connections_max.min(sockets_max);
         let setup = Setup {
             index: self.index,
             connections_max,
-            endpoints: self.endpoints,
-            listeners: self.listeners,
-            resolver: self.resolver,
+            endpoints: std::mem::take(&mut self.endpoints),
+            listeners: std::mem::take(&mut self.listeners),
+            resolver: Arc::clone(&self.resolver),
             random: fill_random,
             codec_memory_max: self.config.codec_memory_max(&self.sizes),
             handle: self.handle.clone(),
@@ -204,22 +250,17 @@ impl Thread {
             log: log.clone(),
             user: self.config.user,
         };
-        let (config, handle, index) = (self.config, self.handle, self.index);
-        match Reactor::new(kernel, setup) {
-            Ok(reactor) => Ok(Running { index, begun: false, reactor, config, handle, log }),
-            Err(_) => {
-                let what = format!(
-                    "room for connections_max = {connections_max} on each reactor (raise RLIMIT_AS \
-                     or the memory of the cgroup, or lower it)"
-                );
-                Err(Error::System { what, source: Errno::NOMEM })
-            }
-        }
+        Reactor::new(kernel, setup).map_err(|_| {
+            let what = format!(
+                "room for connections_max = {connections_max} on each reactor (raise RLIMIT_AS \
+                 or the memory of the cgroup, or lower it)"
+            );
+            Error::System { what, source: Errno::NOMEM }
+        })
     }
 
-    /// The ring, and in the log what it has come to.
-    fn ring(&mut self, log: &Logger) -> Result<Uring, Refused> {
-        let made = Uring::new(UringConfig {
+    fn kernel_config(&mut self) -> KernelConfig {
+        KernelConfig {
             index: self.index as usize,
             sockets_max: self.sizes.connections_max,
             recv_buffers: self.sizes.recv_buffers,
@@ -231,19 +272,29 @@ impl Thread {
             listeners: std::mem::take(&mut self.sockets),
             wakers: self.handle.wakers(),
             start: Instant::now(),
-        });
-        let kernel =
-            made.inspect_err(|refused| log.line(Level::Error, format_args!("{refused}")))?;
-        let (asked, got) = (self.sizes.connections_max, kernel.sockets_max());
+        }
+    }
+
+    /// Logs what the kernel has come to.
+    fn tell(&self, log: &Logger, sockets_max: u32, chosen: &str, lacks: &[&str]) {
+        if let Some(refused) = self.chosen.refused.as_ref().filter(|_| self.index == 0) {
+            log.line(
+                Level::Warn,
+                format_args!("epoll is used in the place of io_uring: {refused}"),
+            );
+        }
+        let (asked, got) = (self.sizes.connections_max, sockets_max);
         if got < asked {
             let text = format_args!("connections_max lowered from {asked} to {got}: RLIMIT_NOFILE");
             log.line(Level::Warn, text);
         }
-        log.line(Level::Info, format_args!("{}", kernel.chosen()));
-        for what in kernel.lacks() {
+        log.line(Level::Info, format_args!("{chosen}"));
+        for what in lacks {
             log.line(Level::Warn, format_args!("the kernel lacks {what}"));
         }
-        Ok(kernel)
+        if self.chosen.backend == Backend::Epoll && self.config.sqpoll {
+            log.line(Level::Warn, format_args!("sqpoll is of io_uring alone, and not used"));
+        }
     }
 
     /// To the i-th CPU of those the process may run on.

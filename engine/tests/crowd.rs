@@ -1,5 +1,8 @@
 //! More clients than there is room for: who leaves lets one in, the others wait, nobody is reset.
 
+#[path = "support/service.rs"]
+mod service;
+
 use ringws_engine::config::{Address, Config, Endpoint};
 use ringws_engine::engine::Engine;
 use ringws_engine::reactor::Handler;
@@ -122,7 +125,7 @@ fn config(reactors: u32, connections_max: u32) -> Config {
     let limit = getrlimit(Resource::Nofile);
     let raised = rustix::process::Rlimit { current: limit.maximum, ..limit };
     setrlimit(Resource::Nofile, raised).expect("RLIMIT_NOFILE");
-    Config { reactors, connections_max, ..Config::default() }
+    Config { connections_max, ..service::reactors(reactors) }
 }
 
 #[test]

@@ -3,14 +3,14 @@
 #[path = "support/service.rs"]
 mod service;
 
-use ringws_engine::config::{Address, Config, Endpoint, Level, Log};
+use ringws_engine::config::{Address, Backend, Config, Endpoint, Level, Log};
 use ringws_engine::conn::{Limits, SendFlags};
 use ringws_engine::engine::{Engine, Error};
 use ringws_engine::proto::handshake::Refusal;
 use ringws_engine::proto::{CloseCode, Opcode};
 use ringws_engine::reactor::{CallError, Closed, Conn, Context, Handler, Message, Upgrade};
 use ringws_kit::{BINARY, CLOSE, Client, PING, PONG, TEXT, ask, close, frame, tcp};
-use service::{at_of, reactors, start, stats};
+use service::{at_of, backend, reactors, start, stats};
 use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -286,7 +286,7 @@ fn connections_beyond_the_limit_wait_in_the_backlog() {
 fn a_hook_that_panics_fails_the_start() {
     let on_start: Arc<dyn Fn(&mut Context) + Send + Sync> =
         Arc::new(|ctx: &mut Context| assert_ne!(ctx.index(), 1, "on purpose"));
-    let config = Config { reactors: 2, on_start: Some(on_start), ..Config::default() };
+    let config = Config { on_start: Some(on_start), ..reactors(2) };
     let engine = Engine::new(config).unwrap();
     assert!(matches!(engine.start(), Err(Error::Panicked(1))));
     assert!(matches!(engine.start(), Err(Error::State(_))));
@@ -302,7 +302,7 @@ fn misuse_is_refused_with_a_reason() {
     assert!(invalid(Config { busy_poll_us: 1_000_001, ..Config::default() }));
     assert!(invalid(Config { coalesce_us: 1_000_001, ..Config::default() }));
     assert!(invalid(Config { connections_max: 1 << 24, ..Config::default() }));
-    let engine = Engine::new(Config { reactors: 1, ..Config::default() }).unwrap();
+    let engine = Engine::new(reactors(1)).unwrap();
     let limits = Limits { idle_timeout_ms: 0, ..Limits::default() };
     let at = Endpoint { limits, ..Endpoint::new(0, witness.clone()) };
     assert!(matches!(engine.listen(at), Err(Error::Invalid(_))));
@@ -318,14 +318,15 @@ fn the_log_says_what_was_chosen() {
     let heard = Arc::clone(&lines);
     let log: Log =
         Arc::new(move |level, line: &str| heard.lock().unwrap().push((level, line.to_owned())));
-    let config = Config { reactors: 2, log: Some(log), ..Config::default() };
+    let config = Config { log: Some(log), ..reactors(2) };
     let engine = Engine::new(config).unwrap();
     engine.start().unwrap();
     engine.stop(Duration::ZERO);
     engine.wait().unwrap();
     let lines = lines.lock().unwrap();
     for reactor in 0..2 {
-        let start = format!("reactor {reactor}: io_uring with ");
+        let name = if backend() == Backend::Epoll { "epoll" } else { "io_uring with " };
+        let start = format!("reactor {reactor}: {name}");
         let chosen = |(level, line): &&(Level, String)| {
             *level == Level::Info && line.starts_with(&start) && line.contains(" buffers of ")
         };

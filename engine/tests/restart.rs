@@ -5,12 +5,12 @@
 #[path = "support/service.rs"]
 mod service;
 
-use ringws_engine::config::{Address, Config, Drain, Endpoint};
+use ringws_engine::config::{Address, Drain, Endpoint};
 use ringws_engine::engine::{Engine, Error};
 use ringws_engine::passed::of_number;
 use ringws_kit::{BINARY, frame, read_frame, read_head, request};
 use rustix::io::FdFlags;
-use service::Echo;
+use service::{Echo, reactors};
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 const HOW: &str = "RINGWS_TEST_LISTEN";
 
 fn listen(how: &str) -> Result<Engine, Error> {
-    let engine = Engine::new(Config { reactors: 2, ..Config::default() })?;
+    let engine = Engine::new(reactors(2))?;
     let (kind, number) = how.split_once(' ').expect("a kind and a number");
     let loopback = Address::Ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
     let port = || number.parse().expect("a port");
@@ -271,7 +271,7 @@ fn what_does_not_listen_is_refused() {
     assert_eq!(refused(&format!("given {}", one.as_raw_fd())), text);
 
     let path = Address::Unix("/nowhere".into());
-    let engine = Engine::new(Config { reactors: 1, ..Config::default() }).expect("an engine");
+    let engine = Engine::new(reactors(1)).expect("an engine");
     let endpoint = Endpoint { address: path, ..Endpoint::new(0, Arc::new(Echo)) };
     let shared = Endpoint { shared: true, ..endpoint.clone() };
     assert!(matches!(engine.listen(shared), Err(Error::Invalid(_))));

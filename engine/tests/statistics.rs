@@ -63,6 +63,7 @@ const READ_BY: &[(&str, &[&str])] = &[
     ("loopback.rs", &["accept_paused", "forward_dropped"]),
     ("crowd.rs", &["accept_dropped"]),
     ("adopt/begins.rs", &["adopted"]),
+    ("backend.rs", &["epoll_reactors"]),
     ("adopt/placement.rs", &["handed_over"]),
     ("dial/echo.rs", &["connected", "connect_failed"]),
     ("slow_reader.rs", &["replaced"]),

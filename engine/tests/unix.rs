@@ -1,6 +1,9 @@
 //! Unix sockets: whose path it is, and that the end of a stream is seen.
 #![cfg(feature = "uring")]
 
+#[path = "support/service.rs"]
+mod service;
+
 use ringws_engine::config::{Address, Config, Endpoint, Proxies};
 use ringws_engine::conn::SendFlags;
 use ringws_engine::engine::{Engine, Error};
@@ -8,6 +11,7 @@ use ringws_engine::proto::handshake::Refusal;
 use ringws_engine::reactor::{Closed, Conn, Context, Handler, Message, Upgrade};
 use ringws_engine::ring::{Credentials, Errno};
 use ringws_kit::{BINARY, CLOSE, Client, Frame, close, frame, read_to_end};
+use service::reactors;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -33,7 +37,7 @@ fn path(name: &str) -> PathBuf {
 }
 
 fn listen(path: &Path) -> Result<(Engine, Receiver<u16>), Error> {
-    let config = Config { reactors: 2, recv_buffers: 64, ..Config::default() };
+    let config = Config { recv_buffers: 64, ..reactors(2) };
     let engine = Engine::new(config)?;
     let (tell, told) = channel();
     let address = Address::Unix(path.to_owned());
@@ -57,7 +61,7 @@ fn open(path: &Path) -> Client<UnixStream> {
 fn the_file_has_its_mode() {
     let path = path("mode");
     let listen = |mode| {
-        let engine = Engine::new(Config { reactors: 1, ..Config::default() })?;
+        let engine = Engine::new(reactors(1))?;
         let (tell, _told) = channel();
         let address = Address::Unix(path.clone());
         let endpoint = Endpoint::new(0, Arc::new(Echo(tell.into())));
@@ -70,7 +74,7 @@ fn the_file_has_its_mode() {
         drop(engine);
     }
     assert!(matches!(listen(0o1000), Err(Error::Invalid(text)) if text.starts_with("mode")));
-    let engine = Engine::new(Config { reactors: 1, ..Config::default() }).expect("an engine");
+    let engine = Engine::new(reactors(1)).expect("an engine");
     let (tell, _told) = channel();
     let tcp = Endpoint::new(0, Arc::new(Echo(tell.into())));
     assert!(matches!(engine.listen(Endpoint { mode: 0o600, ..tcp }), Err(Error::Invalid(_))));
@@ -173,7 +177,7 @@ impl Handler for Who {
 #[test]
 fn who_connects_is_known() {
     let path = path("who");
-    let engine = Engine::new(Config { reactors: 1, ..Config::default() }).expect("an engine");
+    let engine = Engine::new(reactors(1)).expect("an engine");
     let endpoint = Endpoint::new(0, Arc::new(Who));
     let proxies = Some(Proxies::parse("unix").expect("a list"));
     let behind = path.with_extension("behind");

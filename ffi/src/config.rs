@@ -1,12 +1,14 @@
 //! `rws_config`: sizes and hooks of an engine.
 
 use crate::callbacks::lend;
-use crate::constants::{RWS_CFG_PIN, RWS_CFG_SQPOLL};
+use crate::constants::{
+    RWS_BACKEND_AUTO, RWS_BACKEND_EPOLL, RWS_BACKEND_URING, RWS_CFG_PIN, RWS_CFG_SQPOLL,
+};
 use crate::engine::of_this_thread;
 use crate::sized::{self, Sized};
 use crate::status::rws_status;
 use crate::types::{User, rws_bytes, rws_engine, rws_reactor};
-use ringws_engine::config::{Config, Hook, Log, TopicHook};
+use ringws_engine::config::{Backend, Config, Hook, Log, TopicHook};
 use std::ffi::{c_int, c_void};
 use std::mem::offset_of;
 use std::sync::Arc;
@@ -74,6 +76,11 @@ pub struct rws_config {
     /// RWS_E_STATE here; on a thread of yours it now returns, and says how it ended. Tell one to
     /// call rws_engine_free, which does nothing here
     pub on_stopped: Option<unsafe extern "C" fn(e: *mut rws_engine, user: *mut c_void)>,
+    /// RWS_BACKEND_*: by what means the kernel is asked. rws_engine_backend says what it has come
+    /// to
+    pub backend: u32,
+    /// 0
+    pub reserved: u32,
 }
 
 // SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
@@ -92,6 +99,12 @@ impl rws_config {
         }
         // SAFETY: not null, so the caller has promised an `rws_config` as its `size` says.
         let config = unsafe { sized::read(from) }?;
+        let backend = match config.backend {
+            RWS_BACKEND_AUTO => Backend::Auto,
+            RWS_BACKEND_URING => Backend::Uring,
+            RWS_BACKEND_EPOLL => Backend::Epoll,
+            _ => return Err(rws_status::RWS_E_UNSUPPORTED),
+        };
         let unknown = config.flags & !(RWS_CFG_PIN | RWS_CFG_SQPOLL);
         if unknown != 0 {
             return Err(rws_status::RWS_E_UNSUPPORTED);
@@ -101,6 +114,7 @@ impl rws_config {
             connections_max: config.connections_max,
             recv_buffers: config.recv_buffers,
             recv_buffer_size: config.recv_buffer_size,
+            backend,
             pin: config.flags & RWS_CFG_PIN != 0,
             sqpoll: config.flags & RWS_CFG_SQPOLL != 0,
             busy_poll_us: config.busy_poll_us,

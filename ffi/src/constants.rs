@@ -104,6 +104,13 @@ pub const RWS_OPT_STREAM: u32 = 1 << 1;
 pub const RWS_OPT_DEFLATE: u32 = 1 << 0;
 /// with it: each connection has its own compressor, which remembers the messages before
 pub const RWS_OPT_TAKEOVER: u32 = 1 << 2;
+/// io_uring; epoll where io_uring is refused, or lacks what is required
+pub const RWS_BACKEND_AUTO: u32 = 0;
+/// io_uring, or rws_engine_start says RWS_E_KERNEL
+pub const RWS_BACKEND_URING: u32 = 1;
+/// epoll, with which a message costs more system calls
+pub const RWS_BACKEND_EPOLL: u32 = 2;
+
 /// pin reactor i to the i-th CPU of the process's mask; behind the last follows the first again
 pub const RWS_CFG_PIN: u32 = 1 << 0;
 /// IORING_SETUP_SQPOLL, in place of DEFER_TASKRUN: a kernel thread submits

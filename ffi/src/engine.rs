@@ -1,13 +1,14 @@
 //! `rws_engine`: life and death.
 
 use crate::config::rws_config;
+use crate::constants::{RWS_BACKEND_AUTO, RWS_BACKEND_EPOLL, RWS_BACKEND_URING};
 use crate::endpoint::rws_endpoint;
 use crate::guard::{guard, report, status};
 use crate::own;
 use crate::status::{Failure, rws_error, rws_status};
 use crate::types::rws_engine;
-use ringws_engine::config::{Config, Hook};
-use ringws_engine::engine::Engine;
+use ringws_engine::config::{Backend, Config, Hook};
+use ringws_engine::engine::{Engine, Error};
 use std::cell::Cell;
 use std::ptr::null_mut;
 use std::sync::Arc;
@@ -120,7 +121,8 @@ pub unsafe extern "C" fn rws_engine_listen(
 /// returned from on_start; those that have may be calling back already. Once. On failure none is
 /// left, on_stop was called for
 /// each on_start, and the engine is for rws_engine_free only: RWS_E_KERNEL, and *err says what
-/// of io_uring is missing or forbidden, and the remedy; RWS_E_SYSTEM, RWS_E_NOMEM: no thread, or
+/// of io_uring is missing or forbidden, and the remedy, where the config allows nothing else;
+/// RWS_E_SYSTEM, RWS_E_NOMEM: no thread, or
 /// no memory for it. RWS_E_STATE: started before, or in a callback; then nothing has changed.
 /// After a stop it succeeds, and the reactors end at once.
 #[unsafe(no_mangle)]
@@ -128,6 +130,27 @@ pub unsafe extern "C" fn rws_engine_listen(
 pub unsafe extern "C" fn rws_engine_start(e: *mut rws_engine, err: *mut rws_error) -> rws_status {
     // SAFETY: a live engine or null; err is null or for us to write.
     unsafe { report(err, || Ok(from_outside(e)?.start()?)) }
+}
+
+/// By what means the kernel is asked, since rws_engine_start: RWS_BACKEND_URING or
+/// RWS_BACKEND_EPOLL; RWS_BACKEND_AUTO before, and for NULL. *why, which may be NULL: where it is
+/// epoll only because io_uring was refused, RWS_E_KERNEL and what on_log was told, with the remedy;
+/// else RWS_OK. Any thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rws_engine_backend(e: *const rws_engine, why: *mut rws_error) -> u32 {
+    guard(|| {
+        // SAFETY: a live engine or null.
+        let chosen = unsafe { own::borrow(e.cast_mut()) }.ok().and_then(Engine::backend);
+        let refused = chosen.and_then(|chosen| chosen.refused.clone());
+        let told = || refused.map_or(Ok(()), |refused| Err(Error::Kernel(refused).into()));
+        // SAFETY: null or for us to write.
+        let _ = unsafe { report(why, told) };
+        match chosen.map(|chosen| chosen.backend) {
+            Some(Backend::Uring) => RWS_BACKEND_URING,
+            Some(Backend::Epoll) => RWS_BACKEND_EPOLL,
+            Some(Backend::Auto) | None => RWS_BACKEND_AUTO,
+        }
+    })
 }
 
 /// Stops the engine; returns at once. Nobody is accepted any more; connects and handshakes under

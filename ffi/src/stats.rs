@@ -100,7 +100,7 @@ pub struct rws_stats {
     pub address_refused: u64,
     /// turns of a second or more: a callback has blocked, or the process was stopped
     pub turns_long: u64,
-    /// calls of io_uring_enter
+    /// calls of io_uring_enter, or of epoll_wait
     pub enters: u64,
     /// times that completions had no room in their queue
     pub cq_overflow: u64,
@@ -142,6 +142,8 @@ pub struct rws_stats {
     pub adopted: u64,
     /// connections that went to another reactor: RWS_ENDPOINT_LEAST_LOADED, rws_upgrade_move
     pub handed_over: u64,
+    /// reactors that ask the kernel by epoll: see rws_engine_backend
+    pub epoll_reactors: u64,
 }
 
 // SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
@@ -214,6 +216,7 @@ impl rws_stats {
             queue_age_ms: stats.queue_age_ms,
             adopted: stats.adopted,
             handed_over: stats.handed_over,
+            epoll_reactors: stats.epoll_reactors,
         }
     }
 }

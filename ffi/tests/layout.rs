@@ -60,7 +60,7 @@ structs! {
     rws_config {
         size, reactors, connections_max, recv_buffers, recv_buffer_size, flags, on_start, on_stop,
         on_log, user, busy_poll_us, codec_memory_max, coalesce_us, topic_bytes_max,
-        on_topic, topics_max, attached, memory_max, on_stopped,
+        on_topic, topics_max, attached, memory_max, on_stopped, backend, reserved,
     }
     rws_adopt { size, fd, endpoint, flags, reactor, reserved, early, user, on_unopened }
     rws_conn { id }
@@ -97,7 +97,7 @@ structs! {
         deflated_in_wire, deflated_in_plain, deflated_out_plain,
         requests, requests_refused, lifetimes_over, dropped_newest, dropped_oldest, closed_full,
         aborted_full, closes_unanswered, strangers_closed, publish_closing,
-        queued, queued_largest, queue_age_ms, adopted, handed_over,
+        queued, queued_largest, queue_age_ms, adopted, handed_over, epoll_reactors,
     }
     rws_route { path, callbacks, user, options, origins }
     rws_response { size, status, headers, body, protocol }
@@ -134,6 +134,7 @@ values! {
     RWS_CLOSE_TOO_BIG, RWS_CLOSE_INTERNAL, RWS_CLOSE_RESTART, RWS_CLOSE_TRY_AGAIN,
     RWS_CLOSE_BAD_GATEWAY,
     RWS_PLAIN, RWS_OPT_DEFLATE, RWS_OPT_TAKEOVER,
+    RWS_BACKEND_AUTO, RWS_BACKEND_URING, RWS_BACKEND_EPOLL,
     RWS_WHEN_FULL_REFUSE, RWS_WHEN_FULL_DROP_NEWEST, RWS_WHEN_FULL_DROP_OLDEST,
     RWS_WHEN_FULL_CLOSE, RWS_WHEN_FULL_ABORT,
     RWS_CAUSE_PEER_CLOSE, RWS_CAUSE_CLOSE, RWS_CAUSE_ABORT, RWS_CAUSE_STOP, RWS_CAUSE_LIFETIME,

@@ -5,12 +5,14 @@
 //! All of it panics where a test would have to: with what was expected, and what came instead.
 
 mod client;
+mod deny;
 mod frame;
 mod handshake;
 mod process;
 mod socket;
 
 pub use client::{Client, ask};
+pub use deny::{Denied, IO_URING, deny};
 pub use frame::{
     BINARY, CLOSE, CONTINUATION, FIN, Frame, KEY, Length, PING, PONG, TEXT, close, frame, payload,
     read_frame, read_masked, split,

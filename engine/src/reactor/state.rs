@@ -70,6 +70,7 @@ impl<K: Kernel> Reactor<K> {
         wheel.reserve(setup.connections_max as usize)?;
         let counters = Arc::clone(&setup.handle.0.counters[setup.index as usize]);
         let own = Arc::clone(&setup.handle.0.owns[setup.index as usize]);
+        counters.epoll_reactors.set(kernel.counts().by_epoll);
         own.mail.open();
         setup.handle.0.mailboxes[setup.index as usize].open();
         setup.handle.0.loads.takes(setup.index, setup.connections_max);

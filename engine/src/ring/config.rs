@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 /// What a reactor's ring is made from.
 #[derive(Debug)]
-pub struct UringConfig {
+pub struct KernelConfig {
     /// Which of `wakers` is its own.
     pub index: usize,
     /// Sockets that it should be able to have at a time.
@@ -36,7 +36,7 @@ pub struct UringConfig {
     pub start: Instant,
 }
 
-impl UringConfig {
+impl KernelConfig {
     pub(super) fn buffers(&self) -> Result<u16, Refused> {
         if self.recv_buffers.is_power_of_two() && self.recv_buffer_size <= 1 << 30 {
             Ok(self.recv_buffers)

@@ -152,7 +152,7 @@ fn direct_accepts(poll_first: bool) -> Result<(), Errno> {
 }
 
 /// Whether a multishot receive fills a buffer of a registered ring and stays armed.
-fn multishot_receives() -> Result<(), Errno> {
+pub(super) fn multishot_receives() -> Result<(), Errno> {
     let (server, client) = listener()?;
     let ring = &fresh()?;
     let server = rustix::net::accept(&server)?;

@@ -47,7 +47,7 @@ impl Uring {
     }
 
     /// A descriptor of its own that is readable when it is time for `wait`, of a ring that was made
-    /// with [`UringConfig::leaves`](super::UringConfig::leaves).
+    /// with [`KernelConfig::leaves`](super::KernelConfig::leaves).
     ///
     /// # Errors
     /// No descriptors are left.

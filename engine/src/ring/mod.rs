@@ -8,6 +8,7 @@ mod accepts;
 mod address;
 mod arrivals;
 mod attempts;
+pub mod backend;
 mod bell;
 mod block;
 mod buf_ring;
@@ -20,6 +21,7 @@ pub mod diagnosis;
 mod direct;
 mod dispatch;
 mod drain;
+mod epoll;
 pub mod features;
 pub(crate) mod heap;
 mod holders;
@@ -53,11 +55,12 @@ mod window;
 
 use crate::memory::Batch;
 use crate::tick::Tick;
+pub use config::KernelConfig;
 #[doc(hidden)]
 pub use config::Tuning;
-pub use config::UringConfig;
 pub use diagnosis::Refused;
 pub use direct::Destination;
+pub use epoll::Epoll;
 pub use lease::Lease;
 pub use look::BadSocket;
 pub(crate) use look::look;
@@ -65,7 +68,7 @@ pub use memory::Buffers;
 pub(crate) use outcome::borrow_number;
 pub use rustix::io::Errno;
 pub use socket_options::SocketOptions;
-pub use stats::UringStats;
+pub use stats::KernelStats;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -268,7 +271,7 @@ pub trait Kernel {
     /// Ends a lease. Its buffer is filled again when nobody holds a part of it any more.
     fn release(&mut self, lease: Lease);
     /// What it has done so far.
-    fn counts(&self) -> UringStats;
+    fn counts(&self) -> KernelStats;
     /// The memory that leases point into, to share parts of.
     fn buffers(&self) -> Arc<Buffers>;
     /// Submits all that is queued, waits until something happened or `timeout` is over (`None`:

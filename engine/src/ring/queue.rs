@@ -2,7 +2,7 @@
 
 use super::diagnosis::Refused;
 use super::setup::{Flags, TaskRun};
-use super::stats::UringStats;
+use super::stats::KernelStats;
 use super::sys::{self, EnterFlags};
 use super::{Errno, KernelError};
 use io_uring::types::{SubmitArgs, Timespec};
@@ -52,7 +52,7 @@ pub(super) struct Queue {
     /// Operations whose final completion we have not seen.
     in_flight: u64,
     fault: Option<KernelError>,
-    pub(super) stats: UringStats,
+    pub(super) stats: KernelStats,
 }
 
 impl Queue {
@@ -76,7 +76,7 @@ impl Queue {
             taken: Vec::new(),
             in_flight: 0,
             fault: None,
-            stats: UringStats::default(),
+            stats: KernelStats::default(),
         }
     }
 

@@ -1,10 +1,12 @@
-//! Counters of one ring.
+//! Counters of one kernel.
 
-/// What a ring has done since it was made. Read on its own thread.
+/// What it has done since it was made. Read on its own thread.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct UringStats {
-    /// Calls of `io_uring_enter(2)`.
+pub struct KernelStats {
+    /// 1 if it is epoll, 0 if it is a ring.
+    pub by_epoll: u64,
+    /// Calls of `io_uring_enter(2)`, or of `epoll_wait(2)`.
     pub enters: u64,
     /// Completions taken.
     pub completions: u64,

@@ -20,15 +20,23 @@ pub(super) fn register(
     listeners: u32,
     direct: bool,
 ) -> Result<(u32, u32), Refused> {
-    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let limit = u32::try_from(limit).unwrap_or(u32::MAX);
     if !direct {
-        // Their number is the process's affair: an accept that gets none takes no connection.
-        return Ok((u32::MAX, wanted.min(limit.saturating_sub(HOST)).max(1)));
+        return Ok(ordinary(wanted));
     }
-    let (table, sockets) = size(wanted, listeners, limit);
+    let (table, sockets) = size(wanted, listeners, limit());
     queue.register_files(table)?;
     Ok((table, sockets))
+}
+
+/// The same of ordinary descriptors. Their number is the process's affair: an accept that gets none
+/// takes no connection.
+pub(super) fn ordinary(wanted: u32) -> (u32, u32) {
+    (u32::MAX, wanted.min(limit().saturating_sub(HOST)).max(1))
+}
+
+fn limit() -> u32 {
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    u32::try_from(limit).unwrap_or(u32::MAX)
 }
 
 /// The size of the table, and how many sockets it is for. The kernel bounds a table by

@@ -1,6 +1,6 @@
 //! What needs the inside of the crate: leases that outlive their ring, and signals.
 
-use super::{Completion, Kernel, Lease, Socket, Token, Uring, UringConfig, Waker};
+use super::{Completion, Kernel, KernelConfig, Lease, Socket, Token, Uring, Waker};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, OnceLock};
@@ -12,7 +12,7 @@ const TOKEN: Token = Token { slot: 0, generation: 1 };
 fn connected() -> (Uring, Socket, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
-    let mut kernel = Uring::new(UringConfig {
+    let mut kernel = Uring::new(KernelConfig {
         index: 0,
         sockets_max: 10,
         recv_buffers: 16,

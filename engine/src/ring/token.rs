@@ -2,7 +2,7 @@
 
 /// A slot of the reactor's slab and the generation of its tenant. A completion that names an old
 /// generation is stale: the slot has been given to another connection since.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Token {
     /// Index into the slab; less than 2^24.
     pub slot: u32,

@@ -13,8 +13,8 @@ use super::setup::{self, Flags, Optional};
 use super::shutting::Closing;
 use super::supply::{LARGE, Supply};
 use super::{
-    Buffers, Completion, Destination, Errno, Kernel, KernelError, Lease, Refused, Socket,
-    SocketOptions, Token, UringConfig, UringStats, Waker,
+    Buffers, Completion, Destination, Errno, Kernel, KernelConfig, KernelError, KernelStats, Lease,
+    Refused, Socket, SocketOptions, Token, Waker,
 };
 use crate::memory::Batch;
 use crate::tick::Tick;
@@ -84,7 +84,7 @@ impl Uring {
     /// # Errors
     /// The kernel is too old, forbids io_uring, or lacks memory or descriptors: the text says
     /// which, and what to do.
-    pub fn new(config: UringConfig) -> Result<Self, Refused> {
+    pub fn new(config: KernelConfig) -> Result<Self, Refused> {
         Self::tuned(config, &super::Tuning::default())
     }
 
@@ -93,7 +93,7 @@ impl Uring {
     /// # Errors
     /// As [`Uring::new`].
     #[doc(hidden)]
-    pub fn tuned(config: UringConfig, tuning: &super::Tuning) -> Result<Self, Refused> {
+    pub fn tuned(config: KernelConfig, tuning: &super::Tuning) -> Result<Self, Refused> {
         let buffers = config.buffers()?;
         let cq = tuning.cq_entries.unwrap_or_else(|| (2 * u32::from(buffers)).max(4_096));
         let sq = tuning.sq_entries.unwrap_or(256);
@@ -104,7 +104,7 @@ impl Uring {
     }
 
     fn made(
-        config: UringConfig,
+        config: KernelConfig,
         tuning: &super::Tuning,
         (buffers, large): (u16, (u16, u32)),
         (sq, cq): (u32, u32),
@@ -179,8 +179,8 @@ impl Uring {
     }
 
     /// What it has done so far.
-    pub fn stats(&self) -> UringStats {
-        UringStats { window: u64::from(self.held.supply.window()), ..self.queue.stats }
+    pub fn stats(&self) -> KernelStats {
+        KernelStats { window: u64::from(self.held.supply.window()), ..self.queue.stats }
     }
 
     /// Queues an operation that refers to no memory of ours, or only to registered buffers.
@@ -346,7 +346,7 @@ impl Kernel for Uring {
         }
     }
 
-    fn counts(&self) -> UringStats {
+    fn counts(&self) -> KernelStats {
         self.stats()
     }
 

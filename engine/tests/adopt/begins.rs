@@ -2,7 +2,7 @@
 
 use super::running::{at_of, reactors, stats, until};
 use super::service::{Door, Echo, adopting, nowhere};
-use ringws_engine::config::{AddressLimits, Config, Endpoint, Proxies, Route};
+use ringws_engine::config::{AddressLimits, Endpoint, Proxies, Route};
 use ringws_engine::conn::Limits;
 use ringws_engine::engine::Engine;
 use ringws_engine::proto::Origins;
@@ -190,7 +190,7 @@ fn it_is_served_where_it_is_wanted() {
 #[test]
 fn whoever_says_nothing_is_given_up_in_time() {
     let echo = Arc::new(Echo::default());
-    let engine = Engine::new(Config { reactors: 1, ..Config::default() }).expect("an engine");
+    let engine = Engine::new(reactors(1)).expect("an engine");
     let limits = Limits { handshake_timeout_ms: 50, ..Limits::default() };
     engine.listen(Endpoint { limits, ..nowhere(&echo) }).expect("nowhere");
     engine.start().expect("io_uring");

@@ -100,7 +100,7 @@ fn a_stop_tells_each_that_is_being_connected() {
 #[test]
 fn a_reactor_has_room_for_so_many() {
     let (_server, port) = echo();
-    let config = Config { reactors: 1, connections_max: 2, ..Config::default() };
+    let config = Config { connections_max: 2, ..super::service::reactors(1) };
     let client = Engine::new(config).expect("an engine");
     client.start().expect("io_uring");
     struct Stays(Sender<bool>);

@@ -1,8 +1,10 @@
 //! Inputs that are after the server's memory or its time: both must stay in proportion to what the
 //! peer has really sent.
 
+use super::running::backend;
 use super::service::Service;
 use super::wire;
+use ringws_engine::config::Backend;
 use ringws_engine::conn::Limits;
 use ringws_kit::{
     BINARY, CLOSE, CONTINUATION, Client, FIN, Frame, MIB, PATIENCE, PING, PONG, TEXT, close, frame,
@@ -57,8 +59,10 @@ fn thousands_of_lying_lengths() {
     let _turn = turn();
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).expect("RLIMIT_NOFILE");
-    // Our ends and the listening sockets need descriptors; the server's ends are direct ones.
-    let room = limit.maximum.map_or(10_000, |most| most.saturating_sub(500).min(10_000));
+    // Our ends and the listening sockets need descriptors; the server's ends are direct ones,
+    // unless they are epoll's.
+    let ends = if backend() == Backend::Epoll { 2 } else { 1 };
+    let room = limit.maximum.map_or(10_000, |most| (most.saturating_sub(500) / ends).min(10_000));
     let service = Service::new(Limits { message_max: 64 << 20, ..Limits::default() });
     let mut liars: Vec<Client> = (0..room).map(|_| Client::connect(service.port)).collect();
     let lie = Frame::new(BINARY, "x").declares(63 << 20).bytes();

@@ -2,7 +2,7 @@
 
 use super::running::{at, reactors, start, until};
 use super::service::{Asker, Pages};
-use ringws_engine::config::{Config, Endpoint, Route};
+use ringws_engine::config::{Endpoint, Route};
 use ringws_engine::conn::{Limits, SendFlags};
 use ringws_engine::engine::{Engine, Error};
 use ringws_engine::proto::handshake::{Refusal, Reply};
@@ -134,7 +134,7 @@ fn an_upgrade_is_sent_elsewhere() {
 
 #[test]
 fn routes_that_are_none_are_refused() {
-    let engine = Engine::new(Config { reactors: 1, ..Config::default() }).expect("an engine");
+    let engine = Engine::new(reactors(1)).expect("an engine");
     let good = Limits::default();
     let bad = Limits { head_max: 1, ..good };
     for (pattern, limits, why) in [

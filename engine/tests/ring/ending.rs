@@ -2,7 +2,7 @@
 
 use crate::child::{in_a_child, is_child};
 use crate::harness::{Echo, batch, config, kinds, listener};
-use ringws_engine::ring::{Kernel, Tuning, Uring, UringConfig};
+use ringws_engine::ring::{Kernel, KernelConfig, Tuning, Uring};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -99,7 +99,7 @@ fn accepts_that_are_cancelled_at_once_all_end() {
     for (kind, sqpoll, tuning) in kinds() {
         let (fd, address) = listener();
         let clients: Vec<_> = (0..3).map(|_| TcpStream::connect(address).expect("here")).collect();
-        let config = UringConfig { sqpoll, ..config(vec![fd]) };
+        let config = KernelConfig { sqpoll, ..config(vec![fd]) };
         let mut kernel = Uring::tuned(config, &tuning).expect("io_uring");
         (0..32).for_each(|_| kernel.accept(0));
         kernel.cancel_accept(0);

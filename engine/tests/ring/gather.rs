@@ -1,7 +1,7 @@
 //! `coalesce`: completions that are gathered before they wake the reactor, and for how long.
 
 use crate::harness::{PATIENCE, config, listener, wakers};
-use ringws_engine::ring::{Completion, Kernel, Token, Tuning, Uring, UringConfig};
+use ringws_engine::ring::{Completion, Kernel, KernelConfig, Token, Tuning, Uring};
 use std::io::Write;
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ const WAYS: [bool; 2] = [false, true];
 /// A ring that gathers for `coalesce`, and connections that it receives from.
 fn served(coalesce: Duration, no_min_wait: bool, count: usize) -> (Uring, Vec<TcpStream>) {
     let (listener, address) = listener();
-    let config = UringConfig { coalesce, ..config(vec![listener]) };
+    let config = KernelConfig { coalesce, ..config(vec![listener]) };
     let tuning = Tuning { no_min_wait, ..Tuning::default() };
     let mut kernel = Uring::tuned(config, &tuning).expect("io_uring");
     let connect = |_| TcpStream::connect(address).expect("connected");
@@ -111,7 +111,7 @@ fn a_timeout_and_other_threads_are_heard() {
         let wakers = wakers(1);
         let long = Duration::from_secs(1);
         let config =
-            UringConfig { coalesce: long, wakers: Arc::clone(&wakers), ..config(Vec::new()) };
+            KernelConfig { coalesce: long, wakers: Arc::clone(&wakers), ..config(Vec::new()) };
         let tuning = Tuning { no_min_wait, ..Tuning::default() };
         let mut kernel = Uring::tuned(config, &tuning).expect("io_uring");
         let start = Instant::now();
@@ -133,7 +133,7 @@ fn an_idle_reactor_sleeps_on() {
     for no_min_wait in WAYS {
         let wakers = wakers(1);
         let coalesce = Duration::from_millis(1);
-        let config = UringConfig { coalesce, wakers: Arc::clone(&wakers), ..config(Vec::new()) };
+        let config = KernelConfig { coalesce, wakers: Arc::clone(&wakers), ..config(Vec::new()) };
         let tuning = Tuning { no_min_wait, ..Tuning::default() };
         let mut kernel = Uring::tuned(config, &tuning).expect("io_uring");
         let writer = thread::spawn(move || {

@@ -4,8 +4,8 @@
 pub(crate) use crate::kinds::kinds;
 use ringws_engine::memory::{Batch, Pool};
 use ringws_engine::ring::{
-    Accepted, Completion, Credentials, Destination, Errno, Kernel, Lease, Socket, Token, Tuning,
-    Uring, UringConfig, Waker,
+    Accepted, Completion, Credentials, Destination, Errno, Kernel, KernelConfig, Lease, Socket,
+    Token, Tuning, Uring, Waker,
 };
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
@@ -33,8 +33,8 @@ pub(crate) fn wakers(count: usize) -> Arc<[Waker]> {
 }
 
 /// A modest ring: 64 buffers of 4 KiB, 2,000 sockets.
-pub(crate) fn config(listeners: Vec<OwnedFd>) -> UringConfig {
-    UringConfig {
+pub(crate) fn config(listeners: Vec<OwnedFd>) -> KernelConfig {
+    KernelConfig {
         index: 0,
         sockets_max: 2_000,
         recv_buffers: 64,
@@ -110,7 +110,7 @@ pub(crate) struct Echo {
 }
 
 impl Echo {
-    pub(crate) fn new(config: UringConfig, tuning: &Tuning) -> Self {
+    pub(crate) fn new(config: KernelConfig, tuning: &Tuning) -> Self {
         let kernel = Uring::tuned(config, tuning).expect("io_uring");
         let mut echo = Self {
             kernel,

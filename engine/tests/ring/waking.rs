@@ -1,13 +1,13 @@
 //! Waking a reactor: from a thread, from another ring.
 
 use crate::harness::{config, wakers};
-use ringws_engine::ring::{Completion, Kernel, Tuning, Uring, UringConfig, Waker};
+use ringws_engine::ring::{Completion, Kernel, KernelConfig, Tuning, Uring, Waker};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
 fn ring(index: usize, wakers: &Arc<[Waker]>, tuning: &Tuning) -> Uring {
-    let config = UringConfig { index, wakers: Arc::clone(wakers), ..config(Vec::new()) };
+    let config = KernelConfig { index, wakers: Arc::clone(wakers), ..config(Vec::new()) };
     Uring::tuned(config, tuning).expect("io_uring")
 }
 

@@ -1,7 +1,7 @@
 //! What is measured and not counted, and what the kernel and the loop have done.
 
-use crate::service::{Echo, at, serve, start, stats, until};
-use ringws_engine::config::Config;
+use crate::service::{Echo, at, serve, stats, until};
+use ringws_engine::config::{Backend, Config};
 use ringws_engine::conn::{Limits, SendFlags};
 use ringws_engine::engine::Engine;
 use ringws_engine::reactor::{Conn, Context, Handler, Histogram, Measure, Message};
@@ -63,7 +63,10 @@ fn completions_without_room_are_counted_and_not_lost() {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).expect("RLIMIT_NOFILE");
     let config = Config { reactors: 1, sqpoll: true, recv_buffers: 64, ..Config::default() };
-    let (engine, port) = start(config, at(Echo));
+    // Of a ring alone.
+    let engine = Engine::new(Config { backend: Backend::Uring, ..config }).expect("an engine");
+    let port = engine.listen(at(Echo)).expect("a port");
+    engine.start().expect("io_uring");
     let mut clients: Vec<_> = (0..ALL).map(|_| Client::connect(port)).collect();
     let begun = Instant::now();
     while stats(&engine).cq_overflow == 0 {

@@ -1,7 +1,7 @@
 //! A running engine, for a test to be at the other end of.
 #![allow(dead_code, reason = "each test uses its own part")]
 
-use ringws_engine::config::{Address, Config, Endpoint};
+use ringws_engine::config::{Address, Backend, Config, Endpoint};
 use ringws_engine::conn::{Limits, SendFlags};
 use ringws_engine::engine::Engine;
 use ringws_engine::reactor::{Conn, Context, Handler, Message, ROWS, Stats};
@@ -19,7 +19,7 @@ impl Handler for Echo {
 
 /// With so many reactors, and otherwise as it is by default.
 pub(crate) fn reactors(reactors: u32) -> Config {
-    Config { reactors, ..Config::default() }
+    Config { reactors, backend: backend(), ..Config::default() }
 }
 
 /// A port of this machine alone, whichever is free, with this handler.
@@ -33,9 +33,18 @@ pub(crate) fn at_of(handler: Arc<dyn Handler>) -> Endpoint {
     Endpoint { address, ..Endpoint::new(0, handler) }
 }
 
+/// What the tests are run on: `RINGWS_TEST_BACKEND` says `epoll` where it is not to be io_uring.
+pub(crate) fn backend() -> Backend {
+    match std::env::var("RINGWS_TEST_BACKEND").as_deref() {
+        Ok("epoll") => Backend::Epoll,
+        Ok(other) => panic!("RINGWS_TEST_BACKEND: {other}? It can be epoll."),
+        Err(_) => Backend::Uring,
+    }
+}
+
 /// An engine that serves there, and its port.
 pub(crate) fn start(config: Config, endpoint: Endpoint) -> (Engine, u16) {
-    let engine = Engine::new(config).expect("an engine");
+    let engine = Engine::new(Config { backend: backend(), ..config }).expect("an engine");
     let port = engine.listen(endpoint).expect("a port");
     engine.start().expect("io_uring");
     (engine, port)

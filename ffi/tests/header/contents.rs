@@ -9,6 +9,7 @@ pub(crate) const CONTENTS: [(&str, &[&str]); 13] = [
             "rws_engine_new",
             "rws_engine_listen",
             "rws_engine_start",
+            "rws_engine_backend",
             "rws_engine_drain",
             "rws_engine_stop",
             "rws_engine_wait",

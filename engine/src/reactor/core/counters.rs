@@ -274,8 +274,10 @@ counters! {
     turns,
     /// Turns of a second or more: a callback has blocked, or the process was stopped.
     turns_long,
-    /// Calls of `io_uring_enter(2)`.
+    /// Calls of `io_uring_enter(2)`, or of `epoll_wait(2)`.
     enters,
+    /// Reactors that ask the kernel by epoll.
+    epoll_reactors: gauge,
     /// Times that completions had no room in their queue and were fetched from the kernel.
     cq_overflow,
     /// TLS handshakes done, short ones too.

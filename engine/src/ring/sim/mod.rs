@@ -28,7 +28,7 @@ use super::{
     Token, Waker,
 };
 use crate::memory::Batch;
-use crate::ring::UringStats;
+use crate::ring::KernelStats;
 use crate::tick::Tick;
 use dial::Attempt;
 use socket::{Local, Send, Target};
@@ -356,8 +356,8 @@ impl Kernel for Sim {
         self.end_lease(lease);
     }
 
-    fn counts(&self) -> UringStats {
-        UringStats { buffers_exhausted: self.exhausted, ..UringStats::default() }
+    fn counts(&self) -> KernelStats {
+        KernelStats { buffers_exhausted: self.exhausted, ..KernelStats::default() }
     }
 
     fn buffers(&self) -> Arc<Buffers> {
