@@ -4,6 +4,8 @@
 mod common;
 #[path = "install/links.rs"]
 mod links;
+#[path = "install/packages.rs"]
+mod packages;
 #[path = "install/tree.rs"]
 mod tree;
 

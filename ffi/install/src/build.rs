@@ -5,9 +5,11 @@ use crate::options::Options;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// The repository's directory.
-pub(crate) fn root() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+/// The repository's directory. `cargo run` says which: a directory that cargo builds in may be
+/// shared by several of them, and this program be another's.
+pub(crate) fn root() -> PathBuf {
+    let ours = std::env::var_os("CARGO_MANIFEST_DIR");
+    Path::new(&ours.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into())).join("../..")
 }
 
 /// Has cargo build the library; where its archive lies.
