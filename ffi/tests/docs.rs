@@ -11,6 +11,8 @@ mod markdown;
 mod names;
 #[path = "docs/seccomp.rs"]
 mod seccomp;
+#[path = "docs/service.rs"]
+mod service;
 
 use common::here;
 use std::fs;
