@@ -127,6 +127,29 @@ fn labels_are_those_that_the_numbers_have() {
     }
 }
 
+/// The guide measures nothing: what it tells is told where it was measured.
+#[test]
+fn figures_are_those_of_their_sources() {
+    let root = here().join("..");
+    let sources = ["README.md", "engine/ARCHITECTURE.md"];
+    let sources: String = sources.iter().map(|source| read(&root.join(source))).collect();
+    let number = |word: &&str| word.contains('.') && word.starts_with(|c: char| c.is_ascii_digit());
+    let apart = |c: char| !c.is_ascii_digit() && c != '.';
+    let known: BTreeSet<&str> = sources.split(apart).map(|word| word.trim_matches('.')).collect();
+    let mut seen = 0;
+    for name in ["honest-limits.md", "sizing.md", "tls.md", "kernel.md"] {
+        let text = read(&here().join("docs/guide").join(name));
+        for figure in text.split(apart).map(|word| word.trim_matches('.')).filter(number) {
+            // Versions, of TLS, of this library, and of the Linux since which somaxconn is 4096; an
+            // address.
+            let other = ["1.0", "1.2", "1.3", "5.4", "127.0.0.1"].contains(&figure);
+            assert!(other || known.contains(figure), "{name}: {figure}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 20, "{seen}");
+}
+
 #[test]
 fn every_function_has_exactly_one_manual_page() {
     let header = header();

@@ -1,63 +1,52 @@
-//! The echo under the filters of the samples: x86-64 alone, whose numbers the script knows.
+//! The service under the filters of the samples: x86-64 alone, whose numbers the script knows.
 #![cfg(target_arch = "x86_64")]
 
+use super::common::here;
 use super::common::server::Server;
-use super::common::{Linkage, compilers, here, scratch};
+use super::service::{SERVICE, get, has, quiet};
 use ringws_kit::{Client, TEXT, payload};
-use std::path::PathBuf;
-use std::process::Command;
-use std::sync::LazyLock;
 use std::time::Duration;
 
-static ECHO: LazyLock<PathBuf> = LazyLock::new(|| {
-    let program = scratch("docs").join("echo");
-    let source = here().join("examples/echo.c");
-    compilers()[0].program("c11", &source, Linkage::Shared, &["-D_GNU_SOURCE"], &program);
-    program
-});
-
-fn under(sample: &str, without: &str) -> Command {
-    let mut command = Command::new("python3");
-    command.arg(here().join("docs/check/under.py"));
-    if !without.is_empty() {
-        command.args(["--without", without]);
-    }
-    command.arg(here().join("docs/samples").join(sample)).arg(&*ECHO).arg("0");
-    command
+fn under(sample: &str, more: &[&str]) -> Server {
+    let script = here().join("docs/check/under.py");
+    let sample = here().join("docs/samples").join(sample);
+    let mut command = vec!["python3", script.to_str().unwrap()];
+    command.extend(more);
+    command.extend([sample.to_str().unwrap(), SERVICE.to_str().unwrap(), "0"]);
+    Server::spawn(&mut quiet(&command))
 }
 
-fn echoes(sample: &str) {
-    let server = Server::spawn(&mut under(sample, ""));
+/// Serves, ends in order, and says how many of its reactors are by epoll.
+fn serves(server: Server) -> usize {
     let mut client = Client::connect(server.port);
+    assert_eq!(client.receive().0, TEXT, "who connects is greeted");
     client.echoes(TEXT, "under a filter");
-    client.echoes(0x82, payload(1, 700_000));
+    client.echoes(0x82, payload(1, 200_000));
     client.close();
+    let metrics = get(server.port, "/metrics");
+    let mut lines = metrics.lines().filter(|line| line.starts_with("ringws_epoll_reactors{"));
+    let reactors = lines.by_ref().map(|line| line.ends_with(" 1") as usize).sum();
     server.signal("TERM");
     assert!(server.wait(Duration::from_secs(20)).success());
+    reactors
 }
 
 #[test]
 fn the_container_profile_lets_it_work() {
-    echoes("seccomp-ringws.json");
+    assert_eq!(serves(under("seccomp-ringws.json", &[])), 0, "by io_uring");
 }
 
 #[test]
 fn the_unit_lets_it_work() {
-    let tool = Command::new("systemd-analyze").arg("--version").output();
-    if tool.is_err() {
-        let all = std::env::var_os("RINGWS_ALL_COMPILERS").is_some();
-        assert!(!all, "systemd-analyze is not installed");
-        return;
+    if has("systemd-analyze", "--version") {
+        assert_eq!(serves(under("ringws-echo.service", &[])), 0, "by io_uring");
     }
-    echoes("ringws-echo.service");
 }
 
 /// Which shows, too, that the filter is one.
 #[test]
-fn without_the_three_calls_it_says_what_is_missing() {
+fn without_one_of_the_three_calls_it_serves_by_epoll() {
     for call in ["io_uring_setup", "io_uring_enter", "io_uring_register"] {
-        let output = under("seccomp-ringws.json", call).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(!output.status.success() && said.contains("io_uring"), "{call}: {said}");
+        assert!(serves(under("seccomp-ringws.json", &["--without", call])) > 0, "{call}");
     }
 }

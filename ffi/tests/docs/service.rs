@@ -4,16 +4,16 @@
 use super::common::server::Server;
 use super::common::{Linkage, compilers, here, scratch};
 use super::read;
-use ringws_kit::{Client, TEXT, ask, read_head, tcp, until};
+use ringws_kit::{Client, TEXT, ask, field, read_head, tcp, until};
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
 use std::time::Duration;
 
-static SERVICE: LazyLock<PathBuf> = LazyLock::new(|| {
+pub(super) static SERVICE: LazyLock<PathBuf> = LazyLock::new(|| {
     let program = scratch("docs").join("service");
     let source = here().join("docs/samples/service.c");
     compilers()[0].program("c11", &source, Linkage::Shared, &["-D_GNU_SOURCE"], &program);
@@ -21,7 +21,7 @@ static SERVICE: LazyLock<PathBuf> = LazyLock::new(|| {
 });
 
 /// Whether a program is there. Where all have to be, it has to be.
-fn has(program: &str, question: &str) -> bool {
+pub(super) fn has(program: &str, question: &str) -> bool {
     let found = Command::new(program).arg(question).output().is_ok();
     let all = std::env::var_os("RINGWS_ALL_COMPILERS").is_some();
     assert!(found || !all, "{program} is not installed: ffi/docs/build does it");
@@ -29,11 +29,23 @@ fn has(program: &str, question: &str) -> bool {
 }
 
 /// What it logs is not asked for.
-fn quiet(program: &[&str]) -> Command {
+pub(super) fn quiet(program: &[&str]) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", "exec \"$@\" 2>/dev/null", "sh"]).args(program);
     command.env("DRAIN_MS", "1").env("GREET", "1");
     command
+}
+
+/// What is answered to a GET, which has to be 200.
+pub(super) fn get(port: u16, target: &str) -> String {
+    let mut stream = tcp(port);
+    write!(stream, "GET {target} HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+    let head = read_head(&mut stream).unwrap();
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    let len = field(&head, "Content-Length").unwrap().parse().unwrap();
+    let mut body = vec![0; len];
+    stream.read_exact(&mut body).unwrap();
+    String::from_utf8(body).unwrap()
 }
 
 fn free_port() -> u16 {
@@ -50,7 +62,8 @@ fn on_a_socket_of_systemd_under_the_filter_of_the_unit() {
     let port = free_port();
     let at = format!("--listen=127.0.0.1:{port}");
     // It starts the program when somebody comes, whose first line is then its own.
-    let activate = ["systemd-socket-activate", &at, "--fdname=ws", "python3"];
+    let environment = ["--setenv=GREET", "--setenv=DRAIN_MS", "python3"];
+    let activate = [&["systemd-socket-activate", &at, "--fdname=ws"][..], &environment].concat();
     let it = [under.to_str().unwrap(), unit.to_str().unwrap(), SERVICE.to_str().unwrap()];
     let mut command = quiet(&[&activate[..], &it].concat());
     let waker = std::thread::spawn(move || {
@@ -64,10 +77,7 @@ fn on_a_socket_of_systemd_under_the_filter_of_the_unit() {
     let server = Server::spawn(&mut command);
     assert_eq!(server.port, port);
     drop(waker.join().unwrap());
-    let mut probe = tcp(port);
-    write!(probe, "GET /readyz HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
-    let ready = read_head(&mut probe).unwrap();
-    assert!(ready.starts_with("HTTP/1.1 200 "), "{ready}");
+    assert_eq!(get(port, "/readyz"), "");
     let mut client = Client::connect(port);
     assert!(client.receive().1.starts_with(b"127.0.0.1:"));
     client.echoes(TEXT, "by systemd");
@@ -185,11 +195,8 @@ fn behind_nginx_as_an_http_proxy() {
     let server = service(0, None);
     let (port, behind) = (free_port(), format!("127.0.0.1:{}", server.port));
     let listen = format!("listen 127.0.0.1:{port};");
-    let changes = [
-        ("listen 443 ssl;", listen.as_str()),
-        ("127.0.0.1:9001", &behind),
-        ("65536", "100"),
-    ];
+    let changes =
+        [("listen 443 ssl;", listen.as_str()), ("127.0.0.1:9001", &behind), ("65536", "100")];
     let config = rewritten("nginx-http.conf", &changes);
     // Its own address is all that it tells.
     through(port, nginx(&config, "http"), Some("127.0.0.1:"), "/ws/");
