@@ -91,87 +91,86 @@ static Rooms::iterator enter(std::string_view path) {
   return made;
 }
 
-// One stands for the endpoint, and one of its own for each connection.
-class Guest {
+class Guest {  // a connection
   std::string name;
   Rooms::iterator room;
-  std::uint64_t heard = 0;  // the last number that the page has
+  std::uint64_t heard;  // the last number that the page has
 
   void tell_who_is_here(rws::reactor r) const {
     const auto &here = room->second.here;
-    std::string line = "here\t" + std::to_string(room->second.last) + '\t' + std::to_string(here.size());
+    std::string line = "here\t" + std::to_string(room->second.last) + '\t';
+    line += std::to_string(here.size());
     std::size_t named = 0;
     for (auto i = here.begin(); i != here.end() && named < 50; ++i, ++named) line += '\t' + *i;
-    r.publish_latest(room->first, 1, rws::buf(RWS_TEXT, line));  // who is slow gets the newest only
+    r.publish_latest(room->first, 1, line);  // who is slow gets the newest only
   }
 
  public:
-  int on_upgrade(rws::reactor, rws::upgrade up) {  // of the endpoint's
-    const auto asked = up.asked();
-    const auto path = asked.path(), called = asked.query_param("name");
-    if (path.rfind("/rooms/", 0) != 0 || path.size() > 64 || clean(path) != path) return 404;
-    if (called.empty() || called.size() > 32 || !rws::buf(RWS_TEXT, called)) return 400;  // no UTF-8
-    std::lock_guard lock(order);
-    const auto found = enter(path);
-    if (found == rooms.end()) return 503;
-    auto guest = new Guest;
-    guest->name = clean(called);
-    guest->room = found;
-    guest->heard = number(asked.query_param("after"));
-    found->second.here.insert(guest->name);
-    up.set_handler<Guest>(*guest);
-    return 101;  // on_open follows, and some day on_close
+  Guest(std::string called, Rooms::iterator where, std::uint64_t after)
+      : name(std::move(called)), room(where), heard(after) {
+    room->second.here.insert(name);
   }
 
   // Under the lock: what is remembered is then in the order of the topic, without a seam.
-  void on_open(rws::reactor r, rws_conn c) {
+  void on_open(rws::connection c) {
     std::lock_guard lock(order);
     const auto &said = room->second.said;
     const auto first = said.empty() ? room->second.last + 1 : said.front().number;
-    r.send(c, RWS_TEXT, "room\t" + std::to_string(first));
+    c.send("room\t" + std::to_string(first));
     for (const auto &line : said)
-      if (line.number > heard) r.send(c, RWS_TEXT, line.wire);
-    if (r.join(c, room->first) < 0 || r.join(c, "now") < 0) return (void)r.abort(c);
-    r.send(c, RWS_TEXT, "ready");
-    tell_who_is_here(r);
+      if (line.number > heard) c.send(line.wire);
+    if (c.join(room->first) < 0 || c.join("now") < 0) return (void)c.abort();
+    c.send("ready");
+    tell_who_is_here(c.reactor());
   }
 
-  void on_message(rws::reactor r, rws_conn c, const rws_message &m) {
-    if (m.opcode != RWS_TEXT) return (void)r.close(c, RWS_CLOSE_UNSUPPORTED);
-    auto rest = rws::view(m);
+  void on_message(rws::connection c, rws::message m) {
+    if (!m.is_text()) return (void)c.close(RWS_CLOSE_UNSUPPORTED);
+    auto rest = m.text();
     const auto verb = field(rest);
-    if (verb == "ping") return (void)r.send(c, RWS_TEXT, "pong\t" + std::string(rest));
+    if (verb == "ping") return (void)c.send("pong\t" + std::string(rest));
     const auto id = field(rest);
     if (verb != "say" || id.size() < 8 || id.size() > 32 || clean(id) != id || rest.empty())
-      return (void)r.close(c, RWS_CLOSE_POLICY);
+      return (void)c.close(RWS_CLOSE_POLICY);
     std::lock_guard lock(order);
     if (closing) return;  // not acknowledged: the page says it to the next process
     auto &here = room->second;
     for (const auto &line : here.said)  // it has come before, and the page has not heard that
-      if (line.id == id) return (void)r.send(c, RWS_TEXT, line.wire);
+      if (line.id == id) return (void)c.send(line.wire);
     const auto next = here.last + 1;
     auto wire = "said\t" + std::to_string(next) + '\t' + std::string(id) + '\t' +
                 std::to_string(ms_now()) + '\t' + name + '\t' + clean(rest);
     // A journal that has failed once stays so: its last line is in doubt.
     if (journal.is_open() && !(journal << room->first << '\t' << wire << '\n' << std::flush))
-      return (void)r.close(c, RWS_CLOSE_TRY_AGAIN);
-    const bool heard_by_all = r.publish(room->first, rws::buf(RWS_TEXT, wire)) == RWS_OK;
+      return (void)c.close(RWS_CLOSE_TRY_AGAIN);
+    const bool heard_by_all = c.reactor().publish(room->first, wire) == RWS_OK;
     remember(here, next, id, std::move(wire));
     // Its page comes again and finds it; those of others see that a number is missing.
-    if (!heard_by_all) r.close(c, RWS_CLOSE_TRY_AGAIN);
+    if (!heard_by_all) c.close(RWS_CLOSE_TRY_AGAIN);
   }
 
-  void on_close(rws::reactor r, rws_conn, const rws_close_info &) {
-    {
-      std::lock_guard lock(order);
-      auto &here = room->second.here;
-      here.erase(here.find(name));
-      tell_who_is_here(r);
-    }
-    delete this;
+  void on_close(rws::connection c, rws_close_info &) {
+    std::lock_guard lock(order);
+    auto &here = room->second.here;
+    here.erase(here.find(name));
+    tell_who_is_here(c.reactor());
+  }
+};
+
+struct Front : rws::acceptor<Guest> {  // called by all reactors at once
+  admission on_upgrade(rws::upgrade &up) {
+    const auto path = up.path(), called = up.query_param("name");
+    if (path.rfind("/rooms/", 0) != 0 || path.size() > 64 || clean(path) != path)
+      return rws::refuse(404);
+    if (called.empty() || called.size() > 32 || !rws::buf::make(called))
+      return rws::refuse(400);  // no UTF-8
+    std::lock_guard lock(order);
+    const auto found = enter(path);
+    if (found == rooms.end()) return rws::refuse(503);
+    return rws::make_session<Guest>(clean(called), found, number(up.query_param("after")));
   }
 
-  void on_request(rws::reactor r, rws::request q) {
+  void on_request(rws::request &q) {
     if (q.path() == "/") {
       q.answer(200, page,
                "Content-Type: text/html; charset=utf-8\nCache-Control: no-cache\n"
@@ -184,15 +183,17 @@ class Guest {
       q.answer(well ? 200 : 503, well ? "ok\n" : "the journal cannot be written\n",
                "Content-Type: text/plain");
     } else if (q.path() == "/metrics") {
-      q.metrics(r);
+      q.metrics();
     }  // all else: 404
   }
 };
 
 // Once a second, to everybody: numbers, and the rooms in which somebody is.
 struct Numbers {
+  rws::timer timer;
   void on_start(rws::reactor r) {
-    if (r.index() == 0) r.repeat_timer<&Numbers::tell>(1000, 1000, *this);
+    if (r.index() != 0) return;
+    timer = r.every(std::chrono::seconds(1), [this](rws::reactor here) { tell(here); });
   }
   void tell(rws::reactor r) {
     rws_stats all;
@@ -205,7 +206,7 @@ struct Numbers {
     for (const auto &[path, room] : rooms)
       if (!room.here.empty() && line.size() < 2000)
         line += '\t' + path.substr(7) + '=' + std::to_string(room.here.size());
-    r.publish_latest("now", 2, rws::buf(RWS_TEXT, line));
+    r.publish_latest("now", 2, line);
   }
 };
 
@@ -241,16 +242,16 @@ int main(int argc, char **argv) try {
   options.send_queue_max = 512 << 10;  // all that is remembered of a room, and more
   options.when_full = RWS_WHEN_FULL_CLOSE;
   options.ping_interval_ms = 5000;
-  Guest front;
+  rws_endpoint at = RWS_INIT(rws_endpoint);
+  at.port = argc > 1 ? std::uint32_t(std::atoi(argv[1])) : 9001;
+  at.options = &options;
+  Front front;
   Numbers numbers;
-  rws_config config = RWS_INIT(rws_config);
-  rws::set_hooks(config, numbers);
-  rws::engine engine(config);
-  const int wanted = argc > 1 ? std::atoi(argv[1]) : 9001;
-  const unsigned port = engine.listen(std::uint16_t(wanted), front, options);
+  auto engine = rws::engine::make(RWS_INIT(rws_config), numbers).value();
+  const unsigned port = engine.listen(at, front).value();
   // Whoever has the port is alone with the journal: one that is closing writes nothing more.
   if (argc > 3 && !recall(argv[3])) return std::perror(argv[3]), 1;
-  engine.start();
+  engine.start().value();
   std::printf("listening on %u\n", port);
   std::fflush(stdout);
 
@@ -264,7 +265,7 @@ int main(int argc, char **argv) try {
   how.code = RWS_CLOSE_RESTART;  // pages come again, not all at once
   how.spread_ms = 2000;
   engine.drain(how);
-  engine.wait();
+  engine.wait().value();
 } catch (const rws::error &e) {
   std::fprintf(stderr, "%s: %s\n", rws_strerror(e.raw.status), e.what());
   return 1;

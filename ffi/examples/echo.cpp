@@ -4,34 +4,35 @@
 #include <cstdio>
 #include <cstdlib>
 
-struct Echo {  // every reactor's thread calls this one object: keep it stateless
-  void on_message(rws::reactor r, rws_conn c, const rws_message &m) {
-    if (r.send(c, m.opcode, rws::view(m)) == RWS_FULL)
-      r.pause(c);                              // slow reader: stop reading from it
+struct Echo {  // a connection
+  void on_message(rws::connection c, rws::message m) {
+    if (c.send(m) == RWS_FULL) c.pause();      // slow reader: stop reading from it
   }
-  void on_drain(rws::reactor r, rws_conn c) { r.resume(c); }
+  void on_drain(rws::connection c) { c.resume(); }
 };
 
 static rws::handle running;
 
 int main(int argc, char **argv) try {
-  const int port = argc > 1 ? std::atoi(argv[1]) : 9001;
   rws_options options = RWS_INIT(rws_options);  // zero: the default
   if (argc > 2) {
     options.message_max = options.send_queue_max = std::uint32_t(std::atoi(argv[2]));
     options.fragments_max = 1 << 17;           // even if its pieces are small
   }
+  rws_endpoint at = RWS_INIT(rws_endpoint);
+  at.port = argc > 1 ? std::uint32_t(std::atoi(argv[1])) : 9001;
+  at.options = &options;
 
-  Echo echo;
-  rws::engine engine;                          // one reactor per CPU
-  const unsigned bound = engine.listen(std::uint16_t(port), echo, options);
-  engine.start();
+  rws::acceptor<Echo> all;                     // lets everybody in, with an Echo each
+  auto engine = rws::engine::make().value();   // one reactor per CPU
+  const unsigned bound = engine.listen(at, all).value();
+  engine.start().value();
 
   running = engine;
   for (int sig : {SIGINT, SIGTERM}) std::signal(sig, [](int) { running.stop(); });
   std::printf("listening on %u\n", bound);
   std::fflush(stdout);
-  engine.wait();
+  engine.wait().value();
   for (int sig : {SIGINT, SIGTERM}) std::signal(sig, SIG_DFL);
 } catch (const rws::error &e) {
   std::fprintf(stderr, "%s: %s\n", rws_strerror(e.raw.status), e.what());

@@ -7,13 +7,14 @@
 #include <cstdio>
 #include <cstdlib>
 
-struct Echo {  // called by io.run(), as all else: no lock
-  unsigned long messages = 0;
-  void on_message(rws::reactor r, rws_conn c, const rws_message &m) {
+static unsigned long messages = 0;  // all is called by io.run(): no lock
+
+struct Echo {  // a connection
+  void on_message(rws::connection c, rws::message m) {
     messages++;
-    if (r.send(c, m.opcode, rws::view(m)) == RWS_FULL) r.pause(c);
+    if (c.send(m) == RWS_FULL) c.pause();
   }
-  void on_drain(rws::reactor r, rws_conn c) { r.resume(c); }
+  void on_drain(rws::connection c) { c.resume(); }
 };
 
 class Loop {  // gives the engine's reactor its turns
@@ -21,27 +22,27 @@ class Loop {  // gives the engine's reactor its turns
   asio::posix::stream_descriptor ring_;  // owns what attach gives
 
  public:
-  Loop(asio::io_context &io, rws::engine &engine) : engine_(engine), ring_(io, engine.attach(0)) {
+  Loop(asio::io_context &io, rws::engine &engine)
+      : engine_(engine), ring_(io, engine.attach(0).value()) {
     wait();
   }
   void wait() {
     ring_.async_wait(ring_.wait_read, [this](asio::error_code error) {
-      if (!error && engine_.turn()) wait();  // false: it has ended
+      if (!error && engine_.turn().value()) wait();  // false: it has ended
     });
   }
 };
 
 class Count {
-  const Echo &echo_;
   asio::steady_timer timer_;
 
  public:
-  Count(asio::io_context &io, const Echo &echo) : echo_(echo), timer_(io) { wait(); }
+  explicit Count(asio::io_context &io) : timer_(io) { wait(); }
   void wait() {
     timer_.expires_after(std::chrono::seconds(1));
     timer_.async_wait([this](asio::error_code error) {
       if (error) return;
-      std::printf("%lu messages\n", echo_.messages);
+      std::printf("%lu messages\n", messages);
       wait();
     });
   }
@@ -51,15 +52,15 @@ class Count {
 int main(int argc, char **argv) try {
   const int port = argc > 1 ? std::atoi(argv[1]) : 9001;
   asio::io_context io(1);
-  Echo echo;
+  rws::acceptor<Echo> all;
   rws_config config = RWS_INIT(rws_config);
   config.reactors = config.attached = 1;  // one, without a thread
-  rws::engine engine(config);
-  const unsigned bound = engine.listen(std::uint16_t(port), echo);
-  engine.start();
+  auto engine = rws::engine::make(config).value();
+  const unsigned bound = engine.listen(std::uint16_t(port), all).value();
+  engine.start().value();
 
   Loop loop(io, engine);
-  Count count(io, echo);
+  Count count(io);
   asio::signal_set signals(io, SIGINT, SIGTERM);
   signals.async_wait([&](asio::error_code error, int) {
     if (error) return;

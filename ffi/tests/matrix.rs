@@ -12,7 +12,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 const C: [&str; 3] = ["c99", "c11", "c17"];
-const CXX: [&str; 2] = ["c++17", "c++20"];
+/// The last is C++23, as compilers of before its end name it.
+const CXX: [&str; 3] = ["c++17", "c++20", "c++2b"];
 
 /// What compiles `text` alone, as a source of this standard.
 fn compile(
@@ -62,16 +63,19 @@ fn the_wrapper_works_without_exceptions() {
     }
 }
 
-/// A program around the handler `T`.
-fn program(handler: &str, call: &str) -> String {
+/// A program around the session `T`, the acceptor `A` of such sessions (if `classes` has none), and
+/// `call`.
+fn program(classes: &str, call: &str) -> String {
+    let acceptor = if classes.contains("acceptor<") { "" } else { "using A = rws::acceptor<T>;" };
     format!(
-        "#include <functional>\n#include <ringws.hpp>\n#include <string>\n{handler}\n\
-         int main() {{ rws::engine e(nullptr); T t; (void)t; {call} }}\n"
+        "#include <functional>\n#include <ringws.hpp>\n#include <string>\n{classes}\n{acceptor}\n\
+         int main() {{ rws::engine e; A a; (void)a; {call} }}\n"
     )
 }
 
-const LISTEN: &str = "rws_endpoint at = RWS_INIT(rws_endpoint); return e.try_listen(at, t);";
-const OPEN: &str = "void on_open(rws::reactor, rws_conn) {}";
+const LISTEN: &str = "return e.listen(0, a) ? 0 : 1;";
+const CONNECT: &str = "return e.connect(\"ws://h\", rws::make_session<T>()) ? 0 : 1;";
+const OPEN: &str = "void on_open(rws::connection) {}";
 
 /// Compiles `text`, which must be refused, and with these words.
 fn refused(compiler: Compiler, text: &str, words: &str) {
@@ -81,20 +85,16 @@ fn refused(compiler: Compiler, text: &str, words: &str) {
     assert!(said.contains(words), "{} does not say \"{words}\":\n{said}\n{text}", compiler.cxx);
 }
 
-/// What a handler has beside a good `on_open`, and the callback that is named as wrong.
-const UNCALLABLE: [(&str, &str); 12] = [
-    ("void on_message(rws::reactor, rws_conn, int) {}", "on_message"),
-    ("void on_message(rws::reactor, rws_conn, rws_message &) {}", "on_message"),
-    ("static void on_message(rws_conn) {}", "on_message"),
-    ("void on_message(rws_conn, int) {} void on_message(rws_conn, int *, int) {}", "on_message"),
+/// What a session has beside a good `on_open`, and the callback that is named as wrong.
+const UNCALLABLE: [(&str, &str); 8] = [
+    ("void on_message(rws::connection, int) {}", "on_message"),
+    ("void on_message(rws::connection, rws::message &) {}", "on_message"),
     ("template <class M> void on_message(rws_conn, const M &) {}", "on_message"),
-    ("void on_close(rws::reactor, rws_conn) {}", "on_close"),
-    ("void on_pong(rws::reactor, rws_conn, int *) {}", "on_pong"),
-    ("void on_drain(rws::reactor, rws_conn) && {}", "on_drain"),
+    ("void on_message(rws_conn, int) {} void on_message(rws_conn, int *, int) {}", "on_message"),
+    ("static void on_close(rws::connection) {}", "on_close"),
+    ("void on_drain(rws::connection) && {}", "on_drain"),
     ("int on_drain;", "on_drain"),
-    ("void on_refused(rws::reactor, rws_conn) {}", "on_refused"),
-    ("int on_upgrade(rws::upgrade) { return 101; }", "on_upgrade"),
-    ("void on_gone(rws::reactor, int *) {}", "on_gone"),
+    ("void on_pong(rws::connection, int *) {}", "on_pong"),
 ];
 
 #[test]
@@ -111,39 +111,60 @@ fn a_member_that_cannot_be_called_does_not_compile() {
             }
         }
         let hidden = [
-            format!("class T {{ void on_drain(rws::reactor, rws_conn) {{}} public: {OPEN} }};"),
+            format!("class T {{ void on_drain(rws::connection) {{}} public: {OPEN} }};"),
             format!("struct B {{ int on_drain; }}; struct T : private B {{ {OPEN} }};"),
         ];
-        for handler in hidden {
+        for session in hidden {
             let words = "on_drain is there but cannot be called with (rws";
-            refused(compiler, &program(&handler, LISTEN), words);
+            refused(compiler, &program(&session, LISTEN), words);
         }
-        let hook = "struct T final { void on_stop(rws::reactor) {} void on_log(char *) {} };";
-        let call = "rws_config config = RWS_INIT(rws_config); rws::set_hooks(config, t);";
+        let hook = "struct H final { void on_stop(rws::reactor) {} void on_log(char *) {} }; \
+                    struct T {};";
+        let call = "H h; return rws::engine::make(RWS_INIT(rws_config), h) ? 0 : 1;";
         refused(compiler, &program(hook, call), "on_log is there but cannot be called with (int");
     }
 }
 
+/// Acceptors of sessions `T`, as their members are written, and why they are refused.
+const ACCEPTORS: [(&str, &str); 9] = [
+    ("admission on_upgrade(rws::upgrade) {}", "on_upgrade is there but cannot be called with (rws"),
+    ("int on_upgrade(rws::upgrade &) { return 101; }", "on_upgrade must return admission"),
+    (
+        "rws::admission<int> on_upgrade(rws::upgrade &) { return rws::refuse(403); }",
+        "on_upgrade must return the admission of its own session class",
+    ),
+    ("int on_origin(rws::upgrade &) { return 1; }", "on_origin must return bool"),
+    ("void on_request(rws::request) {}", "on_request is there but cannot be called with (rws"),
+    ("void on_gone(rws::reactor, int *) {}", "on_gone is there but cannot be called with (rws"),
+    ("void on_message(rws::connection, rws::message) {}", "on_close are the session's"),
+    ("void on_request(rws::request &) {} int on_close;", "on_close are the session's"),
+    (
+        "struct Other {}; admission on_upgrade(rws::upgrade &) { \
+         return rws::make_session<Other>(); }",
+        "",
+    ),
+];
+
 #[test]
-fn a_member_that_answers_what_nobody_asks_does_not_compile() {
+fn each_role_has_its_own_members() {
+    let session = format!("struct T {{ {OPEN} }};");
     for compiler in compilers() {
-        for (member, words) in [
-            ("void on_upgrade(rws::reactor, rws::upgrade) {}", "on_upgrade must return int"),
-            (
-                "bool on_upgrade(rws::reactor, rws::upgrade) { return true; }",
-                "on_upgrade must return int",
-            ),
-            (
-                "int on_origin(rws::reactor, rws::upgrade) { return 403; }",
-                "on_origin must return bool",
-            ),
-            ("int on_open(rws::reactor, rws_conn) { return 1; }", "on_open must return nothing"),
-        ] {
-            for kind in ["struct T", "struct T final"] {
-                let text = program(&format!("{kind} {{ {member} }};"), LISTEN);
-                refused(compiler, &text, words);
-            }
+        for (members, words) in ACCEPTORS {
+            let classes = format!("{session} struct A : rws::acceptor<T> {{ {members} }};");
+            refused(compiler, &program(&classes, LISTEN), words);
         }
+        for member in ["int on_upgrade(rws::upgrade &);", "void on_request(rws::request &);"] {
+            let classes = format!("struct T {{ {OPEN} {member} }};");
+            refused(compiler, &program(&classes, LISTEN), "on_gone are the acceptor's");
+        }
+        let made = format!("struct T {{ explicit T(int) {{}} {OPEN} }};");
+        refused(compiler, &program(&made, LISTEN), "without on_upgrade makes sessions S()");
+        let none = "struct T { void on_mesage(rws::connection, rws::message) {} };";
+        refused(compiler, &program(none, LISTEN), "no member of the session is a callback");
+        let answers = "struct T { int on_open(rws::connection) { return 1; } };";
+        refused(compiler, &program(answers, LISTEN), "on_open must return nothing");
+        let refusal = format!("struct T {{ {OPEN} void on_refused(rws_refusal &) {{}} }};");
+        refused(compiler, &program(&refusal, CONNECT), "on_refused is there but cannot be called");
     }
 }
 
@@ -152,43 +173,30 @@ fn every_form_of_a_good_member_compiles() {
     for compiler in compilers() {
         for member in [
             OPEN,
-            "std::function<void(rws::reactor, rws_conn)> on_open;",
-            "static void on_open(rws::reactor, rws_conn) noexcept {} void on_open(int) {}",
-            "void on_message(rws::reactor, rws_conn, rws_message) const {}",
-            "template <class M> void on_message(rws::reactor, rws_conn, M &m) { (void)m.len; }",
-            "enum S { go = 101 }; S on_upgrade(rws::reactor, rws::upgrade) { return go; }",
+            "std::function<void(rws::connection)> on_open;",
+            "static void on_open(const rws::connection &) noexcept {} void on_open(int) {}",
+            "void on_message(rws::connection, const rws::message &) const {}",
+            "template <class M> void on_message(rws::connection c, M m) { c.send(m); }",
         ] {
             for kind in ["struct T", "struct T final"] {
                 let text = program(&format!("{kind} {{ {member} }};"), LISTEN);
                 succeed(&mut compile(compiler, "c++17", &[], "right", &text));
             }
         }
-        let union = program(&format!("union T {{ {OPEN} }};"), LISTEN);
-        succeed(&mut compile(compiler, "c++17", &[], "right", &union));
-        let derived = "struct A { virtual ~A() = default; \
-                       virtual void on_open(rws::reactor, rws_conn) = 0; }; \
-                       struct T : A { void on_open(rws::reactor, rws_conn) override {} };";
-        succeed(&mut compile(compiler, "c++17", &[], "right", &program(derived, LISTEN)));
-    }
-}
-
-/// A handler may begin elsewhere than the part of it that the engine calls: which part, is said.
-#[test]
-fn set_handler_wants_the_class_by_name() {
-    let handlers = "struct A { int a; }; struct T { void on_open(rws::reactor, rws_conn) {} }; \
-                    struct Both : A, T {}; struct Other {};";
-    let with =
-        |call: &str| program(handlers, &format!("rws::reactor r(nullptr); {call} return 0;"));
-    let words = "name the class that was given to listen or connect";
-    let not = "the handler is not of the class that set_handler<H> names, nor derived from it";
-    for compiler in compilers() {
-        for call in ["Both h; (void)r.set_handler({1}, h);", "(void)r.set_handler({1}, t);"] {
-            refused(compiler, &with(call), words);
-        }
-        refused(compiler, &with("Both h; rws::upgrade(nullptr).set_handler(h);"), words);
-        refused(compiler, &with("Other h; (void)r.set_handler<T>({1}, h);"), not);
-        for call in ["Both h; (void)r.set_handler<T>({1}, h);", "(void)r.set_handler<T>({1}, t);"] {
-            succeed(&mut compile(compiler, "c++17", &[], "right", &with(call)));
+        for classes in [
+            "struct T { virtual ~T() = default; virtual void on_open(rws::connection) = 0; }; \
+             struct D final : T { void on_open(rws::connection) override {} }; \
+             struct A final : std::string, rws::acceptor<T> { \
+             admission on_upgrade(const rws::upgrade &) { return rws::make_session<D>(); } };",
+            "struct T; struct A : rws::acceptor<T> { \
+             static admission on_upgrade(rws::upgrade &up); bool on_origin(rws::upgrade &); }; \
+             struct T { void on_open(rws::connection) {} }; \
+             A::admission A::on_upgrade(rws::upgrade &up) { \
+             auto later = postpone(up); (void)later; return rws::postponed; } \
+             bool A::on_origin(rws::upgrade &) { return true; }",
+            "union T { void on_open(rws::connection) {} };",
+        ] {
+            succeed(&mut compile(compiler, "c++17", &[], "right", &program(classes, LISTEN)));
         }
     }
 }
@@ -196,17 +204,21 @@ fn set_handler_wants_the_class_by_name() {
 #[test]
 fn mistakes_do_not_compile() {
     let good = format!("struct T {{ {OPEN} }};");
-    let right = "return e.post(0, [](rws_reactor *, void *) noexcept {}, nullptr);";
-    let none = "struct T { void on_mesage(rws::reactor, rws_conn, const rws_message &) {} };";
+    let right = "return e.post(0, [](rws::reactor) {});";
     for compiler in compilers() {
         succeed(&mut compile(compiler, "c++17", &[], "right", &program(&good, right)));
-        refused(compiler, &program(none, LISTEN), "no member of the handler is a callback");
-        for call in [
-            "return e.post(0, [](rws_reactor *, void *) {}, nullptr);",
-            "rws::engine copy = e; return 0;",
-            "e.try_start(); return 0;",
+        for (call, words) in [
+            ("return e.post(0, [](rws_reactor *, void *) {});", "post takes an f(rws::reactor)"),
+            ("e.post(0, [](rws::reactor) {}); return 0;", ""),
+            ("rws::engine copy = e; return 0;", ""),
+            ("rws::buf b; rws::buf copy = b; return 0;", ""),
+            ("A copy = a; return 0;", ""),
+            ("e.start(); return 0;", ""),
+            ("e.connect(\"ws://h\", rws::make_session<T>()); return 0;", ""),
+            ("rws::reactor(nullptr).after(std::chrono::seconds(1), [](rws::reactor) {});", ""),
+            ("T t; return e.listen(0, t) ? 0 : 1;", ""),
         ] {
-            refused(compiler, &program(&good, call), "");
+            refused(compiler, &program(&good, call), words);
         }
     }
 }

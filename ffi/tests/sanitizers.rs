@@ -67,6 +67,11 @@ fn wrapper() {
 }
 
 #[test]
+fn sessions() {
+    runs("c++20", "tests/c/sessions.cpp", &[]);
+}
+
+#[test]
 fn torture() {
     runs("c11", "tests/c/torture.c", &["8"]);
 }

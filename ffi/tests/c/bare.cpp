@@ -1,44 +1,67 @@
-// Every member of the wrapper that is there without exceptions and RTTI.
+// Every kind of member of the wrapper that is there without exceptions and RTTI.
 #include <ringws.hpp>
+#include <vector>
 
 struct Session final {
-  int on_upgrade(rws::reactor r, rws::upgrade up) const {
+  rws::timer timer;
+  int ticks = 0;
+
+  static void on_open(rws::connection c) {
     rws_address peer;
-    if (r.index() > 7 || up.path() != "/" || up.header("Origin").data() == nullptr) return 403;
-    if (up.peer(peer) < 0 || up.protocol("chat") < 0) return 400;
-    return up.add_header("X-Served-By", "ringws") == RWS_OK ? 101 : 500;
+    (void)c.peer(peer);
   }
-  static void on_open(rws::reactor r, rws_conn c) {
+  void on_message(rws::connection c, rws::message m) {
+    rws::result<rws::buf> kept = m.retain();
+    if (!kept) return (void)c.close(RWS_CLOSE_TRY_AGAIN, kept.error().text);
+    const rws::buf other = kept->share();
+    (void)c.send(*kept);
+    (void)c.send(m, RWS_MORE);
+    (void)c.send(RWS_CONTINUATION, std::vector<std::uint8_t>(3));
+    (void)c.reactor().engine().send(c.id(), other);
+    (void)c.reactor().engine().send(c.id(), "x");
+    (void)c.reactor().publish("room", "x");
+    timer = c.reactor().every(std::chrono::seconds(1), [this](rws::reactor) { ticks++; });
+    timer = c.reactor().after(std::chrono::milliseconds(5), [](rws::reactor) {});
+    timer.cancel();
+    (void)c.reactor().engine().post(0, [](rws::reactor) {});
+    (void)c.reactor().engine().close(c.id());
+    if (c.reactor().session<Session>(c.id()) != this || c.buffered() > 100) c.pause();
+  }
+  void on_pong(rws::connection c, std::string_view payload) { (void)c.close(1000, payload); }
+  void on_drain(rws::connection c) { c.resume(); }
+  void on_close(rws::connection c, const rws_close_info &info) {
+    if (info.code == RWS_CLOSE_ABNORMAL && c.id() != rws_conn{0}) (void)c.abort();
+  }
+  void on_refused(rws::reactor, rws_refusal &) {}
+  void on_unopened(rws::reactor) {}
+};
+
+struct Acceptor final : rws::acceptor<Session> {
+  rws::pending_upgrade<Session> waiting;
+  rws::pending_request page;
+
+  admission on_upgrade(rws::upgrade &up) {
     rws_address peer;
-    (void)r.peer(c, peer);
-    r.set_user(r.user());
+    if (up.path() != "/" || up.header("Origin").data() == nullptr) return rws::refuse(403);
+    if (up.peer(peer) < 0 || up.protocol("chat") < 0) return rws::refuse(400);
+    if (up.reactor().index() > 0 && up.move_to(0) == RWS_OK) return rws::moved;
+    if (!waiting) {
+      waiting = postpone(up);
+      return rws::postponed;
+    }
+    (void)waiting.accept(rws::make_session<Session>());
+    return rws::make_session<Session>();
   }
-  void on_message(rws::reactor r, rws_conn c, const rws_message &m) {
-    const rws::buf kept = r.retain(m);
-    rws::buf other = kept;
-    other = rws::buf(RWS_TEXT, "made");
-    (void)r.send(c, kept);
-    (void)r.send(c, m.opcode, rws::view(m), RWS_MORE);
-    (void)r.engine().send(c, other);
-    (void)r.engine().send(c, RWS_TEXT, "x");
-    (void)r.start_timer<&Session::tick>(5, *this, &timer);
-    (void)r.start_timer<tock>(5, *this);
-    (void)r.start_timer(5, [](rws_reactor *, void *) noexcept {}, nullptr);
-    (void)r.cancel_timer(timer);
-    (void)r.engine().post<&Session::tick>(0, *this);
-    (void)r.engine().close(c);
-    (void)r.engine().abort(c);
-    (void)r.set_handler<Session>(c, *r.get_handler<Session>(c));
-    if (r.buffered(c) > 100) r.pause(c);
+  bool on_origin(const rws::upgrade &) { return false; }
+  void on_request(rws::request &q) {
+    if (q.metrics() < 0 && q.answer(200) < 0) page = q.postpone();
   }
-  void on_pong(rws::reactor r, rws_conn c, std::string_view payload) { (void)r.close(c, 1000, payload); }
-  void on_drain(rws::reactor r, rws_conn c) { r.resume(c); }
-  void on_close(rws::reactor r, rws_conn c, const rws_close_info &info) {
-    if (info.code == RWS_CLOSE_ABNORMAL && c != rws_conn{0}) (void)r.abort(c);
-  }
-  void tick(rws::reactor) {}
-  static void tock(rws::reactor, Session &) {}
-  rws_timer timer{};
+  void on_gone(rws::reactor, rws_later) { (void)page.answer(204); }
+};
+
+struct Connector final : rws::connector<Session> {
+  rws::session_ptr<Session> on_connect(rws::connection) { return rws::make_session<Session>(); }
+  void on_refused(rws::reactor, rws_refusal &why) { why.retry_ms = 0; }
 };
 
 struct Hooks {
@@ -48,20 +71,19 @@ struct Hooks {
 };
 
 int main() {
-  Session session;
+  Acceptor acceptor;
+  Connector connector;
   Hooks hooks;
   rws_config config = RWS_INIT(rws_config);
-  rws::set_hooks(config, hooks);
-  rws::engine engine(nullptr);
-  rws_error err;
-  if (engine.try_new(config, &err) < 0) return 1;
-  rws_endpoint at = RWS_INIT(rws_endpoint);
-  std::uint16_t port = 0;
-  if (engine.try_listen(at, session, &port, &err) < 0) return 1;
-  if (engine.try_start() < 0) return 1;
+  rws::result<rws::engine> made = rws::engine::make(config, hooks);
+  if (!made) return 1;
+  rws::engine engine = std::move(*made);
+  const rws::result<std::uint16_t> port = engine.listen(0, acceptor, rws::route("/x", acceptor));
+  if (!port || !engine.start()) return 1;
+  if (!engine.connect("ws://localhost/", connector)) return 1;
   rws_stats stats;
   (void)engine.stats(stats);
   rws::engine moved = std::move(engine);
   moved.stop(0);
-  return moved.try_wait() == RWS_OK ? 0 : 1;
+  return moved.wait() ? 0 : 1;
 }

@@ -4,21 +4,19 @@
 #include <string>
 
 struct Echo {
-  void on_message(rws::reactor r, rws_conn c, const rws_message &m) {
-    r.send(c, m.opcode, rws::view(m));
-  }
+  void on_message(rws::connection c, rws::message m) { c.send(m); }
 };
 
 struct Client {
   std::string text;
-  bool failed = true;
+  bool &heard;
 
-  void on_open(rws::reactor r, rws_conn c) { r.send(c, RWS_TEXT, text); }
-  void on_message(rws::reactor r, rws_conn c, const rws_message &m) {
-    failed = std::string(reinterpret_cast<const char *>(m.data), m.len) != text;
-    r.close(c);
+  void on_open(rws::connection c) { c.send(text); }
+  void on_message(rws::connection c, rws::message m) {
+    heard = m.text() == text;
+    c.close();
   }
-  void on_close(rws::reactor r, rws_conn, const rws_close_info &) { r.engine().stop(1000); }
+  void on_close(rws::connection c, rws_close_info &) { c.reactor().engine().stop(1000); }
   void on_refused(rws::reactor r, rws_refusal &why) {
     std::fprintf(stderr, "%s\n", why.error.text);
     r.engine().stop(0);
@@ -26,19 +24,20 @@ struct Client {
 };
 
 int main() try {
-  Echo echo;
-  Client client{"round"};
+  rws::acceptor<Echo> echo;
+  bool heard = false;
   rws_config config = RWS_INIT(rws_config);
   config.reactors = 1;
-  rws::engine engine(config);
+  auto engine = rws::engine::make(config).value();
   rws_endpoint at = RWS_INIT(rws_endpoint);
   at.address = "127.0.0.1";
-  const unsigned port = engine.listen(at, echo);
-  engine.start();
-  engine.connect(("ws://127.0.0.1:" + std::to_string(port) + "/").c_str(), client);
-  engine.wait();
-  if (!client.failed) std::puts("round trip");
-  return client.failed;
+  const unsigned port = engine.listen(at, echo).value();
+  engine.start().value();
+  const rws::target to("ws://127.0.0.1:" + std::to_string(port) + "/");
+  engine.connect(to, rws::make_session<Client>("round", heard)).value();
+  engine.wait().value();
+  if (heard) std::puts("round trip");
+  return heard ? 0 : 1;
 } catch (const rws::error &e) {
   std::fprintf(stderr, "%s\n", e.what());
   return 1;

@@ -3,16 +3,20 @@
 #include <cstdlib>
 #include <ringws.hpp>
 
-struct Talk {  // nothing in it: all reactors may share one
-  int on_upgrade(rws::reactor, rws::upgrade up) {
-    return up.header("Authorization") == "Bearer of-a-real-check" ? 101 : 401;
+struct Talk {  // a connection
+  void on_open(rws::connection c) {
+    if (c.join("all") < 0) c.abort();
   }
-  void on_open(rws::reactor r, rws_conn c) {
-    if (r.join(c, "all") < 0) r.abort(c);
+  void on_message(rws::connection c, rws::message m) {
+    const auto said = m.retain();  // mostly without a copy
+    if (!said || c.publish("all", *said) < 0) c.close(RWS_CLOSE_TRY_AGAIN);  // nobody has it
   }
-  void on_message(rws::reactor r, rws_conn c, const rws_message &m) {
-    const rws::buf said = r.retain(m);  // mostly without a copy
-    if (!said || r.publish("all", said, c) < 0) r.close(c, RWS_CLOSE_TRY_AGAIN);  // nobody has it
+};
+
+struct Door : rws::acceptor<Talk> {  // called by all reactors at once
+  admission on_upgrade(rws::upgrade &up) {
+    if (up.header("Authorization") != "Bearer of-a-real-check") return rws::refuse(401);
+    return rws::make_session<Talk>();
   }
 };
 
@@ -26,18 +30,20 @@ int main(int argc, char **argv) try {
   options.message_max = 1 << 20;
   options.send_queue_max = 256 << 10;
   options.when_full = RWS_WHEN_FULL_CLOSE;
-  Talk talk;
-  rws::engine engine;
-  const int wanted = argc > 1 ? std::atoi(argv[1]) : 9001;
-  const unsigned port = engine.listen(static_cast<std::uint16_t>(wanted), talk, options);
-  engine.start();
+  rws_endpoint at = RWS_INIT(rws_endpoint);
+  at.port = argc > 1 ? static_cast<std::uint32_t>(std::atoi(argv[1])) : 9001;
+  at.options = &options;
+  Door door;
+  auto engine = rws::engine::make().value();
+  const unsigned port = engine.listen(at, door).value();
+  engine.start().value();
   std::printf("listening on %u\n", port);
   std::fflush(stdout);
 
   int sig;
   sigwait(&ends, &sig);
   engine.drain();
-  engine.wait();
+  engine.wait().value();
 } catch (const rws::error &e) {
   std::fprintf(stderr, "%s\n", e.what());
   return 1;
