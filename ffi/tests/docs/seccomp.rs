@@ -23,6 +23,7 @@ fn serves(server: Server) -> usize {
     client.echoes(TEXT, "under a filter");
     client.echoes(0x82, payload(1, 200_000));
     client.close();
+    drop(client); // a server waits for the end of TCP, too
     let metrics = get(server.port, "/metrics");
     let mut lines = metrics.lines().filter(|line| line.starts_with("ringws_epoll_reactors{"));
     let reactors = lines.by_ref().map(|line| line.ends_with(" 1") as usize).sum();
