@@ -122,6 +122,12 @@ def prometheus():
     run("promtool", "check", "config", os.path.join(SAMPLES, "prometheus.yml"))  # and the alerts with it
 
 
+def kernel():
+    settings = [line.split("=")[0].strip() for line in read("99-ringws.conf").splitlines() if "=" in line and line[0] != "#"]
+    for setting in settings:
+        check(os.path.exists("/proc/sys/" + setting.replace(".", "/")), f"sysctl: {setting}")
+
+
 def systemd():
     unit = read("ringws-echo.service")
     check(seconds(re.search(r"^TimeoutStopSec=(\w+)$", unit, re.M).group(1)) > drain_seconds(), "systemd: TimeoutStopSec")
@@ -155,5 +161,5 @@ def migration():
     run("c++", "-std=c++14", "-fsyntax-only", "-DASIO_STANDALONE", os.path.join(SAMPLES, "migrate/before.cpp"))
 
 
-for part in (seccomp, containers, dashboard, prometheus, systemd, proxies, migration):
+for part in (seccomp, containers, dashboard, prometheus, kernel, systemd, proxies, migration):
     part()

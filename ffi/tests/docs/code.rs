@@ -37,7 +37,7 @@ fn all_c_of_the_guide_compiles() {
 
 #[test]
 fn all_cpp_of_the_guide_compiles() {
-    assert_eq!(compile("cpp", "c++17"), 2, "the first echo, and what websocketpp becomes");
+    assert!(compile("cpp", "c++17") >= 5);
 }
 
 /// What no test reads is no code block of the guide.
