@@ -50,6 +50,10 @@ fn debian_packages() {
     assert!(control("symbols").contains("\n rws_send@RINGWS_0.1 0.1.0\n"));
     assert_eq!(control("triggers").trim(), "activate-noawait ldconfig");
 
+    for page in ["man3/ringws.3.gz", "man7/ringws-threads.7.gz"] {
+        assert!(root.join("usr/share/man").join(page).exists(), "{page}");
+    }
+
     let libraries =
         std::fs::read_dir(root.join("usr/lib")).unwrap().next().unwrap().unwrap().path();
     let mut pkg_config = Command::new("pkg-config");
