@@ -7,6 +7,9 @@
  *            must not block.  on_log and verify may call what takes an engine, as callbacks may, and
  *            so may on_drained and on_stopped, when no callback is left; release may not: what
  *            drops the last reference may be rws_engine_free.
+ *            What you did before a call with an engine is seen by the callbacks that it leads to,
+ *            what callbacks did by whoever has returned from rws_engine_wait or _free, and what
+ *            holders of an rws_buf did by its release; ThreadSanitizer is told.
  * Callbacks  Run on the reactor's thread, several reactors at once; must not block, throw or
  *            longjmp.  For one connection, always on the same thread: on_open once, then any number
  *            of others, then on_close once, also at a stop.

@@ -6,6 +6,7 @@ use crate::own;
 use crate::sized::{self, Sized};
 use crate::status::{Failure, rws_error, rws_status};
 use crate::timer::job;
+use crate::tsan;
 use crate::types::{User, rws_bytes, rws_engine, rws_reactor};
 use ringws_engine::reactor::{Adopt, AdoptError};
 use ringws_engine::ring::BadSocket;
@@ -117,6 +118,7 @@ pub unsafe extern "C" fn rws_engine_adopt(
     err: *mut rws_error,
 ) -> rws_status {
     let body = || {
+        tsan::hand_over(e, None);
         // SAFETY: a live engine and a struct as its size says, or null.
         let (engine, adopt) = unsafe { (own::borrow(e)?, rws_adopt::read(a)?) };
         engine.adopt(adopt).map_err(|refused| {

@@ -1,9 +1,11 @@
 //! `rws_buf`: outgoing messages made once and sent many times.
 
 use crate::constants::{RWS_PLAIN, rws_opcode};
+use crate::engine::of_this_thread;
 use crate::guard::{guard, report};
 use crate::own;
 use crate::status::{Failure, rws_error, rws_status};
+use crate::tsan::{self, Place};
 use crate::types::{User, rws_buf, rws_bytes, slice};
 use bytes::Bytes;
 use ringws_engine::memory::Outgoing;
@@ -26,10 +28,12 @@ impl AsRef<[u8]> for Wrapped {
 impl Drop for Wrapped {
     fn drop(&mut self) {
         if let Some(release) = self.release {
+            tsan::acquire(Place::Buffer(self.payload.as_ptr()));
             // SAFETY: the application gave both for each other, and this is the only call: a value
             // is dropped once. It may come on any thread, and the function must not unwind: so says
             // the contract of rws_buf_wrap.
-            unsafe { release(self.arg.0) }
+            tsan::outside(|| unsafe { release(self.arg.0) });
+            tsan::release(Place::End(of_this_thread()));
         }
     }
 }
@@ -145,6 +149,12 @@ pub unsafe extern "C" fn rws_buf_retain(b: *mut rws_buf) -> *mut rws_buf {
 /// One less; NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_buf_release(b: *mut rws_buf) {
-    // SAFETY: null, or a reference that the caller holds and does not use again.
-    guard(|| unsafe { own::release(b) })
+    guard(|| {
+        // SAFETY: null, or a reference that the caller holds.
+        if let Ok(message) = unsafe { own::borrow(b.cast_const()) } {
+            tsan::release(Place::Buffer(message.payload().as_ptr()));
+        }
+        // SAFETY: null, or a reference that the caller holds and does not use again.
+        unsafe { own::release(b) }
+    })
 }

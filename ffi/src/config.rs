@@ -7,6 +7,7 @@ use crate::constants::{
 use crate::engine::of_this_thread;
 use crate::sized::{self, Sized};
 use crate::status::rws_status;
+use crate::tsan;
 use crate::types::{User, rws_bytes, rws_engine, rws_reactor};
 use ringws_engine::config::{Backend, Config, Hook, Log, TopicHook};
 use std::ffi::{c_int, c_void};
@@ -141,8 +142,9 @@ fn hook(
     let call = call?;
     Some(Arc::new(move |ctx| {
         let user = user;
+        tsan::taken(ctx.index());
         // SAFETY: the reactor is lent until the call returns; the function must not unwind.
-        unsafe { call(lend(ctx), user.0) }
+        tsan::outside(|| unsafe { call(lend(ctx), user.0) });
     }))
 }
 
@@ -153,9 +155,10 @@ fn stopped_hook(
     let call = call?;
     Some(Arc::new(move || {
         let user = user;
+        tsan::ended();
         // SAFETY: the engine is there until its reactors have been joined; this is one of their
         // threads. The function must not unwind.
-        unsafe { call(of_this_thread(), user.0) }
+        tsan::outside(|| unsafe { call(of_this_thread(), user.0) });
     }))
 }
 
@@ -166,8 +169,9 @@ fn topic_hook(
     let call = call?;
     Some(Arc::new(move |ctx, topic, begins| {
         let user = user;
+        tsan::taken(ctx.index());
         // SAFETY: reactor and name are lent until the call returns; the function must not unwind.
-        unsafe { call(lend(ctx), topic.into(), c_int::from(begins), user.0) }
+        tsan::outside(|| unsafe { call(lend(ctx), topic.into(), c_int::from(begins), user.0) });
     }))
 }
 
@@ -179,6 +183,6 @@ fn log(
     Some(Arc::new(move |level, line| {
         let user = user;
         // SAFETY: the line is lent until the call returns; the function must not unwind.
-        unsafe { call(level as c_int, line.as_bytes().into(), user.0) }
+        tsan::outside(|| unsafe { call(level as c_int, line.as_bytes().into(), user.0) });
     }))
 }

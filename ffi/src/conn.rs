@@ -2,7 +2,7 @@
 
 use crate::address::rws_address;
 use crate::constants::{RWS_ANY_REACTOR, RWS_BINARY, RWS_MORE, RWS_PLAIN, RWS_TEXT, rws_opcode};
-use crate::guard::{guard, status};
+use crate::guard::{guard, status, unseen};
 use crate::own;
 use crate::status::rws_status;
 use crate::types::{User, rws_buf, rws_bytes, rws_conn, rws_reactor, slice};
@@ -183,11 +183,12 @@ unsafe fn send(
     len: usize,
     flags: u32,
 ) -> rws_status {
-    status(|| {
+    let body = || {
         // SAFETY: the lent reactor or null, and the caller's bytes.
         let (ctx, frame) = unsafe { (own::lent(r)?, frame(op, data, len, flags)?) };
         Ok(ctx.send(c.into(), frame.opcode, frame.payload, frame.flags)?.into())
-    })
+    };
+    unseen(|| body().unwrap_or_else(|error: rws_status| error))
 }
 
 /// Queues a message by reference; your reference stays yours. RWS_OK, RWS_FULL, RWS_E_FULL,

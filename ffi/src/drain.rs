@@ -5,6 +5,7 @@ use crate::guard::status;
 use crate::own;
 use crate::sized::{self, Sized};
 use crate::status::rws_status;
+use crate::tsan;
 use crate::types::{User, rws_bytes, rws_engine};
 use ringws_engine::config::{Drain, Drained};
 use ringws_engine::proto::CloseCode;
@@ -121,8 +122,9 @@ fn hook(
     Arc::new(move |drained| {
         let user = user;
         let counts = rws_drained::from(drained);
+        tsan::ended();
         // SAFETY: engine and counts are there until the call returns; it must not unwind.
-        unsafe { call(of_this_thread(), &raw const counts, user.0) }
+        tsan::outside(|| unsafe { call(of_this_thread(), &raw const counts, user.0) });
     })
 }
 
@@ -139,6 +141,7 @@ fn hook(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_engine_drain(e: *mut rws_engine, how: *const rws_drain) -> rws_status {
     status(|| {
+        tsan::hand_over(e, None);
         // SAFETY: a live engine, and a struct as its size says, or null.
         let (engine, how) = unsafe { (own::borrow(e)?, rws_drain::read(how)?) };
         engine.drain(how).map_err(|error| match error {

@@ -11,6 +11,7 @@ use crate::route::rws_route;
 use crate::sized::{self, Sized};
 use crate::status::{Failure, rws_status};
 use crate::types::{User, optional, rws_tls, string};
+use crate::watched::handler;
 use ringws_engine::config::{Address, AddressLimits, Endpoint, Placement, Proxies};
 use ringws_engine::conn::Limits;
 use ringws_engine::passed::of_number;
@@ -149,7 +150,7 @@ impl rws_endpoint {
             shared: at.flags & RWS_ENDPOINT_SHARED != 0,
             backlog: at.backlog,
             mode: at.mode,
-            handler: Arc::new(callbacks),
+            handler: handler(callbacks),
             limits,
             socket_options,
             placement,

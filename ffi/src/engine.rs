@@ -3,9 +3,10 @@
 use crate::config::rws_config;
 use crate::constants::{RWS_BACKEND_AUTO, RWS_BACKEND_EPOLL, RWS_BACKEND_URING};
 use crate::endpoint::rws_endpoint;
-use crate::guard::{guard, report, status};
+use crate::guard::{guard, report, status, unseen};
 use crate::own;
 use crate::status::{Failure, rws_error, rws_status};
+use crate::tsan::{self, Inside, Place};
 use crate::types::rws_engine;
 use ringws_engine::config::{Backend, Config, Hook};
 use ringws_engine::engine::{Engine, Error};
@@ -59,11 +60,23 @@ fn introduce(config: &mut Config) -> Arc<AtomicPtr<rws_engine>> {
     let (engine, next) = (Arc::clone(&home), config.on_start.take());
     let on_start: Hook = Arc::new(move |ctx| {
         OURS.set(engine.load(Ordering::Acquire));
+        Inside::stay();
         if let Some(next) = &next {
             next(ctx);
         }
+        tsan::release(Place::End(of_this_thread()));
     });
     config.on_start = Some(on_start);
+    if tsan::is_there() {
+        let next = config.on_stop.take();
+        let on_stop: Hook = Arc::new(move |ctx| {
+            if let Some(next) = &next {
+                next(ctx);
+            }
+            tsan::release(Place::End(of_this_thread()));
+        });
+        config.on_stop = Some(on_stop);
+    }
     home
 }
 
@@ -80,6 +93,7 @@ pub unsafe extern "C" fn rws_engine_new(
         if out.is_null() {
             return Err(Failure::invalid("no place for the engine"));
         }
+        tsan::look();
         // SAFETY: null or a struct as its size says.
         let mut config = unsafe { rws_config::read(config) }?;
         let home = introduce(&mut config);
@@ -129,7 +143,9 @@ pub unsafe extern "C" fn rws_engine_listen(
 #[must_use]
 pub unsafe extern "C" fn rws_engine_start(e: *mut rws_engine, err: *mut rws_error) -> rws_status {
     // SAFETY: a live engine or null; err is null or for us to write.
-    unsafe { report(err, || Ok(from_outside(e)?.start()?)) }
+    let status = unsafe { report(err, || Ok(from_outside(e)?.start()?)) };
+    tsan::acquire(Place::End(e));
+    status
 }
 
 /// By what means the kernel is asked, since rws_engine_start: RWS_BACKEND_URING or
@@ -162,7 +178,7 @@ pub unsafe extern "C" fn rws_engine_backend(e: *const rws_engine, why: *mut rws_
 /// be it longer or shorter. In callbacks and signal handlers too; NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_engine_stop(e: *mut rws_engine, grace_ms: u32) {
-    guard(|| {
+    unseen(|| {
         // SAFETY: a live engine or null.
         if let Ok(engine) = unsafe { own::borrow(e) } {
             engine.stop(Duration::from_millis(grace_ms.into()));
@@ -180,7 +196,9 @@ pub unsafe extern "C" fn rws_engine_wait(e: *mut rws_engine) -> rws_status {
     status(|| {
         // SAFETY: a live engine or null.
         let engine = unsafe { from_outside(e) }?;
-        engine.wait().map_err(|error| Failure::from(error).status)?;
+        let ended = engine.wait();
+        tsan::acquire(Place::End(e));
+        ended.map_err(|error| Failure::from(error).status)?;
         Ok(rws_status::RWS_OK)
     })
 }
@@ -203,6 +221,7 @@ pub unsafe extern "C" fn rws_engine_free(e: *mut rws_engine) {
         // Why a reactor has failed was for rws_engine_wait to tell.
         engine.end();
         drop(here);
+        tsan::acquire(Place::End(e));
         // SAFETY: the caller gives it up.
         drop(unsafe { own::take(e) });
     });

@@ -1,6 +1,7 @@
 //! The panic boundary: a bug in this library must not unwind into C.
 
 use crate::status::{Failure, rws_error, rws_status};
+use crate::tsan::Inside;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What a function answers when its work panicked.
@@ -42,6 +43,13 @@ impl<T> OnPanic for *const T {
 
 /// Runs the body of a function that cannot fail.
 pub(crate) fn guard<T: OnPanic>(body: impl FnOnce() -> T) -> T {
+    let _inside = Inside::enter();
+    unseen(body)
+}
+
+/// As `guard`, for what touches no memory that others do: sends on the own reactor, which need be
+/// short, and what a signal handler may call.
+pub(crate) fn unseen<T: OnPanic>(body: impl FnOnce() -> T) -> T {
     catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|payload| {
         // Dropping a payload may panic again; a leak at the site of a bug is the smaller evil.
         std::mem::forget(payload);
@@ -62,6 +70,7 @@ pub(crate) unsafe fn report(
     err: *mut rws_error,
     body: impl FnOnce() -> Result<(), Failure>,
 ) -> rws_status {
+    let _inside = Inside::enter();
     let failure = match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Ok(())) => return rws_status::RWS_OK,
         Ok(Err(failure)) => failure,

@@ -1,15 +1,27 @@
 //! `rws_engine_*` on connections: calls from any thread, queued to the reactor that owns them.
 
-use crate::conn::{close_error, code_and_reason, frame};
+use crate::conn::{close_error, code_and_reason, frame, rws_conn_reactor};
 use crate::constants::{RWS_ANY_REACTOR, rws_opcode};
 use crate::guard::{guard, status};
 use crate::own;
 use crate::queue::must_have_a_latest;
 use crate::status::rws_status;
 use crate::timer::job;
+use crate::tsan;
 use crate::types::{rws_buf, rws_bytes, rws_conn, rws_engine, rws_reactor};
+use ringws_engine::engine::Engine;
 use ringws_engine::reactor::CallError;
 use std::ffi::c_void;
+
+/// The engine, for a call on a connection: its reactor's callbacks see what the caller has done.
+///
+/// # Safety
+/// `e` is null or a live engine.
+unsafe fn of<'a>(e: *mut rws_engine, c: rws_conn) -> Result<&'a Engine, rws_status> {
+    tsan::hand_over(e, Some(rws_conn_reactor(c)));
+    // SAFETY: as the caller says.
+    unsafe { own::borrow(e) }
+}
 
 /// RWS_OK: handed over; never RWS_FULL. It is dropped, and counted in forward_dropped, if by
 /// then the connection has ended, is being closed, or has more than send_queue_max queued (unless
@@ -30,7 +42,7 @@ pub unsafe extern "C" fn rws_engine_send(
 ) -> rws_status {
     status(|| {
         // SAFETY: a live engine or null, and the caller's bytes.
-        let (engine, frame) = unsafe { (own::borrow(e)?, frame(op, data, len, flags)?) };
+        let (engine, frame) = unsafe { (of(e, c)?, frame(op, data, len, flags)?) };
         engine.handle().send(c.into(), frame.opcode, frame.payload, frame.flags)?;
         Ok(rws_status::RWS_OK)
     })
@@ -45,7 +57,7 @@ pub unsafe extern "C" fn rws_engine_send_buf(
 ) -> rws_status {
     status(|| {
         // SAFETY: a live engine and a live reference, or null.
-        let (engine, message) = unsafe { (own::borrow(e)?, own::borrow(b)?) };
+        let (engine, message) = unsafe { (of(e, c)?, own::borrow(b)?) };
         engine.handle().send_message(c.into(), message)?;
         Ok(rws_status::RWS_OK)
     })
@@ -61,7 +73,7 @@ pub unsafe extern "C" fn rws_engine_send_latest(
 ) -> rws_status {
     status(|| {
         // SAFETY: a live engine and a live reference, or null.
-        let (engine, message) = unsafe { (own::borrow(e)?, own::borrow(b)?) };
+        let (engine, message) = unsafe { (of(e, c)?, own::borrow(b)?) };
         must_have_a_latest(message)?;
         engine.handle().send_latest(c.into(), key, message)?;
         Ok(rws_status::RWS_OK)
@@ -80,7 +92,7 @@ pub unsafe extern "C" fn rws_engine_close(
 ) -> rws_status {
     status(|| {
         // SAFETY: a live engine or null, and the caller's bytes.
-        let (engine, (code, reason)) = unsafe { (own::borrow(e)?, code_and_reason(code, reason)?) };
+        let (engine, (code, reason)) = unsafe { (of(e, c)?, code_and_reason(code, reason)?) };
         engine.handle().close(c.into(), code, reason).map_err(close_error)?;
         Ok(rws_status::RWS_OK)
     })
@@ -91,7 +103,7 @@ pub unsafe extern "C" fn rws_engine_close(
 pub unsafe extern "C" fn rws_engine_abort(e: *mut rws_engine, c: rws_conn) -> rws_status {
     status(|| {
         // SAFETY: a live engine or null.
-        unsafe { own::borrow(e) }?.handle().abort(c.into())?;
+        unsafe { of(e, c) }?.handle().abort(c.into())?;
         Ok(rws_status::RWS_OK)
     })
 }
@@ -102,7 +114,7 @@ pub unsafe extern "C" fn rws_engine_abort(e: *mut rws_engine, c: rws_conn) -> rw
 pub unsafe extern "C" fn rws_engine_pause(e: *mut rws_engine, c: rws_conn) -> rws_status {
     status(|| {
         // SAFETY: a live engine or null.
-        unsafe { own::borrow(e) }?.handle().set_paused(c.into(), true)?;
+        unsafe { of(e, c) }?.handle().set_paused(c.into(), true)?;
         Ok(rws_status::RWS_OK)
     })
 }
@@ -112,7 +124,7 @@ pub unsafe extern "C" fn rws_engine_pause(e: *mut rws_engine, c: rws_conn) -> rw
 pub unsafe extern "C" fn rws_engine_resume(e: *mut rws_engine, c: rws_conn) -> rws_status {
     status(|| {
         // SAFETY: a live engine or null.
-        unsafe { own::borrow(e) }?.handle().set_paused(c.into(), false)?;
+        unsafe { of(e, c) }?.handle().set_paused(c.into(), false)?;
         Ok(rws_status::RWS_OK)
     })
 }
@@ -143,6 +155,7 @@ pub unsafe extern "C" fn rws_engine_post(
         let handle = engine.handle();
         let any = reactor == RWS_ANY_REACTOR;
         let reactor = if any { handle.next_reactor() } else { reactor };
+        tsan::hand_over(e, Some(reactor));
         match handle.post(reactor, job(r#fn, arg)?) {
             Ok(()) => Ok(rws_status::RWS_OK),
             // No such reactor: not a connection that has gone, but a wrong number.

@@ -5,6 +5,7 @@ use crate::guard::status;
 use crate::own;
 use crate::request::rws_response;
 use crate::status::rws_status;
+use crate::tsan;
 use crate::types::{User, rws_engine, rws_request, rws_upgrade};
 use ringws_engine::reactor::{Later, LaterError};
 use std::ffi::{c_int, c_void};
@@ -95,6 +96,7 @@ pub unsafe extern "C" fn rws_engine_answer(
         // SAFETY: a live engine, and a response as its size says, or null.
         let (engine, (reply, protocol)) = unsafe { (own::borrow(e)?, rws_response::read(a)?) };
         let (later, user) = (Later::from_bits(l.id), User(user).to_word());
+        tsan::hand_over(e, Some(later.reactor()));
         engine.handle().answer(later, reply, protocol, user)?;
         Ok(rws_status::RWS_OK)
     })

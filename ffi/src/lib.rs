@@ -40,8 +40,10 @@ pub mod target;
 pub mod timer;
 pub mod tls;
 pub mod topic;
+mod tsan;
 pub mod types;
 pub mod upgrade;
+mod watched;
 
 /// The host decides about allocators; this feature decides for the Rust code of the library.
 #[cfg(feature = "mimalloc")]

@@ -6,6 +6,7 @@ use crate::options::rws_options;
 use crate::sized;
 use crate::status::Failure;
 use crate::types::{User, string};
+use crate::watched;
 use ringws_engine::config::{Endpoint, Route, SocketOptions};
 use ringws_engine::conn::Limits;
 use std::ffi::{c_char, c_void};
@@ -51,7 +52,7 @@ impl rws_route {
             // SAFETY: not null, so as their size says.
             let callbacks = unsafe { sized::read(self.callbacks) }?;
             limits.requests = callbacks.on_request.is_some();
-            handler = Arc::new(callbacks);
+            handler = watched::handler(callbacks);
         }
         // SAFETY: null or NUL-terminated.
         let origins = unsafe { origins(self.origins) }?.unwrap_or_else(|| of.origins.clone());

@@ -8,15 +8,16 @@ use crate::own;
 use crate::request::lines;
 use crate::sized::{self, Sized};
 use crate::status::{Failure, rws_error, rws_status};
+use crate::tsan;
 use crate::types::{
     User, optional, rws_answer, rws_bytes, rws_conn, rws_dial, rws_engine, rws_reactor, rws_tls,
     string,
 };
+use crate::watched::handler;
 use ringws_engine::config::Target;
 use ringws_engine::reactor::{CallError, Context, NotConnected, TargetError};
 use std::ffi::{c_char, c_int, c_void};
 use std::mem::offset_of;
-use std::sync::Arc;
 
 /// what to connect to
 #[repr(C)]
@@ -122,7 +123,7 @@ impl rws_target {
         }
         // SAFETY: null or NUL-terminated.
         let url = unsafe { string(to.url) }.map_err(|_| Failure::invalid("no URL"))?;
-        let mut target = Target::new(url, Arc::new(callbacks))?;
+        let mut target = Target::new(url, handler(callbacks))?;
         // SAFETY: null or NUL-terminated.
         for protocol in unsafe { optional(to.protocols) }?.into_iter().flat_map(|s| s.split(',')) {
             target.offer_protocol(protocol.trim())?;
@@ -173,6 +174,7 @@ pub unsafe extern "C" fn rws_engine_connect(
     err: *mut rws_error,
 ) -> rws_status {
     let body = || {
+        tsan::hand_over(e, None);
         // SAFETY: a live engine and a struct as its size says, or null.
         let (engine, target) = unsafe { (own::borrow(e)?, rws_target::read(to)?) };
         // SAFETY: null or for us to write.

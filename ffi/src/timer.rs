@@ -5,6 +5,7 @@ use crate::conn::must_be_here;
 use crate::guard::status;
 use crate::own;
 use crate::status::rws_status;
+use crate::tsan;
 use crate::types::{User, rws_reactor, rws_timer};
 use ringws_engine::reactor::{Context, Timer};
 use std::ffi::c_void;
@@ -21,8 +22,9 @@ pub(crate) fn job(
     let (call, arg) = (call.ok_or(rws_status::RWS_E_INVALID)?, User(arg));
     Ok(Box::new(move |ctx| {
         let arg = arg;
+        tsan::taken(ctx.index());
         // SAFETY: the reactor is lent until the call returns; the function must not unwind.
-        unsafe { call(lend(ctx), arg.0) }
+        tsan::outside(|| unsafe { call(lend(ctx), arg.0) });
     }))
 }
 
@@ -69,8 +71,9 @@ pub unsafe extern "C" fn rws_timer_repeat(
         let repeated = move |ctx: &mut Context| {
             // All of it is captured: a pointer alone may not go to another thread.
             let user = &arg;
+            tsan::taken(ctx.index());
             // SAFETY: the reactor is lent until the call returns; the function must not unwind.
-            unsafe { call(lend(ctx), user.0) }
+            tsan::outside(|| unsafe { call(lend(ctx), user.0) });
         };
         let ms = |ms: u32| Duration::from_millis(ms.into());
         let timer = ctx.timer_repeat(ms(first_ms), ms(every_ms), Box::new(repeated));

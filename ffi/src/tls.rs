@@ -4,6 +4,7 @@ use crate::guard::{guard, report};
 use crate::own;
 use crate::sized::{self, Sized};
 use crate::status::{Failure, rws_error, rws_status};
+use crate::tsan::{self, Place};
 use crate::types::{rws_bytes, rws_tls};
 use std::ffi::{c_char, c_int, c_void};
 use std::mem::offset_of;
@@ -211,6 +212,7 @@ pub unsafe extern "C" fn rws_tls_reload(
     config: *const rws_tls_config,
     err: *mut rws_error,
 ) -> rws_status {
+    tsan::release(Place::Tls);
     // SAFETY: a live reference or null; a struct as its size says or null; as the header says.
     let body = || unsafe { own::borrow(t)?.reload(&config_of(config)?) };
     // SAFETY: null or valid for a write.

@@ -1,9 +1,11 @@
 //! Topics: joining, leaving and publishing.
 
+use crate::engine::of_this_thread;
 use crate::guard::{guard, status};
 use crate::own;
 use crate::queue::{must_have_a_latest, when_full as policy};
 use crate::status::rws_status;
+use crate::tsan;
 use crate::types::{rws_buf, rws_bytes, rws_conn, rws_engine, rws_reactor};
 use ringws_engine::reactor::Conn;
 
@@ -60,6 +62,7 @@ pub unsafe extern "C" fn rws_publish(
     except: rws_conn,
 ) -> rws_status {
     status(|| {
+        tsan::hand_over(of_this_thread(), None);
         // SAFETY: the lent reactor, a live reference, or null, and the caller's bytes.
         let (ctx, topic, message) = unsafe { (own::lent(r)?, topic.as_slice()?, own::borrow(b)?) };
         ctx.publish(topic, message, exception(except))?;
@@ -80,6 +83,7 @@ pub unsafe extern "C" fn rws_publish_with(
     when_full: u32,
 ) -> rws_status {
     status(|| {
+        tsan::hand_over(of_this_thread(), None);
         // SAFETY: the lent reactor, a live reference, or null, and the caller's bytes.
         let (ctx, topic, message) = unsafe { (own::lent(r)?, topic.as_slice()?, own::borrow(b)?) };
         ctx.publish_by(topic, message, exception(except), policy(when_full)?)?;
@@ -100,6 +104,7 @@ pub unsafe extern "C" fn rws_publish_latest(
     except: rws_conn,
 ) -> rws_status {
     status(|| {
+        tsan::hand_over(of_this_thread(), None);
         // SAFETY: the lent reactor, a live reference, or null, and the caller's bytes.
         let (ctx, topic, message) = unsafe { (own::lent(r)?, topic.as_slice()?, own::borrow(b)?) };
         must_have_a_latest(message)?;
@@ -131,6 +136,7 @@ pub unsafe extern "C" fn rws_engine_publish(
     except: rws_conn,
 ) -> rws_status {
     status(|| {
+        tsan::hand_over(e, None);
         // SAFETY: a live engine, a live reference, or null, and the caller's bytes.
         let (engine, topic, message) =
             unsafe { (own::borrow(e)?, topic.as_slice()?, own::borrow(b)?) };
@@ -149,6 +155,7 @@ pub unsafe extern "C" fn rws_engine_publish_with(
     when_full: u32,
 ) -> rws_status {
     status(|| {
+        tsan::hand_over(e, None);
         // SAFETY: a live engine, a live reference, or null, and the caller's bytes.
         let (engine, topic, message) =
             unsafe { (own::borrow(e)?, topic.as_slice()?, own::borrow(b)?) };
@@ -167,6 +174,7 @@ pub unsafe extern "C" fn rws_engine_publish_latest(
     except: rws_conn,
 ) -> rws_status {
     status(|| {
+        tsan::hand_over(e, None);
         // SAFETY: a live engine, a live reference, or null, and the caller's bytes.
         let (engine, topic, message) =
             unsafe { (own::borrow(e)?, topic.as_slice()?, own::borrow(b)?) };

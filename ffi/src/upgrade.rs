@@ -1,11 +1,13 @@
 //! `rws_upgrade`: what on_upgrade sees of the request and decides about the answer.
 
 use crate::address::rws_address;
+use crate::engine::of_this_thread;
 use crate::guard::{guard, status};
 use crate::later::RWS_LATER;
 use crate::own;
 use crate::request::{Visit, rws_request_path};
 use crate::status::rws_status;
+use crate::tsan;
 use crate::types::{User, rws_bytes, rws_request, rws_upgrade, string};
 use ringws_engine::proto::handshake::Refusal;
 use ringws_engine::reactor::{CallError, Later, LaterError, MoveError, Upgrade};
@@ -233,6 +235,7 @@ pub unsafe extern "C" fn rws_upgrade_set_user(up: *mut rws_upgrade, user: *mut c
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_upgrade_move(up: *mut rws_upgrade, reactor: u32) -> rws_status {
     status(|| {
+        tsan::hand_over(of_this_thread(), Some(reactor));
         // SAFETY: the lent upgrade or null.
         unsafe { own::lent(up) }?.upgrade.move_to(reactor)?;
         Ok(rws_status::RWS_OK)

@@ -1,6 +1,7 @@
 //! The C and C++ programs under AddressSanitizer, UndefinedBehaviorSanitizer and LeakSanitizer.
 //! The library itself is not instrumented: what is watched are the programs, the allocator that
-//! they share with it, and the memory that crosses the boundary.
+//! they share with it, and the memory that crosses the boundary. And under ThreadSanitizer, which
+//! the library tells what it hands over: without suppressions, and with the static library.
 
 mod common;
 
@@ -96,4 +97,51 @@ fn leaks_are_seen() {
     let output = Command::new(program).env("ASAN_OPTIONS", "detect_leaks=1").output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && said.contains("LeakSanitizer"), "{said}");
+}
+
+/// A program that hands everything over, compiled for ThreadSanitizer.
+fn threads(number: usize, source: &str, more: &[&str], name: &str) -> PathBuf {
+    let compiler = compilers()[number];
+    let standard = if source.ends_with("cpp") { "c++17" } else { "c11" };
+    let program = scratch("sanitizers").join(format!("{name}-{}", compiler.c));
+    let options = [&["-D_GNU_SOURCE", "-g", "-O1", "-fsanitize=thread"], more].concat();
+    let source = here().join("tests/c").join(source);
+    compiler.program(standard, &source, Linkage::Static, &options, &program);
+    program
+}
+
+/// Whether it ended well, and what it said.
+fn watched(program: &PathBuf, arguments: &[&str]) -> (bool, String) {
+    let mut command = Command::new("timeout");
+    command.arg("120").arg(program).args(arguments).env_remove("TSAN_OPTIONS");
+    let output = command.output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+}
+
+#[test]
+fn what_is_handed_over_is_no_race() {
+    for number in 0..compilers().len() {
+        for (source, name) in [("tsan.c", "tsan"), ("tsan.cpp", "tsan-cpp")] {
+            let program = threads(number, source, &[], name);
+            assert_eq!(watched(&program, &[]), (true, "ok\n".into()), "{source}");
+            if source == "tsan.c" {
+                // What two callbacks share without handing it over still is one.
+                let (well, said) = watched(&program, &["race"]);
+                assert!(!well && said.contains("data race"), "{said}");
+                assert!(said.contains("in racy") || said.contains("#0 racy"), "{said}");
+            }
+        }
+    }
+}
+
+/// The library has told it so: the same program, whose own functions stand before the sanitizer's.
+#[test]
+fn what_is_not_told_is_seen() {
+    let gcc = compilers().iter().position(|compiler| compiler.c == "gcc");
+    // clang links its runtime in, so that nothing can stand before it.
+    let Some(number) = gcc else { return };
+    let untold = threads(number, "tsan.c", &["-DUNTOLD", "-rdynamic"], "untold");
+    let (well, said) = watched(&untold, &[]);
+    assert!(!well && said.contains("data race"), "{said}");
 }

@@ -3,6 +3,7 @@
 use super::{Side, rws_identity, rws_tls_config};
 use crate::constants::{RWS_TLS_CLIENT_CERT, RWS_TLS_CLIENT_CERT_REQUIRED, RWS_TLS_ONLY_1_3};
 use crate::status::{Failure, rws_status};
+use crate::tsan::{self, Place};
 use crate::types::{User, rws_bytes, string};
 use ringws_engine::tls::{
     Client, ClientCertificate, ClientSettings, Error, Identity, Pem, Server, ServerSettings, Verify,
@@ -113,8 +114,9 @@ unsafe fn client(config: &rws_tls_config) -> Result<ClientSettings, Failure> {
     let verify = config.verify.map(|verify| -> Verify {
         Arc::new(move |der| {
             let user = user;
+            tsan::acquire(Place::Tls);
             // SAFETY: the bytes are good until it returns; it must not unwind.
-            unsafe { verify(der.into(), user.0) != 0 }
+            tsan::outside(|| unsafe { verify(der.into(), user.0) != 0 })
         })
     });
     let only_1_3 = config.flags & RWS_TLS_ONLY_1_3 != 0;
