@@ -23,9 +23,10 @@ use std::path::{Path, PathBuf};
 /// cheaper and those of 16 MiB dearer, for sockudo-ws and its codec several times. All in Rust but
 /// tokio-uring with `-each`, too: every answer is flushed, as in their authors' echo examples.
 /// Those that compress also with `-default`: at the settings they have when nobody tells them.
-pub const NAMES: [&str; 21] = [
+pub const NAMES: [&str; 22] = [
     "ringws-c",
     "ringws-c-busy",
+    "ringws-c-epoll",
     "ringws-c-loop",
     "ringws-c-two",
     "ringws-c-mimalloc",
@@ -63,8 +64,10 @@ pub fn prepare(
 fn contender(name: &str, workspace: &Workspace) -> Result<Contender> {
     let (base, defaults) = name.strip_suffix("-default").map_or((name, false), |it| (it, true));
     let Built { command, raw, version, mut wire, broadcast, roomy } = match base {
-        "ringws-c" | "ringws-c-busy" | "ringws-c-loop" | "ringws-c-two" | "ringws-c-mimalloc"
-        | "ringws-rust" | "ringws-rust-system" | "ringws-aio" => own::echo(base, workspace)?,
+        "ringws-c" | "ringws-c-busy" | "ringws-c-epoll" | "ringws-c-loop" | "ringws-c-two"
+        | "ringws-c-mimalloc" | "ringws-rust" | "ringws-rust-system" | "ringws-aio" => {
+            own::echo(base, workspace)?
+        }
         "ceiling-tcp" | "ceiling-frames" | "ceiling-epoll" => own::ceiling(base, workspace)?,
         "beast" => native::echo(&native::BEAST, workspace)?,
         "libwebsockets" => native::echo(&native::LIBWEBSOCKETS, workspace)?,
@@ -151,6 +154,7 @@ fn own_tuning(name: &str) -> Option<&'static str> {
     Some(match name {
         "ringws-c" => "the C example, library linked statically, system allocator",
         "ringws-c-busy" => "the C example, looking for work for 100 us before it sleeps",
+        "ringws-c-epoll" => "the C example by epoll, as where io_uring is forbidden",
         "ringws-c-loop" => "the C example; a broadcast is a loop over all connections",
         "ringws-c-two" => "the C example; a broadcast goes through two reactors",
         "ringws-c-mimalloc" => "the C example, library built with its feature `mimalloc`",

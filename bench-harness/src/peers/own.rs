@@ -16,6 +16,9 @@ const ALL: &str = "ffi/examples/broadcast.c";
 const LOOP: &str = "bench-harness/peers/c/ringws_loop.c";
 /// The C example with `busy_poll_us`.
 const BUSY: &str = "bench-harness/peers/c/ringws_busy.c";
+/// The C examples by epoll.
+const EPOLL: &str = "bench-harness/peers/c/ringws_epoll.c";
+const EPOLL_ALL: &str = "bench-harness/peers/c/ringws_epoll_all.c";
 /// The C example with compression and encryption.
 const WIRE: &str = "bench-harness/peers/c/ringws_wire.c";
 const CARGO: &str = "cargo is needed: https://rustup.rs";
@@ -27,6 +30,11 @@ pub(super) fn echo(name: &str, workspace: &Workspace) -> Result<Built> {
         "ringws-c-busy" => {
             let program = workspace.programs()?.join("echo-busy");
             workspace.compile_echo(BUSY, &workspace.library()?, &program)?;
+            program
+        }
+        "ringws-c-epoll" => {
+            let program = workspace.programs()?.join("echo-epoll");
+            workspace.compile_echo(EPOLL, &workspace.library()?, &program)?;
             program
         }
         "ringws-rust" => rust(workspace, workspace.target.clone(), &[])?,
@@ -50,6 +58,11 @@ pub(super) fn echo(name: &str, workspace: &Workspace) -> Result<Built> {
         "ringws-c" | "ringws-c-two" => {
             let program = workspace.programs()?.join("broadcast");
             workspace.compile_echo(ALL, &workspace.library()?, &program)?;
+            Some([called(&program), vec![reactors.into()]].concat())
+        }
+        "ringws-c-epoll" => {
+            let program = workspace.programs()?.join("broadcast-epoll");
+            workspace.compile_echo(EPOLL_ALL, &workspace.library()?, &program)?;
             Some([called(&program), vec![reactors.into()]].concat())
         }
         "ringws-c-loop" => {
