@@ -62,6 +62,8 @@ pub struct Tuning {
     pub ordinary: bool,
     /// Shut down by `IORING_OP_SHUTDOWN` always.
     pub op_shutdown: bool,
+    /// Ask the kernel by epoll, where a test has the choice.
+    pub epoll: bool,
     /// Gather completions as on kernels without a minimum wait.
     pub no_min_wait: bool,
 }

@@ -254,7 +254,8 @@ pub trait Kernel {
     fn cancel_receive(&mut self, token: Token);
     /// Whether the receive of a token waits for a buffer: there may be bytes that it has not told.
     fn is_starved(&self, token: Token) -> bool;
-    /// Sends the batch, all of it unless the socket fails. One per socket at a time.
+    /// Sends the batch. It completes with something of it: a ring's with all unless the socket
+    /// fails, epoll's with what the socket had room for. One per socket at a time.
     fn send(&mut self, socket: Socket, token: Token, batch: Batch);
     /// Lets what was asked for so far begin, without waiting for the rest of the turn.
     fn hand_over(&mut self);

@@ -1,7 +1,7 @@
 //! Receives into memory of our own, and moving between the ways to receive.
 
 use crate::harness::{Echo, Way, config, kinds, listener, pattern};
-use ringws_engine::ring::{Errno, Kernel, Tuning};
+use ringws_engine::ring::{Errno, Tuning};
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::thread::{self, JoinHandle};
@@ -113,7 +113,7 @@ fn receives_of_one_buffer_wait_for_one() {
     echo.run(|echo| echo.accepted == 100);
     clients.iter_mut().for_each(|stream| stream.write_all(&[5; 30]).expect("written"));
     echo.run(|echo| echo.slots.iter().all(|slot| slot.received == 30));
-    assert!(echo.kernel.stats().buffers_exhausted > 0, "{:?}", echo.kernel.stats());
+    assert!(echo.kernel.counts().buffers_exhausted > 0, "{:?}", echo.kernel.counts());
     assert_eq!(echo.errors, []);
 }
 

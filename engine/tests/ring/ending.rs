@@ -1,8 +1,8 @@
 //! The end of a ring, with everything still in flight.
 
 use crate::child::{in_a_child, is_child};
-use crate::harness::{Echo, batch, config, kinds, listener};
-use ringws_engine::ring::{Kernel, KernelConfig, Tuning, Uring};
+use crate::harness::{Echo, batch, config, kernel, kinds, listener};
+use ringws_engine::ring::{KernelConfig, Tuning};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -100,7 +100,7 @@ fn accepts_that_are_cancelled_at_once_all_end() {
         let (fd, address) = listener();
         let clients: Vec<_> = (0..3).map(|_| TcpStream::connect(address).expect("here")).collect();
         let config = KernelConfig { sqpoll, ..config(vec![fd]) };
-        let mut kernel = Uring::tuned(config, &tuning).expect("io_uring");
+        let mut kernel = kernel(config, &tuning);
         (0..32).for_each(|_| kernel.accept(0));
         kernel.cancel_accept(0);
         let (mut ended, mut completions) = (0, Vec::new());

@@ -1,11 +1,11 @@
-//! An echo server of a hundred lines on `Uring`, which checks the contract of `Kernel` as it goes:
+//! An echo server of a hundred lines on a `Kernel`, which checks the contract of `Kernel` as it goes:
 //! one final completion per operation, and none that belongs to nobody.
 
-pub(crate) use crate::kinds::kinds;
+pub(crate) use crate::kinds::{kernel, kinds};
 use ringws_engine::memory::{Batch, Pool};
 use ringws_engine::ring::{
     Accepted, Completion, Credentials, Destination, Errno, Kernel, KernelConfig, Lease, Socket,
-    Token, Tuning, Uring, Waker,
+    Token, Tuning, Waker,
 };
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
@@ -79,7 +79,7 @@ pub(crate) struct Slot {
 
 /// The server.
 pub(crate) struct Echo {
-    pub(crate) kernel: Uring,
+    pub(crate) kernel: Box<dyn Kernel>,
     pub(crate) slots: Vec<Slot>,
     vacant: Vec<u32>,
     /// Send each batch in pieces of this many bytes, if not zero.
@@ -111,7 +111,7 @@ pub(crate) struct Echo {
 
 impl Echo {
     pub(crate) fn new(config: KernelConfig, tuning: &Tuning) -> Self {
-        let kernel = Uring::tuned(config, tuning).expect("io_uring");
+        let kernel = kernel(config, tuning);
         let mut echo = Self {
             kernel,
             slots: Vec::new(),
@@ -152,7 +152,7 @@ impl Echo {
         let deadline = Instant::now() + PATIENCE;
         while !done(self) {
             if Instant::now() > deadline {
-                let (stats, table) = (self.kernel.stats(), &self.slots);
+                let (stats, table) = (self.kernel.counts(), &self.slots);
                 panic!(
                     "took too long: {} accepted, {} closed, {stats:?}, {table:?}",
                     self.accepted, self.closed

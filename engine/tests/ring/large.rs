@@ -33,7 +33,7 @@ fn who_is_silent_holds_no_buffer() {
         streams[7].write_all(&[1; 16]).expect("written");
         echo.run(|echo| echo.slots.iter().map(|slot| slot.received).sum::<u64>() == round * 16);
     }
-    assert_eq!(echo.kernel.stats().large_waits, 0, "nobody else has taken the only one");
+    assert_eq!(echo.kernel.counts().large_waits, 0, "nobody else has taken the only one");
 }
 
 #[test]
@@ -62,6 +62,6 @@ fn all_who_are_ready_are_received_in_turn() {
         least == rounds * CAPACITY
     });
     assert!(turns > 12, "two at a time: {turns}");
-    assert!(echo.kernel.stats().large_waits > 0, "{:?}", echo.kernel.stats());
-    assert_eq!((echo.kernel.stats().buffers_exhausted, &echo.errors[..]), (0, &[][..]));
+    assert!(echo.kernel.counts().large_waits > 0, "{:?}", echo.kernel.counts());
+    assert_eq!((echo.kernel.counts().buffers_exhausted, &echo.errors[..]), (0, &[][..]));
 }
