@@ -246,6 +246,10 @@ fn a_member_in_the_middle_of_a_message_gets_it_behind_that() {
     a.send(TEXT, "begin");
     a.hears(TEXT & !FIN, "(");
     handle.publish(b"blue", &text("5"), None).unwrap();
+    // Then it waits: the mail was read before the reset comes.
+    b.hears(TEXT, "3");
+    b.hears(PING, "now");
+    b.hears(TEXT, "5");
     a.reset();
     until("counted", || stats(&room.engine).publish_dropped == 1);
     assert_eq!(stats(&room.engine).forward_dropped, 0);

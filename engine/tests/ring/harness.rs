@@ -1,5 +1,5 @@
-//! An echo server of a hundred lines on a `Kernel`, which checks the contract of `Kernel` as it goes:
-//! one final completion per operation, and none that belongs to nobody.
+//! An echo server of a hundred lines on a `Kernel`, which checks the contract of it as it goes: one
+//! final completion per operation, and none that belongs to nobody.
 
 pub(crate) use crate::kinds::{kernel, kinds};
 use ringws_engine::memory::{Batch, Pool};
