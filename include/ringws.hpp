@@ -1069,6 +1069,10 @@ class handle {
     to.url = url;
     return connect(to, std::forward<X>(whose));
   }
+  // The same.
+  template <class X> result<rws_dial> connect(const std::string &url, X &&whose) const noexcept {
+    return connect(url.c_str(), std::forward<X>(whose));
+  }
   // The same, of a target that owns its strings.
   template <class X> result<rws_dial> connect(const target &to, X &&whose) const noexcept;
   // Gives it up, and its retries: on_refused follows, unless it is open.

@@ -55,6 +55,22 @@ fn what_is_said_is_echoed() {
 }
 
 #[test]
+fn a_coroutine_says_one_thing_after_the_other() {
+    let compiler = compilers()[0];
+    let echo = build(compiler, "c++20", Linkage::Static, "examples/echo.cpp");
+    let client = build(compiler, "c++20", Linkage::Static, "examples/client_coro.cpp");
+    let server = Server::start(&echo, &["0"]);
+    let url = format!("ws://localhost:{}/", server.port);
+    assert_eq!(stdout_of(run(&client).args([&url, "good day", "well"])), "good day\nwell\n");
+    let output = run(&client).arg("ws://127.0.0.1:1/").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("127.0.0.1:1: ") && said.contains("refused"), "{said}");
+    server.signal("TERM");
+    server.wait(Duration::from_secs(10));
+}
+
+#[test]
 fn who_is_connected_when_the_server_is_told_to_end_is_closed() {
     let program = build(compilers()[0], "c11", Linkage::Static, "examples/drain.c");
     let server = Server::start(&program, &["0", "100"]);

@@ -52,6 +52,19 @@ fn each_header_stands_alone() {
 }
 
 #[test]
+fn coroutines_are_there_from_cxx20_on() {
+    let source = std::fs::read_to_string(here().join("tests/c/bare_coro.cpp")).unwrap();
+    for compiler in compilers() {
+        refused(compiler, "#include <ringws_coro.hpp>\n", "ringws_coro.hpp needs C++20");
+        for standard in &CXX[1..] {
+            let bare = ["-fno-exceptions", "-fno-rtti"];
+            succeed(&mut compile(compiler, standard, &bare, "coro", &source));
+            succeed(&mut compile(compiler, standard, &[], "coro", &source));
+        }
+    }
+}
+
+#[test]
 fn the_wrapper_works_without_exceptions() {
     let source = std::fs::read_to_string(here().join("tests/c/bare.cpp")).unwrap();
     for compiler in compilers() {

@@ -73,6 +73,11 @@ fn sessions() {
 }
 
 #[test]
+fn coroutines() {
+    runs("c++20", "tests/c/coroutines.cpp", &[]);
+}
+
+#[test]
 fn torture() {
     runs("c11", "tests/c/torture.c", &["8"]);
 }

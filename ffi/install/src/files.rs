@@ -8,7 +8,7 @@ use std::fs;
 
 /// Puts the files where they belong.
 pub(crate) fn install(layout: &Layout) -> Result<()> {
-    for name in ["ringws.h", "ringws.hpp"] {
+    for name in ["ringws.h", "ringws.hpp", "ringws_coro.hpp"] {
         place(&root().join("include").join(name), &layout.headers.join(name))?;
     }
     for (dir, name, text) in [

@@ -448,7 +448,7 @@ static void clients() {
     session->refusals = &refusals, session->heard = &heard;
     return session;
   };
-  engine.connect((url + "/no").c_str(), caller()).value();
+  engine.connect(url + "/no", caller()).value();
   until(refusals, 1);
   engine.connect(rws::target(url), caller()).value();
   until(heard, 1);
