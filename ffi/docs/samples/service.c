@@ -1,8 +1,10 @@
 /* An echo as it is run in production: the program that the unit, the manifests and the proxies of this folder are for.
  * usage: ringws-echo [port, 0: any]     on the socket "ws" of systemd if there is one, else on the port
  * environment: PROXY_FROM               the proxies in front of it, which must speak the PROXY protocol
+ *              LEAVE_MS                 for how long /readyz says 503 before the drain begins; 5000
  *              DRAIN_MS                 over how long the Closes of a drain are spread; 20000
  *              GREET                    whoever connects is told from where: to see whether proxies tell it */
+#include <poll.h>
 #include <ringws.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -87,11 +89,12 @@ int main(int argc, char **argv) {
   int sig;
   sigwait(&ends, &sig);
   atomic_store(&draining, 1);
-  const char *spread = getenv("DRAIN_MS");
+  const char *leave = getenv("LEAVE_MS"), *spread = getenv("DRAIN_MS");
+  poll(NULL, 0, leave ? atoi(leave) : 5000); /* served as ever, until the load balancer has seen it */
   rws_drain how = RWS_INIT(rws_drain);
   how.code = RWS_CLOSE_RESTART;
   how.spread_ms = spread ? (uint32_t)atoi(spread) : 20000;
-  how.deadline_ms = how.spread_ms + 20000;
+  how.deadline_ms = how.spread_ms + 15000;
   how.on_drained = on_drained;
   rws_engine_drain(engine, &how);
   const rws_status ended = rws_engine_wait(engine);

@@ -32,7 +32,7 @@ pub(super) fn has(program: &str, question: &str) -> bool {
 pub(super) fn quiet(program: &[&str]) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", "exec \"$@\" 2>/dev/null", "sh"]).args(program);
-    command.env("DRAIN_MS", "1").env("GREET", "1");
+    command.env("LEAVE_MS", "0").env("DRAIN_MS", "1").env("GREET", "1");
     command
 }
 
@@ -62,7 +62,7 @@ fn on_a_socket_of_systemd_under_the_filter_of_the_unit() {
     let port = free_port();
     let at = format!("--listen=127.0.0.1:{port}");
     // It starts the program when somebody comes, whose first line is then its own.
-    let environment = ["--setenv=GREET", "--setenv=DRAIN_MS", "python3"];
+    let environment = ["--setenv=GREET", "--setenv=LEAVE_MS", "--setenv=DRAIN_MS", "python3"];
     let activate = [&["systemd-socket-activate", &at, "--fdname=ws"][..], &environment].concat();
     let it = [under.to_str().unwrap(), unit.to_str().unwrap(), SERVICE.to_str().unwrap()];
     let mut command = quiet(&[&activate[..], &it].concat());
