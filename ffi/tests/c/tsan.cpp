@@ -1,12 +1,14 @@
-// What tsan.c does, as far as the wrapper has ways of its own: objects as handlers, jobs and timers.
+// What tsan.c does, as far as the wrapper has ways of its own: sessions, jobs and timers of lambdas,
+// buffers that own what is taken.
 #include <ringws.hpp>
 
 #include <array>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 static void check(bool holds, int line) {
@@ -17,79 +19,85 @@ static void check(bool holds, int line) {
 }
 #define CHECK(x) check(x, __LINE__)
 
-// Each writes to what it is given, without a lock.
-struct Guest {
-  std::string name = "nobody";
+// Written without a lock: before the start, by callbacks, behind the end.
+struct Results {
+  std::string greeting;
   std::vector<std::string> heard;
-  void on_open(rws::reactor r, rws_conn c) {
-    name = "guest";
-    CHECK(r.send(c, RWS_TEXT, "0") == RWS_OK);
-  }
-  void on_message(rws::reactor r, rws_conn c, const rws_message &m) {
-    heard.emplace_back(rws::view(m));
-    if (heard.size() == 20) {
-      CHECK(r.close(c) == RWS_OK);
-    } else {  // by way of another thread, which has it alone until then
-      auto text = std::make_unique<std::string>(std::to_string(heard.size()));
-      std::thread([e = r.engine(), c, text = std::move(text)] {
-        CHECK(e.send(c, rws::buf(RWS_TEXT, *text)) == RWS_OK);
-      }).detach();
-    }
-  }
-  void on_close(rws::reactor r, rws_conn, rws_close_info &) {
-    heard.emplace_back("end");
-    r.engine().stop(0);
-  }
-};
-
-struct Server {
-  std::string greeting;  // written before the start
-  void on_message(rws::reactor r, rws_conn c, const rws_message &m) const {
-    CHECK(greeting == "welcome");
-    const rws::buf kept = r.retain(m);
-    CHECK(r.send(c, kept) >= RWS_OK);
-  }
-};
-
-struct Walker {
   std::vector<std::uint32_t> path;
-  void step(rws::reactor r) {
-    path.push_back(r.index());
-    if (path.size() < 40)
-      CHECK(r.engine().post<&Walker::step>(1 - r.index(), *this) == RWS_OK);
-    else
-      CHECK(r.start_timer<&Walker::last>(1, *this) == RWS_OK);
-  }
-  void last(rws::reactor r) { path.push_back(r.index()); }
-};
-
-struct Hooks {
   std::array<std::string, 2> of;
   std::string all;
-  void on_start(rws::reactor r) { of[r.index()] = "started"; }
+
+  void on_start(rws::reactor r) { of[r.index()] = greeting; }
   void on_stop(rws::reactor r) { of[r.index()] += ", stopped"; }
   void on_stopped(rws::handle) { all = of[0] + "; " + of[1]; }
 };
 
+// Of the client: the answers go by way of other threads.
+struct Guest {
+  Results &results;
+  std::string name;
+
+  void on_open(rws::connection c) {
+    CHECK(name == "guest");
+    CHECK(c.send("0") == RWS_OK);
+  }
+  void on_message(rws::connection c, rws::message m) {
+    results.heard.emplace_back(m.text());
+    const std::size_t count = results.heard.size();
+    if (count == 20) return (void)c.close();
+    auto kept = m.retain().value();
+    std::thread([e = c.reactor().engine(), id = c.id(), count, kept = std::move(kept)] {
+      CHECK(!kept.text().empty());
+      CHECK(e.send(id, rws::buf::take(std::to_string(count)).value()) == RWS_OK);
+    }).detach();
+  }
+  void on_close(rws::connection c, rws_close_info &) {
+    results.heard.emplace_back("end");
+    c.reactor().engine().stop(0);
+  }
+};
+
+struct Echo {
+  std::string last;
+  void on_message(rws::connection c, rws::message m) {
+    last = m.text();
+    CHECK(c.send(m.retain().value()) >= RWS_OK);
+  }
+};
+
+// To the other reactor, again and again; then as a timer.
+static void walk(rws::reactor r, Results &results, rws::timer &last) {
+  results.path.push_back(r.index());
+  if (results.path.size() < 40) {
+    CHECK(r.engine().post(1 - r.index(), [&](rws::reactor there) {
+      walk(there, results, last);
+    }) == RWS_OK);
+  } else {
+    last = r.after(std::chrono::milliseconds(1), [&](rws::reactor) { results.path.push_back(9); });
+  }
+}
+
 int main() {
-  Server server;
-  Guest guest;
-  Walker walker;
-  Hooks hooks;
+  Results results;
+  results.greeting = "started";
+  rws::timer last;
+  rws::acceptor<Echo> echoes;
   rws_config config = RWS_INIT(rws_config);
   config.reactors = 2;
-  rws::set_hooks(config, hooks);
-  rws::engine engine(config);
-  const auto port = engine.listen(0, server);
-  server.greeting = "welcome";
-  engine.start();
-  CHECK(hooks.of[0] == "started" && hooks.of[1] == "started");
-  walker.path.push_back(9);
-  CHECK(engine.post<&Walker::step>(0, walker) == RWS_OK);
-  guest.name = "somebody";
-  engine.connect(("ws://127.0.0.1:" + std::to_string(port) + "/").c_str(), guest);
-  engine.wait();
-  CHECK(guest.name == "guest" && guest.heard.size() == 21);
-  CHECK(walker.path.size() >= 1 && hooks.all == "started, stopped; started, stopped");
+  {
+    auto engine = rws::engine::make(config, results).value();
+    rws_endpoint at = RWS_INIT(rws_endpoint);
+    at.address = "127.0.0.1";
+    const auto port = engine.listen(at, echoes).value();
+    engine.start().value();
+    CHECK(results.of[0] == "started" && results.of[1] == "started");
+    results.path.push_back(7);
+    CHECK(engine.post(0, [&](rws::reactor r) { walk(r, results, last); }) == RWS_OK);
+    auto guest = rws::make_session<Guest>(results, "guest");
+    engine.connect("ws://127.0.0.1:" + std::to_string(port) + "/", std::move(guest)).value();
+    engine.wait().value();
+    CHECK(results.heard.size() == 21 && results.path.size() > 1);
+    CHECK(results.all == "started, stopped; started, stopped");
+  }
   std::puts("ok");
 }
