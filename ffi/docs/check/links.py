@@ -39,6 +39,8 @@ def main(site):
                 target = os.path.join(target, "index.html")
             if not os.path.exists(target):
                 wrong.append(f"{path}: {link}: no such file")
+            elif to.fragment == "nested-classes" and f"{os.sep}api{os.sep}" in path:
+                continue  # Doxygen announces this section also where it then leaves it out
             elif to.fragment and target in pages and unquote(to.fragment) not in pages[target].anchors:
                 wrong.append(f"{path}: {link}: no such anchor")
     print("\n".join(wrong[:40]))

@@ -20,7 +20,8 @@ fn compile(language: &str, standard: &str) -> usize {
             continue;
         }
         let name = path.file_stem().unwrap().to_str().unwrap();
-        let source = scratch("docs").join(format!("{name}.{language}"));
+        let source = scratch("docs")
+            .join(format!("{name}-{standard}.{}", &language[..language.len().min(3)]));
         fs::write(&source, blocks.join("\n")).unwrap();
         let mut command = compiler.command(standard);
         command.args(unused).args(["-D_GNU_SOURCE", "-fsyntax-only"]).arg(&source);
@@ -40,19 +41,25 @@ fn all_cpp_of_the_guide_compiles() {
     assert!(compile("cpp", "c++17") >= 5);
 }
 
+#[test]
+fn all_coroutines_of_the_guide_compile() {
+    assert!(compile("cpp20", "c++20") >= 1);
+}
+
 /// What no test reads is no code block of the guide.
 #[test]
 fn every_block_is_checked_in_some_way() {
     // `cpp-websocketpp` is compiled by ffi/docs/build, the configurations are read by it, and what
     // is typed into a console is not run.
-    let known = ["c", "cpp", "cpp-websocketpp", "console", "nginx", "haproxy", "yaml", "ini"];
+    let known =
+        ["c", "cpp", "cpp20", "cpp-websocketpp", "console", "nginx", "haproxy", "yaml", "ini"];
     for path in files("guide", ".md") {
         let text = super::read(&path);
         for (number, fence) in text.split("```").enumerate().filter(|(number, _)| number % 2 == 1) {
             let (language, body) = fence.split_once('\n').unwrap();
             assert!(known.contains(&language), "{}: {language}", path.display());
             let is_sample = body.starts_with("--8<-- \"") && body.trim_end().lines().count() == 1;
-            let is_code = matches!(language, "c" | "cpp" | "console");
+            let is_code = matches!(language, "c" | "cpp" | "cpp20" | "console");
             assert!(is_code || is_sample, "{}: block {number}", path.display());
         }
     }
