@@ -130,19 +130,27 @@ def main():
             missing[name] = error
     if not sys.argv[3:]:
         (HERE / "RESULTS.md").write_text(page(found, missing))
+        readme = HERE.parent.parent / "README.md"
+        before, rest = readme.read_text().split("<!-- results -->\n")[0::2]
+        readme.write_text(f"{before}<!-- results -->\n{table(found)}<!-- results -->\n{rest}")
     else:
         print(page(found, missing))
 
 
-def page(found, missing):
-    text = (HERE / "peers/RESULTS.head.md").read_text()
-    text += "\n| server | rows | passed | should | failed | skipped |\n|---|---:|---:|---:|---:|---:|\n"
+def table(found):
+    text = "| server | rows | passed | should | failed |\n|---|---:|---:|---:|---:|\n"
     for version, report in found.values():
         counts = report["counts"]
-        text += (f"| {version} | {sum(counts.values()) - counts['skipped']} | {counts['passed']} "
-                 f"| {counts['should']} | {counts['failed'] + counts['trouble']} | {counts['skipped']} |\n")
+        failed = counts["failed"] + counts["trouble"]
+        played = sum(counts.values()) - counts["skipped"]
+        text += f"| {version} | {played} | {counts['passed']} | {counts['should']} | {failed} |\n"
+    return text
+
+
+def page(found, missing):
+    text = (HERE / "peers/RESULTS.head.md").read_text() + "\n" + table(found)
     for name, error in missing.items():
-        text += f"| {name} | not prepared: {str(error).splitlines()[0]} |\n"
+        text += f"\n{name} could not be prepared: {str(error).splitlines()[0]}\n"
     for version, report in found.values():
         text += f"\n## {version}\n"
         text += section(report, ("failed", "trouble"), "Failed", "Nothing failed.")

@@ -2,6 +2,7 @@
 //! WebSocket server.
 
 mod bench;
+mod by;
 mod check;
 mod connect;
 mod dial;

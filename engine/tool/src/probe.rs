@@ -1,10 +1,11 @@
 //! `ringws probe`: what this kernel offers to the engine, and what can be done for more.
 
+use crate::by;
 use crate::error::Result;
 use crate::out::Out;
 use clap::Args;
 use ringws_engine::config::Config;
-use ringws_engine::engine::{Engine, Error};
+use ringws_engine::engine::Engine;
 use ringws_engine::ring::features::{Feature, table};
 use serde::Serialize;
 use std::process::ExitCode;
@@ -22,16 +23,18 @@ pub(crate) struct Probe {
 struct Found {
     kernel: String,
     cpus: usize,
-    io_uring: Ring,
+    engine: Chosen,
     features: Vec<Row>,
     limits: Vec<(&'static str, String)>,
     advice: Vec<String>,
 }
 
-/// Whether an engine starts, with one reactor.
+/// What an engine of one reactor has come to, that was left the choice.
 #[derive(Serialize)]
-struct Ring {
-    works: bool,
+struct Chosen {
+    /// `None`: it does not start.
+    backend: Option<&'static str>,
+    /// Why it is not io_uring.
     why: Option<String>,
 }
 
@@ -53,14 +56,14 @@ impl Probe {
         } else {
             found.print(out)?;
         }
-        Ok(if found.io_uring.works { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(if found.engine.backend.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }
 
 fn look() -> Found {
     // On a thread of its own, as the table asks for.
     let features = std::thread::spawn(table).join().unwrap_or_default();
-    let io_uring = start();
+    let engine = start();
     let first = |path: &str| {
         let text = std::fs::read_to_string(path).unwrap_or_default();
         text.lines().next().unwrap_or("unknown").to_owned()
@@ -70,7 +73,7 @@ fn look() -> Found {
         ("backlog of a socket (net.core.somaxconn)", first("/proc/sys/net/core/somaxconn")),
         ("io_uring forbidden (kernel.io_uring_disabled)", disabled(&first)),
     ];
-    let advice = advice(&features, &io_uring);
+    let advice = advice(&features, &engine);
     let rows = features.iter().map(|Feature { name, kernel_floor, required, present, used }| Row {
         name,
         since: kernel_floor,
@@ -82,7 +85,7 @@ fn look() -> Found {
         kernel: first("/proc/sys/kernel/osrelease"),
         cpus: std::thread::available_parallelism().map_or(1, usize::from),
         features: rows.collect(),
-        io_uring,
+        engine,
         limits,
         advice,
     }
@@ -103,19 +106,27 @@ fn files() -> String {
 }
 
 /// An engine of one reactor, which ends at once.
-fn start() -> Ring {
+fn start() -> Chosen {
     let config = Config { reactors: 1, connections_max: 64, ..Config::default() };
-    let started = Engine::new(config).and_then(|engine| engine.start());
-    Ring { works: started.is_ok(), why: started.err().map(|error: Error| error.to_string()) }
+    let started = Engine::new(config).and_then(|engine| {
+        engine.start()?;
+        Ok(engine.backend().cloned())
+    });
+    match started {
+        Ok(Some(chosen)) => Chosen {
+            backend: Some(by::name(chosen.backend)),
+            why: chosen.refused.map(|refused| refused.text),
+        },
+        Ok(None) => Chosen { backend: None, why: None },
+        Err(error) => Chosen { backend: None, why: Some(error.to_string()) },
+    }
 }
 
-fn advice(features: &[Feature], ring: &Ring) -> Vec<String> {
-    let mut advice = Vec::new();
-    if let Some(why) = &ring.why {
-        advice.push(why.clone());
-    }
+/// What can be done for more.
+fn advice(features: &[Feature], engine: &Chosen) -> Vec<String> {
+    let mut advice = Vec::from_iter(engine.why.clone());
     for Feature { name, kernel_floor, required, present, .. } in features {
-        if !present && ring.works {
+        if !present && engine.backend == Some("io_uring") {
             let what = if *required { "is needed" } else { "would be used" };
             advice.push(format!("{name} {what}: it comes with Linux {kernel_floor}"));
         }
@@ -125,13 +136,13 @@ fn advice(features: &[Feature], ring: &Ring) -> Vec<String> {
 
 impl Found {
     fn print(&self, out: &mut Out) -> Result<()> {
-        let Self { kernel, cpus, io_uring, .. } = self;
+        let Self { kernel, cpus, engine, .. } = self;
         out.line(format_args!("Linux {kernel}, {cpus} CPUs for this process"))?;
-        let works = match (io_uring.works, &io_uring.why) {
-            (true, _) => "io_uring: an engine starts on it",
-            (false, _) => "io_uring: an engine does not start",
+        let runs = match engine.backend {
+            Some(backend) => format!("an engine runs by {backend}"),
+            None => "an engine does not start".into(),
         };
-        out.line(format_args!("{works}\n"))?;
+        out.line(format_args!("{runs}\n"))?;
         for Row { name, since, required, present, used } in &self.features {
             let state = match (present, used, required) {
                 (true, true, _) => "used",

@@ -8,7 +8,11 @@ mod check;
 mod connect;
 #[path = "tool/others.rs"]
 mod others;
+#[path = "tool/readme.rs"]
+mod readme;
 #[path = "tool/serve.rs"]
 mod serve;
 #[path = "tool/support.rs"]
 mod support;
+#[path = "tool/typed.rs"]
+mod typed;

@@ -3,6 +3,7 @@
 mod load;
 mod report;
 
+use crate::by::By;
 use crate::dial::Dial;
 use crate::error::{Error, Result};
 use crate::out::Out;
@@ -41,6 +42,8 @@ pub(crate) struct Bench {
     /// Threads of the load; 0: one per CPU
     #[arg(long, default_value_t = 1)]
     threads: u32,
+    #[command(flatten)]
+    by: By,
     /// Send binary messages in the place of text
     #[arg(short, long)]
     binary: bool,
@@ -72,7 +75,11 @@ impl Bench {
             (seconds("warmup", self.warmup)?, seconds("seconds", self.seconds)?);
         let size = usize::try_from(self.size).ok().filter(|size| *size <= 64 << 20);
         let size = size.ok_or_else(|| Error::Usage("--size: at most 64M".into()))?;
-        let engine = Engine::new(Config { reactors: self.threads, ..Config::default() })?;
+        let engine = Engine::new(Config {
+            reactors: self.threads,
+            backend: self.by.backend(),
+            ..Config::default()
+        })?;
         let depth = self.depth as usize;
         let load = Load::new(engine.reactors(), self.connections, size, depth, self.binary);
         let load = Arc::new(load);

@@ -74,7 +74,7 @@ fn play(row: &Row, peer: &Peer, able: &Able) -> Played {
     if opened {
         talk.play(row);
         if row.expect.iter().any(|expect| !of_request.contains(expect)) {
-            talk.settle(row);
+            talk.settle(row, able.echo);
         }
     } else if row.expect.iter().all(|expect| matches!(expect, Expect::Fails | Expect::Close)) {
         let why = format!("the request was not accepted: {}", got(&talk));

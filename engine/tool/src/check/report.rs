@@ -85,12 +85,12 @@ impl Report<'_> {
                 Verdict::Failed => "FAILED",
                 Verdict::Trouble => "TROUBLE",
             };
-            out.line(format_args!(
-                "\n{word:<8} {}   {}, {}",
-                row.id,
-                row.severity.word(),
-                row.clause
-            ))?;
+            // Of what is only a SHOULD the row's own severity says nothing.
+            let severity = match played.verdict {
+                Verdict::Should => String::new(),
+                _ => format!("{}, ", row.severity.word()),
+            };
+            out.line(format_args!("\n{word:<8} {}   {severity}{}", row.id, row.clause))?;
             out.line(format_args!("         {}", row.says))?;
             out.line(format_args!("expected {}", expected(row)))?;
             out.line(format_args!("got      {}: {}", played.got, played.why))?;

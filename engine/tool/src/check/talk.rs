@@ -107,8 +107,9 @@ impl<'p> Talk<'p> {
         }
     }
 
-    /// Reads until what is expected has come, or cannot come any more.
-    pub(super) fn settle(&mut self, row: &Row) {
+    /// Reads until what is expected has come, or cannot come any more. An `echo` that has taken
+    /// what it must not has not failed, whatever it does then.
+    pub(super) fn settle(&mut self, row: &Row, echo: bool) {
         let expects = |what| row.expect.contains(&what);
         if row.then == Then::Reset {
             return;
@@ -127,7 +128,10 @@ impl<'p> Talk<'p> {
         } else if expects(Expect::Close) {
             self.wait(|talk| talk.end().is_some() || talk.heard.fault.is_some());
         } else {
-            self.wait(Self::is_over);
+            self.wait(|talk| {
+                let taken = echo && !row.echoes.starts_with(&talk.heard.messages);
+                talk.is_over() || taken
+            });
         }
     }
 

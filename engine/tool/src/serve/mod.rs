@@ -5,6 +5,7 @@ mod files;
 mod service;
 mod settings;
 
+use crate::by::By;
 use crate::error::{Error, Result};
 use crate::out::Out;
 use clap::{ArgGroup, Args};
@@ -39,9 +40,11 @@ pub(crate) struct Serve {
     listen: Listen,
     #[command(flatten)]
     tls: Tls,
-    /// Threads with a ring each; 0: one per CPU
-    #[arg(long, default_value_t = 0)]
+    /// Threads, each with a ring; 0: one per CPU
+    #[arg(long, value_name = "N", default_value_t = 0)]
     reactors: u32,
+    #[command(flatten)]
+    by: By,
     /// How long connections have for their part of the closing handshake at the end
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     grace: u64,
@@ -55,6 +58,7 @@ impl Serve {
             reactors: self.reactors,
             connections_max: self.limits.connections_max,
             memory_max: self.limits.memory_max,
+            backend: self.by.backend(),
             ..Config::default()
         })?;
         let answers = files::Answers::default();

@@ -30,7 +30,16 @@ impl Drop for Temporary {
 
 #[test]
 fn our_own_server_keeps_all_of_it() {
-    let server = Serving::new(&["--deflate"]);
+    keeps_all_of_it(&["--deflate"]);
+}
+
+#[test]
+fn our_own_server_keeps_all_of_it_by_epoll() {
+    keeps_all_of_it(&["--deflate", "--backend", "epoll"]);
+}
+
+fn keeps_all_of_it(arguments: &[&str]) {
+    let server = Serving::new(arguments);
     let output = ringws(&["check", &server.url, "--timeout", "20", "--strict"]);
     let text = stdout(&output);
     assert_eq!(output.status.code(), Some(0), "{text}");

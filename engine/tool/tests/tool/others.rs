@@ -37,11 +37,13 @@ fn who_does_not_echo_is_not_measured() {
 fn the_kernel_is_asked() {
     let output = ringws(&["probe", "--json"]);
     let found: Value = serde_json::from_str(&stdout(&output)).expect("JSON");
-    assert_eq!(found["io_uring"]["works"], output.status.success(), "{found}");
+    assert_eq!(found["engine"]["backend"].is_string(), output.status.success(), "{found}");
     let features = found["features"].as_array().expect("features");
     assert!(features.len() > 5 && features.iter().all(|row| row["name"].is_string()), "{found}");
     let text = stdout(&ringws(&["probe"]));
+    let backend = found["engine"]["backend"].as_str().expect("a backend");
     assert!(text.starts_with("Linux ") && text.contains("since Linux "), "{text}");
+    assert!(text.contains(&format!("an engine runs by {backend}\n")), "{text}");
 }
 
 #[test]
