@@ -104,7 +104,8 @@ namespace rws {
 /* ---- Bytes ----------------------------------------------------------------------------------- */
 
 #if defined(__cpp_lib_span)
-// std::span; in C++17 a view with the same names.
+// std::span; in C++17 a view with the same names, and another type: where functions of yours that
+// are compiled apart exchange it, compile both as the one or the other.
 template <class T> using span = std::span<T>;
 #else
 // What std::span is in C++20: borrowed objects in a row, gone when what they came from is.
@@ -1438,16 +1439,17 @@ template <class S> class acceptor : private detail::node {
   acceptor() noexcept = default;
   acceptor(const acceptor &) = delete;
   acceptor &operator=(const acceptor &) = delete;
-  // Inside on_upgrade, which then returns rws::postponed: the answer comes from whoever has what
-  // this returns.  Copy what of the request is needed by then.  Empty if it was called before, or
-  // in on_origin.  If nobody waits any more, on_gone is called with its id().
+  // Inside on_upgrade, which then must return rws::postponed: the answer comes from whoever has
+  // what this returns, from now on.  Copy what of the request is needed by then.  Empty if it was
+  // called before, or in on_origin.  If nobody waits any more, on_gone is called with its id().
   [[nodiscard]] static pending_upgrade<S> postpone(upgrade &up) noexcept {
     rws_later l{};
     if (rws_upgrade_later(up.get(), &l) != RWS_OK) return {};
     return {up.reactor().engine(), l};
   }
-  // The same with its session, which is the engine's when on_upgrade has returned rws::postponed,
-  // and destroyed if it returns anything else: state of a connection that is not open yet.  If
+  // The same with its session, state of a connection that is not open yet: it is the engine's when
+  // on_upgrade has returned rws::postponed.  Returning anything else destroys it, and is right only
+  // while nobody else has been given what this returns.  If
   // nobody waits any more, its on_unopened is called in the place of on_gone.
   [[nodiscard]] static pending_upgrade<S> postpone(upgrade &up, session_ptr<S> session) noexcept {
     rws_later l{};

@@ -130,7 +130,7 @@ template <class T> class [[nodiscard]] task {
  public:
   // Takes the coroutine over.
   task(task &&other) noexcept : own_(std::exchange(other.own_, nullptr)) {}
-  // Takes the coroutine over; what this had is destroyed.
+  // Takes the coroutine over; other gets what this had.
   task &operator=(task &&other) noexcept {
     std::swap(own_, other.own_);
     return *this;
@@ -307,7 +307,7 @@ template <class T> class resolver {
   explicit resolver(std::shared_ptr<shared> to) noexcept : to_(std::move(to)) {}
   // Takes it over.
   resolver(resolver &&other) noexcept = default;
-  // Takes it over; what this had is dropped.
+  // Takes it over; other gets what this had.
   resolver &operator=(resolver &&other) noexcept {
     std::swap(to_, other.to_);
     return *this;
@@ -408,13 +408,24 @@ class sending {
   payload what_;
   rws_opcode op_;
   std::uint32_t flags_;
+  buf kept_;
   rws_status status_ = RWS_OK;
   std::coroutine_handle<> handle_;
 
   // Whether there is nothing to wait for.  RWS_FULL: it is queued, and room is waited for.
   bool try_send() noexcept {
-    status_ = s_->at().send(op_, what_, flags_);
+    status_ = kept_ ? s_->at().send(kept_) : s_->at().send(op_, what_, flags_);
+    if (status_ == RWS_E_FULL && !kept_) keep();
     return status_ != RWS_FULL && status_ != RWS_E_FULL;
+  }
+  // It may be lent by a callback that returns before there is room.
+  void keep() noexcept {
+    if ((flags_ & RWS_MORE) != 0 || op_ == RWS_CONTINUATION) return;
+    result<buf> copy = buf::make(op_, what_, flags_);
+    if (copy)
+      kept_ = std::move(*copy);
+    else
+      status_ = copy.status();
   }
   void go_on() {
     s_->sender = nullptr;
@@ -469,7 +480,10 @@ inline void end_stream(const std::shared_ptr<stream_state> &s) {
 
 /* The session of a stream's connection. */
 class stream_session {
+ protected:
   std::shared_ptr<stream_state> s_;
+
+ private:
 
   // Nobody waits for more: TCP holds the peer back until somebody does.
   void settle(connection c) noexcept {
@@ -477,13 +491,18 @@ class stream_session {
     s_->paused = c.pause() == RWS_OK;
   }
 
+ protected:
+  template <class F> void open(connection c, F begin) {
+    s_->conn = c.id();
+    if (s_->given_up) return (void)c.close(RWS_CLOSE_GOING_AWAY);
+    begin();
+    settle(c);
+  }
+
  public:
   explicit stream_session(std::shared_ptr<stream_state> s) noexcept : s_(std::move(s)) {}
   void on_open(connection c) {
-    s_->conn = c.id();
-    if (s_->given_up) return (void)c.close(RWS_CLOSE_GOING_AWAY);
-    waiter::wake(s_->opener);
-    settle(c);
+    open(c, [this] { waiter::wake(s_->opener); });
   }
   void on_message(connection c, message m) {
     if (s_->given_up) return;
@@ -556,16 +575,16 @@ class closing : waiter {
 
 }  // namespace detail
 
-// A connection to a server, of connect.  Move-only, and used on its reactor's thread alone; one
-// coroutine may receive while another sends.  When it is destroyed and still open it is closed with
-// 1001, and what comes then is discarded.
+// A connection, of connect or of a stream_acceptor.  Move-only, and used on its reactor's thread
+// alone; one coroutine may receive while another sends.  When it is destroyed and still open it is
+// closed with 1001, and what comes then is discarded.
 class stream {
   std::shared_ptr<detail::stream_state> s_;
 
  public:
   // None: all is RWS_E_STATE.
   stream() noexcept = default;
-  // By connect.
+  // By connect and stream_acceptor.
   explicit stream(std::shared_ptr<detail::stream_state> s) noexcept : s_(std::move(s)) {}
   // Takes the connection over.
   stream(stream &&other) noexcept = default;
@@ -597,7 +616,9 @@ class stream {
   [[nodiscard]] detail::receiving receive() const noexcept { return detail::receiving(s_); }
   // co_await: queues a message, and waits while more than send_queue_max is queued.  Success: it is
   // queued, and there is room again.  Errors: that of the end; RWS_E_CLOSING, RWS_E_UTF8, ...: see
-  // rws_send; RWS_E_STATE also: another coroutine waits in send; RWS_DROPPED: its policy.
+  // rws_send; RWS_E_STATE also: another coroutine waits in send; RWS_DROPPED: its policy.  A
+  // message that was received may be sent so; with RWS_MORE what is given must stay until this is
+  // done.
   [[nodiscard]] detail::sending send(payload p, std::uint32_t flags = 0) const noexcept {
     return detail::sending(s_, p.opcode(), p, flags);
   }
@@ -677,6 +698,37 @@ class connecting : waiter {
 [[nodiscard]] inline detail::connecting connect(const std::string &url) noexcept {
   return connect(url.c_str());
 }
+
+/* ---- Connections of clients ------------------------------------------------------------------ */
+
+namespace detail {
+/* The session of a connection that a coroutine serves. */
+template <class F> class served : public stream_session {
+  F &serve_;
+
+ public:
+  explicit served(F &serve) : stream_session(std::make_shared<stream_state>()), serve_(serve) {}
+  void on_open(connection c) {
+    open(c, [this] { spawn(serve_(stream(s_))); });
+  }
+};
+}  // namespace detail
+
+// Lets everybody in, and serves each connection by a coroutine, f(rws::stream) that returns a
+// rws::task<>: `rws::stream_acceptor chat([](rws::stream s) -> rws::task<> { ... });`.  f is called
+// on all reactors' threads at once, and must outlive the engine, as this does; what a lambda has
+// captured is part of f.  Two allocations for each connection, and the coroutine.
+template <class F> class stream_acceptor : public acceptor<detail::served<F>> {
+  F serve_;
+
+ public:
+  // Keeps f.
+  explicit stream_acceptor(F f) : serve_(std::move(f)) {}
+  // Everybody.
+  rws::admission<detail::served<F>> on_upgrade(upgrade &) {
+    return make_session<detail::served<F>>(serve_);
+  }
+};
 
 /* ---- Later answers --------------------------------------------------------------------------- */
 

@@ -35,9 +35,13 @@ struct Door final : rws::acceptor<Echo> {
 };
 
 int main() {
+  rws::stream_acceptor echo([](rws::stream client) -> rws::task<> {
+    while (auto m = co_await client.receive())
+      if (!co_await client.send(*m)) co_return;
+  });
   Door door;
   auto engine = rws::engine::make();
-  if (!engine || !engine->listen(0, door)) return 1;
+  if (!engine || !engine->listen(0, door, rws::route("/echo", echo))) return 1;
   return engine->post(0, [](rws::reactor) {
     rws::spawn(talk("ws://localhost/"));
     rws::spawn([]() -> rws::task<> { co_return; });

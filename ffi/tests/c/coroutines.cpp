@@ -44,14 +44,16 @@ template <class C> static void until(C done) {
 // What the server does is what the path says.
 struct Peer {
   std::string path;
-  std::size_t messages = 0, bytes = 0;
+  rws::timer later;
   static inline std::atomic<std::size_t> heard{0};
   static inline std::atomic<int> open{0};
 
   explicit Peer(std::string_view of) : path(of) { open++; }
   ~Peer() { open--; }
   void on_open(rws::connection c) {
-    if (path == "/deaf") c.pause();
+    if (path == "/deaf" || path == "/late") c.pause();
+    if (path == "/late")
+      later = c.reactor().after(milliseconds(300), [id = c.id()](auto r) { r.at(id).resume(); });
     if (path == "/close") c.close(4000, "a reason that is longer than most");
     if (path == "/talk")
       for (int i = 0; i < 1000; i++) c.send(std::to_string(i));
@@ -191,6 +193,24 @@ static rws::task<> fills(rws::stream &server) {
   CHECK(status == RWS_E_CLOSING || (!server && status == (why == RWS_OK ? RWS_E_GONE : why)));
 }
 
+// What finds no room, and whose memory is gone before there is some.
+static rws::task<> finds_no_room(std::string url) {
+  const Here here;
+  rws::stream server = co_await opened(url + "/late");
+  const std::string mib(1 << 20, 'x');
+  do {
+    while (server.connection().send(mib) != RWS_E_FULL) {}
+    CHECK(co_await rws::sleep_for(milliseconds(5)));
+  } while (server.connection().send("") != RWS_E_FULL);
+  auto text = std::make_unique<std::string>("kept");
+  rws::spawn([&]() -> rws::task<> {
+    CHECK(co_await rws::sleep_for(milliseconds(5)));
+    text = nullptr;
+  });
+  CHECK(co_await server.send(*text) && text == nullptr);
+  CHECK((co_await server.close()).has_value());
+}
+
 // The end of the connection, by whatever, is told to all who wait.
 static rws::task<> hears_of_ends(std::string url) {
   const Here here;
@@ -270,6 +290,10 @@ static void conversations() {
   until([] { return alive == 0 && Peer::open == 0; });
   world.spawn([&] { return sends_much(world.url); });
   until([] { return Peer::heard >= (64u << 20); });
+  Peer::heard = 0;
+  world.spawn([&] { return finds_no_room(world.url); });
+  until([] { return Peer::heard > (1u << 20) && alive == 0; });
+  CHECK(Peer::heard % (1u << 20) == 4);
   world.spawn([&] { return hears_of_ends(world.url); });
   until([] { return alive == 0; });
   rws::resolver<int> late;
@@ -436,6 +460,57 @@ static void later_answers() {
   engine.wait().value();
 }
 
+// A server of coroutines: an echo, until a message says otherwise.
+static void serves() {
+  std::atomic<int> done{0};
+  rws::stream_acceptor echo([&done](rws::stream client) -> rws::task<> {
+    const Here here;
+    CHECK(rws::reactor_of(client.id()) == rws::here().index());
+    while (auto m = co_await client.receive()) {
+      if (m->text() == "close") {
+        auto end = co_await client.close(4002);
+        CHECK(end && end->code == 4002);
+        done++;
+        co_return;
+      }
+      if (m->text() == "drop") co_return; // closes it
+      CHECK(co_await client.send(*m));
+    }
+    done++;
+  });
+  rws_config config = RWS_INIT(rws_config);
+  config.reactors = 1;
+  auto engine = rws::engine::make(config).value();
+  const std::uint16_t port = engine.listen(0, echo).value();
+  engine.start().value();
+  const auto talk = [&](const char *last) {
+    unsigned char first, data[64];
+    const int s = client_open(port);
+    CHECK(client_send(s, RWS_TEXT, "hello", 5) == 0 && client_send(s, RWS_TEXT, "you", 3) == 0);
+    CHECK(client_receive(s, &first, data, sizeof data) == 5 && memcmp(data, "hello", 5) == 0);
+    CHECK(client_receive(s, &first, data, sizeof data) == 3 && memcmp(data, "you", 3) == 0);
+    CHECK(client_send(s, RWS_TEXT, last, strlen(last)) == 0);
+    if (*last != 0) {
+      CHECK(client_receive(s, &first, data, sizeof data) == 2 && first == 0x88);
+      CHECK((data[0] << 8 | data[1]) == (strcmp(last, "drop") == 0 ? 1001 : 4002));
+      CHECK(client_send(s, 8, data, 2) == 0);
+    }
+    close(s);
+  };
+  talk("close");
+  until([&] { return done == 1 && alive == 0; });
+  talk("drop");
+  until([&] { return alive == 0; });
+  talk("");
+  until([&] { return done == 2 && alive == 0; });
+  const int s = client_open(port);
+  until([] { return alive == 1; });
+  engine.stop(0);
+  engine.wait().value();
+  CHECK(alive == 0 && done == 3);
+  close(s);
+}
+
 static void outside_of_a_reactor() {
   rws::spawn([]() -> rws::task<> {
     const Here here;
@@ -452,6 +527,7 @@ int main() {
   stops_while_all_wait();
   destroyed_while_it_waits();
   later_answers();
+  serves();
   CHECK(alive == 0);
   std::puts("ok");
 }
