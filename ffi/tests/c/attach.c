@@ -216,7 +216,8 @@ static void timers(void) {
   CHECK(at[2] <= at[1] && at[1] < at[0]);
   const int before = atomic_load(&turns);
   run_until(500, NULL);
-  CHECK(atomic_load(&turns) - before <= 3);
+  /* Of deadlines that are seconds away, a turn now and then brings them nearer on the wheel. */
+  CHECK(atomic_load(&turns) - before <= 6);
 }
 
 static void *poster(void *arg) {

@@ -61,6 +61,8 @@ pub struct Epoll {
     /// What has happened, and was not told yet.
     pub(super) ready: Vec<Completion>,
     pub(super) events: Events,
+    /// There may be more events than the last look has brought.
+    pub(super) more: bool,
     /// The last wait did not look.
     pub(super) skipped: bool,
     pub(super) busy_poll: Duration,
@@ -117,6 +119,7 @@ impl Epoll {
             taken: 0,
             ready: Vec::new(),
             events: Events::new(),
+            more: false,
             skipped: false,
             busy_poll: config.busy_poll,
             coalesce: config.coalesce,

@@ -40,7 +40,10 @@ impl Epoll {
     pub(super) fn leave_for(&mut self, timeout: Option<Duration>) {
         self.send_all();
         self.lines.feed();
-        let now = timeout == Some(Duration::ZERO) || !self.ready.is_empty() || self.has_work();
+        let now = timeout == Some(Duration::ZERO)
+            || !self.ready.is_empty()
+            || self.more
+            || self.has_work();
         if now {
             if let Some(waker) = self.wakers.get(self.index) {
                 waker.wake();

@@ -22,8 +22,9 @@ impl Epoll {
         self.lines.feed();
         let pending = !self.ready.is_empty();
         // What was sent at once is told without a look at the others; but not twice in a row, lest
-        // one connection that is always ready hides them.
-        if pending && !self.skipped && self.lines.len() == 0 {
+        // one connection that is always ready hides them. Whoever polls our descriptor by edge is
+        // not told again of what was there before, so there each turn looks.
+        if pending && !self.skipped && self.lines.len() == 0 && self.alarm.is_none() {
             self.skipped = true;
         } else {
             self.skipped = false;
@@ -99,6 +100,7 @@ impl Epoll {
     }
 
     fn note(&mut self, count: usize) {
+        self.more = count == sys::EVENTS_MAX;
         let mut woken = false;
         for index in 0..count {
             let Some((name, flags)) = self.events.get(index) else { break };
