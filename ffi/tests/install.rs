@@ -10,6 +10,8 @@ mod packages;
 mod tree;
 
 use common::{Compiler, compilers, here, scratch, stdout_of, succeed};
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tree::{installed, library_dir, target_dir};
@@ -48,6 +50,19 @@ fn fetch_content_gives_both_libraries() {
         ];
         assert_eq!(project(compiler, "fetched", &options), 3 * 2);
     }
+}
+
+#[test]
+fn every_header_and_licence_is_installed() {
+    let names = |dir: PathBuf| {
+        let entries = std::fs::read_dir(dir).unwrap();
+        entries.map(|entry| entry.unwrap().file_name()).collect::<BTreeSet<_>>()
+    };
+    let headers = names(installed().join("include"));
+    assert!(headers.contains(OsStr::new("ringws.hpp")));
+    assert_eq!(headers, names(here().join("../include")));
+    let licences = names(installed().join("share/doc/ringws"));
+    assert!(licences.contains(OsStr::new("THIRD-PARTY.txt")) && licences.len() == 3);
 }
 
 /// What pkg-config says, as words.

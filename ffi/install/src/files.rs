@@ -8,8 +8,14 @@ use std::fs;
 
 /// Puts the files where they belong.
 pub(crate) fn install(layout: &Layout) -> Result<()> {
-    for name in ["ringws.h", "ringws.hpp", "ringws_coro.hpp"] {
-        place(&root().join("include").join(name), &layout.headers.join(name))?;
+    for header in fs::read_dir(root().join("include"))? {
+        let header = header?;
+        place(&header.path(), &layout.headers.join(header.file_name()))?;
+    }
+    // Whoever passes the library on passes these on.
+    for name in ["LICENSE-MIT", "LICENSE-APACHE", "ffi/THIRD-PARTY.txt"] {
+        let from = root().join(name);
+        place(&from, &layout.licences.join(from.file_name().unwrap_or_default()))?;
     }
     for (dir, name, text) in [
         (&layout.pkg_config, "ringws.pc", include_str!("../files/ringws.pc")),

@@ -23,6 +23,7 @@ pub(crate) struct Layout {
     pub(crate) headers: PathBuf,
     pub(crate) pkg_config: PathBuf,
     pub(crate) cmake: PathBuf,
+    pub(crate) licences: PathBuf,
     /// From the prefix to the libraries.
     pub(crate) libdir: String,
 }
@@ -36,6 +37,7 @@ impl Layout {
         let libraries = prefix.join(&options.libdir);
         Ok(Self {
             headers: prefix.join("include"),
+            licences: prefix.join("share/doc/ringws"),
             pkg_config: libraries.join("pkgconfig"),
             cmake: libraries.join("cmake/ringws"),
             libraries,

@@ -53,7 +53,8 @@ fn main() -> ExitCode {
 fn install(options: &Options) -> Result<()> {
     let built = build::archive(options)?;
     let layout = Layout::new(options)?;
-    for dir in [&layout.libraries, &layout.pkg_config, &layout.cmake, &layout.headers] {
+    let Layout { libraries, pkg_config, cmake, headers, licences, .. } = &layout;
+    for dir in [libraries, pkg_config, cmake, headers, licences] {
         fs::create_dir_all(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
     }
     let header = build::root().join("include/ringws.h");

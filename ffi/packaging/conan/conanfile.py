@@ -47,9 +47,11 @@ class Ringws(ConanFile):
             f'cargo install-ringws --prefix "{self.package_folder}" {" ".join(wanted)}',
             cwd=self.source_folder,
         )
-        copy(self, "LICENSE-*", self.source_folder, str(Path(self.package_folder) / "licenses"))
-        lib = str(Path(self.package_folder) / "lib")
-        # Conan writes these itself.
+        package = Path(self.package_folder)
+        copy(self, "*", str(package / "share/doc/ringws"), str(package / "licenses"))
+        lib = str(package / "lib")
+        # Conan writes these itself, or wants them elsewhere.
+        rmdir(self, str(package / "share"))
         rmdir(self, str(Path(lib) / "cmake"))
         rmdir(self, str(Path(lib) / "pkgconfig"))
         rm(self, "*.a" if self.options.shared else "*.so*", lib)

@@ -5,13 +5,28 @@ use crate::tree::target_dir;
 use std::path::PathBuf;
 use std::process::Command;
 
+/// Stands for the tool, which is minutes to build: what is asked of it is to write its manual and
+/// its completions.
+fn tool() -> PathBuf {
+    let program = scratch("install").join("ringws");
+    let source = program.with_extension("c");
+    let text = "#include <stdio.h>\n#include <string.h>\nint main(int n, char **word) {\n\
+                if (n != 3) return 2;\n\
+                if (strcmp(word[1], \"man\") != 0) return puts(word[2]) < 0;\n\
+                char path[4096];\nsnprintf(path, sizeof path, \"%s/ringws.1\", word[2]);\n\
+                FILE *page = fopen(path, \"w\");\nreturn !page || fclose(page); }\n";
+    std::fs::write(&source, text).unwrap();
+    succeed(Command::new(compilers()[0].c).arg(source).arg("-o").arg(&program));
+    program
+}
+
 /// Makes the packages and unpacks them into one root; the packages and the root.
 fn packages() -> (Vec<PathBuf>, PathBuf) {
     let dir = scratch("install").join("deb");
     let _ = std::fs::remove_dir_all(&dir);
     let root = dir.join("root");
     let mut command = Command::new(here().join("packaging/deb"));
-    command.arg(&dir).arg("--target-dir").arg(target_dir());
+    command.arg(&dir).arg("--target-dir").arg(target_dir()).env("RINGWS_TOOL", tool());
     let said = stdout_of(command.env("CARGO_TARGET_DIR", target_dir()));
     let made: Vec<PathBuf> = said.lines().map(PathBuf::from).collect();
     for package in &made {
@@ -33,13 +48,19 @@ fn debian_packages() {
         return;
     }
     let (made, root) = packages();
-    let [library, dev] = &made[..] else { panic!("{made:?}") };
+    let [library, dev, tool] = &made[..] else { panic!("{made:?}") };
     assert_eq!(field(library, "Package"), "libringws0.1");
     let depends = field(library, "Depends");
     assert!(depends.contains("libc6 (>= 2.") && depends.contains("libgcc-s1"), "{depends}");
     assert_eq!(field(dev, "Package"), "libringws-dev");
     let same = format!("libringws0.1 (= {})", field(library, "Version"));
     assert!(field(dev, "Depends").contains(&same), "{}", field(dev, "Depends"));
+
+    assert_eq!(field(tool, "Package"), "ringws");
+    assert!(field(tool, "Depends").contains("libc6 (>= 2."), "{}", field(tool, "Depends"));
+    for file in ["bin/ringws", "share/man/man1/ringws.1.gz"] {
+        assert!(root.join("usr").join(file).exists(), "{file}");
+    }
 
     // What asks for the library by name finds the package, and from which version on.
     let control = |file: &str| {
