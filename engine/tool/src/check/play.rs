@@ -71,6 +71,12 @@ fn play(row: &Row, peer: &Peer, able: &Able) -> Played {
     talk.ask(row);
     let of_request = [Expect::Accepted, Expect::Refused];
     let opened = talk.heard.status() == Some(101);
+    let answer = talk.heard.head.as_deref().unwrap_or_default();
+    if let Some(part) = row.unless.as_deref().filter(|part| answer.contains(part)) {
+        let why = format!("the server has answered with {part}");
+        talk.leave(row.then);
+        return none(Verdict::Skipped, why);
+    }
     if opened {
         talk.play(row);
         if row.expect.iter().any(|expect| !of_request.contains(expect)) {

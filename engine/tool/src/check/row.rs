@@ -125,6 +125,7 @@ struct Written {
     silent: bool,
     contains: Option<String>,
     lacks: Option<String>,
+    unless: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -161,6 +162,8 @@ pub(crate) struct Row {
     /// Parts of the answer's head that must be there, and must not.
     pub(crate) contains: Option<String>,
     pub(crate) lacks: Option<String>,
+    /// With this in the answer's head the row says nothing.
+    pub(crate) unless: Option<String>,
 }
 
 /// What is asked first.
@@ -249,6 +252,7 @@ impl Written {
             silent: self.silent,
             contains: self.contains.as_deref().map(put),
             lacks: self.lacks.as_deref().map(put),
+            unless: self.unless.as_deref().map(put),
             id,
         })
     }
