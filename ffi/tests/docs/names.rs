@@ -95,7 +95,8 @@ fn numbers_are_those_that_the_engine_exports() {
     let exported = exported();
     let mut seen = BTreeSet::new();
     for (path, text) in texts() {
-        for name in words(&text, "ringws_") {
+        // `ringws_coro.hpp` is a header.
+        for name in words(&text, "ringws_").filter(|name| *name != "ringws_coro") {
             assert!(exported.contains_key(name), "{}: {name}", path.display());
             seen.insert(name.to_owned());
         }
