@@ -7,8 +7,10 @@ use crate::trust::Trust;
 use clap::Args;
 use ringws_engine::reactor::{Handler, Target};
 use ringws_engine::tls::{Client, ClientSettings, Pem};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use x509_parser::extensions::GeneralName;
 
 /// How to ask a server.
 #[derive(Args, Clone, Debug, Default)]
@@ -70,6 +72,19 @@ fn shown(url: &str, trust: &Trust) -> Result<String> {
     Ok(pem::encode(&pem::Pem::new("CERTIFICATE", der.as_ref())))
 }
 
+/// A name of a certificate. An address is four or sixteen bytes (RFC 5280 §4.2.1.6).
+fn name(name: &GeneralName<'_>) -> String {
+    match name {
+        GeneralName::DNSName(name) => (*name).to_owned(),
+        GeneralName::IPAddress(bytes) => {
+            let four = <[u8; 4]>::try_from(*bytes).map(IpAddr::from);
+            let address = four.or_else(|_| <[u8; 16]>::try_from(*bytes).map(IpAddr::from));
+            address.map_or_else(|_| name.to_string(), |address| address.to_string())
+        }
+        other => other.to_string(),
+    }
+}
+
 /// What TLS with a server comes to, in lines: seen by a handshake of its own.
 pub(crate) fn describe(url: &str, trust: &Trust) -> Result<Vec<String>> {
     let place = Place::find(url)?;
@@ -87,7 +102,7 @@ pub(crate) fn describe(url: &str, trust: &Trust) -> Result<Vec<String>> {
         };
         lines.push(format!("certificate of {}, by {}", read.subject(), read.issuer()));
         if let Ok(Some(names)) = read.subject_alternative_name() {
-            let names: Vec<_> = names.value.general_names.iter().map(ToString::to_string).collect();
+            let names: Vec<_> = names.value.general_names.iter().map(name).collect();
             lines.push(format!("  for {}", names.join(", ")));
         }
         let validity = read.validity();

@@ -1,5 +1,6 @@
 //! Why the tool could not do what it was asked, and what to do next.
 
+use crate::alert;
 use std::io;
 use std::path::PathBuf;
 
@@ -25,10 +26,7 @@ pub(crate) enum Error {
     #[error("{url}: {why}\n  {next}")]
     Refused { url: String, why: String, next: &'static str },
     /// TLS.
-    #[error(
-        "TLS with {at}: {why}\n  --ca FILE names who has issued the certificate, --insecure takes \
-         whatever is shown"
-    )]
+    #[error("TLS with {at}: {}\n  {}", alert::told(why), alert::next(why))]
     Tls { at: String, why: String },
     /// The engine below.
     #[error("{0}{next}", next = next_of(.0))]

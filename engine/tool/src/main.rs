@@ -1,6 +1,7 @@
 //! `ringws` on the command line: serve, connect, bench, probe, and check, a tester of anybody's
 //! WebSocket server.
 
+mod alert;
 mod bench;
 mod by;
 mod check;

@@ -4,7 +4,7 @@ use hdrhistogram::Histogram;
 use ringws_engine::conn::SendFlags;
 use ringws_engine::engine::Engine;
 use ringws_engine::proto::Opcode;
-use ringws_engine::reactor::{Closed, Conn, Context, Handler, Message, NotConnected};
+use ringws_engine::reactor::{Closed, Conn, ConnectError, Context, Handler, Message, NotConnected};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -34,7 +34,7 @@ pub(super) struct Load {
     answered: AtomicU64,
     /// Messages that were not what was sent.
     wrong: AtomicU64,
-    refusal: Mutex<Option<String>>,
+    refusal: Mutex<Option<ConnectError>>,
 }
 
 /// What was measured.
@@ -92,7 +92,7 @@ impl Load {
         self.answered.load(Ordering::Relaxed)
     }
 
-    pub(super) fn refusal(&self) -> Option<String> {
+    pub(super) fn refusal(&self) -> Option<ConnectError> {
         lock(&self.refusal).clone()
     }
 
@@ -147,7 +147,7 @@ impl Handler for Load {
     }
 
     fn on_refused(&self, _ctx: &mut Context, why: &mut NotConnected<'_>) {
-        lock(&self.refusal).get_or_insert_with(|| why.error.to_string());
+        lock(&self.refusal).get_or_insert_with(|| why.error.clone());
     }
 
     fn on_message(&self, ctx: &mut Context, conn: Conn, message: Message<'_>) {

@@ -15,6 +15,7 @@ use report::Report;
 use ringws_engine::config::Config;
 use ringws_engine::conn::{Deflate, Limits};
 use ringws_engine::engine::Engine;
+use ringws_engine::reactor::ConnectError;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -143,7 +144,13 @@ impl Bench {
             }
             std::thread::sleep(Duration::from_millis(1));
         }
-        load.refusal().map_or(Ok(()), |why| Err(refused(why)))
+        match load.refusal() {
+            None => Ok(()),
+            Some(ConnectError::Tls(why)) => {
+                Err(Error::Tls { at: self.url.clone(), why: why.to_string() })
+            }
+            Some(error) => Err(refused(error.to_string())),
+        }
     }
 
     /// Waits, and shows how it goes.

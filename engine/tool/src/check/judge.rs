@@ -29,6 +29,9 @@ pub(crate) type Judgement = (Verdict, String);
 
 const PASSED: Judgement = (Verdict::Passed, String::new());
 
+/// So many bytes every server should take; a limit above is its own affair (RFC 6455 §10.4).
+const SMALL: usize = 1 << 10;
+
 /// Judges a conversation that was settled.
 pub(super) fn judge(row: &Row, talk: &Talk<'_>, echo: bool) -> Judgement {
     if let Some(fault) = &talk.heard.fault {
@@ -39,7 +42,26 @@ pub(super) fn judge(row: &Row, talk: &Talk<'_>, echo: bool) -> Judgement {
     if verdict == Verdict::Failed && row.severity == Severity::Should {
         verdict = Verdict::Should;
     }
-    (verdict, why)
+    match too_big(row, talk, echo) {
+        Some(size) if verdict != Verdict::Passed => {
+            (Verdict::Skipped, format!("the server's limit is below {size} bytes"))
+        }
+        _ => (verdict, why),
+    }
+}
+
+/// The size of the message that the server was free to refuse with 1009 (§7.4.1), and has.
+fn too_big(row: &Row, talk: &Talk<'_>, echo: bool) -> Option<usize> {
+    let heard = &talk.heard;
+    let refused = row.expect.contains(&Expect::Open) && heard.code() == Some(1009);
+    if !refused || heard.bad_answer().is_some() {
+        return None;
+    }
+    let left = match echo {
+        true => row.echoes.strip_prefix(heard.messages.as_slice())?,
+        false => &row.echoes,
+    };
+    left.iter().map(|(_, payload)| payload.len()).max().filter(|size| *size > SMALL)
 }
 
 fn one(row: &Row, expect: Expect, talk: &Talk<'_>, echo: bool) -> Judgement {

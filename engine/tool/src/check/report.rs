@@ -125,7 +125,23 @@ impl Report<'_> {
                 counts.all()
             ))?;
         }
+        for (why, rows) in self.skipped() {
+            let rows = if rows == 1 { "1 row".into() } else { format!("{rows} rows") };
+            out.line(format_args!("skipped: {why} ({rows})"))?;
+        }
         out.line(format_args!("in {:.1} s", took.as_secs_f64()))
+    }
+
+    /// Why rows say nothing of this server, and how many.
+    fn skipped(&self) -> Vec<(&str, usize)> {
+        let mut reasons: Vec<(&str, usize)> = Vec::new();
+        for played in self.played.iter().filter(|one| one.verdict == Verdict::Skipped) {
+            match reasons.iter_mut().find(|(why, _)| *why == played.why) {
+                Some((_, rows)) => *rows += 1,
+                None => reasons.push((&played.why, 1)),
+            }
+        }
+        reasons
     }
 }
 

@@ -10,7 +10,7 @@ use ringws_engine::conn::{Deflate, Limits, SendFlags};
 use ringws_engine::engine::Engine;
 use ringws_engine::proto::{CloseCode, Opcode};
 use ringws_engine::reactor::{
-    Cause, Closed, Conn, Context, Handle, Handler, Message, NotConnected,
+    Cause, Closed, Conn, ConnectError, Context, Handle, Handler, Message, NotConnected,
 };
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -108,8 +108,10 @@ impl Handler for Events {
     }
 
     fn on_refused(&self, _ctx: &mut Context, why: &mut NotConnected<'_>) {
-        let tls = matches!(why.error, ringws_engine::reactor::ConnectError::Tls(_));
-        self.tell(Event::Refused { why: why.error.to_string(), tls });
+        self.tell(match &why.error {
+            ConnectError::Tls(why) => Event::Refused { why: why.to_string(), tls: true },
+            error => Event::Refused { why: error.to_string(), tls: false },
+        });
     }
 
     fn on_message(&self, _ctx: &mut Context, _conn: Conn, message: Message<'_>) {

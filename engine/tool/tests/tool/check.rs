@@ -52,6 +52,37 @@ fn keeps_all_of_it(arguments: &[&str]) {
 }
 
 #[test]
+fn a_limit_of_the_server_is_no_fault() {
+    let server = Serving::new(&["--deflate", "--message-max", "4096"]);
+    let (json, junit) = (Temporary::new("limit.json"), Temporary::new("limit.xml"));
+    let files = ["--json", json.path(), "--junit", junit.path(), "--timeout", "20", "--strict"];
+    let most = ["--skip", "robust.*", "--skip", "deflate.takeover"];
+    let output = ringws(&[&["check", &server.url], &files[..], &most[..]].concat());
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.contains("skipped: the server's limit is below 65535 bytes (2 rows)\n"), "{text}");
+    let report: Value = serde_json::from_str(&json.text()).expect("JSON");
+    let rows = report["rows"].as_array().expect("rows").iter();
+    let skipped = rows.filter(|row| row["verdict"] == "skipped");
+    let ids: Vec<_> = skipped.map(|row| row["id"].as_str().expect("an id")).collect();
+    let large = "frames.text-65535 frames.text-65536 frames.text-300000 frames.bin-65535 \
+                 frames.bin-65536 frames.bin-300000 fragments.large deflate.text-100000";
+    assert_eq!(ids.join(" "), large, "and no others");
+    let xml = junit.text();
+    let why = "the server's limit is below 300000 bytes";
+    let xml = roxmltree::Document::parse(&xml).expect("XML");
+    let skipped = xml.descendants().filter(|node| node.has_tag_name("skipped"));
+    let told = skipped
+        .clone()
+        .filter(|node| node.attribute("message").is_some_and(|message| message.contains(why)));
+    assert_eq!((skipped.count(), told.count()), (8, 2));
+    // A limit that stands in the way of ordinary messages is a fault.
+    let tiny = Serving::new(&["--message-max", "100"]);
+    let output = ringws(&["check", &tiny.url, "--only", "frames.text-12*"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stdout(&output));
+}
+
+#[test]
 fn a_window_that_is_kept_is_looked_into() {
     let server = Serving::new(&["--deflate-takeover"]);
     let output = ringws(&["check", &server.url, "--only", "deflate.takeover"]);

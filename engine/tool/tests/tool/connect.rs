@@ -112,6 +112,7 @@ fn with_tls_as_well() {
         ("secret\n", Some(0)),
         "{stderr}"
     );
+    assert!(stderr.contains("*   for 127.0.0.1\n"), "{stderr}");
     assert!(stderr.contains("* TLSv1_3, ") && stderr.contains("* certificate of "), "{stderr}");
     let insecure = ringws(&["connect", &server.url, "--insecure", "-x", "secret"]);
     assert_eq!(stdout(&insecure), "secret\n");
@@ -119,7 +120,26 @@ fn with_tls_as_well() {
     let stderr = String::from_utf8_lossy(&strange.stderr);
     assert_eq!(strange.status.code(), Some(2));
     assert!(stderr.contains("--ca FILE"), "{stderr}");
+    for asked in ["check", "bench"] {
+        let strange = ringws(&[asked, &server.url]);
+        let stderr = String::from_utf8_lossy(&strange.stderr);
+        assert_eq!(strange.status.code(), Some(2));
+        assert!(stderr.contains("--ca FILE") && !stderr.contains("ulimit"), "{asked}: {stderr}");
+    }
     let only = ["--only", "frames.*", "--only", "close.*", "--timeout", "20"];
     let checked = ringws(&[&["check", &server.url, "--insecure"], &only[..]].concat());
     assert_eq!(checked.status.code(), Some(0), "{}", stdout(&checked));
+}
+
+#[test]
+fn who_speaks_no_tls_is_told() {
+    let server = Serving::new(&[]);
+    let url = server.url.replace("ws://", "wss://");
+    for asked in ["connect", "check", "bench"] {
+        let output = ringws(&[asked, &url]);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(stderr.contains("the peer does not speak TLS (is it ws://?)"), "{stderr}");
+        assert!(!stderr.contains("--ca") && !stderr.contains("ulimit"), "{asked}: {stderr}");
+    }
 }
