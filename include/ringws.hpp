@@ -410,6 +410,14 @@ class message {
 inline payload::payload(const message &m) noexcept
     : data_(m.get().data), size_(m.get().len), op_(m.get().opcode) {}
 
+// By what means an engine asks the kernel, and why not by io_uring: see handle::backend.
+struct backend_info {
+  std::uint32_t which; // RWS_BACKEND_URING, RWS_BACKEND_EPOLL; RWS_BACKEND_AUTO: not started yet
+  // RWS_E_KERNEL, with the cause and the remedy as its text, where io_uring was refused and the
+  // engine serves by epoll in its place; else RWS_OK.
+  rws_error why;
+};
+
 // A reference to one side of TLS, for endpoints (at.tls = t.get()) and targets, which keep their
 // own.  Move-only: share() makes a second reference.  Any thread.
 class tls {
@@ -1096,6 +1104,12 @@ class handle {
   std::uint64_t quantile(std::uint32_t which, double part,
                          std::uint32_t reactor = RWS_ANY_REACTOR) const noexcept {
     return rws_engine_quantile(e_, reactor, which, part);
+  }
+  // By what means the kernel is asked, from start() on: see rws_engine_backend.
+  backend_info backend() const noexcept {
+    backend_info info{};
+    info.which = rws_engine_backend(e_, &info.why);
+    return info;
   }
   // Returns at once; in signal handlers too.
   void stop(std::uint32_t grace_ms = 5000) const noexcept { rws_engine_stop(e_, grace_ms); }

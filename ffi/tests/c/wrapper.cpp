@@ -117,6 +117,28 @@ static void failures() {
   CHECK(engine.get() == nullptr && rws::result<int>(rws_error{}).value_or(7) == 7);
 }
 
+// Before the start nobody knows; then it is what was asked for, or the reason is told.
+static void backends() {
+  static_assert(noexcept(rws::handle().backend()));
+  CHECK(rws::handle().backend().which == RWS_BACKEND_AUTO);
+  rws_config config = RWS_INIT(rws_config);
+  config.reactors = 1;
+  config.backend = RWS_BACKEND_EPOLL;
+  auto engine = rws::engine::make(config).value();
+  CHECK(engine.backend().which == RWS_BACKEND_AUTO && engine.backend().why.status == RWS_OK);
+  engine.start().value();
+  CHECK(engine.backend().which == RWS_BACKEND_EPOLL && engine.backend().why.status == RWS_OK);
+
+  config.backend = RWS_BACKEND_AUTO;
+  engine = rws::engine::make(config).value();
+  engine.start().value();
+  const rws::backend_info got = rws::handle(engine).backend();
+  const bool refused = got.which == RWS_BACKEND_EPOLL;
+  CHECK(refused || got.which == RWS_BACKEND_URING);
+  CHECK(got.why.status == (refused ? RWS_E_KERNEL : RWS_OK));
+  CHECK((got.why.text[0] != 0) == refused);
+}
+
 static std::atomic<int> opens{0}, closes{0}, ticks{0}, tocks{0}, posts{0}, starts{0}, stops{0},
     stopped{0}, destroyed{0};
 static std::atomic<int> begun{0}, ended{0};
@@ -309,6 +331,7 @@ int main() {
   buffers();
   payloads();
   failures();
+  backends();
   keys();
   serve();
   CHECK(opens == 1 && closes == 1 && destroyed == 1 && ticks == 1 && tocks == 1 && posts == 1);
