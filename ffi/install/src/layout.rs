@@ -82,7 +82,8 @@ impl Layout {
         line(
             "pkg-config:".into(),
             format!(
-                "PKG_CONFIG_PATH={} pkg-config --cflags --libs ringws",
+                "cc main.c $(PKG_CONFIG_PATH={} pkg-config --cflags --libs ringws) \
+                 -Wl,-rpath,{libraries}",
                 self.pkg_config.display()
             ),
         );
@@ -110,6 +111,18 @@ mod tests {
             let layout = Layout::new(&options).unwrap();
             assert_eq!(layout.up(), up);
             assert_eq!(layout.headers, PathBuf::from("/tmp/root/usr/include"));
+        }
+    }
+
+    /// The loader looks into no prefix of one's own.
+    #[test]
+    fn each_line_that_links_the_shared_library_says_where_it_is() {
+        let options =
+            Options { prefix: "/opt/ws".into(), libdir: "lib64".into(), ..Options::default() };
+        let told = Layout::new(&options).unwrap().told(&options);
+        for takes in ["-lringws", "pkg-config --cflags --libs ringws"] {
+            let line = told.lines().find(|line| line.contains(takes)).unwrap();
+            assert!(line.ends_with(" -Wl,-rpath,/opt/ws/lib64"), "{line}");
         }
     }
 }
