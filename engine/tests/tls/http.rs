@@ -5,6 +5,7 @@ use super::peer::Dial;
 use super::running::{at, reactors, start, until};
 use ringws_engine::config::Endpoint;
 use ringws_engine::conn::{Limits, SendFlags};
+use ringws_engine::engine::Engine;
 use ringws_engine::proto::handshake::Reply;
 use ringws_engine::reactor::{Asked, Conn, Context, Handler, Message};
 use ringws_engine::tls::{Server, ServerSettings};
@@ -12,6 +13,9 @@ use ringws_kit::{Client, TEXT, field, read_head, tcp};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
 use std::io::{Read, Write};
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
 
 struct Mirror;
 
@@ -54,4 +58,60 @@ fn requests_and_then_an_upgrade() {
     until(&engine, "the end", |stats| stats.connections == 0);
     let stats = engine.stats(None).unwrap();
     assert_eq!((stats.requests, stats.upgraded, stats.tls_handshakes), (2, 1, 1));
+}
+
+/// More comes behind the last flight of the handshake, in one turn, than is kept of a peer that has
+/// heard nothing yet: it has, and is answered.
+#[test]
+fn a_head_that_is_too_large_is_answered_however_fast_it_comes() {
+    let authority = Authority::new("root");
+    let identity = authority.issue(&["localhost"]).identity();
+    let tls = Server::new(&ServerSettings { identities: vec![identity], ..Default::default() });
+    let endpoint = Endpoint { tls: Some(tls.unwrap()), ..at(Mirror) };
+    let (engine, port) = start(reactors(1), endpoint);
+    let config = Dial::new(&authority).config();
+    let request = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}", "x".repeat(1 << 20));
+    for _ in 0..20 {
+        let name = ServerName::try_from("localhost").unwrap();
+        let mut conn = ClientConnection::new(Arc::clone(&config), name).unwrap();
+        let mut socket = tcp(port);
+        // All flights but the last, which then leaves together with the request.
+        while conn.is_handshaking() {
+            while conn.wants_write() {
+                conn.write_tls(&mut socket).unwrap();
+            }
+            conn.read_tls(&mut socket).unwrap();
+            conn.process_new_packets().unwrap();
+        }
+        conn.set_buffer_limit(None);
+        conn.writer().write_all(request.as_bytes()).unwrap();
+        let mut burst = Vec::new();
+        while conn.wants_write() {
+            conn.write_tls(&mut burst).unwrap();
+        }
+        let held = hold(&engine);
+        let mut writing = socket.try_clone().unwrap();
+        let writer = std::thread::spawn(move || _ = writing.write_all(&burst));
+        // What fits into the socket has come when the reactor goes on.
+        std::thread::sleep(Duration::from_millis(20));
+        drop(held);
+        let mut stream = StreamOwned::new(conn, socket);
+        let head = read_head(&mut stream).unwrap();
+        assert!(head.starts_with("HTTP/1.1 431 "), "{head}");
+        drop(stream);
+        writer.join().unwrap();
+    }
+    until(&engine, "gone", |stats| stats.connections == 0);
+}
+
+/// The reactor looks at nothing until what is returned is dropped.
+fn hold(engine: &Engine) -> Sender<()> {
+    let ((go, wait), (held, holds)) = (channel::<()>(), channel());
+    let block = move |_: &mut Context| {
+        held.send(()).unwrap();
+        assert!(wait.recv().is_err());
+    };
+    engine.handle().post(0, Box::new(block)).unwrap();
+    holds.recv_timeout(Duration::from_secs(10)).unwrap();
+    go
 }

@@ -55,7 +55,7 @@ impl<K: Kernel> Reactor<K> {
             }
             after_records(ctx, index);
         } else {
-            put_aside(ctx, &mut self.handshakes, index, bytes);
+            put_aside(ctx, endpoints, &mut self.handshakes, index, bytes);
         }
         self.kernel.release(lease);
     }
@@ -89,12 +89,24 @@ impl<K: Kernel> Reactor<K> {
     }
 }
 
-/// Keeps bytes of a handshake until its turn comes.
-pub(crate) fn put_aside(ctx: &mut Context, handshakes: &mut Handshakes, index: u32, bytes: &[u8]) {
+/// Keeps bytes of a handshake until its turn comes. A peer whose last flight is among them may send
+/// at once as much as it likes: where that is too much to be kept, the turn is now.
+pub(crate) fn put_aside(
+    ctx: &mut Context,
+    endpoints: &ByEndpoint<Served>,
+    handshakes: &mut Handshakes,
+    index: u32,
+    bytes: &[u8],
+) {
     let token = ctx.slab.token(index);
+    let Some(link) = ctx.slab.at(index).link_mut() else { return };
+    link.session.carry(bytes, &mut ctx.pool);
+    if link.session.carried() > UNHEARD_MAX && link.session.is_ready() {
+        open_carried(ctx, endpoints, index);
+        after_records(ctx, index);
+    }
     let slot = ctx.slab.at(index);
     let Some(link) = slot.link_mut() else { return };
-    link.session.carry(bytes, &mut ctx.pool);
     if link.session.carried() > UNHEARD_MAX {
         (slot.abort, slot.ends_by) = (true, EndsBy::Tls);
         ctx.mark_dirty(index);

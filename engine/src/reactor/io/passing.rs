@@ -133,7 +133,8 @@ impl<K: Kernel> Reactor<K> {
         let early = early.get(from..).unwrap_or_default();
         #[cfg(feature = "tls")]
         if self.ctx.slab.at(index).is_secure() {
-            return put_aside(&mut self.ctx, &mut self.handshakes, index, early);
+            let (ctx, endpoints) = (&mut self.ctx, &self.endpoints.served);
+            return put_aside(ctx, endpoints, &mut self.handshakes, index, early);
         }
         park(&mut self.ctx, index, early);
     }
