@@ -162,8 +162,7 @@ impl Engine {
         if state.phase != EnginePhase::New {
             return Err(Error::State("started before"));
         }
-        let chosen = backend::choose(self.config.backend)?;
-        let chosen = self.chosen.get_or_init(|| chosen);
+        let chosen = self.chosen.get_or_init(|| backend::choose(self.config.backend));
         state.phase = EnginePhase::Started;
         self.handle.adopts(std::mem::take(&mut state.adopts));
         let (report, reports) = channel();

@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+/// `RWS_BACKEND_AUTO`.
+const AUTO: &str = "0";
+
 fn program() -> &'static Path {
     static MADE: OnceLock<PathBuf> = OnceLock::new();
     MADE.get_or_init(|| {
@@ -25,11 +28,11 @@ fn under(limits: &str, reactors: u32) -> String {
 }
 
 /// What it says when a system call fails; `None` where strace is not to be had.
-fn injected(what: &str) -> Option<String> {
+fn injected(what: &str, backend: &str) -> Option<String> {
     Command::new("strace").arg("-V").output().ok()?;
     let mut strace = Command::new("strace");
     strace.args(["-f", "-qq", "-o", "/dev/null", "-e"]).arg(format!("inject={what}"));
-    Some(stdout_of(strace.arg(program()).arg("2")))
+    Some(stdout_of(strace.arg(program()).args(["2", backend])))
 }
 
 fn says(said: &str, parts: &[&str]) {
@@ -91,14 +94,20 @@ fn little_locked_memory_is_named_with_what_is_needed() {
 
 #[test]
 fn a_ring_that_may_not_be_entered_is_found_at_the_start() {
-    if let Some(said) = injected("io_uring_enter:error=EPERM") {
+    const RWS_BACKEND_URING: &str = "1";
+    let forbidden = "io_uring_enter:error=EPERM";
+    if let Some(said) = injected(forbidden, RWS_BACKEND_URING) {
         says(&said, &["start -5 ", "io_uring_enter was refused", "io_uring_register"]);
+    }
+    // Who leaves the choice to the engine is served by epoll.
+    if let Some(said) = injected(forbidden, AUTO) {
+        assert_eq!(said, "start 0 \nwait 0\n");
     }
 }
 
 #[test]
 fn threads_that_are_denied_have_a_remedy() {
-    if let Some(said) = injected("clone3,clone:error=EAGAIN") {
+    if let Some(said) = injected("clone3,clone:error=EAGAIN", AUTO) {
         says(&said, &["start -4 ", "making a thread", "RLIMIT_NPROC", "pids limit"]);
     }
 }

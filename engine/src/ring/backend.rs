@@ -25,23 +25,17 @@ pub struct Chosen {
     pub refused: Option<Refused>,
 }
 
-/// Chooses. [`Backend::Auto`] makes a small ring and tries it, which costs a millisecond.
-///
-/// # Errors
-/// With [`Backend::Auto`], what would be no reason for epoll: memory or descriptors have run out.
-pub fn choose(wanted: Backend) -> Result<Chosen, Refused> {
+/// Chooses. [`Backend::Auto`] makes a small ring and tries it, which costs a millisecond. That
+/// memory or descriptors have run out is no reason for epoll: whoever makes the rings then is told
+/// how much they would have needed.
+pub fn choose(wanted: Backend) -> Chosen {
     let refused = match wanted {
         Backend::Uring => None,
-        Backend::Epoll => return Ok(Chosen { backend: Backend::Epoll, refused: None }),
-        Backend::Auto => tried().err(),
+        Backend::Epoll => return Chosen { backend: Backend::Epoll, refused: None },
+        Backend::Auto => tried().err().filter(Refused::is_of_io_uring),
     };
-    match refused {
-        None => Ok(Chosen { backend: Backend::Uring, refused: None }),
-        Some(refused) if refused.is_of_io_uring() => {
-            Ok(Chosen { backend: Backend::Epoll, refused: Some(refused) })
-        }
-        Some(refused) => Err(refused),
-    }
+    let backend = if refused.is_some() { Backend::Epoll } else { Backend::Uring };
+    Chosen { backend, refused }
 }
 
 /// On a thread of its own: see [`features::table`].
@@ -113,7 +107,7 @@ mod tests {
             (Backend::Uring, Backend::Uring),
             (Backend::Epoll, Backend::Epoll),
         ] {
-            assert_eq!(choose(wanted), Ok(Chosen { backend, refused: None }));
+            assert_eq!(choose(wanted), Chosen { backend, refused: None });
         }
     }
 }

@@ -7,6 +7,7 @@ int main(int argc, char **argv) {
   rws_error err = {0};
   rws_config config = RWS_INIT(rws_config);
   config.reactors = argc > 1 ? (uint32_t)atoi(argv[1]) : 1;
+  config.backend = argc > 2 ? (uint32_t)atoi(argv[2]) : RWS_BACKEND_AUTO;
   rws_engine *engine = NULL;
   rws_status status = rws_engine_new(&config, &engine, &err);
   if (status != RWS_OK) {
