@@ -15,11 +15,11 @@ pub(crate) fn told(why: &str) -> String {
     } else if bad == "UnknownIssuer" {
         "who has issued it is not trusted"
     } else if is("UnsupportedSignatureAlgorithmForPublicKey") {
-        "whom we trust by its issuer's name has another kind of key: it is not by them"
+        "the CA that is trusted by its issuer's name has another kind of key: another CA made it"
     } else if is("UnsupportedSignatureAlgorithm") {
         "it is signed in a way that is not supported"
     } else if bad == "BadSignature" {
-        "whom we trust by its issuer's name has not signed it"
+        "the CA that is trusted by its issuer's name has not signed it"
     } else {
         return format!("{BAD}{}", names(bad));
     };
@@ -32,6 +32,8 @@ pub(crate) fn next(why: &str) -> &'static str {
         "ws:// is without TLS; wss:// may have another port"
     } else if why.contains("CaUsedAsEndEntity") {
         "--insecure takes whatever is shown"
+    } else if why.contains("not valid for name") {
+        "the URL must have a name that it is for; --insecure takes whatever is shown"
     } else if why.contains("fatal alert") {
         "the server has refused: what it logs may tell more"
     } else {
@@ -79,6 +81,8 @@ mod tests {
             assert!(!told.contains(['{', '[', '(']), "{told}");
         }
         assert_eq!(told("timed out"), "timed out");
+        let name = "certificate not valid for name \"a\"; certificate is only valid for b";
+        assert!(next(name).contains("the URL must have a name"));
         assert!(!next("received fatal alert: DecodeError").contains("--ca"));
     }
 }
