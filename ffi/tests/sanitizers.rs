@@ -131,10 +131,14 @@ fn what_is_handed_over_is_no_race() {
             let program = threads(number, source, &[], name);
             assert_eq!(watched(&program, &[]), (true, "ok\n".into()), "{source}");
             if source == "tsan.c" {
-                // What two callbacks share without handing it over still is one.
-                let (well, said) = watched(&program, &["race"]);
-                assert!(!well && said.contains("data race"), "{said}");
-                assert!(said.contains("in racy") || said.contains("#0 racy"), "{said}");
+                // What two callbacks share without handing it over still is one. It is not seen
+                // when the one happens to run long after the other.
+                let is_seen = || {
+                    let (well, said) = watched(&program, &["race"]);
+                    let named = said.contains("in racy") || said.contains("#0 racy");
+                    !well && said.contains("data race") && named
+                };
+                assert!((0..20).any(|_| is_seen()), "{source}: never seen");
             }
         }
     }
