@@ -5,8 +5,8 @@ use super::sockets::{Kind, Local};
 use super::sys;
 use crate::ring::{Completion, Errno, Token};
 
-/// Bytes that one wait brings, at least: what is received must be in the cache together until it is
-/// looked at. Those behind in line have the next turn.
+/// A wait that has brought so many bytes tries nobody else: what is received must be in the cache
+/// together until it is looked at. Those behind in line have the next turn.
 const TURN_BYTES: usize = 256 << 10;
 
 impl Epoll {

@@ -57,7 +57,7 @@ impl Epoll {
     /// Waits until something happens or `timeout` is over, and notes it.
     fn look(&mut self, timeout: Option<Duration>) -> Result<(), KernelError> {
         let blocks = timeout != Some(Duration::ZERO);
-        let mut count = 0;
+        let (mut count, begun) = (0, Instant::now());
         if blocks && !self.busy_poll.is_zero() {
             count = self.spin(timeout)?;
         }
@@ -66,7 +66,9 @@ impl Epoll {
         }
         self.note(count);
         if blocks && count > 0 && count < GATHER_MAX && !self.coalesce.is_zero() {
-            std::thread::sleep(self.coalesce);
+            // A timer that is due meanwhile does not wait for it.
+            let left = timeout.map(|timeout| timeout.saturating_sub(begun.elapsed()));
+            std::thread::sleep(left.map_or(self.coalesce, |left| left.min(self.coalesce)));
             let more = self.ask(Some(Duration::ZERO))?;
             self.note(more);
         }
