@@ -8,7 +8,7 @@ pub use crate::reactor::AddressLimits;
 pub use crate::reactor::Target;
 pub use crate::reactor::log::{Level, Log};
 use crate::reactor::{Context, Handler, TopicLimits};
-pub use crate::reactor::{Drain, Drained, InvalidProxies, Proxies, TopicHook};
+pub use crate::reactor::{Drain, Drained, GapHook, InvalidProxies, Proxies, TopicHook};
 pub use crate::ring::SocketOptions;
 pub use crate::ring::backend::{Backend, Chosen};
 use crate::tls;
@@ -68,6 +68,10 @@ pub struct Config {
     /// other machines has to know. On that reactor's thread, by the end of the turn, and in order;
     /// each topic that has begun also ends, before `on_stop`.
     pub on_topic: Option<TopicHook>,
+    /// Members of a topic on a reactor do without what was published on other engines, which the
+    /// bus has lost, or may have. Once on each reactor that has members, on its thread, by the end
+    /// of the turn: messages that came behind the gap may have been sent to members already.
+    pub on_gap: Option<GapHook>,
     /// First on each reactor's thread.
     pub on_start: Option<Hook>,
     /// Last on each reactor's thread.

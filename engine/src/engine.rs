@@ -1,47 +1,22 @@
 //! Floor 3: threads, start and stop.
 
 use crate::attached::Seats;
-use crate::config::{Address, AddressLimits, Chosen, Config, Endpoint, Placement, Route, Sizes};
-use crate::listen::{Listening, SocketFile, listen};
-use crate::proto::Routes;
+use crate::broker::{Bus, BusConfig, Inbound, Wire};
+use crate::config::{Address, Chosen, Config, Endpoint, Placement, Sizes};
+pub use crate::error::Error;
+use crate::listen::{Listening, SocketFile, listen, routed};
 use crate::reactor::{Adopt, Adopts, Listens, MAIL_MAX, NotAdopted};
 use crate::reactor::{
-    DialId, Drain, DrainError, Handle, Histogram, Measure, Resolve, Routed, Served, Stats, Target,
+    DialId, Drain, DrainError, Handle, Histogram, Measure, Resolve, Served, Stats, Target,
     TargetError,
 };
 use crate::resolve::Resolver;
-use crate::ring::{Errno, Refused, Waker, backend};
+use crate::ring::{Errno, Waker, backend};
 use crate::thread::{Joins, Thread, join};
 use std::os::fd::OwnedFd;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
-
-/// Why the engine could not do what it was asked.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum Error {
-    /// A bad argument or configuration value.
-    #[error("{0}")]
-    Invalid(String),
-    /// A system call failed.
-    #[error("{what}: {source}")]
-    System {
-        /// What was tried.
-        what: String,
-        /// The `errno`.
-        source: Errno,
-    },
-    /// The kernel lacks, or forbids, what is required: the text says why and what to do.
-    #[error(transparent)]
-    Kernel(#[from] Refused),
-    /// Not now: started twice, listening after the start; or not here: listening, starting and
-    /// waiting on a reactor's own thread, so in any callback.
-    #[error("{0}")]
-    State(&'static str),
-    /// A callback panicked and took its reactor with it.
-    #[error("a callback panicked on reactor {0}")]
-    Panicked(u32),
-}
 
 /// N reactors: one thread and one ring each. Dropping it stops at once and waits; what the calling
 /// thread has attached is run to its end.
@@ -56,6 +31,8 @@ pub struct Engine {
     joined: Condvar,
     /// Since the start.
     chosen: OnceLock<Chosen>,
+    /// To other machines.
+    wire: Wire,
 }
 
 #[derive(Default)]
@@ -107,6 +84,7 @@ impl Engine {
             seats: Arc::default(),
             joined: Condvar::new(),
             chosen: OnceLock::new(),
+            wire: Wire::default(),
         })
     }
 
@@ -148,6 +126,26 @@ impl Engine {
         Ok(port)
     }
 
+    /// Topics cross machines over this bus from the start on: before it, once.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a value out of its range; [`Error::State`] after the start, and when
+    /// there is one already.
+    pub fn set_bus(&self, config: BusConfig, bus: Box<dyn Bus>) -> Result<(), Error> {
+        self.outside()?;
+        match self.lock().phase {
+            EnginePhase::New => self.wire.set(&self.handle, self.config.log.clone(), config, bus),
+            _ => Err(Error::State("a bus comes before start")),
+        }
+    }
+
+    /// Where frames of other engines are put, if there is a bus: as [`broker::Port::inbound`].
+    ///
+    /// [`broker::Port::inbound`]: crate::broker::Port::inbound
+    pub fn inbound(&self) -> Option<Inbound> {
+        self.wire.inbound()
+    }
+
     /// Makes the threads and waits until each has its ring. All or none. Those of reactors that
     /// are to be attached come later.
     ///
@@ -166,8 +164,11 @@ impl Engine {
         state.phase = EnginePhase::Started;
         self.handle.adopts(std::mem::take(&mut state.adopts));
         let (report, reports) = channel();
-        let mut outcome = Ok(());
+        let mut outcome = self.wire.start();
         for index in 0..self.sizes.reactors {
+            if outcome.is_err() {
+                break;
+            }
             let thread = self.thread(&mut state, index, chosen.clone());
             if index < self.config.attached {
                 self.seats.offer(thread);
@@ -298,6 +299,7 @@ impl Engine {
             drop(state);
             let attached = self.seats.wait(|| self.handle.stop_word() != 0);
             let outcome = join(threads, self.config.attached).and(attached);
+            self.wire.end();
             state = self.lock();
             state.phase = EnginePhase::Ended;
             state.outcome = Some(outcome);
@@ -373,20 +375,6 @@ impl Engine {
             resolver: Arc::clone(&self.resolver),
         }
     }
-}
-
-/// The routes of an endpoint as its reactors see them.
-fn routed(routes: &[Route]) -> Result<Option<Arc<Routed>>, Error> {
-    let patterns = Routes::new(routes.iter().map(|route| &*route.pattern));
-    let patterns = patterns.map_err(|error| Error::Invalid(error.to_string()))?;
-    let mut served = Vec::new();
-    for Route { pattern, handler, limits, origins, user } in routes.iter().cloned() {
-        limits.check().map_err(|text| Error::Invalid(format!("route \"{pattern}\": {text}")))?;
-        let (per_address, proxies, tls, routes) = (AddressLimits::default(), None, None, None);
-        let one = Served { handler, limits, origins, per_address, proxies, tls, user, routes };
-        served.push(one);
-    }
-    Ok((!served.is_empty()).then(|| Arc::new(Routed { patterns, served })))
 }
 
 impl Drop for Engine {

@@ -19,12 +19,17 @@
 pub mod aio;
 #[cfg(feature = "uring")]
 mod attached;
+#[cfg(feature = "uring")]
+pub mod broker;
+pub mod bus;
 pub mod codec;
 #[cfg(feature = "uring")]
 pub mod config;
 pub mod conn;
 #[cfg(feature = "uring")]
 pub mod engine;
+#[cfg(feature = "uring")]
+mod error;
 #[cfg(feature = "uring")]
 mod listen;
 pub mod memory;

@@ -1,8 +1,10 @@
 //! Listening sockets: one per reactor, sharing a port, or one for all that was there before.
 
-use crate::config::{Address, Endpoint};
+use crate::config::{Address, AddressLimits, Endpoint, Route};
 use crate::engine::Error;
 use crate::passed;
+use crate::proto::Routes;
+use crate::reactor::{Routed, Served};
 use crate::ring::{BACKLOG, SocketOptions};
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
@@ -12,6 +14,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -29,6 +32,20 @@ pub(crate) struct Listening {
     pub(crate) port: u16,
     /// Others have them too.
     pub(crate) given: bool,
+}
+
+/// The routes of an endpoint as its reactors see them.
+pub(crate) fn routed(routes: &[Route]) -> Result<Option<Arc<Routed>>, Error> {
+    let patterns = Routes::new(routes.iter().map(|route| &*route.pattern));
+    let patterns = patterns.map_err(|error| Error::Invalid(error.to_string()))?;
+    let mut served = Vec::new();
+    for Route { pattern, handler, limits, origins, user } in routes.iter().cloned() {
+        limits.check().map_err(|text| Error::Invalid(format!("route \"{pattern}\": {text}")))?;
+        let (per_address, proxies, tls, routes) = (AddressLimits::default(), None, None, None);
+        let one = Served { handler, limits, origins, per_address, proxies, tls, user, routes };
+        served.push(one);
+    }
+    Ok((!served.is_empty()).then(|| Arc::new(Routed { patterns, served })))
 }
 
 pub(crate) fn listen(on: &Endpoint, reactors: u32) -> Result<Listening, Error> {

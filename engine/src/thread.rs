@@ -247,6 +247,7 @@ impl Thread {
             codec_memory_max: self.config.codec_memory_max(&self.sizes),
             handle: self.handle.clone(),
             on_topic: self.config.on_topic.clone(),
+            on_gap: self.config.on_gap.clone(),
             log: log.clone(),
             user: self.config.user,
         };

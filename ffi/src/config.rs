@@ -126,6 +126,7 @@ impl rws_config {
             memory_max: config.memory_max,
             attached: config.attached,
             on_topic: topic_hook(config.on_topic, User(config.user)),
+            on_gap: None,
             on_start: hook(config.on_start, User(config.user)),
             on_stop: hook(config.on_stop, User(config.user)),
             on_stopped: stopped_hook(config.on_stopped, User(config.user)),

@@ -209,7 +209,9 @@ impl From<CallError> for rws_status {
     fn from(error: CallError) -> Self {
         match error {
             CallError::Gone => Self::RWS_E_GONE,
-            CallError::MailboxFull | CallError::Send(SendError::Full) => Self::RWS_E_FULL,
+            CallError::MailboxFull | CallError::BusFull | CallError::Send(SendError::Full) => {
+                Self::RWS_E_FULL
+            }
             CallError::Topic(TopicError::Empty) => Self::RWS_E_INVALID,
             CallError::Topic(TopicError::TooLong) => Self::RWS_E_TOO_BIG,
             CallError::Topic(TopicError::TooMany) => Self::RWS_E_FULL,

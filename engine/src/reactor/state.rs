@@ -2,7 +2,7 @@
 
 use crate::conn::{Tools, Writer};
 use crate::memory::Pool;
-use crate::reactor::api::contract::{BatchAtWork, Context, Job, Post, TopicHook, Waits};
+use crate::reactor::api::contract::{BatchAtWork, Context, GapHook, Job, Post, TopicHook, Waits};
 use crate::reactor::api::endpoints::Endpoints;
 use crate::reactor::api::setup::Setup;
 use crate::reactor::client::dials::{Dials, Resolve};
@@ -18,7 +18,7 @@ use crate::reactor::core::name::Conn;
 use crate::reactor::core::served::ServedTime;
 use crate::reactor::core::slab::Slab;
 use crate::reactor::core::timers::Timers;
-use crate::reactor::core::topics::Topics;
+use crate::reactor::core::topics::{Reports, Topics};
 use crate::reactor::core::wheel::Wheel;
 #[cfg(feature = "tls")]
 use crate::reactor::deliver::handshakes::Handshakes;
@@ -51,6 +51,7 @@ pub struct Reactor<K: Kernel> {
     pub(crate) passing: Arena<Passage<Job>>,
     pub(crate) completions: Vec<Completion>,
     pub(crate) on_topic: Option<TopicHook>,
+    pub(crate) on_gap: Option<GapHook>,
     pub(crate) direct: DirectReceives,
     #[cfg(feature = "tls")]
     pub(crate) handshakes: Handshakes,
@@ -90,7 +91,10 @@ impl<K: Kernel> Reactor<K> {
             homes: ByEndpoint::new(homes),
             first_routes,
             post: Post::new(setup.handle, own),
-            topics: Topics::new(setup.on_topic.is_some()),
+            topics: Topics::new(Reports {
+                ends: setup.on_topic.is_some(),
+                gaps: setup.on_gap.is_some(),
+            }),
             early: Early::default(),
             log: setup.log,
             counters,
@@ -122,6 +126,7 @@ impl<K: Kernel> Reactor<K> {
             passing: Arena::new(),
             completions: Vec::new(),
             on_topic: setup.on_topic,
+            on_gap: setup.on_gap,
             direct: DirectReceives::default(),
             #[cfg(feature = "tls")]
             handshakes: Handshakes::default(),

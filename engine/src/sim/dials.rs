@@ -179,6 +179,7 @@ pub fn run_dials(mut choices: Choices) {
             random: |block| block.fill(0x5A),
             handle: handle.clone(),
             on_topic: None,
+            on_gap: None,
             log: Logger::default(),
             user: 0,
         },

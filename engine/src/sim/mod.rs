@@ -190,6 +190,7 @@ impl Run {
             codec_memory_max: 1 << 20,
             handle: handle.clone(),
             on_topic: None,
+            on_gap: None,
             log: Logger::default(),
             user: 0,
         };

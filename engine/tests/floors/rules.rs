@@ -17,7 +17,7 @@ const FUNCTION_LINES_MAX: usize = 70;
 const COLUMNS_MAX: usize = 100;
 
 /// The modules of the engine and the floors they stand on.
-const FLOORS: [(&str, u8); 21] = [
+const FLOORS: [(&str, u8); 24] = [
     ("tick", 0),
     ("random", 0),
     ("proto", 0),
@@ -28,10 +28,13 @@ const FLOORS: [(&str, u8); 21] = [
     ("ring", 1),
     ("tls", 1),
     ("aio", 1),
+    ("bus", 1),
     ("reactor", 2),
     ("attached", 3),
+    ("broker", 3),
     ("config", 3),
     ("engine", 3),
+    ("error", 3),
     ("handler", 3),
     ("listen", 3),
     ("passed", 3),
@@ -42,8 +45,10 @@ const FLOORS: [(&str, u8); 21] = [
 ];
 
 /// Those of them that consist of several files: none of these may name one that names it.
-pub(crate) const MODULES: [&str; 10] =
-    ["proto", "codec", "memory", "simd", "conn", "ring", "tls", "aio", "reactor", "sim"];
+pub(crate) const MODULES: [&str; 12] = [
+    "proto", "codec", "memory", "simd", "conn", "ring", "tls", "aio", "bus", "reactor", "broker",
+    "sim",
+];
 
 /// Where `unsafe` may stand: the floors that need it, the ceilings of the benchmarks (rings of
 /// their own), and the allocator that counts.
@@ -244,7 +249,7 @@ fn first_names(rest: &str) -> Vec<String> {
 
 /// Protocol code that sees a descriptor, a clock, a thread or a random source.
 fn purity(file: &File, code: &str) -> Findings {
-    if !matches!(module_of(&file.path), Some("proto" | "conn")) {
+    if !matches!(module_of(&file.path), Some("proto" | "conn" | "bus")) {
         return Vec::new();
     }
     let mut found = Vec::new();

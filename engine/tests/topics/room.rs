@@ -1,6 +1,6 @@
 //! A service that does with topics what messages say, and its clients.
 
-use super::service::{at, start};
+use super::service::at;
 use ringws_engine::config::{Config, Endpoint};
 use ringws_engine::conn::{Limits, SendFlags};
 use ringws_engine::engine::Engine;
@@ -103,8 +103,17 @@ pub(crate) struct Room {
 
 impl Room {
     pub(crate) fn new(config: Config, limits: Limits) -> Self {
+        Self::with(config, limits, |_| ())
+    }
+
+    /// The same, of an engine that is made ready before it starts.
+    pub(crate) fn with(config: Config, limits: Limits, ready: impl FnOnce(&Engine)) -> Self {
         let seen = Seen::default();
-        let (engine, port) = start(config, Endpoint { limits, ..at(Obedient(seen.clone())) });
+        let engine = Engine::new(config).expect("an engine");
+        ready(&engine);
+        let endpoint = Endpoint { limits, ..at(Obedient(seen.clone())) };
+        let port = engine.listen(endpoint).expect("a port");
+        engine.start().expect("io_uring");
         Self { engine, port, seen }
     }
 

@@ -3,6 +3,7 @@
 //! context too, travel by mail, through a handle that a context has. They stand in one file, so
 //! that no other files have to name each other: what they can do lies in files above this one.
 
+use crate::bus::Gap;
 use crate::codec::Done;
 use crate::conn::tools::Policed;
 use crate::conn::{Limits, Tools, Writer};
@@ -64,6 +65,9 @@ pub(crate) type Mail = mail::Mail<Job, Target>;
 
 /// Told that a topic has got its first member on a reactor (`true`), or lost its last one there.
 pub type TopicHook = Arc<dyn Fn(&mut Context, &[u8], bool) + Send + Sync>;
+
+/// Told what the members of a topic on a reactor do without.
+pub type GapHook = Arc<dyn Fn(&mut Context, &[u8], &Gap) + Send + Sync>;
 
 /// The callbacks of an endpoint. `on_open` and `on_close` pair exactly once per connection that
 /// was accepted; nothing comes before the one or after the other, except `on_upgrade` and

@@ -2,6 +2,7 @@
 //! handle for other threads.
 
 pub(crate) mod adopt;
+pub(crate) mod bus;
 pub(crate) mod call;
 pub(crate) mod closed;
 pub(crate) mod context;
@@ -10,6 +11,7 @@ pub(crate) mod endpoints;
 pub(crate) mod handle;
 pub(crate) mod later;
 pub(crate) mod metrics;
+pub(crate) mod publish;
 pub(crate) mod queues;
 pub(crate) mod setup;
 pub(crate) mod timers;

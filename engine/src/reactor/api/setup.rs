@@ -3,7 +3,7 @@
 use crate::conn::Limits;
 use crate::conn::tools::Fill;
 use crate::proto::{Origins, Routes};
-use crate::reactor::api::contract::{Handle, Handler, TopicHook};
+use crate::reactor::api::contract::{GapHook, Handle, Handler, TopicHook};
 use crate::reactor::client::dials::Resolve;
 use crate::reactor::core::addresses::AddressLimits;
 use crate::reactor::core::log::Logger;
@@ -62,6 +62,8 @@ pub struct Setup {
     pub handle: Handle,
     /// Told of topics that begin and end on this reactor.
     pub on_topic: Option<TopicHook>,
+    /// Told of what members of topics here do without.
+    pub on_gap: Option<GapHook>,
     /// Where it says what an operator should know.
     pub log: Logger,
     /// The word that `Context::reactor_user` starts with.

@@ -7,10 +7,7 @@
 
 use crate::conn::{SendError, WhenFull};
 use crate::memory::Outgoing;
-use crate::proto::Opcode;
-use crate::proto::header::CONTROL_MAX;
-use crate::reactor::api::contract::{Context, Handle, Mail};
-use crate::reactor::core::directory::{Interest, Reactors};
+use crate::reactor::api::contract::{Context, Mail};
 use crate::reactor::core::mail::{Manner, PUBLISHERS, Publication};
 use crate::reactor::core::name::{CallError, Conn, TopicError};
 use crate::reactor::core::topics::{Joined, Left};
@@ -77,7 +74,8 @@ impl Context {
     /// # Errors
     /// [`CallError::Topic`] for a name that is empty or too long; [`CallError::Send`] for a
     /// fragment, a Close, or what is too large for its kind; [`CallError::MailboxFull`] when too
-    /// much waits for one of the reactors that have members. Nobody gets it then: try later.
+    /// much waits for one of the reactors that have members, [`CallError::BusFull`] when it does
+    /// for other machines. Nobody gets it then: try later.
     pub fn publish(
         &mut self,
         topic: &[u8],
@@ -263,129 +261,5 @@ impl Context {
             reactor if reactor < self.post.handle.reactors() => Err(TopicError::Elsewhere.into()),
             _ => Err(CallError::Gone),
         }
-    }
-}
-
-impl Handle {
-    /// As [`Context::publish`], from any thread. In a callback it is done before the next call on a
-    /// connection that is made through [`Context`], and when the callback has returned at the
-    /// latest; what it cannot tell by then it counts, in `Stats::publish_refused`.
-    ///
-    /// # Errors
-    /// As [`Context::publish`].
-    pub fn publish(
-        &self,
-        topic: &[u8],
-        message: &Outgoing,
-        except: Option<Conn>,
-    ) -> Result<(), CallError> {
-        self.publish_in(topic, message, except, Manner::Queued)
-    }
-
-    /// As [`Context::publish_by`], from any thread.
-    ///
-    /// # Errors
-    /// As [`Context::publish`].
-    pub fn publish_by(
-        &self,
-        topic: &[u8],
-        message: &Outgoing,
-        except: Option<Conn>,
-        when_full: WhenFull,
-    ) -> Result<(), CallError> {
-        self.publish_in(topic, message, except, Manner::By(when_full))
-    }
-
-    /// As [`Context::publish_latest`], from any thread.
-    ///
-    /// # Errors
-    /// As [`Context::publish_latest`].
-    pub fn publish_latest(
-        &self,
-        topic: &[u8],
-        key: u64,
-        message: &Outgoing,
-        except: Option<Conn>,
-    ) -> Result<(), CallError> {
-        self.publish_in(topic, message, except, Manner::Latest(key))
-    }
-
-    fn publish_in(
-        &self,
-        topic: &[u8],
-        message: &Outgoing,
-        except: Option<Conn>,
-        manner: Manner,
-    ) -> Result<(), CallError> {
-        self.check(topic, message, manner)?;
-        let what = Arc::new(Publication::new(message, except, manner));
-        if let Some(here) = self.here() {
-            return self.0.owns[here as usize].put(Mail::Publish(topic.into(), what));
-        }
-        for reactor in self.put_in_order(topic, &what, |_| false)?.iter() {
-            self.0.wakers[reactor as usize].wake();
-        }
-        Ok(())
-    }
-
-    /// How many members a topic has on all reactors together: a moment ago, since they come and go.
-    pub fn members(&self, topic: &[u8]) -> usize {
-        self.0.directory.members(topic)
-    }
-
-    fn check(&self, topic: &[u8], message: &Outgoing, manner: Manner) -> Result<(), CallError> {
-        self.0.directory.check(topic)?;
-        let (opcode, len) = (message.opcode(), message.payload().len());
-        let control = opcode.is_control() && matches!(manner, Manner::Latest(_));
-        if !message.fin() || matches!(opcode, Opcode::Continuation | Opcode::Close) || control {
-            return Err(SendError::Sequence.into());
-        }
-        if opcode.is_control() && len > CONTROL_MAX || u32::try_from(len).is_err() {
-            return Err(SendError::TooBig.into());
-        }
-        Ok(())
-    }
-
-    /// Gives a message its place among all that is published on a topic: puts it into the mailboxes
-    /// of all reactors that have members, or of none; which of them must be woken. `is_done` takes
-    /// care of a reactor in another way.
-    fn put_in_order(
-        &self,
-        topic: &[u8],
-        what: &Arc<Publication>,
-        mut is_done: impl FnMut(&Interest) -> bool,
-    ) -> Result<Reactors, CallError> {
-        let weight = Mail::weight_with(what.message.payload().len());
-        let mut reserved = Reactors::default();
-        self.0.directory.in_order(topic, |interests| {
-            for interest in interests {
-                let reactor = interest.reactor;
-                if is_done(interest) {
-                    continue;
-                }
-                match self.0.mailboxes[reactor as usize].reserve(weight) {
-                    Ok(()) => reserved.insert(reactor),
-                    // It has ended, and its connections with it.
-                    Err(CallError::Stopped) => {}
-                    Err(error) => {
-                        for reactor in reserved.iter() {
-                            self.0.mailboxes[reactor as usize].give_up(weight);
-                        }
-                        let counters = &self.0.counters[reactor as usize];
-                        counters.publish_refused.add_from_any_thread(1);
-                        return Err(error);
-                    }
-                }
-            }
-            let mut wake = Reactors::default();
-            for interest in interests.iter().filter(|of| reserved.contains(of.reactor)) {
-                let mail = Mail::Published(interest.topic, Arc::clone(what));
-                let put = self.0.mailboxes[interest.reactor as usize].push_reserved(mail);
-                if put == Ok(true) {
-                    wake.insert(interest.reactor);
-                }
-            }
-            Ok(wake)
-        })
     }
 }

@@ -67,6 +67,8 @@ impl Context {
             }
             Mail::Published(topic, what) => return self.deliver_published(topic, &what),
             Mail::Unfinished(topic, what, first) => return self.deliver_rest(topic, &what, first),
+            // Reported by the turn: no callback comes before another has returned.
+            Mail::Missing(topic, gap) => return self.topics.note_gap(topic, *gap),
         };
         if done.is_err() {
             self.mail_lost(conn, false);

@@ -8,11 +8,9 @@
 
 use super::counter::{By, Counter, Sum, Values};
 use super::histogram::Histograms;
-use super::labels::{
-    BINARY, CLOSE_CODES, CONTROLS, DATA, REFUSALS, STATES, TEXT, place_of_data, place_of_part,
-};
+use super::labels::{CLOSE_CODES, CONTROLS, DATA, REFUSALS, STATES};
 use crate::conn::Cause;
-use crate::proto::{Opcode, VIOLATIONS};
+use crate::proto::VIOLATIONS;
 
 /// How a number moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -318,39 +316,34 @@ counters! {
     /// Connections closed unheard: they came neither from a proxy of the endpoint, nor was anybody
     /// else to be served.
     strangers_closed,
-}
-
-impl Counters {
-    /// Whole messages were delivered.
-    #[inline(always)]
-    pub(crate) fn count_in(&self, texts: usize, binaries: usize, bytes: usize) {
-        self.messages_in_by_opcode.of(TEXT).add(texts as u64);
-        self.messages_in_by_opcode.of(BINARY).add(binaries as u64);
-        self.bytes_in.add(bytes as u64);
-    }
-
-    /// A message is delivered, or a part of one.
-    #[inline(always)]
-    pub(crate) fn count_in_one(&self, opcode: Opcode, first: bool, bytes: usize) {
-        self.messages_in_by_opcode.of(place_of_part(opcode, first)).add(1);
-        self.bytes_in.add(bytes as u64);
-    }
-
-    /// Whole messages were queued.
-    #[inline(always)]
-    pub(crate) fn count_out(&self, texts: u64, binaries: u64) {
-        self.messages_out_by_opcode.of(TEXT).add(texts);
-        self.messages_out_by_opcode.of(BINARY).add(binaries);
-    }
-
-    /// A frame of data was queued, or dropped in place of that. Control frames are counted by their
-    /// connections.
-    #[inline(always)]
-    pub(crate) fn count_out_one(&self, opcode: Opcode, queued: bool) {
-        if let Some(at) = place_of_data(opcode) {
-            self.messages_out_by_opcode.of(at).add(u64::from(queued));
-        }
-    }
+    /// 1 while the bus to other machines is up, on the first reactor, as all that is counted of it.
+    bus_up: gauge,
+    /// Messages that went out to other machines.
+    bus_sent,
+    /// Messages that did not, because the bus was down: members there do without.
+    bus_unsent,
+    /// Publishes that were refused because too much waits for the bus.
+    bus_refused,
+    /// Messages of other machines that went to members here.
+    bus_delivered,
+    /// Messages of other machines that came twice, or too late.
+    bus_known,
+    /// Messages of our own that the bus has brought back.
+    bus_own,
+    /// Messages of other machines that were dropped, because too much waited for their members.
+    bus_full,
+    /// What the bus has brought and was no message of an engine.
+    bus_malformed,
+    /// Gaps that were found in what other machines publish.
+    bus_gaps,
+    /// Messages in these gaps, as far as they can be counted.
+    bus_missing,
+    /// Heartbeats and the like that went out to other machines.
+    bus_signs,
+    /// Topics that are published on for other machines now.
+    bus_said: gauge,
+    /// Publishers of other machines that are heard now, over all topics.
+    bus_heard: gauge,
 }
 
 #[cfg(test)]

@@ -5,12 +5,14 @@
 //! topic stands in the same order in each.
 
 use super::name::TopicError;
+use super::to_bus::ToBus;
 use super::topics::{Begun, Name};
+use crate::bus::Number;
 use crate::ring::Token;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Locks: so many topics can be published on at the same time.
 const SHARDS: usize = 64;
@@ -39,20 +41,68 @@ pub(crate) struct Interest {
     members: Arc<AtomicU32>,
 }
 
-type Shard = HashMap<Name, Vec<Interest>>;
+/// What of a topic has been given numbers, for engines elsewhere.
+#[derive(Debug, Default)]
+pub(crate) struct Spoken {
+    /// The last one; none where `seq` is 0.
+    number: Number,
+    /// The last one that the bus was not told of, because it was down; 0: none.
+    unsent: u64,
+}
+
+impl Spoken {
+    /// The next number. `floor`: the greatest that was given to a topic that has ended.
+    pub(crate) fn next(&mut self, floor: &AtomicU64, is_sent: bool) -> Number {
+        if self.number.seq == 0 {
+            let floor = floor.load(Ordering::Relaxed);
+            self.number = Number { start: floor + 1, seq: floor };
+        }
+        self.number.seq += 1;
+        if !is_sent {
+            self.unsent = self.number.seq;
+        }
+        self.number
+    }
+}
+
+/// A topic that has members here, or is published on for engines elsewhere.
+#[derive(Debug, Default)]
+struct Entry {
+    interests: Vec<Interest>,
+    spoken: Spoken,
+}
+
+impl Entry {
+    fn is_idle(&self) -> bool {
+        self.interests.is_empty() && self.spoken.number.seq == 0
+    }
+}
+
+type Shard = HashMap<Name, Entry>;
 
 /// The topics of an engine, with whoever has members of them.
-#[derive(Debug)]
 pub(crate) struct Directory {
     shards: Vec<Mutex<Shard>>,
     random: RandomState,
     pub(crate) limits: TopicLimits,
+    /// To other machines, if there are any: set before the start.
+    pub(crate) bus: OnceLock<Arc<ToBus>>,
+    /// The greatest number that was given to a topic that has ended: the next ones begin above, so
+    /// that no number is given to a topic twice.
+    pub(crate) floor: AtomicU64,
+}
+
+impl std::fmt::Debug for Directory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Directory").field("limits", &self.limits).finish_non_exhaustive()
+    }
 }
 
 impl Directory {
     pub(crate) fn new(limits: TopicLimits) -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Self { shards, random: RandomState::new(), limits }
+        let (random, bus) = (RandomState::new(), OnceLock::new());
+        Self { shards, random, limits, bus, floor: AtomicU64::new(0) }
     }
 
     /// Whether bytes can name a topic.
@@ -74,29 +124,86 @@ impl Directory {
     pub(crate) fn begin(&self, reactor: u32, begun: Begun) {
         let Begun { name, topic, count } = begun;
         let mut topics = self.lock(&name);
-        topics.entry(name).or_default().push(Interest { reactor, topic, members: count });
+        let entry = topics.entry(Name::clone(&name)).or_default();
+        entry.interests.push(Interest { reactor, topic, members: count });
+        // In the order in which topics begin and end here.
+        if let (1, Some(bus)) = (entry.interests.len(), self.bus.get()) {
+            bus.interest(&name, true);
+        }
     }
 
     /// The last member of a reactor has left.
     pub(crate) fn end(&self, reactor: u32, name: &[u8]) {
         let mut topics = self.lock(name);
-        let Some(interests) = topics.get_mut(name) else { return };
-        interests.retain(|interest| interest.reactor != reactor);
-        if interests.is_empty() {
-            topics.remove(name);
+        let Some((name, _)) = topics.get_key_value(name) else { return };
+        let name = Name::clone(name);
+        let Some(entry) = topics.get_mut(&name) else { return };
+        entry.interests.retain(|interest| interest.reactor != reactor);
+        if let (true, Some(bus)) = (entry.interests.is_empty(), self.bus.get()) {
+            bus.interest(&name, false);
+        }
+        if entry.is_idle() {
+            topics.remove(&name);
         }
     }
 
     /// How many members a topic has, on all reactors.
     pub(crate) fn members(&self, name: &[u8]) -> usize {
         let count = |of: &Interest| of.members.load(Ordering::Relaxed) as usize;
-        self.lock(name).get(name).map_or(0, |interests| interests.iter().map(count).sum())
+        self.lock(name).get(name).map_or(0, |entry| entry.interests.iter().map(count).sum())
     }
 
     /// Runs `body` on those that have members of a topic. Until it returns nobody else publishes
     /// on that topic, and no other reactor gets its first member or loses its last one.
     pub(crate) fn in_order<T>(&self, name: &[u8], body: impl FnOnce(&[Interest]) -> T) -> T {
-        body(self.lock(name).get(name).map_or(&[], |interests| interests))
+        body(self.lock(name).get(name).map_or(&[], |entry| &entry.interests))
+    }
+
+    /// The same, for what goes to engines elsewhere, too.
+    pub(crate) fn in_order_everywhere<T>(
+        &self,
+        name: &[u8],
+        body: impl FnOnce(&[Interest], &Name, &mut Spoken) -> T,
+    ) -> T {
+        let mut topics = self.lock(name);
+        let name = match topics.get_key_value(name) {
+            Some((name, _)) => Name::clone(name),
+            None => name.into(),
+        };
+        let entry = topics.entry(Name::clone(&name)).or_default();
+        let done = body(&entry.interests, &name, &mut entry.spoken);
+        if entry.is_idle() {
+            topics.remove(&name);
+        }
+        done
+    }
+
+    /// Nobody elsewhere is to wait for what is published on a topic, unless something was published
+    /// after number `last`: `false` then.
+    pub(crate) fn forget(&self, name: &[u8], last: u64) -> bool {
+        let mut topics = self.lock(name);
+        let Some(entry) = topics.get_mut(name) else { return true };
+        if entry.spoken.number.seq > last {
+            return false;
+        }
+        self.floor.fetch_max(last, Ordering::Relaxed);
+        entry.spoken = Spoken::default();
+        if entry.is_idle() {
+            topics.remove(name);
+        }
+        true
+    }
+
+    /// The last number of each topic that was given while the bus was down, once.
+    pub(crate) fn unsent(&self, each: &mut dyn FnMut(&Name, Number)) {
+        for shard in &self.shards {
+            let mut topics = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            for (name, Entry { spoken, .. }) in
+                topics.iter_mut().filter(|of| of.1.spoken.unsent > 0)
+            {
+                each(name, Number { seq: std::mem::take(&mut spoken.unsent), ..spoken.number });
+            }
+        }
     }
 }
 

@@ -3,7 +3,9 @@
 use super::adopt::Adoptee;
 use super::mailbox::Weigh;
 use super::name::{Conn, DialId};
-use crate::conn::{Cause, SendFlags, WhenFull};
+use crate::bus::Gap;
+pub(crate) use crate::bus::Manner;
+use crate::conn::{Cause, SendFlags};
 use crate::memory::Outgoing;
 use crate::proto::{CloseCode, Opcode};
 use crate::ring::Token;
@@ -24,18 +26,6 @@ pub(crate) struct Publication {
     /// Who does not get it; or no connection.
     pub(crate) except: Conn,
     pub(crate) manner: Manner,
-}
-
-/// What becomes of what is published where a member's queue has no room for it, or something else
-/// waits under its key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Manner {
-    /// What the member's own policy says.
-    Queued,
-    /// What the publisher says.
-    By(WhenFull),
-    /// It takes the place of the one that waits under the key.
-    Latest(u64),
 }
 
 impl Publication {
@@ -93,6 +83,8 @@ pub(crate) enum Mail<J, T> {
     Published(Token, Arc<Publication>),
     /// It has reached so many members.
     Unfinished(Token, Arc<Publication>, u32),
+    /// What members of a topic will not get.
+    Missing(Token, Box<Gap>),
     Connect(DialId, Arc<T>),
     Adopt(Box<Adoptee<J>>),
     CancelConnect(DialId),
@@ -151,7 +143,7 @@ impl<J, T> Weigh for Mail<J, T> {
     }
 
     fn is_published(&self) -> bool {
-        matches!(self, Self::Published(..))
+        matches!(self, Self::Published(..) | Self::Missing(..))
     }
 
     fn runs_alone(&self) -> bool {

@@ -120,6 +120,18 @@ impl<M: Weigh> Mailbox<M> {
         Ok(!self.notified.swap(true, Ordering::AcqRel))
     }
 
+    /// As [`Mailbox::push`], whatever waits there already: for what is little, rare, and must come.
+    pub(crate) fn push_anyway(&self, mail: M) -> Result<bool, CallError> {
+        let weight = mail.weight();
+        let mut queue = self.lock();
+        if !queue.open {
+            return Err(CallError::Stopped);
+        }
+        queue.put(mail, weight);
+        drop(queue);
+        Ok(!self.notified.swap(true, Ordering::AcqRel))
+    }
+
     /// Puts in what `as_mail` makes of a thing, or gives the thing back.
     pub(crate) fn offer<T>(
         &self,

@@ -120,6 +120,9 @@ pub enum CallError {
     /// Too much waits for the reactor already: try again later.
     #[error("mailbox full")]
     MailboxFull,
+    /// Too much waits for the bus to other machines already: try again later.
+    #[error("too much waits for the bus to other machines")]
+    BusFull,
     /// The engine is not running.
     #[error("engine not running")]
     Stopped,

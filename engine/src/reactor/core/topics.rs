@@ -6,13 +6,12 @@
 
 use super::arena::Arena;
 use super::name::{Conn, TopicError};
+use crate::bus::Gap;
+pub(crate) use crate::bus::Name;
 use crate::ring::Token;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-
-/// The bytes that name a topic.
-pub(crate) type Name = Arc<[u8]>;
 
 /// What `join` came to.
 #[derive(Debug)]
@@ -81,18 +80,40 @@ pub(crate) struct Topics {
     names: HashMap<Name, Token>,
     topics: Arena<Topic>,
     joined: HashMap<Conn, Vec<Membership>>,
-    /// First members and last ones that are still to be reported, if anybody wants to hear.
-    changes: Option<VecDeque<(Name, bool)>>,
+    /// What is still to be reported.
+    changes: VecDeque<(Name, Change)>,
+    reports: Reports,
+}
+
+/// What the application wants to hear of topics.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Reports {
+    /// First members and last ones.
+    pub(crate) ends: bool,
+    /// What members do without.
+    pub(crate) gaps: bool,
+}
+
+/// What has become of a topic on this reactor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// It has got its first member.
+    Begins,
+    /// It has lost its last one.
+    Ends,
+    /// Its members do without what was published elsewhere.
+    Missing(Gap),
 }
 
 impl Topics {
-    /// `reports`: what begins and ends is kept for [`Topics::next_change`].
-    pub(crate) fn new(reports: bool) -> Self {
+    /// `reports`: what is kept for [`Topics::next_change`].
+    pub(crate) fn new(reports: Reports) -> Self {
         Self {
             names: HashMap::new(),
             topics: Arena::new(),
             joined: HashMap::new(),
-            changes: reports.then(VecDeque::new),
+            changes: VecDeque::new(),
+            reports,
         }
     }
 
@@ -142,7 +163,7 @@ impl Topics {
         let count = Arc::default();
         let topic =
             self.topics.insert(Topic { name: Arc::clone(&name), members: Vec::new(), count });
-        self.note(&name, true);
+        self.note(&name, Change::Begins);
         self.names.insert(name, topic);
         topic
     }
@@ -197,7 +218,7 @@ impl Topics {
     fn finish(&mut self, topic: u32) -> Left {
         let name = self.topics.remove(topic).expect("a topic without members").name;
         self.names.remove(&name);
-        self.note(&name, false);
+        self.note(&name, Change::Ends);
         Left::Last(name)
     }
 
@@ -220,21 +241,29 @@ impl Topics {
         topic.map_or(0, |topic| topic.members.len())
     }
 
-    fn note(&mut self, name: &Name, begins: bool) {
-        if let Some(changes) = &mut self.changes {
-            changes.push_back((Arc::clone(name), begins));
+    fn note(&mut self, name: &Name, change: Change) {
+        if self.reports.ends {
+            self.changes.push_back((Arc::clone(name), change));
+        }
+    }
+
+    /// Members of a topic do without what was published elsewhere.
+    pub(crate) fn note_gap(&mut self, topic: Token, gap: Gap) {
+        let reports = self.reports.gaps;
+        if let Some(topic) = self.topics.get(topic).filter(|_| reports) {
+            self.changes.push_back((Arc::clone(&topic.name), Change::Missing(gap)));
         }
     }
 
     /// How many changes are to be reported.
     #[inline]
     pub(crate) fn changes(&self) -> usize {
-        self.changes.as_ref().map_or(0, VecDeque::len)
+        self.changes.len()
     }
 
-    /// The next topic that has begun (`true`) or ended.
-    pub(crate) fn next_change(&mut self) -> Option<(Name, bool)> {
-        self.changes.as_mut()?.pop_front()
+    /// The next topic that something has become of.
+    pub(crate) fn next_change(&mut self) -> Option<(Name, Change)> {
+        self.changes.pop_front()
     }
 }
 
@@ -255,7 +284,7 @@ mod tests {
 
     #[test]
     fn joining_twice_is_one_membership_and_leaving_twice_is_told() {
-        let mut topics = Topics::new(true);
+        let mut topics = Topics::new(Reports { ends: true, gaps: false });
         let Ok(Joined::First(begun)) = topics.join(conn(1), b"a", 9) else { panic!("the first") };
         assert_eq!(&*begun.name, b"a");
         assert!(matches!(topics.join(conn(1), b"a", 1), Ok(Joined::Before)), "no new membership");
@@ -268,14 +297,14 @@ mod tests {
         assert_eq!(topics.member_of(begun.topic, 0), None);
         assert!(topics.is_empty() && topics.count() == 0 && topics.names.is_empty());
         assert_eq!(topics.changes(), 2);
-        assert_eq!(topics.next_change(), Some((b"a"[..].into(), true)));
-        assert_eq!(topics.next_change(), Some((b"a"[..].into(), false)));
+        assert_eq!(topics.next_change(), Some((b"a"[..].into(), Change::Begins)));
+        assert_eq!(topics.next_change(), Some((b"a"[..].into(), Change::Ends)));
         assert_eq!(topics.next_change(), None);
     }
 
     #[test]
     fn a_topic_that_begins_anew_has_another_name_in_mail() {
-        let mut topics = Topics::new(false);
+        let mut topics = Topics::new(Reports::default());
         let mut begin = |name: &[u8]| match topics.join(conn(1), name, 9) {
             Ok(Joined::First(begun)) => {
                 assert!(matches!(topics.leave(conn(1), name), Left::Last(_)));
@@ -290,7 +319,7 @@ mod tests {
 
     #[test]
     fn a_connection_joins_no_more_than_it_may() {
-        let mut topics = Topics::new(false);
+        let mut topics = Topics::new(Reports::default());
         assert!(topics.join(conn(1), b"a", 2).is_ok() && topics.join(conn(1), b"b", 2).is_ok());
         assert_eq!(topics.join(conn(1), b"c", 2).err(), Some(TopicError::TooMany));
         assert_eq!((topics.count(), topics.members(b"c")), (2, 0), "nothing was made");
@@ -301,7 +330,7 @@ mod tests {
     /// Against sets, through thousands of joins, leaves and ends.
     #[test]
     fn the_table_is_a_set_of_pairs_whatever_is_done_to_it() {
-        let mut topics = Topics::new(false);
+        let mut topics = Topics::new(Reports::default());
         let mut pairs = BTreeSet::new();
         let mut random = 1_u64;
         let mut draw = |below: u64| {

@@ -1,8 +1,9 @@
-//! Once per turn: which topics have begun here, and which have ended.
+//! Once per turn: which topics have begun here, which have ended, and what their members do
+//! without.
 
+use crate::reactor::core::topics::Change;
 use crate::reactor::state::Reactor;
 use crate::ring::Kernel;
-use std::sync::Arc;
 
 impl<K: Kernel> Reactor<K> {
     /// Reports what has changed so far. Apart from the calls that change it: no callback comes
@@ -17,10 +18,16 @@ impl<K: Kernel> Reactor<K> {
 
     #[cold]
     fn report_changes(&mut self, changes: usize) {
-        let Some(on_topic) = self.on_topic.as_ref().map(Arc::clone) else { return };
+        let (on_topic, on_gap) = (self.on_topic.clone(), self.on_gap.clone());
         for _ in 0..changes {
-            let Some((name, begins)) = self.ctx.topics.next_change() else { return };
-            on_topic(&mut self.ctx, &name, begins);
+            let Some((name, change)) = self.ctx.topics.next_change() else { return };
+            match (change, &on_topic, &on_gap) {
+                (Change::Missing(gap), _, Some(on_gap)) => on_gap(&mut self.ctx, &name, &gap),
+                (Change::Begins, Some(on_topic), _) => on_topic(&mut self.ctx, &name, true),
+                (Change::Ends, Some(on_topic), _) => on_topic(&mut self.ctx, &name, false),
+                // Only what somebody wants to hear is noted.
+                _ => {}
+            }
         }
     }
 }

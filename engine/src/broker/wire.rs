@@ -1,0 +1,77 @@
+//! The bus of an engine, from its making to its end.
+
+use super::Bus;
+use super::port::{Inbound, Link};
+use super::settings::BusConfig;
+use crate::engine::Error;
+use crate::reactor::log::{Log, Logger};
+use crate::reactor::{Handle, ToBus};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::JoinHandle;
+
+/// The bus of an engine, if it has one.
+#[derive(Default)]
+pub(crate) struct Wire {
+    link: OnceLock<Arc<Link>>,
+    stands: Mutex<Stands>,
+}
+
+#[derive(Default)]
+enum Stands {
+    #[default]
+    Nowhere,
+    /// The client of a broker, before it has its thread.
+    Waits(Box<dyn Bus>),
+    Runs(JoinHandle<()>),
+}
+
+impl Wire {
+    fn lock(&self) -> MutexGuard<'_, Stands> {
+        // It is replaced whole: a poisoned lock guards nothing half done.
+        self.stands.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is published with the handle goes there.
+    pub(crate) fn set(
+        &self,
+        handle: &Handle,
+        log: Option<Log>,
+        config: BusConfig,
+        bus: Box<dyn Bus>,
+    ) -> Result<(), Error> {
+        let settings = config.settings()?;
+        let to_bus = Arc::new(ToBus::new(&config.prefix, config.queue_max()));
+        if !handle.set_bus(Arc::clone(&to_bus)) {
+            return Err(Error::State("there is a bus already"));
+        }
+        let log = Logger::new(log, 0);
+        let link = Link::new(settings, to_bus, handle.clone(), config.on_state, log);
+        // The first one, or the handle had refused.
+        let _ = self.link.set(link);
+        *self.lock() = Stands::Waits(bus);
+        Ok(())
+    }
+
+    /// Gives it its thread.
+    pub(crate) fn start(&self) -> Result<(), Error> {
+        let stands = &mut *self.lock();
+        if let (Stands::Waits(bus), Some(link)) = (std::mem::take(stands), self.link.get()) {
+            *stands = Stands::Runs(link.spawn(bus)?);
+        }
+        Ok(())
+    }
+
+    /// Behind the last reactor: what was published is sent, and others need not wait for more.
+    pub(crate) fn end(&self) {
+        let stands = std::mem::take(&mut *self.lock());
+        if let (Stands::Runs(thread), Some(link)) = (stands, self.link.get()) {
+            link.stop();
+            // A panic was reported by the panic hook, and caught.
+            let _ = thread.join();
+        }
+    }
+
+    pub(crate) fn inbound(&self) -> Option<Inbound> {
+        self.link.get().map(|link| link.port().inbound())
+    }
+}

@@ -1,0 +1,175 @@
+//! What is published gets its place: in the mailboxes of all reactors that have members, and on its
+//! way to other machines, or nowhere.
+
+use crate::bus::Name;
+use crate::conn::{SendError, WhenFull};
+use crate::memory::Outgoing;
+use crate::proto::Opcode;
+use crate::proto::header::CONTROL_MAX;
+use crate::reactor::api::contract::{Handle, Mail};
+use crate::reactor::core::directory::{Interest, Reactors};
+use crate::reactor::core::mail::{Manner, Publication};
+use crate::reactor::core::name::{CallError, Conn};
+use std::sync::Arc;
+
+impl Handle {
+    /// As [`Context::publish`], from any thread. In a callback it is done before the next call on a
+    /// connection that is made through [`Context`], and when the callback has returned at the
+    /// latest; what it cannot tell by then it counts, in `Stats::publish_refused`.
+    ///
+    /// # Errors
+    /// As [`Context::publish`].
+    pub fn publish(
+        &self,
+        topic: &[u8],
+        message: &Outgoing,
+        except: Option<Conn>,
+    ) -> Result<(), CallError> {
+        self.publish_in(topic, message, except, Manner::Queued)
+    }
+
+    /// As [`Context::publish_by`], from any thread.
+    ///
+    /// # Errors
+    /// As [`Context::publish`].
+    pub fn publish_by(
+        &self,
+        topic: &[u8],
+        message: &Outgoing,
+        except: Option<Conn>,
+        when_full: WhenFull,
+    ) -> Result<(), CallError> {
+        self.publish_in(topic, message, except, Manner::By(when_full))
+    }
+
+    /// As [`Context::publish_latest`], from any thread.
+    ///
+    /// # Errors
+    /// As [`Context::publish_latest`].
+    pub fn publish_latest(
+        &self,
+        topic: &[u8],
+        key: u64,
+        message: &Outgoing,
+        except: Option<Conn>,
+    ) -> Result<(), CallError> {
+        self.publish_in(topic, message, except, Manner::Latest(key))
+    }
+
+    fn publish_in(
+        &self,
+        topic: &[u8],
+        message: &Outgoing,
+        except: Option<Conn>,
+        manner: Manner,
+    ) -> Result<(), CallError> {
+        self.check(topic, message, manner)?;
+        let what = Arc::new(Publication::new(message, except, manner));
+        if let Some(here) = self.here() {
+            return self.0.owns[here as usize].put(Mail::Publish(topic.into(), what));
+        }
+        for reactor in self.put_in_order(topic, &what, |_| false)?.iter() {
+            self.0.wakers[reactor as usize].wake();
+        }
+        Ok(())
+    }
+
+    /// How many members a topic has on all reactors together: a moment ago, since they come and go.
+    pub fn members(&self, topic: &[u8]) -> usize {
+        self.0.directory.members(topic)
+    }
+
+    pub(crate) fn check(
+        &self,
+        topic: &[u8],
+        message: &Outgoing,
+        manner: Manner,
+    ) -> Result<(), CallError> {
+        self.0.directory.check(topic)?;
+        let (opcode, len) = (message.opcode(), message.payload().len());
+        let control = opcode.is_control() && matches!(manner, Manner::Latest(_));
+        if !message.fin() || matches!(opcode, Opcode::Continuation | Opcode::Close) || control {
+            return Err(SendError::Sequence.into());
+        }
+        if opcode.is_control() && len > CONTROL_MAX || u32::try_from(len).is_err() {
+            return Err(SendError::TooBig.into());
+        }
+        Ok(())
+    }
+
+    /// Gives a message its place among all that is published on a topic: puts it into the mailboxes
+    /// of all reactors that have members and out to other machines, or nowhere; which reactors must
+    /// be woken. `is_done` takes care of a reactor in another way.
+    pub(crate) fn put_in_order(
+        &self,
+        topic: &[u8],
+        what: &Arc<Publication>,
+        is_done: impl FnMut(&Interest) -> bool,
+    ) -> Result<Reactors, CallError> {
+        let directory = &self.0.directory;
+        let bus = match directory.bus.get().filter(|bus| bus.carries(topic)) {
+            Some(bus) if bus.check(what)? => bus,
+            _ => {
+                return directory
+                    .in_order(topic, |all| self.put_here(all, what, is_done, || Ok(())));
+            }
+        };
+        directory.in_order_everywhere(topic, |interests, name, spoken| {
+            let mut is_sent = false;
+            let wake = self.put_here(interests, what, is_done, || {
+                let room = bus.reserve(topic, what);
+                is_sent = room.inspect_err(|_| {
+                    self.bus_counters().bus_refused.add_from_any_thread(1);
+                })?;
+                Ok(())
+            })?;
+            let number = spoken.next(&directory.floor, is_sent);
+            match is_sent {
+                true => bus.put(Name::clone(name), number, Arc::clone(what)),
+                false => self.bus_counters().bus_unsent.add_from_any_thread(1),
+            }
+            Ok(wake)
+        })
+    }
+
+    /// Puts a message into the mailboxes of reactors, if there is room in all of them, and
+    /// `elsewhere`.
+    pub(crate) fn put_here(
+        &self,
+        interests: &[Interest],
+        what: &Arc<Publication>,
+        mut is_done: impl FnMut(&Interest) -> bool,
+        elsewhere: impl FnOnce() -> Result<(), CallError>,
+    ) -> Result<Reactors, CallError> {
+        let weight = Mail::weight_with(what.message.payload().len());
+        let mailbox = |reactor: u32| &self.0.mailboxes[reactor as usize];
+        let mut reserved = Reactors::default();
+        let give_up =
+            |reserved: Reactors| reserved.iter().for_each(|at| mailbox(at).give_up(weight));
+        for interest in interests {
+            if is_done(interest) {
+                continue;
+            }
+            match mailbox(interest.reactor).reserve(weight) {
+                Ok(()) => reserved.insert(interest.reactor),
+                // It has ended, and its connections with it.
+                Err(CallError::Stopped) => {}
+                Err(error) => {
+                    give_up(reserved);
+                    let counters = &self.0.counters[interest.reactor as usize];
+                    counters.publish_refused.add_from_any_thread(1);
+                    return Err(error);
+                }
+            }
+        }
+        elsewhere().inspect_err(|_| give_up(reserved))?;
+        let mut wake = Reactors::default();
+        for interest in interests.iter().filter(|of| reserved.contains(of.reactor)) {
+            let mail = Mail::Published(interest.topic, Arc::clone(what));
+            if mailbox(interest.reactor).push_reserved(mail) == Ok(true) {
+                wake.insert(interest.reactor);
+            }
+        }
+        Ok(wake)
+    }
+}

@@ -1,0 +1,38 @@
+//! Messages, counted by what they are.
+
+use super::counters::Counters;
+use super::labels::{BINARY, TEXT, place_of_data, place_of_part};
+use crate::proto::Opcode;
+
+impl Counters {
+    /// Whole messages were delivered.
+    #[inline(always)]
+    pub(crate) fn count_in(&self, texts: usize, binaries: usize, bytes: usize) {
+        self.messages_in_by_opcode.of(TEXT).add(texts as u64);
+        self.messages_in_by_opcode.of(BINARY).add(binaries as u64);
+        self.bytes_in.add(bytes as u64);
+    }
+
+    /// A message is delivered, or a part of one.
+    #[inline(always)]
+    pub(crate) fn count_in_one(&self, opcode: Opcode, first: bool, bytes: usize) {
+        self.messages_in_by_opcode.of(place_of_part(opcode, first)).add(1);
+        self.bytes_in.add(bytes as u64);
+    }
+
+    /// Whole messages were queued.
+    #[inline(always)]
+    pub(crate) fn count_out(&self, texts: u64, binaries: u64) {
+        self.messages_out_by_opcode.of(TEXT).add(texts);
+        self.messages_out_by_opcode.of(BINARY).add(binaries);
+    }
+
+    /// A frame of data was queued, or dropped in place of that. Control frames are counted by their
+    /// connections.
+    #[inline(always)]
+    pub(crate) fn count_out_one(&self, opcode: Opcode, queued: bool) {
+        if let Some(at) = place_of_data(opcode) {
+            self.messages_out_by_opcode.of(at).add(u64::from(queued));
+        }
+    }
+}
