@@ -20,10 +20,13 @@ use service::{reactors, stats};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+/// Gaps, with their topics.
+type Told = Arc<Mutex<Vec<(Vec<u8>, Gap)>>>;
+
 /// A room whose topics cross, and the gaps that it was told of.
 struct Site {
     room: Room,
-    gaps: Arc<Mutex<Vec<(Vec<u8>, Gap)>>>,
+    gaps: Told,
     states: Arc<Mutex<Vec<State>>>,
 }
 
@@ -33,7 +36,7 @@ fn quick() -> BusConfig {
 }
 
 fn site_of(hub: &Hub, number: u32, config: BusConfig) -> Site {
-    let gaps: Arc<Mutex<Vec<(Vec<u8>, Gap)>>> = Arc::default();
+    let gaps = Told::default();
     let states: Arc<Mutex<Vec<State>>> = Arc::default();
     let (noted, seen) = (Arc::clone(&gaps), Arc::clone(&states));
     let on_gap = move |_: &mut Context, topic: &[u8], gap: &Gap| {
@@ -184,7 +187,7 @@ fn what_comes_twice_is_delivered_once() {
     let mut b = two.member(&hub, 2, "blue");
     hub.double();
     (0..20).for_each(|n| one.say("blue", &n.to_string()));
-    (0..20).for_each(|n| b.hears(TEXT, &n.to_string()));
+    (0..20).for_each(|n| b.hears(TEXT, n.to_string()));
     asks(&mut b, "count grey", "0 of 0");
     until("known", || stats(&two.room.engine).bus_known >= 20);
 }
