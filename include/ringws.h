@@ -64,6 +64,21 @@
  *            published: only jobs, and connects, wait until it has returned, so calls that were
  *            made after a job may come before it then.  So what is published before a join is not
  *            for the new member, by whatever thread, and what is published before a leave is.
+ * Machines   With a bus (rws_engine_bus) what is published on a topic reaches its members on other
+ *            engines, too: their members get it in the order of its publisher, once.  Members here
+ *            get it first; among those on several engines there is no common order.  A publish is
+ *            all or nothing: RWS_E_FULL, nobody gets it, here or elsewhere.  While the bus is down
+ *            members here get it, and the others are told that they did not (bus_unsent).  Too
+ *            large for the broker: RWS_E_TOO_BIG.  except is one of this engine.  RWS_PING stays
+ *            here.
+ *            A broker may lose what it forwards, without a word.  So engines number what they
+ *            publish, repeat the last number, and ask each other: what is missing is told, once
+ *            (on_gap), with its range; what may be missing, because its engine has fallen silent or
+ *            was started anew, with an open one.  A member that has just joined is owed what comes
+ *            from a publisher behind the first sign of it: settle_ms at most.  What is told has come
+ *            to all that was sent before it, but messages behind it may be queued already.
+ *            A frame says nothing about who may send it: whoever can publish at the broker can speak
+ *            for any engine.  Guard it as you guard the engines.
  * Fragments  A message begun with RWS_MORE belongs to the thread that began it, or to the callbacks
  *            of the reactor, which are one sender.  Until it ends, that sender may send only
  *            RWS_CONTINUATION, RWS_PING and RWS_PONG; another message of its own is refused.
@@ -279,10 +294,16 @@
 #define RWS_OPT_DEFLATE        (1u << 0) /* negotiate permessage-deflate, RFC 7692 */
 /* with it: each connection has its own compressor, which remembers the messages before */
 #define RWS_OPT_TAKEOVER       (1u << 2)
+
+/* Why messages of other machines are missing. */
+#define RWS_GAP_LOST           1 /* they were published, and have not come */
+#define RWS_GAP_SILENT         2 /* their engine has fallen silent: there may be none */
+/* their engine has come back without having said its end: there may be none */
+#define RWS_GAP_RESTARTED      3
 /* io_uring; epoll where io_uring is refused, or lacks what is required */
 #define RWS_BACKEND_AUTO       0
-#define RWS_BACKEND_URING      1         /* io_uring, or rws_engine_start says RWS_E_KERNEL */
-#define RWS_BACKEND_EPOLL      2         /* epoll, with which a message costs more system calls */
+#define RWS_BACKEND_URING      1 /* io_uring, or rws_engine_start says RWS_E_KERNEL */
+#define RWS_BACKEND_EPOLL      2 /* epoll, with which a message costs more system calls */
 
 /* Flags of the configuration. */
 /* pin reactor i to the i-th CPU of the process's mask; behind the last follows the first again */
@@ -471,6 +492,40 @@ typedef struct { /* why a call failed */
 
 typedef uint8_t rws_opcode; /* RWS_CONTINUATION ... RWS_PONG; others are refused */
 
+/* A client of a broker: brings frames to other engines. Its functions are called by one thread,
+ * the bus's own; they may call rws_bus_* and rws_engine_*, but none that waits */
+typedef struct {
+  uint32_t size;             /* RWS_INIT */
+  uint32_t flags;            /* 0 */
+  /* From now on frames of the topic are wanted here (on: 1), or not any more (0). Told once:
+   * remember it when you connect anew. The first one is of the empty name, which all engines
+   * want */
+  void (*interest)(rws_bytes topic, int on, void *user);
+  /* A frame is to be brought to all engines that want its topic; both are lent. Those of one
+   * topic must not overtake each other. May lose it: then the others are told. While it does
+   * not return messages wait, up to queue_max */
+  void (*publish)(rws_bytes topic, rws_bytes frame, void *user);
+  void (*close)(void *user); /* last; may be NULL */
+  void *user;                /* theirs */
+  /* This engine's number in the cluster, no other's at the same time; default: by lot. One that
+   * comes back under its number is known to have ended before */
+  uint64_t node;
+  /* topics that begin with it cross machines, others stay here; copied; default: all */
+  rws_bytes prefix;
+  /* bytes of messages that may wait for the bus; beyond it a publish says RWS_E_FULL, and nobody
+   * gets it. Default 16 MiB */
+  uint32_t queue_max;
+  /* How long after the last message of a topic its number is repeated, 10 to 60 000, and again
+   * up to four times as far apart: by then what was lost last is found out. Default 1 000 */
+  uint32_t heartbeat_ms;
+  /* how long a topic must be quiet until nothing more is said of it, at least four times that;
+   * default 30 000 */
+  uint32_t forget_ms;
+  /* For so long after its first member has joined, what comes on a topic may begin in the
+   * middle; from then on all that is published must come, or is a gap. Default 2 000 */
+  uint32_t settle_ms;
+} rws_bus;
+
 /* a connection, to keep as long as you like: 0 is none, no other ever gets its number */
 typedef struct {
   uint64_t id; /* to compare and to print */
@@ -517,6 +572,17 @@ typedef struct { /* how an engine is emptied; NULL: all defaults */
   void *user;             /* handed to it */
 } rws_drain;
 
+/* Messages of a topic that its members on this engine will not get: see Machines */
+typedef struct {
+  uint64_t node;     /* the engine that has published them */
+  uint64_t epoch;    /* and in which of its lives */
+  /* the number of the first that is missing, among all that it has published on the topic */
+  uint64_t first;
+  uint64_t last;     /* that of the last; 0: nobody can tell how many there are, if any */
+  uint32_t cause;    /* RWS_GAP_* */
+  uint32_t reserved; /* 0 */
+} rws_gap;
+
 typedef struct { /* sizes and hooks of an engine; NULL: all defaults */
   uint32_t size;             /* RWS_INIT */
   /* threads, at most 255; default: one per CPU that the process may run on (its affinity mask) */
@@ -533,7 +599,7 @@ typedef struct { /* sizes and hooks of an engine; NULL: all defaults */
   /* Last, once for each on_start: connections have ended, jobs have run, no call is taken any
    * more, timers left never run */
   void (*on_stop)(rws_reactor *r, void *user);
-  /* on the threads of reactors, from rws_engine_start on; level: RWS_LOG_* */
+  /* on the threads of reactors and of the bus, from rws_engine_start on; level: RWS_LOG_* */
   void (*on_log)(int level, rws_bytes line, void *user);
   void *user;                /* theirs, and rws_reactor_user's at first */
   /* Look for work for so long before sleeping, at most 1 000 000: the CPU is busy meanwhile.
@@ -568,6 +634,13 @@ typedef struct { /* sizes and hooks of an engine; NULL: all defaults */
    * to */
   uint32_t backend;
   uint32_t reserved;         /* 0 */
+  /* The members of a topic on this reactor will not get what was published on another engine:
+   * see Machines. Once on each reactor that has members, behind the callback that it was found
+   * in; the gap is lent */
+  void (*on_gap)(rws_reactor *r, rws_bytes topic, const rws_gap *gap, void *user);
+  /* The bus to other machines is up (1), or down (0), and why; not at the engine's end. On the
+   * thread of the bus, or the one that says rws_bus_up or rws_bus_down */
+  void (*on_bus)(int up, rws_bytes why, void *user);
 } rws_config;
 
 typedef struct { /* a message that came */
@@ -834,7 +907,8 @@ typedef struct { /* one number of rws_engine_values */
   uint32_t reserved;     /* 0 */
 } rws_metric;
 
-/* all since the start, except connections, codec_memory, topics, memory, and queued* and queue_* */
+/* all since the start, except connections, codec_memory, topics, memory, bus_up, bus_said,
+ * bus_heard, bus_queued, and queued* and queue_* */
 typedef struct {
   uint32_t size;              /* RWS_INIT */
   uint32_t reactors;          /* of the engine, whomever is asked for */
@@ -924,6 +998,25 @@ typedef struct {
   /* connections that went to another reactor: RWS_ENDPOINT_LEAST_LOADED, rws_upgrade_move */
   uint64_t handed_over;
   uint64_t epoll_reactors;    /* reactors that ask the kernel by epoll: see rws_engine_backend */
+  uint64_t bus_up;            /* 1 while the bus to other machines is up: see Machines */
+  uint64_t bus_sent;          /* messages that went out to other machines */
+  /* messages that did not, because the bus was down: members there are told */
+  uint64_t bus_unsent;
+  /* publishes that were refused because too much waits for the bus: RWS_E_FULL */
+  uint64_t bus_refused;
+  uint64_t bus_delivered;     /* messages of other machines that went to members here */
+  uint64_t bus_known;         /* messages of other machines that came twice, or too late */
+  uint64_t bus_own;           /* messages of our own that the bus has brought back */
+  /* messages of other machines dropped because too much waited for their members */
+  uint64_t bus_full;
+  uint64_t bus_malformed;     /* what the bus has brought and was no message of an engine */
+  uint64_t bus_gaps;          /* gaps in what other machines publish: on_gap */
+  uint64_t bus_missing;       /* messages in these gaps, as far as they can be counted */
+  uint64_t bus_signs;         /* heartbeats and the like that went out to other machines */
+  uint64_t bus_said;          /* topics that are published on for other machines, now */
+  /* publishers of other machines that are heard, over all topics, now */
+  uint64_t bus_heard;
+  uint64_t bus_queued;        /* bytes that wait for the bus, now */
 } rws_stats;
 
 typedef struct { /* what to connect to */
@@ -1316,6 +1409,25 @@ rws_status rws_engine_publish_latest(rws_engine *e, rws_bytes topic, uint64_t ke
                                      rws_conn except);
 /* How many members a topic has on all reactors together, a moment ago: they come and go. */
 size_t rws_engine_topic_members(rws_engine *e, rws_bytes topic);
+
+/* Topics on several machines. Any thread. */
+
+/* Topics cross machines over this from rws_engine_start on: before it, once. See Machines.
+ * RWS_E_INVALID: no interest or no publish, or a time out of its range. RWS_E_STATE: started, or
+ * there is a bus already. */
+RWS_MUST_USE rws_status rws_engine_bus(rws_engine *e, const rws_bus *bus, rws_error *err);
+/* A frame that another engine has sent, to the members here; lent. Those of one publisher and
+ * topic in their order; what comes twice is found out. RWS_E_FULL: too much waits for them; it is
+ * dropped, and they are told (on_gap). RWS_E_INVALID: it is no such frame; dropped, and counted.
+ * RWS_E_STATE: no bus. */
+rws_status rws_bus_deliver(rws_engine *e, rws_bytes topic, rws_bytes frame);
+/* The broker is reached and has been told all interests: what is published goes out, in frames of
+ * at most frame_max bytes. Again when you have connected anew, without rws_bus_down before it.
+ * RWS_E_INVALID: less than 256. RWS_E_STATE: no bus. */
+rws_status rws_bus_up(rws_engine *e, uint32_t frame_max);
+/* It is not, and why, for the log. What is published reaches the members here; the others are told
+ * that they miss it once it is up again. RWS_E_STATE: no bus. */
+rws_status rws_bus_down(rws_engine *e, rws_bytes why);
 
 /* Inside a callback: this reactor. */
 

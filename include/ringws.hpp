@@ -1564,6 +1564,9 @@ RWS_DETAIL_CALLBACK(on_stopped, nothing, "(rws::handle)", handle)
 RWS_DETAIL_CALLBACK(on_log, nothing, "(int, std::string_view)", int, std::string_view)
 RWS_DETAIL_CALLBACK(on_topic, nothing, "(rws::reactor, std::string_view, bool)", reactor,
                     std::string_view, bool)
+RWS_DETAIL_CALLBACK(on_gap, nothing, "(rws::reactor, std::string_view, const rws_gap &)", reactor,
+                    std::string_view, const rws_gap &)
+RWS_DETAIL_CALLBACK(on_bus, nothing, "(bool, std::string_view)", bool, std::string_view)
 #undef RWS_DETAIL_CALLBACK
 
 template <class A> A &access::of_node(node *n) noexcept {
@@ -1826,7 +1829,8 @@ class engine : public handle {
     return engine(made);
   }
   static bool has_hooks(const rws_config &c) noexcept {
-    return c.on_start || c.on_stop || c.on_stopped || c.on_log || c.on_topic || c.user;
+    return c.on_start || c.on_stop || c.on_stopped || c.on_log || c.on_topic || c.on_gap ||
+           c.on_bus || c.user;
   }
   static result<void> done(rws_status status, const rws_error &err) noexcept {
     if (status < 0) return err;
@@ -1856,13 +1860,17 @@ class engine : public handle {
     return make(config, hooks);
   }
   // The same, with those of on_start(rws::reactor), on_stop(rws::reactor), on_stopped(rws::handle),
-  // on_log(int, std::string_view) and on_topic(rws::reactor, std::string_view topic, bool begins)
-  // that H has: see rws_config.  hooks must outlive the engine; several threads call it at once.
+  // on_log(int, std::string_view), on_topic(rws::reactor, std::string_view topic, bool begins),
+  // on_gap(rws::reactor, std::string_view topic, const rws_gap &) and
+  // on_bus(bool up, std::string_view why) that H has: see rws_config.  hooks must outlive the
+  // engine; several threads call it at once.
   template <class H> static result<engine> make(rws_config config, H &hooks) noexcept {
     using namespace detail;
     constexpr bool any = has_on_start<H>() || has_on_stop<H>() || has_on_stopped<H>() ||
-                         has_on_log<H>() || has_on_topic<H>();
-    static_assert(any, "no member is on_start, on_stop, on_stopped, on_log or on_topic");
+                         has_on_log<H>() || has_on_topic<H>() || has_on_gap<H>() ||
+                         has_on_bus<H>();
+    static_assert(any, "no member is on_start, on_stop, on_stopped, on_log, on_topic, on_gap or "
+                       "on_bus");
     if (has_hooks(config)) return error_of(RWS_E_INVALID, "hooks of a rws_config: give an object");
     config.user = std::addressof(hooks);
     if constexpr (has_on_start<H>())
@@ -1889,6 +1897,15 @@ class engine : public handle {
       config.on_topic = [](rws_reactor *r, rws_bytes topic, int begins, void *u) noexcept {
         const in_callback here(r);
         static_cast<H *>(u)->on_topic(reactor(r), view(topic), begins != 0);
+      };
+    if constexpr (has_on_gap<H>())
+      config.on_gap = [](rws_reactor *r, rws_bytes topic, const rws_gap *gap, void *u) noexcept {
+        const in_callback here(r);
+        static_cast<H *>(u)->on_gap(reactor(r), view(topic), *gap);
+      };
+    if constexpr (has_on_bus<H>())
+      config.on_bus = [](int up, rws_bytes why, void *u) noexcept {
+        static_cast<H *>(u)->on_bus(up != 0, view(why));
       };
     return make_of(config);
   }

@@ -1,5 +1,6 @@
 //! What an engine and its endpoints are made from.
 
+use crate::broker::OnBus;
 use crate::conn::Limits;
 use crate::engine::Error;
 use crate::memory_max;
@@ -72,6 +73,8 @@ pub struct Config {
     /// bus has lost, or may have. Once on each reactor that has members, on its thread, by the end
     /// of the turn: messages that came behind the gap may have been sent to members already.
     pub on_gap: Option<GapHook>,
+    /// The bus to other machines is up, or down.
+    pub on_bus: Option<OnBus>,
     /// First on each reactor's thread.
     pub on_start: Option<Hook>,
     /// Last on each reactor's thread.

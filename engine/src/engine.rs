@@ -134,7 +134,7 @@ impl Engine {
     pub fn set_bus(&self, config: BusConfig, bus: Box<dyn Bus>) -> Result<(), Error> {
         self.outside()?;
         match self.lock().phase {
-            EnginePhase::New => self.wire.set(&self.handle, self.config.log.clone(), config, bus),
+            EnginePhase::New => self.wire.set(&self.handle, &self.config, config, bus),
             _ => Err(Error::State("a bus comes before start")),
         }
     }

@@ -79,6 +79,7 @@ const READ_BY: &[(&str, &[&str])] = &[
             "bus_signs",
             "bus_said",
             "bus_heard",
+            "bus_queued",
         ],
     ),
     ("adopt/begins.rs", &["adopted"]),

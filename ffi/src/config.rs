@@ -1,5 +1,6 @@
 //! `rws_config`: sizes and hooks of an engine.
 
+use crate::bus::rws_gap;
 use crate::callbacks::lend;
 use crate::constants::{
     RWS_BACKEND_AUTO, RWS_BACKEND_EPOLL, RWS_BACKEND_URING, RWS_CFG_PIN, RWS_CFG_SQPOLL,
@@ -9,7 +10,8 @@ use crate::sized::{self, Sized};
 use crate::status::rws_status;
 use crate::tsan;
 use crate::types::{User, rws_bytes, rws_engine, rws_reactor};
-use ringws_engine::config::{Backend, Config, Hook, Log, TopicHook};
+use ringws_engine::broker::{OnBus, State};
+use ringws_engine::config::{Backend, Config, GapHook, Hook, Log, TopicHook};
 use std::ffi::{c_int, c_void};
 use std::mem::offset_of;
 use std::sync::Arc;
@@ -37,7 +39,7 @@ pub struct rws_config {
     /// Last, once for each on_start: connections have ended, jobs have run, no call is taken any
     /// more, timers left never run
     pub on_stop: Option<unsafe extern "C" fn(r: *mut rws_reactor, user: *mut c_void)>,
-    /// on the threads of reactors, from rws_engine_start on; level: RWS_LOG_*
+    /// on the threads of reactors and of the bus, from rws_engine_start on; level: RWS_LOG_*
     pub on_log: Option<unsafe extern "C" fn(level: c_int, line: rws_bytes, user: *mut c_void)>,
     /// theirs, and rws_reactor_user's at first
     pub user: *mut c_void,
@@ -82,6 +84,20 @@ pub struct rws_config {
     pub backend: u32,
     /// 0
     pub reserved: u32,
+    /// The members of a topic on this reactor will not get what was published on another engine:
+    /// see Machines. Once on each reactor that has members, behind the callback that it was found
+    /// in; the gap is lent
+    pub on_gap: Option<
+        unsafe extern "C" fn(
+            r: *mut rws_reactor,
+            topic: rws_bytes,
+            gap: *const rws_gap,
+            user: *mut c_void,
+        ),
+    >,
+    /// The bus to other machines is up (1), or down (0), and why; not at the engine's end. On the
+    /// thread of the bus, or the one that says rws_bus_up or rws_bus_down
+    pub on_bus: Option<unsafe extern "C" fn(up: c_int, why: rws_bytes, user: *mut c_void)>,
 }
 
 // SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
@@ -126,7 +142,8 @@ impl rws_config {
             memory_max: config.memory_max,
             attached: config.attached,
             on_topic: topic_hook(config.on_topic, User(config.user)),
-            on_gap: None,
+            on_gap: gap_hook(config.on_gap, User(config.user)),
+            on_bus: bus_hook(config.on_bus, User(config.user)),
             on_start: hook(config.on_start, User(config.user)),
             on_stop: hook(config.on_stop, User(config.user)),
             on_stopped: stopped_hook(config.on_stopped, User(config.user)),
@@ -173,6 +190,36 @@ fn topic_hook(
         tsan::taken(ctx.index());
         // SAFETY: reactor and name are lent until the call returns; the function must not unwind.
         tsan::outside(|| unsafe { call(lend(ctx), topic.into(), c_int::from(begins), user.0) });
+    }))
+}
+
+fn gap_hook(
+    call: Option<unsafe extern "C" fn(*mut rws_reactor, rws_bytes, *const rws_gap, *mut c_void)>,
+    user: User,
+) -> Option<GapHook> {
+    let call = call?;
+    Some(Arc::new(move |ctx, topic, gap| {
+        let user = user;
+        tsan::taken(ctx.index());
+        let gap = rws_gap::from(gap);
+        // SAFETY: reactor, name and gap are lent until the call returns; it must not unwind.
+        tsan::outside(|| unsafe { call(lend(ctx), topic.into(), &raw const gap, user.0) });
+    }))
+}
+
+fn bus_hook(
+    call: Option<unsafe extern "C" fn(c_int, rws_bytes, *mut c_void)>,
+    user: User,
+) -> Option<OnBus> {
+    let call = call?;
+    Some(Arc::new(move |state| {
+        let user = user;
+        let (up, why) = match state {
+            State::Up => (1, ""),
+            State::Down(why) => (0, why.as_str()),
+        };
+        // SAFETY: the text is lent until the call returns; the function must not unwind.
+        tsan::outside(|| unsafe { call(up, why.as_bytes().into(), user.0) });
     }))
 }
 

@@ -104,6 +104,12 @@ pub const RWS_OPT_STREAM: u32 = 1 << 1;
 pub const RWS_OPT_DEFLATE: u32 = 1 << 0;
 /// with it: each connection has its own compressor, which remembers the messages before
 pub const RWS_OPT_TAKEOVER: u32 = 1 << 2;
+/// they were published, and have not come
+pub const RWS_GAP_LOST: u32 = 1;
+/// their engine has fallen silent: there may be none
+pub const RWS_GAP_SILENT: u32 = 2;
+/// their engine has come back without having said its end: there may be none
+pub const RWS_GAP_RESTARTED: u32 = 3;
 /// io_uring; epoll where io_uring is refused, or lacks what is required
 pub const RWS_BACKEND_AUTO: u32 = 0;
 /// io_uring, or rws_engine_start says RWS_E_KERNEL

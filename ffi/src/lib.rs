@@ -11,6 +11,7 @@ pub mod address;
 pub mod adopt;
 pub mod attach;
 pub mod buf;
+pub mod bus;
 pub mod callbacks;
 pub mod config;
 pub mod conn;

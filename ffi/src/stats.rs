@@ -9,7 +9,8 @@ use crate::types::rws_engine;
 use ringws_engine::reactor::Stats;
 use std::mem::offset_of;
 
-/// all since the start, except connections, codec_memory, topics, memory, and queued* and queue_*
+/// all since the start, except connections, codec_memory, topics, memory, bus_up, bus_said,
+/// bus_heard, bus_queued, and queued* and queue_*
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct rws_stats {
@@ -144,6 +145,36 @@ pub struct rws_stats {
     pub handed_over: u64,
     /// reactors that ask the kernel by epoll: see rws_engine_backend
     pub epoll_reactors: u64,
+    /// 1 while the bus to other machines is up: see Machines
+    pub bus_up: u64,
+    /// messages that went out to other machines
+    pub bus_sent: u64,
+    /// messages that did not, because the bus was down: members there are told
+    pub bus_unsent: u64,
+    /// publishes that were refused because too much waits for the bus: RWS_E_FULL
+    pub bus_refused: u64,
+    /// messages of other machines that went to members here
+    pub bus_delivered: u64,
+    /// messages of other machines that came twice, or too late
+    pub bus_known: u64,
+    /// messages of our own that the bus has brought back
+    pub bus_own: u64,
+    /// messages of other machines dropped because too much waited for their members
+    pub bus_full: u64,
+    /// what the bus has brought and was no message of an engine
+    pub bus_malformed: u64,
+    /// gaps in what other machines publish: on_gap
+    pub bus_gaps: u64,
+    /// messages in these gaps, as far as they can be counted
+    pub bus_missing: u64,
+    /// heartbeats and the like that went out to other machines
+    pub bus_signs: u64,
+    /// topics that are published on for other machines, now
+    pub bus_said: u64,
+    /// publishers of other machines that are heard, over all topics, now
+    pub bus_heard: u64,
+    /// bytes that wait for the bus, now
+    pub bus_queued: u64,
 }
 
 // SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
@@ -152,6 +183,30 @@ unsafe impl Sized for rws_stats {
 }
 
 impl rws_stats {
+    /// What is counted of the bus; nothing else.
+    fn of_bus(stats: &Stats) -> Self {
+        // SAFETY: integers only, of which zero is one.
+        let none: Self = unsafe { std::mem::zeroed() };
+        Self {
+            bus_up: stats.bus_up,
+            bus_sent: stats.bus_sent,
+            bus_unsent: stats.bus_unsent,
+            bus_refused: stats.bus_refused,
+            bus_delivered: stats.bus_delivered,
+            bus_known: stats.bus_known,
+            bus_own: stats.bus_own,
+            bus_full: stats.bus_full,
+            bus_malformed: stats.bus_malformed,
+            bus_gaps: stats.bus_gaps,
+            bus_missing: stats.bus_missing,
+            bus_signs: stats.bus_signs,
+            bus_said: stats.bus_said,
+            bus_heard: stats.bus_heard,
+            bus_queued: stats.bus_queued,
+            ..none
+        }
+    }
+
     fn new(reactors: u32, stats: Stats) -> Self {
         Self {
             size: 0,
@@ -217,6 +272,7 @@ impl rws_stats {
             adopted: stats.adopted,
             handed_over: stats.handed_over,
             epoll_reactors: stats.epoll_reactors,
+            ..Self::of_bus(&stats)
         }
     }
 }

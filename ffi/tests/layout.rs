@@ -5,6 +5,7 @@ mod common;
 use common::{compilers, here, scratch, stdout_of, succeed};
 use ringws::address::rws_address;
 use ringws::adopt::rws_adopt;
+use ringws::bus::{rws_bus, rws_gap};
 use ringws::callbacks::rws_callbacks;
 use ringws::config::rws_config;
 use ringws::constants::*;
@@ -61,6 +62,7 @@ structs! {
         size, reactors, connections_max, recv_buffers, recv_buffer_size, flags, on_start, on_stop,
         on_log, user, busy_poll_us, codec_memory_max, coalesce_us, topic_bytes_max,
         on_topic, topics_max, attached, memory_max, on_stopped, backend, reserved,
+        on_gap, on_bus,
     }
     rws_adopt { size, fd, endpoint, flags, reactor, reserved, early, user, on_unopened }
     rws_conn { id }
@@ -98,7 +100,14 @@ structs! {
         requests, requests_refused, lifetimes_over, dropped_newest, dropped_oldest, closed_full,
         aborted_full, closes_unanswered, strangers_closed, publish_closing,
         queued, queued_largest, queue_age_ms, adopted, handed_over, epoll_reactors,
+        bus_up, bus_sent, bus_unsent, bus_refused, bus_delivered, bus_known, bus_own,
+        bus_full, bus_malformed, bus_gaps, bus_missing, bus_signs, bus_said, bus_heard, bus_queued,
     }
+    rws_bus {
+        size, flags, interest, publish, close, user, node, prefix, queue_max, heartbeat_ms,
+        forget_ms, settle_ms,
+    }
+    rws_gap { node, epoch, first, last, cause, reserved }
     rws_route { path, callbacks, user, options, origins }
     rws_response { size, status, headers, body, protocol }
     rws_identity { cert_chain_pem, key_pem, cert_file, key_file }
@@ -135,6 +144,7 @@ values! {
     RWS_CLOSE_BAD_GATEWAY,
     RWS_PLAIN, RWS_OPT_DEFLATE, RWS_OPT_TAKEOVER,
     RWS_BACKEND_AUTO, RWS_BACKEND_URING, RWS_BACKEND_EPOLL,
+    RWS_GAP_LOST, RWS_GAP_SILENT, RWS_GAP_RESTARTED,
     RWS_WHEN_FULL_REFUSE, RWS_WHEN_FULL_DROP_NEWEST, RWS_WHEN_FULL_DROP_OLDEST,
     RWS_WHEN_FULL_CLOSE, RWS_WHEN_FULL_ABORT,
     RWS_CAUSE_PEER_CLOSE, RWS_CAUSE_CLOSE, RWS_CAUSE_ABORT, RWS_CAUSE_STOP, RWS_CAUSE_LIFETIME,
@@ -176,6 +186,7 @@ fn facts() -> Facts {
     }
     for (name, size) in [
         ("rws_adopt", size_of::<rws_adopt>()),
+        ("rws_bus", size_of::<rws_bus>()),
         ("rws_config", size_of::<rws_config>()),
         ("rws_callbacks", size_of::<rws_callbacks>()),
         ("rws_endpoint", size_of::<rws_endpoint>()),

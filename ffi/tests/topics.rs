@@ -29,6 +29,15 @@ fn answers_and_one_order() {
 }
 
 #[test]
+fn two_engines_over_a_broker_of_the_program() {
+    for compiler in compilers() {
+        let program = build(compiler, "tests/c/bus.c");
+        let mut command = Command::new("timeout");
+        assert_eq!(stdout_of(command.arg("60").arg(program)), "ok\n");
+    }
+}
+
+#[test]
 fn the_chat_says_in_a_room_what_is_said_in_it() {
     let server = Server::start(&build(compilers()[0], "examples/chat.c"), &["0"]);
     let enter = |room| {

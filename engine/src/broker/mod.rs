@@ -9,7 +9,7 @@ mod wire;
 
 pub use crate::bus::{Call, Cause, Gap, Name, Origin, Received};
 pub use port::{Inbound, Port};
-pub use settings::{BusConfig, OnState, State};
+pub use settings::{BusConfig, OnBus, State};
 
 pub(crate) use wire::Wire;
 

@@ -1,7 +1,7 @@
 //! What a bus is given to do, and where it puts what comes.
 
 use super::Bus;
-use super::settings::{OnState, State};
+use super::settings::{OnBus, State};
 use crate::bus::{Call, Counts, Envelope, Node, Received, Settings};
 use crate::config::Level;
 use crate::engine::Error;
@@ -23,7 +23,7 @@ pub(crate) struct Link {
     handle: Handle,
     /// The zero of its clock.
     start: Instant,
-    on_state: Option<OnState>,
+    on_bus: Option<OnBus>,
     log: Logger,
 }
 
@@ -38,12 +38,12 @@ impl Link {
         settings: Settings,
         to_bus: Arc<ToBus>,
         handle: Handle,
-        on_state: Option<OnState>,
+        on_bus: Option<OnBus>,
         log: Logger,
     ) -> Arc<Self> {
         let (node, told) = (Node::new(settings), Counts::default());
         let node = Mutex::new(Counted { node, told });
-        Arc::new(Self { node, to_bus, handle, start: Instant::now(), on_state, log })
+        Arc::new(Self { node, to_bus, handle, start: Instant::now(), on_bus, log })
     }
 
     /// For the thread of the bus.
@@ -72,9 +72,14 @@ impl Link {
         self.to_bus.stop();
     }
 
-    /// The thread of the bus has ended, or was never made.
-    pub(crate) fn ended(&self, why: &str) {
-        self.down(why);
+    /// The thread of the bus has ended. Nobody is told if it was to.
+    fn ended(&self, why: &str) {
+        // Not in the head of the match: the lock is taken again there.
+        let has_stopped = self.lock().node.has_stopped();
+        match has_stopped {
+            true => self.handle.bus_counters().bus_up.set(0),
+            false => self.down(why),
+        }
         self.to_bus.close();
     }
 
@@ -115,8 +120,8 @@ impl Link {
     }
 
     fn tell(&self, state: &State) {
-        if let Some(on_state) = &self.on_state {
-            on_state(state);
+        if let Some(on_bus) = &self.on_bus {
+            on_bus(state);
         }
     }
 

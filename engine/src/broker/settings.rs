@@ -18,7 +18,7 @@ pub enum State {
 }
 
 /// Told how the bus stands, on the thread that has noticed it; it must not wait for anything.
-pub type OnState = Arc<dyn Fn(&State) + Send + Sync>;
+pub type OnBus = Arc<dyn Fn(&State) + Send + Sync>;
 
 /// Sizes and times of a bus. Zero means the default.
 #[derive(Clone, Default)]
@@ -41,8 +41,6 @@ pub struct BusConfig {
     /// How long a first member waits until all that is published elsewhere must come to it: for so
     /// long publishers that it has not heard of may be in the middle. 0: 2,000 ms.
     pub settle_ms: u32,
-    /// Told how the bus stands.
-    pub on_state: Option<OnState>,
 }
 
 /// The latest epoch of this process: no two engines in it have the same.

@@ -3,8 +3,9 @@
 use super::Bus;
 use super::port::{Inbound, Link};
 use super::settings::BusConfig;
+use crate::config::Config;
 use crate::engine::Error;
-use crate::reactor::log::{Log, Logger};
+use crate::reactor::log::Logger;
 use crate::reactor::{Handle, ToBus};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
@@ -35,7 +36,7 @@ impl Wire {
     pub(crate) fn set(
         &self,
         handle: &Handle,
-        log: Option<Log>,
+        engine: &Config,
         config: BusConfig,
         bus: Box<dyn Bus>,
     ) -> Result<(), Error> {
@@ -44,8 +45,8 @@ impl Wire {
         if !handle.set_bus(Arc::clone(&to_bus)) {
             return Err(Error::State("there is a bus already"));
         }
-        let log = Logger::new(log, 0);
-        let link = Link::new(settings, to_bus, handle.clone(), config.on_state, log);
+        let log = Logger::new(engine.log.clone(), 0);
+        let link = Link::new(settings, to_bus, handle.clone(), engine.on_bus.clone(), log);
         // The first one, or the handle had refused.
         let _ = self.link.set(link);
         *self.lock() = Stands::Waits(bus);

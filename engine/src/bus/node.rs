@@ -130,6 +130,7 @@ pub struct Node {
     syncs: VecDeque<Name>,
     frame_max: usize,
     counts: Counts,
+    stopped: bool,
 }
 
 impl Node {
@@ -145,12 +146,18 @@ impl Node {
             syncs: VecDeque::new(),
             frame_max: 0,
             counts: Counts::default(),
+            stopped: false,
         }
     }
 
     /// What is to be done next.
     pub fn next_call(&mut self) -> Option<Call> {
         self.calls.pop_front().or_else(|| self.next_sync())
+    }
+
+    /// Whether it was stopped.
+    pub fn has_stopped(&self) -> bool {
+        self.stopped
     }
 
     /// Whether [`Node::next_call`] has something.
@@ -326,6 +333,7 @@ impl Node {
                 self.end(&topic, number, topics);
             }
         }
+        self.stopped = true;
         self.calls.push_back(Call::Stop);
     }
 

@@ -1,7 +1,7 @@
 //! The table of contents of the header.
 
 /// The functions in order, under their headings. Each function must be here, once.
-pub(crate) const CONTENTS: [(&str, &[&str]); 13] = [
+pub(crate) const CONTENTS: [(&str, &[&str]); 14] = [
     ("", &["rws_version", "rws_strerror", "rws_kernel_features"]),
     (
         "Life of an engine. Any thread.",
@@ -85,6 +85,10 @@ pub(crate) const CONTENTS: [(&str, &[&str]); 13] = [
             "rws_engine_publish_latest",
             "rws_engine_topic_members",
         ],
+    ),
+    (
+        "Topics on several machines. Any thread.",
+        &["rws_engine_bus", "rws_bus_deliver", "rws_bus_up", "rws_bus_down"],
     ),
     (
         "Inside a callback: this reactor.",
@@ -172,7 +176,7 @@ pub(crate) const CONTENTS: [(&str, &[&str]); 13] = [
 ];
 
 /// The constant that each group begins with, and its heading.
-pub(crate) const GROUPS: [(&str, &str); 20] = [
+pub(crate) const GROUPS: [(&str, &str); 21] = [
     ("RWS_CONTINUATION", "Opcodes, RFC 6455 section 5.2."),
     ("RWS_CLOSE_NORMAL", "Close codes, RFC 6455 section 7.4.1 and the IANA registry."),
     ("RWS_MORE", "Flags of sends."),
@@ -191,6 +195,7 @@ pub(crate) const GROUPS: [(&str, &str); 20] = [
     ("RWS_TARGET_REACTOR", "Flags of targets."),
     ("RWS_LATER", "Of on_upgrade, where no status of HTTP will do."),
     ("RWS_LOG_ERROR", "Levels of on_log."),
+    ("RWS_GAP_LOST", "Why messages of other machines are missing."),
     ("RWS_FAMILY_NONE", "Families of addresses."),
     ("RWS_TLV_ALPN", "TLVs of the PROXY protocol, for rws_request_proxy_tlv."),
     ("RWS_METRIC_COUNTER", "Kinds of numbers."),

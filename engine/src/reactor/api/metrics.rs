@@ -9,6 +9,9 @@ impl Handle {
     /// The counters of one reactor, or the sum of all with `None`. `None` when there is no such
     /// reactor.
     pub fn stats(&self, reactor: Option<u32>) -> Option<Stats> {
+        if let Some(bus) = self.0.directory.bus.get() {
+            self.bus_counters().bus_queued.set(bus.bytes() as u64);
+        }
         if let Some(index) = reactor {
             return Some(self.0.counters.get(index as usize)?.snapshot());
         }

@@ -344,6 +344,8 @@ counters! {
     bus_said: gauge,
     /// Publishers of other machines that are heard now, over all topics.
     bus_heard: gauge,
+    /// Bytes that wait for the bus now.
+    bus_queued: gauge,
 }
 
 #[cfg(test)]

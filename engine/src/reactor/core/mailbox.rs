@@ -184,6 +184,11 @@ impl<M: Weigh> Mailbox<M> {
         0
     }
 
+    /// Bytes that wait.
+    pub(crate) fn bytes(&self) -> usize {
+        self.lock().bytes
+    }
+
     /// Gives back the memory of a burst, down to what `needed` at once takes. `true` while there is
     /// more than is worth keeping.
     pub(crate) fn trim(&self, needed: usize) -> bool {

@@ -147,6 +147,11 @@ impl ToBus {
         self.up.store(payload_max.is_some(), Ordering::Release);
     }
 
+    /// Bytes that wait.
+    pub(crate) fn bytes(&self) -> usize {
+        self.mails.bytes()
+    }
+
     pub(crate) fn is_up(&self) -> bool {
         self.up.load(Ordering::Acquire)
     }
