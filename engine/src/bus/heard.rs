@@ -136,10 +136,16 @@ impl Heard {
         if from.epoch < stream.epoch || next <= stream.last {
             return Verdict::Known;
         }
+        let first = stream.last + 1;
         let owed = match stream.state {
-            State::Live => stream.last + 1,
+            // It has ended and begun anew, and its end has not come: what was said before the end
+            // nobody knows, and numbers between an end and the next start were never given.
+            State::Live if start > first => {
+                let before = Gap { origin: from, first, last: None, cause: Cause::Lost };
+                return Verdict::New(Missing { before: Some(before), here: from_on(start) });
+            }
+            State::Live => first,
             State::Ended if start <= stream.last => return Verdict::Known,
-            // Numbers between an end and the next start were never given.
             State::Ended => start,
             // They lie in the gap that was told.
             State::Lost => next,

@@ -172,6 +172,22 @@ fn after_an_end_nothing_is_owed_until_it_begins_anew() {
 }
 
 #[test]
+fn an_end_that_was_lost_leaves_an_open_gap_and_no_numbers_that_were_never_given() {
+    let site = Site::default();
+    let mut node = node(&site);
+    node.receive(10_000, b"t", &says(1), &site);
+    let anew = |start: u64, seq: u64| {
+        let (number, kind) = (Number { start, seq }, message(Manner::Queued));
+        Envelope { origin: ORIGIN, number, promise_ms: 1_000, kind }.encode()
+    };
+    node.receive(10_000, b"t", &anew(2, 2), &site);
+    assert_eq!(gaps(&site), [], "nothing lies between");
+    node.receive(10_000, b"t", &anew(1_000, 1_002), &site);
+    assert_eq!(gaps(&site), [(3, None), (1_000, Some(1_001))]);
+    assert_eq!(node.counts().missing, 2);
+}
+
+#[test]
 fn an_earlier_life_is_over() {
     let site = Site::default();
     let mut node = node(&site);
