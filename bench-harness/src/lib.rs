@@ -41,6 +41,7 @@ pub mod random;
 pub mod report;
 #[allow(unsafe_code)]
 pub mod ring;
+pub mod scale;
 pub mod scenario;
 pub mod server;
 pub mod stream;

@@ -49,6 +49,14 @@ pub fn allow_descriptors(count: u64) -> Result<()> {
     setrlimit(Resource::Nofile, raised).map_err(Error::io("raising the file descriptor limit"))
 }
 
+/// Raises the soft limit of file descriptors to the hard one; children inherit it. That also bounds
+/// the table of direct descriptors of each io_uring.
+pub fn allow_all_descriptors() -> Result<()> {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
+        .map_err(Error::io("raising the file descriptor limit"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

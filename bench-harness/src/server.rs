@@ -186,7 +186,8 @@ fn spawn(command: &mut Command, cpu: Option<usize>) -> Result<Child> {
         .unwrap_or_else(|_| Err(Error::Server("the starting thread panicked".into())))
 }
 
-fn free_port() -> Result<u16> {
+/// One that nobody has just now.
+pub(crate) fn free_port() -> Result<u16> {
     let listener =
         TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(Error::io("looking for a port"))?;
     Ok(listener.local_addr().map_err(Error::io("getsockname"))?.port())

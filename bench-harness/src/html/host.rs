@@ -2,22 +2,23 @@
 
 use super::svg::escape;
 use crate::compare::Comparison;
+use crate::machine::Description;
 use crate::publish::{date, numbers};
 use std::fmt::Write;
 
 /// One line under the title.
 pub(super) fn line(comparison: &Comparison) -> String {
-    let machine = &comparison.machine;
+    let cpus = &comparison.cpus;
+    let machine = machine_line(&comparison.machine, comparison.started_unix);
+    format!("{machine} · server on CPU {}, load on CPU {}", cpus.server, cpus.load)
+}
+
+/// Where and when.
+pub(crate) fn machine_line(machine: &Description, started_unix: u64) -> String {
     let vm = if machine.virtual_machine { ", virtual machine" } else { "" };
     let commit = machine.commit.as_deref().unwrap_or("unknown");
-    format!(
-        "{} · {} · Linux {}{vm} · server on CPU {}, load on CPU {} · commit {commit}",
-        date(comparison.started_unix),
-        machine.cpu,
-        machine.kernel,
-        comparison.cpus.server,
-        comparison.cpus.load
-    )
+    let when = date(started_unix);
+    format!("{when} · {} · Linux {}{vm} · commit {commit}", machine.cpu, machine.kernel)
 }
 
 /// Tables at the end.
@@ -68,7 +69,7 @@ pub(super) fn facts(comparison: &Comparison) -> String {
            METHODOLOGY.md; how the authors could be fooling themselves: BIAS.md.</p>"
 }
 
-fn table<'a>(headings: &[&str], rows: impl Iterator<Item = Vec<&'a str>>) -> String {
+pub(crate) fn table<'a>(headings: &[&str], rows: impl Iterator<Item = Vec<&'a str>>) -> String {
     let mut out = String::from("<div class=\"scroll\"><table>");
     if headings.iter().any(|heading| !heading.is_empty()) {
         let cells = headings.iter().map(|it| format!("<th class=\"text\">{}</th>", escape(it)));

@@ -4,6 +4,7 @@ mod bars;
 mod curves;
 mod family;
 mod host;
+mod lines;
 mod row;
 mod strips;
 mod svg;
@@ -12,23 +13,28 @@ mod tables;
 use crate::compare::Comparison;
 use crate::report::DISTURBED;
 use crate::scenario::{Deflate, Mode, Row};
+pub(crate) use host::{machine_line, table};
+pub(crate) use lines::lines;
 use std::fmt::Write;
 use svg::escape;
 
 const STYLE: &str = include_str!("style.css");
 
+/// A page with a title, a line under it, and a body.
+pub(crate) fn document(title: &str, line: &str, body: &str) -> String {
+    let (title, line) = (escape(title), escape(line));
+    format!(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+         <title>ringws: {title}</title><style>{STYLE}</style></head>\
+         <body><main><h1>{title}</h1><p class=\"sub\">{line}</p>{body}</main></body></html>\n"
+    )
+}
+
 /// The whole page.
 pub fn page(comparison: &Comparison) -> String {
     let closed = comparison.rows(Mode::Closed);
     let mut out = String::new();
-    let _ = write!(
-        out,
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
-         <title>ringws: WebSocket servers compared</title><style>{STYLE}</style></head>\
-         <body><main><h1>WebSocket servers compared</h1><p class=\"sub\">{}</p>",
-        escape(&host::line(comparison))
-    );
     out += &contents(comparison);
     out += &warnings(comparison);
     out += &family::legend(comparison.servers.iter().map(|it| it.name.as_str()));
@@ -62,7 +68,7 @@ pub fn page(comparison: &Comparison) -> String {
         }
     }
     out += &host::facts(comparison);
-    out + "</main></body></html>\n"
+    document("WebSocket servers compared", &host::line(comparison), &out)
 }
 
 fn has_ratios(comparison: &Comparison, row: &Row) -> bool {

@@ -12,10 +12,10 @@ use crate::load::open::{self, OpenPlan, OpenReport};
 use crate::machine;
 use crate::process;
 use crate::scenario::{Deflate, Kind, Scenario};
-use crate::server::{Launch, Server};
+use crate::server::{Launch, Server, free_port};
 use crate::tls::Certificate;
 use siege::Siege;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -147,10 +147,4 @@ pub fn run(row: &Row, plan: &Plan, prepared: &Prepared) -> Result<Outcome> {
         let others = others.unwrap_or_else(|error| error.to_string());
         Ok(Outcome { polite, resident: (before, most), others })
     })
-}
-
-fn free_port() -> Result<u16> {
-    let listener =
-        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(Error::io("looking for a port"))?;
-    Ok(listener.local_addr().map_err(Error::io("getsockname"))?.port())
 }

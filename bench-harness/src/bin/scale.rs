@@ -1,0 +1,156 @@
+//! `scale`: very many connections.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program talks to its user")]
+
+use clap::{Args, Parser, Subcommand};
+use ringws_bench::example::Workspace;
+use ringws_bench::scale::Where;
+use ringws_bench::scale::idle::{self, Plan};
+use ringws_bench::scale::page::{self, Document};
+use ringws_bench::scale::subject::{self, Settings, Subject};
+use ringws_bench::{Error, Result, machine, scale};
+use serde::Serialize;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// What the engine does with very many connections. Prints a table, and leaves results.json and
+/// report.html in --out, or target/bench/scale-MODE.
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    mode: Mode,
+    /// CPU of the server.
+    #[arg(long, default_value_t = 0, global = true)]
+    server_cpu: usize,
+    /// CPU of the clients.
+    #[arg(long, default_value_t = 1, global = true)]
+    load_cpu: usize,
+    /// Do not run the clients behind all others (SCHED_IDLE): for a machine that has other work.
+    #[arg(long, global = true)]
+    beside_others: bool,
+    /// Where the results go.
+    #[arg(long, global = true)]
+    out: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Mode {
+    /// Connections that do nothing: memory, Pings, an echo among them, a message to all.
+    Idle(Idle),
+    /// A process of clients.
+    #[command(hide = true)]
+    Worker {
+        server: SocketAddr,
+        group: usize,
+        count: usize,
+        cpu: usize,
+        #[arg(long)]
+        behind: bool,
+    },
+}
+
+#[derive(Args)]
+struct Idle {
+    /// How many. A reactor has at most as many as its table of descriptors, which RLIMIT_NOFILE
+    /// bounds: 20,000 with the usual limits of a container.
+    #[arg(long, default_value_t = 100_000)]
+    connections: usize,
+    /// The most of one process of clients.
+    #[arg(long, default_value_t = 15_000)]
+    each: usize,
+    /// Reactors of the server.
+    #[arg(long, default_value_t = 6)]
+    reactors: usize,
+    /// How long they are held, seconds.
+    #[arg(long, default_value_t = 65.0)]
+    seconds: f64,
+    /// Of the engine.
+    #[arg(long, default_value_t = 60_000)]
+    idle_timeout_ms: u64,
+    /// So many on one reactor and on uWebSockets, side by side; 0: no comparison.
+    #[arg(long, default_value_t = 15_000)]
+    beside: usize,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("scale: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<()> {
+    match &arguments.mode {
+        Mode::Worker { server, group, count, cpu, behind } => {
+            scale::serve(*server, *group, *count, *cpu, *behind)
+        }
+        Mode::Idle(what) => {
+            let runs = idle(arguments, what)?;
+            leave(arguments, "idle", &page::idle(&runs), &runs)
+        }
+    }
+}
+
+fn idle(arguments: &Arguments, what: &Idle) -> Result<Vec<(String, idle::Report)>> {
+    let program = subject::prepare()?;
+    let peer = if what.beside > 0 { Some(subject::prepare_peer()?) } else { None };
+    machine::pin(arguments.load_cpu)?;
+    let plan = Plan {
+        connections: what.connections,
+        each: what.each,
+        hold: duration(what.seconds)?,
+        clients: clients(arguments)?,
+        settle: Duration::from_secs(2),
+        between: Duration::from_millis(2_500),
+        twice: true,
+    };
+    let engine = |reactors| {
+        let idle_timeout_ms = what.idle_timeout_ms;
+        let settings = Settings { reactors, connections_max: 20_000, idle_timeout_ms };
+        Subject::start(&program, settings, arguments.server_cpu, None)
+    };
+    let mut runs = Vec::new();
+    let mut measure = |name: &str, plan: &Plan, subject: Subject| -> Result<()> {
+        let report = idle::run(plan, &subject, &|text| eprintln!("{name}: {text}"))?;
+        subject.server.interrupt()?;
+        runs.push((name.to_owned(), report));
+        Ok(())
+    };
+    measure("ringws", &plan, engine(what.reactors)?)?;
+    if let Some(command) = peer {
+        let hold = Duration::from_secs(2).min(plan.hold);
+        let few = Plan { connections: what.beside, each: what.each, hold, ..plan };
+        measure("ringws, one reactor", &few, engine(1)?)?;
+        measure("uWebSockets", &few, Subject::start_peer(&command, arguments.server_cpu)?)?;
+    }
+    Ok(runs)
+}
+
+fn leave<R: Serialize>(
+    arguments: &Arguments,
+    mode: &str,
+    document: &Document,
+    runs: &[(String, R)],
+) -> Result<()> {
+    println!("{}", document.table().markdown());
+    let default = || -> Result<PathBuf> {
+        Ok(Workspace::find()?.target.join("bench").join(format!("scale-{mode}")))
+    };
+    let directory = arguments.out.clone().map_or_else(default, Ok)?;
+    document.write(runs, &directory)?;
+    println!("{}", directory.join("report.html").display());
+    Ok(())
+}
+
+fn clients(arguments: &Arguments) -> Result<Where> {
+    let program = std::env::current_exe().map_err(Error::io("finding this program"))?;
+    Ok(Where { program, cpu: arguments.load_cpu, behind: !arguments.beside_others })
+}
+
+fn duration(seconds: f64) -> Result<Duration> {
+    Duration::try_from_secs_f64(seconds).map_err(|error| Error::Usage(error.to_string()))
+}

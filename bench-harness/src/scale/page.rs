@@ -1,0 +1,169 @@
+//! What was measured, as a table for the terminal and as a page.
+
+use super::idle;
+use crate::error::Result;
+use crate::html;
+use crate::machine::Description;
+use crate::publish::{self, numbers};
+use crate::report::Latency;
+use serde::Serialize;
+use std::path::Path;
+use std::time::SystemTime;
+
+/// A row for each figure, a column for each run.
+#[derive(Clone, Debug, Default)]
+pub struct Table {
+    columns: Vec<String>,
+    rows: Vec<(String, Vec<String>)>,
+}
+
+impl Table {
+    fn new<R>(runs: &[(String, R)], figures: &[(&str, &dyn Fn(&R) -> String)]) -> Self {
+        let columns = runs.iter().map(|(name, _)| name.clone()).collect();
+        let row = |(name, figure): &(&str, &dyn Fn(&R) -> String)| {
+            ((*name).to_owned(), runs.iter().map(|(_, run)| figure(run)).collect())
+        };
+        Self { columns, rows: figures.iter().map(row).collect() }
+    }
+
+    /// For the terminal, and for documents.
+    pub fn markdown(&self) -> String {
+        let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
+        let head = [vec![String::new()], self.columns.clone()].concat();
+        let rule = vec!["---".to_owned(); head.len()].join("|");
+        let mut out = line(&head) + &format!("|{rule}|\n");
+        for (name, cells) in &self.rows {
+            out += &line(&[vec![name.clone()], cells.clone()].concat());
+        }
+        out
+    }
+
+    fn html(&self) -> String {
+        let head: Vec<&str> =
+            std::iter::once("").chain(self.columns.iter().map(String::as_str)).collect();
+        let rows = self.rows.iter().map(|(name, cells)| {
+            std::iter::once(name.as_str()).chain(cells.iter().map(String::as_str)).collect()
+        });
+        html::table(&head, rows)
+    }
+}
+
+/// What a command leaves behind.
+#[derive(Debug)]
+pub struct Document {
+    title: &'static str,
+    table: Table,
+    drawings: String,
+    machine: Description,
+    started_unix: u64,
+}
+
+#[derive(Serialize)]
+struct Results<'a, R> {
+    started_unix: u64,
+    machine: &'a Description,
+    runs: Vec<(&'a str, &'a R)>,
+}
+
+impl Document {
+    fn new(title: &'static str, table: Table, drawings: String) -> Self {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let started_unix = since.unwrap_or_default().as_secs();
+        Self { title, table, drawings, machine: Description::read(), started_unix }
+    }
+
+    /// Its table.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// Writes `results.json` and `report.html` into a directory, which is made.
+    pub fn write(&self, runs: &[(String, impl Serialize)], directory: &Path) -> Result<()> {
+        let made = std::fs::create_dir_all(directory);
+        made.map_err(crate::Error::io(format!("creating {}", directory.display())))?;
+        let (machine, started_unix) = (&self.machine, self.started_unix);
+        let runs = runs.iter().map(|(name, run)| (name.as_str(), run)).collect();
+        let results = Results { started_unix, machine, runs };
+        publish::write(&directory.join("results.json"), &publish::json(&results)?)?;
+        let line = html::machine_line(machine, started_unix);
+        let body = self.table.html() + &self.drawings;
+        publish::write(&directory.join("report.html"), &html::document(self.title, &line, &body))
+    }
+}
+
+fn latency(latency: Option<&Latency>) -> String {
+    let us = numbers::microseconds;
+    latency.map_or_else(dash, |it| format!("{}, {}, {}", us(it.p50), us(it.p99), us(it.p999)))
+}
+
+fn dash() -> String {
+    "–".into()
+}
+
+/// Connections that do nothing.
+pub fn idle(runs: &[(String, idle::Report)]) -> Document {
+    let middle = |of: &dyn Fn(&idle::Broadcast) -> f64, run: &idle::Report| {
+        let spread = crate::compare::Spread::of(run.broadcasts.iter().map(of));
+        spread.map_or_else(dash, |it| numbers::microseconds(it.median))
+    };
+    let reactors = |run: &idle::Report| {
+        let all = &run.by_reactor;
+        let least = all.iter().copied().fold(f64::INFINITY, f64::min);
+        let most = all.iter().copied().fold(0.0, f64::max);
+        if all.is_empty() { dash() } else { format!("{}: {least} to {most}", all.len()) }
+    };
+    let memory = |run: &idle::Report| {
+        let mib = |(name, at): &(&str, _)| format!("{name} {}", mib(at));
+        run.memory.iter().map(mib).collect::<Vec<_>>().join(", ")
+    };
+    let pings = |run: &idle::Report| {
+        let quiet = &run.quiet;
+        let rate = quiet.pings as f64 / quiet.seconds;
+        format!("{rate:.0} a second, at most {}", quiet.pings_second_most)
+    };
+    let table = Table::new(
+        runs,
+        &[
+            ("connections", &|run| run.connections.to_string()),
+            ("connections of a reactor", &reactors),
+            ("all open after", &|run| {
+                let rate = run.connections as f64 / run.open_seconds;
+                format!("{:.1} s ({rate:.0} a second)", run.open_seconds)
+            }),
+            ("server CPU to open one", &|run| numbers::microseconds(run.open_cpu_us_each)),
+            ("resident bytes of the server for one", &|run| format!("{:.0}", run.resident_each)),
+            ("kernel objects for one, both ends", &|run| numbers::bytes(run.slab_each)),
+            ("Pings", &pings),
+            ("server busy meanwhile", &|run| format!("{:.1} % of a core", run.quiet.cpu * 100.0)),
+            ("echo beside them: p50, p99, p99.9", &|run| latency(run.quiet.latency.as_ref())),
+            ("to all: first", &|run| middle(&|it| it.first_us, run)),
+            ("to all: last", &|run| middle(&|it| it.last_us, run)),
+            ("to all: server CPU", &|run| middle(&|it| it.cpu_us, run)),
+            ("echo during these: p50, p99, p99.9", &|run| {
+                latency(run.bystanders_at_broadcasts.as_ref())
+            }),
+            ("all closed after", &|run| format!("{:.1} s", run.close_seconds)),
+            ("server CPU to close one", &|run| numbers::microseconds(run.close_cpu_us_each)),
+            ("server resident, MiB", &memory),
+            ("lost, failed attempts, wrong bytes, unanswered", &|run| {
+                let wrong = &run.wrong;
+                let idle::Wrong { lost, attempts, bytes, unanswered } = *wrong;
+                format!("{lost}, {attempts}, {bytes}, {unanswered}")
+            }),
+        ],
+    );
+    let pings = runs.iter().map(|(name, run)| (name.clone(), tenths(&run.quiet.pings_by_tenth)));
+    let drawings =
+        html::lines("Pings, while nothing else happens", "a second", &pings.collect::<Vec<_>>());
+    Document::new("Connections that do nothing", table, drawings)
+}
+
+fn mib(memory: &super::Memory) -> String {
+    format!("{:.1}", memory.resident as f64 / 1048576.0)
+}
+
+/// Counts of each tenth of a second, as so many in a second.
+fn tenths(counts: &[u32]) -> Vec<(f64, f64)> {
+    let point = |(index, count): (usize, &u32)| (index as f64 / 10.0, f64::from(*count) * 10.0);
+    counts.iter().enumerate().map(point).collect()
+}
