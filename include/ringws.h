@@ -874,6 +874,14 @@ typedef struct { /* what to listen on */
    * (strangers_closed), or with RWS_ENDPOINT_DIRECT served, but never believed. NULL: nobody
    * is. What else the header says: rws_request_proxy_tlv. RWS_E_INVALID names a bad entry */
   const char *proxy_from;
+  /* Upgrades in a second from all addresses together, on all reactors, on the average: those
+   * beyond are answered with 503 and a Retry-After before on_upgrade is asked
+   * (refused_by_reason "rate"). Each is told a second for which no more are told than are taken
+   * in it, at most 60: so a crowd that comes back at once comes in as you can serve it, while
+   * those who are in are served. Default: no limit */
+  uint32_t admitted_per_second;
+  /* with it: how many may come at once; default: admitted_per_second */
+  uint32_t admitted_burst;
 } rws_endpoint;
 
 typedef struct { /* a part of io_uring that the engine needs, uses or could use */

@@ -1,7 +1,7 @@
 //! What `scale` measures, with few connections: that it goes on working, and that nobody is lost.
 
 use ringws_bench::scale::subject::{self, Settings, Subject};
-use ringws_bench::scale::{Where, idle, page};
+use ringws_bench::scale::{Where, idle, page, storm};
 use std::time::Duration;
 
 /// Beside other tests, so not behind all others.
@@ -12,7 +12,8 @@ fn clients() -> Where {
 #[test]
 fn two_thousand_are_idle_and_nobody_is_lost() {
     let program = subject::prepare().expect("built");
-    let settings = Settings { reactors: 2, connections_max: 2_000, idle_timeout_ms: 6_000 };
+    let (reactors, connections_max, idle_timeout_ms) = (2, 2_000, 6_000);
+    let settings = Settings { reactors, connections_max, idle_timeout_ms, admitted_per_second: 0 };
     let subject = Subject::start(&program, settings, 0, None).expect("it listens");
     let plan = idle::Plan {
         connections: 2_000,
@@ -33,4 +34,29 @@ fn two_thousand_are_idle_and_nobody_is_lost() {
     let document = page::idle(&[("few".into(), report)]);
     assert!(document.table().markdown().contains("| connections | 2000 |"));
     subject.server.interrupt().expect("it ends");
+}
+
+#[test]
+fn two_thousand_come_back_at_once_and_all_are_in() {
+    let settings = Settings {
+        reactors: 2,
+        connections_max: 2_000,
+        idle_timeout_ms: 60_000,
+        admitted_per_second: 1_000,
+    };
+    let plan = storm::Plan {
+        connections: 2_000,
+        each: 1_000,
+        settings,
+        program: subject::prepare().expect("built"),
+        cpu: 0,
+        clients: clients(),
+    };
+    let report = storm::run(&plan, &|_| {}).expect("all are in again");
+    assert_eq!((report.watched.unanswered, report.stuck), (0, 0), "{report:?}");
+    assert!(report.refused > 0 && report.refused == report.told, "{report:?}");
+    assert_eq!(report.refused_counted, report.refused as f64);
+    assert!(report.all_seconds >= 1.5, "no faster than they are let in: {report:?}");
+    let document = page::storm(&[("few".into(), report)]);
+    assert!(document.table().markdown().contains("| let in in a second | 1000 |"));
 }

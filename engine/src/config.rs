@@ -5,9 +5,9 @@ use crate::conn::Limits;
 use crate::engine::Error;
 use crate::memory_max;
 use crate::proto::Origins;
-pub use crate::reactor::AddressLimits;
 pub use crate::reactor::Target;
 pub use crate::reactor::log::{Level, Log};
+pub use crate::reactor::{AddressLimits, Admission};
 use crate::reactor::{Context, Handler, TopicLimits};
 pub use crate::reactor::{Drain, Drained, GapHook, InvalidProxies, Proxies, TopicHook};
 pub use crate::ring::SocketOptions;
@@ -150,6 +150,9 @@ pub struct Endpoint {
     /// such limits: behind a NAT or a proxy many peers have one address.
     /// Behind proxies that name their clients, those count.
     pub per_address: AddressLimits,
+    /// How many upgrades it takes in a second, on all reactors together. By default there is no
+    /// such limit.
+    pub admission: Admission,
     /// The proxies in front of it that tell whose connections they forward, by the PROXY protocol:
     /// then [`Context::peer`] and all that goes by addresses means the clients'. `None`: nobody is
     /// believed, and what such a proxy sends is no request.
@@ -185,6 +188,7 @@ impl Endpoint {
         let (limits, origins) = (Limits::default(), Origins::default());
         let socket_options = SocketOptions::default();
         let (address, per_address) = (Address::Any, AddressLimits::default());
+        let admission = Admission::default();
         let (shared, proxies, tls, user) = (false, None, None, 0);
         let (backlog, mode, placement) = (0, 0, Placement::default());
         Self {
@@ -199,6 +203,7 @@ impl Endpoint {
             placement,
             origins,
             per_address,
+            admission,
             proxies,
             tls,
             user,

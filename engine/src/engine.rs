@@ -5,7 +5,7 @@ use crate::broker::{Bus, BusConfig, Inbound, Wire};
 use crate::config::{Address, Chosen, Config, Endpoint, Placement, Sizes};
 pub use crate::error::Error;
 use crate::listen::{Listening, SocketFile, listen, routed};
-use crate::reactor::{Adopt, Adopts, Listens, MAIL_MAX, NotAdopted};
+use crate::reactor::{Adopt, Adopts, Door, Listens, MAIL_MAX, NotAdopted};
 use crate::reactor::{
     DialId, Drain, DrainError, Handle, Histogram, Measure, Resolve, Served, Stats, Target,
     TargetError,
@@ -120,8 +120,9 @@ impl Engine {
         let Endpoint { handler, mut limits, origins, per_address, tls, user, proxies, .. } = at;
         // Their heads are read here.
         limits.requests |= at.routes.iter().any(|route| route.limits.requests);
-        let proxies = proxies.map(Arc::new);
-        let served = Served { handler, limits, origins, per_address, proxies, tls, user, routes };
+        let (proxies, door) = (proxies.map(Arc::new), Door::new(at.admission).map(Arc::new));
+        let served =
+            Served { handler, limits, origins, per_address, door, proxies, tls, user, routes };
         state.endpoints.push(served);
         Ok(port)
     }

@@ -41,8 +41,10 @@ pub(crate) fn routed(routes: &[Route]) -> Result<Option<Arc<Routed>>, Error> {
     let mut served = Vec::new();
     for Route { pattern, handler, limits, origins, user } in routes.iter().cloned() {
         limits.check().map_err(|text| Error::Invalid(format!("route \"{pattern}\": {text}")))?;
-        let (per_address, proxies, tls, routes) = (AddressLimits::default(), None, None, None);
-        let one = Served { handler, limits, origins, per_address, proxies, tls, user, routes };
+        let (per_address, door, proxies) = (AddressLimits::default(), None, None);
+        let (tls, routes) = (None, None);
+        let one =
+            Served { handler, limits, origins, per_address, door, proxies, tls, user, routes };
         served.push(one);
     }
     Ok((!served.is_empty()).then(|| Arc::new(Routed { patterns, served })))

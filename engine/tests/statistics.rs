@@ -177,6 +177,7 @@ const VALUES_BY: &[(&str, &str, &[&str])] = &[
     ),
     ("refused_by_reason", "budget.rs", &["memory"]),
     ("refused_by_reason", "addresses.rs", &["address"]),
+    ("refused_by_reason", "admission.rs", &["rate"]),
     ("refused_by_reason", "proxy.rs", &["proxy"]),
 ];
 

@@ -12,7 +12,7 @@ use crate::sized::{self, Sized};
 use crate::status::{Failure, rws_status};
 use crate::types::{User, optional, rws_tls, string};
 use crate::watched::handler;
-use ringws_engine::config::{Address, AddressLimits, Endpoint, Placement, Proxies};
+use ringws_engine::config::{Address, AddressLimits, Admission, Endpoint, Placement, Proxies};
 use ringws_engine::conn::Limits;
 use ringws_engine::passed::of_number;
 use ringws_engine::proto::Origins;
@@ -91,6 +91,14 @@ pub struct rws_endpoint {
     /// (strangers_closed), or with RWS_ENDPOINT_DIRECT served, but never believed. NULL: nobody
     /// is. What else the header says: rws_request_proxy_tlv. RWS_E_INVALID names a bad entry
     pub proxy_from: *const c_char,
+    /// Upgrades in a second from all addresses together, on all reactors, on the average: those
+    /// beyond are answered with 503 and a Retry-After before on_upgrade is asked
+    /// (refused_by_reason "rate"). Each is told a second for which no more are told than are taken
+    /// in it, at most 60: so a crowd that comes back at once comes in as you can serve it, while
+    /// those who are in are served. Default: no limit
+    pub admitted_per_second: u32,
+    /// with it: how many may come at once; default: admitted_per_second
+    pub admitted_burst: u32,
 }
 
 // SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
@@ -99,6 +107,26 @@ unsafe impl Sized for rws_endpoint {
 }
 
 impl rws_endpoint {
+    /// What addresses may have, each and all together.
+    fn rates(&self) -> Result<(AddressLimits, Admission), Failure> {
+        if self.upgrades_burst != 0 && self.upgrades_per_second == 0 {
+            return Err(Failure::invalid("upgrades_burst without upgrades_per_second"));
+        }
+        let per_address = AddressLimits {
+            connections_max: self.per_address_max,
+            upgrades_per_second: self.upgrades_per_second,
+            upgrades_burst: self.upgrades_burst,
+        };
+        if self.admitted_burst != 0 && self.admitted_per_second == 0 {
+            return Err(Failure::invalid("admitted_burst without admitted_per_second"));
+        }
+        let admission = Admission {
+            upgrades_per_second: self.admitted_per_second,
+            upgrades_burst: self.admitted_burst,
+        };
+        Ok((per_address, admission))
+    }
+
     /// The engine's endpoint.
     ///
     /// # Safety
@@ -119,14 +147,7 @@ impl rws_endpoint {
         if at.reserved != 0 {
             return Err(rws_status::RWS_E_UNSUPPORTED.into());
         }
-        if at.upgrades_burst != 0 && at.upgrades_per_second == 0 {
-            return Err(Failure::invalid("upgrades_burst without upgrades_per_second"));
-        }
-        let per_address = AddressLimits {
-            connections_max: at.per_address_max,
-            upgrades_per_second: at.upgrades_per_second,
-            upgrades_burst: at.upgrades_burst,
-        };
+        let (per_address, admission) = at.rates()?;
         let address = at.given()?.unwrap_or(address);
         let placement = match at.flags & RWS_ENDPOINT_LEAST_LOADED {
             0 => Placement::Kernel,
@@ -156,6 +177,7 @@ impl rws_endpoint {
             placement,
             origins,
             per_address,
+            admission,
             proxies,
             tls,
             user: User(at.user).to_word(),

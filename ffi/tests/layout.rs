@@ -75,7 +75,7 @@ structs! {
     rws_endpoint {
         size, port, address, callbacks, user, options, origins, tls, per_address_max,
         upgrades_per_second, upgrades_burst, flags, listen_fd, backlog, mode, reserved, routes,
-        routes_len, proxy_from,
+        routes_len, proxy_from, admitted_per_second, admitted_burst,
     }
     rws_error { status, sys_errno, text }
     rws_feature { name, kernel, flags, reserved }

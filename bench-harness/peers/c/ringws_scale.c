@@ -1,7 +1,7 @@
 /* What is measured at scale: an echo on one port, a topic with all members on another, and the
  * counters by GET on the first.
  * usage: ringws_scale [port, 0: any] members_port reactors connections_max(per reactor)
- *                     idle_timeout_ms */
+ *                     idle_timeout_ms admitted_per_second(members, 0: all) */
 #include <ringws.h>
 #include <signal.h>
 #include <stdio.h>
@@ -35,7 +35,7 @@ static void on_publish(rws_reactor *r, rws_conn c, const rws_message *m, void *u
 }
 
 int main(int argc, char **argv) {
-  if (argc != 6) return fprintf(stderr, "five arguments\n"), 2;
+  if (argc != 7) return fprintf(stderr, "six arguments\n"), 2;
   rws_callbacks echo = RWS_INIT(rws_callbacks), member = RWS_INIT(rws_callbacks);
   echo.on_message = on_message;
   echo.on_drain = on_drain;
@@ -54,6 +54,8 @@ int main(int argc, char **argv) {
   rws_endpoint members = at;
   members.port = (uint32_t)atoi(argv[2]);
   members.callbacks = &member;
+  members.admitted_per_second = (uint32_t)atoi(argv[6]);
+  members.admitted_burst = members.admitted_per_second / 10;
 
   rws_error err;
   uint16_t port;

@@ -6,6 +6,7 @@ use ringws_bench::example::Workspace;
 use ringws_bench::scale::Where;
 use ringws_bench::scale::idle::{self, Plan};
 use ringws_bench::scale::page::{self, Document};
+use ringws_bench::scale::storm;
 use ringws_bench::scale::subject::{self, Settings, Subject};
 use ringws_bench::{Error, Result, machine, scale};
 use serde::Serialize;
@@ -38,6 +39,8 @@ struct Arguments {
 enum Mode {
     /// Connections that do nothing: memory, Pings, an echo among them, a message to all.
     Idle(Idle),
+    /// A server is killed and started anew: all come back at once.
+    Storm(Storm),
     /// A process of clients.
     #[command(hide = true)]
     Worker {
@@ -73,6 +76,30 @@ struct Idle {
     beside: usize,
 }
 
+#[derive(Args)]
+struct Storm {
+    /// How many.
+    #[arg(long, default_value_t = 50_000)]
+    connections: usize,
+    /// The most of one process of clients.
+    #[arg(long, default_value_t = 15_000)]
+    each: usize,
+    /// Reactors of the server.
+    #[arg(long, default_value_t = 4)]
+    reactors: usize,
+    /// Upgrades in a second that are let in, 0: all; for each a run.
+    #[arg(long, value_delimiter = ',', default_values_t = [0, 5_000])]
+    admit: Vec<u64>,
+}
+
+/// As many as the table of descriptors allows, by the engine's defaults.
+const EVERYBODY: Settings = Settings {
+    reactors: 1,
+    connections_max: 20_000,
+    idle_timeout_ms: 60_000,
+    admitted_per_second: 0,
+};
+
 fn main() -> ExitCode {
     match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
@@ -92,6 +119,10 @@ fn run(arguments: &Arguments) -> Result<()> {
             let runs = idle(arguments, what)?;
             leave(arguments, "idle", &page::idle(&runs), &runs)
         }
+        Mode::Storm(what) => {
+            let runs = storm(arguments, what)?;
+            leave(arguments, "storm", &page::storm(&runs), &runs)
+        }
     }
 }
 
@@ -110,7 +141,7 @@ fn idle(arguments: &Arguments, what: &Idle) -> Result<Vec<(String, idle::Report)
     };
     let engine = |reactors| {
         let idle_timeout_ms = what.idle_timeout_ms;
-        let settings = Settings { reactors, connections_max: 20_000, idle_timeout_ms };
+        let settings = Settings { reactors, idle_timeout_ms, ..EVERYBODY };
         Subject::start(&program, settings, arguments.server_cpu, None)
     };
     let mut runs = Vec::new();
@@ -128,6 +159,26 @@ fn idle(arguments: &Arguments, what: &Idle) -> Result<Vec<(String, idle::Report)
         measure("uWebSockets", &few, Subject::start_peer(&command, arguments.server_cpu)?)?;
     }
     Ok(runs)
+}
+
+fn storm(arguments: &Arguments, what: &Storm) -> Result<Vec<(String, storm::Report)>> {
+    let program = subject::prepare()?;
+    machine::pin(arguments.load_cpu)?;
+    let one = |rate: &u64| {
+        let (reactors, admitted_per_second) = (what.reactors, *rate);
+        let plan = storm::Plan {
+            connections: what.connections,
+            each: what.each,
+            settings: Settings { reactors, admitted_per_second, ..EVERYBODY },
+            program: program.clone(),
+            cpu: arguments.server_cpu,
+            clients: clients(arguments)?,
+        };
+        let name = if *rate == 0 { "no limit".to_owned() } else { format!("{rate} a second") };
+        let report = storm::run(&plan, &|text| eprintln!("{name}: {text}"))?;
+        Ok((name, report))
+    };
+    what.admit.iter().map(one).collect()
 }
 
 fn leave<R: Serialize>(

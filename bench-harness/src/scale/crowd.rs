@@ -121,6 +121,11 @@ impl Crowd {
         (self.marked_ns, self.begun_ns) = (now_ns(), now_ns());
     }
 
+    /// From now on so many attempts at a time.
+    pub(super) fn at_once(&mut self, most: usize) {
+        self.opening.at_once = most;
+    }
+
     /// All say that they go.
     pub(super) fn close(&mut self) {
         self.closing = true;

@@ -25,6 +25,7 @@ const LOOK: Duration = Duration::from_millis(50);
 enum Order {
     Open(Opening),
     Mark,
+    AtOnce(usize),
     Close,
     Report,
 }
@@ -63,6 +64,7 @@ pub fn serve(
             match orders.try_recv() {
                 Ok(Order::Open(opening)) => crowd.open(opening),
                 Ok(Order::Mark) => crowd.mark(),
+                Ok(Order::AtOnce(most)) => crowd.at_once(most),
                 Ok(Order::Close) => crowd.close(),
                 Ok(Order::Report) => {}
                 Err(TryRecvError::Empty) => break,
@@ -177,6 +179,12 @@ impl Fleet {
     /// Counts of messages, Pings and attempts begin anew.
     pub(super) fn mark(&mut self) -> Result<()> {
         self.all(|_| Order::Mark).map(drop)
+    }
+
+    /// From now on that many attempts at a time, over all processes.
+    pub(super) fn at_once(&mut self, most: usize) -> Result<()> {
+        let most = most.div_ceil(self.workers.len().max(1));
+        self.all(|_| Order::AtOnce(most)).map(drop)
     }
 
     /// All begin the closing handshake.

@@ -6,7 +6,8 @@
 //! ```text
 //! idle | storm | soak ......... what is measured      page ....... as a document
 //! fleet ....................... processes of clients  subject .... the servers
-//! crowd | peer | counts ....... one of them           watch, trend what there is, and how it grows
+//! crowd | peer | counts ....... one of them           watcher .... who is served among them
+//! watch, trend ................ what there is, and how it grows
 //! ```
 
 mod counts;
@@ -15,11 +16,14 @@ mod fleet;
 pub mod idle;
 pub mod page;
 mod peer;
+pub mod storm;
 pub mod subject;
 mod trend;
 mod watch;
+mod watcher;
 
 pub use counts::Counts;
 pub use fleet::{Where, serve};
 pub use trend::Trend;
 pub use watch::Memory;
+pub use watcher::Watched;

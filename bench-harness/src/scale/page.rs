@@ -1,6 +1,6 @@
 //! What was measured, as a table for the terminal and as a page.
 
-use super::idle;
+use super::{idle, storm};
 use crate::error::Result;
 use crate::html;
 use crate::machine::Description;
@@ -156,6 +156,45 @@ pub fn idle(runs: &[(String, idle::Report)]) -> Document {
     let drawings =
         html::lines("Pings, while nothing else happens", "a second", &pings.collect::<Vec<_>>());
     Document::new("Connections that do nothing", table, drawings)
+}
+
+/// All come back at once.
+pub fn storm(runs: &[(String, storm::Report)]) -> Document {
+    let mib = |bytes: u64| format!("{:.1}", bytes as f64 / 1048576.0);
+    let table = Table::new(
+        runs,
+        &[
+            ("connections", &|run| run.connections.to_string()),
+            ("let in in a second", &|run| match run.admitted_per_second {
+                0 => "all".into(),
+                rate => rate.to_string(),
+            }),
+            ("nobody listened", &|run| format!("{:.0} ms", run.down_seconds * 1e3)),
+            ("half, 99 %, all in after", &|run| {
+                let storm::Report { half_seconds, most_seconds, all_seconds, .. } = run;
+                format!("{half_seconds:.1}, {most_seconds:.1}, {all_seconds:.1} s")
+            }),
+            ("echo meanwhile: p50, p99, p99.9", &|run| latency(Some(&run.watched.latency))),
+            ("echoes, unanswered", &|run| {
+                format!("{}, {}", run.watched.echoes, run.watched.unanswered)
+            }),
+            ("refused, told when to come, counted", &|run| {
+                format!("{}, {}, {}", run.refused, run.told, run.refused_counted)
+            }),
+            ("connects that found nobody", &|run| run.unheard.to_string()),
+            ("attempts broken, stuck", &|run| format!("{}, {}", run.broken, run.stuck)),
+            ("backlog overflows", &|run| run.overflows.to_string()),
+            ("server CPU for each", &|run| numbers::microseconds(run.cpu_us_each)),
+            ("server resident at first, at most, in the end", &|run| {
+                let [first, most, last] = run.resident.map(mib);
+                format!("{first}, {most}, {last} MiB")
+            }),
+        ],
+    );
+    let lines: Vec<_> =
+        runs.iter().map(|(name, run)| (name.clone(), tenths(&run.opened_by_tenth))).collect();
+    let drawings = html::lines("Who is in again", "a second, since the kill", &lines);
+    Document::new("All come back at once", table, drawings)
 }
 
 fn mib(memory: &super::Memory) -> String {

@@ -19,6 +19,8 @@ pub struct Settings {
     pub connections_max: usize,
     /// A Ping after half of it.
     pub idle_timeout_ms: u64,
+    /// Upgrades in a second that members are let in by; 0: all.
+    pub admitted_per_second: u64,
 }
 
 /// A server that runs.
@@ -58,11 +60,12 @@ impl Subject {
     ) -> Result<Self> {
         machine::allow_all_descriptors()?;
         let (port, members) = ports.map_or_else(|| Ok((0, free_port()?)), Ok)?;
-        let Settings { reactors, connections_max, idle_timeout_ms } = settings;
+        let Settings { reactors, connections_max, idle_timeout_ms, admitted_per_second } = settings;
         let mut command = vec![program.to_string_lossy().into_owned()];
-        let numbers =
-            [port as u64, members as u64, reactors as u64, connections_max as u64, idle_timeout_ms];
-        command.extend(numbers.map(|number| number.to_string()));
+        let (reactors, connections_max) = (reactors as u64, connections_max as u64);
+        let numbers = [port.into(), members.into(), reactors, connections_max, idle_timeout_ms];
+        command.extend(numbers.map(|number: u64| number.to_string()));
+        command.push(admitted_per_second.to_string());
         let server = Server::start(&Launch { command, announces: true, cpu: Some(cpu) })?;
         let members = SocketAddr::from((Ipv4Addr::LOCALHOST, members));
         Ok(Self { members, echo: Some(server.address), server })

@@ -14,6 +14,8 @@ mod io;
 mod state;
 
 pub use self::core::addresses::AddressLimits;
+pub use self::core::admission::Admission;
+pub(crate) use self::core::admission::Door;
 pub(crate) use self::core::adopt::Adopts;
 pub use self::core::counters::{Kind, ROWS, Row, Stats};
 pub(crate) use self::core::directory::TopicLimits;

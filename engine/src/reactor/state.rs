@@ -88,6 +88,7 @@ impl<K: Kernel> Reactor<K> {
             limits: ByEndpoint::each(&endpoints, |served| served.limits),
             origins: ByEndpoint::each(&endpoints, |served| served.origins.clone()),
             per_address: ByEndpoint::each(&endpoints, |served| served.per_address),
+            doors: ByEndpoint::each(&endpoints, |served| served.door.clone()),
             homes: ByEndpoint::new(homes),
             first_routes,
             post: Post::new(setup.handle, own),

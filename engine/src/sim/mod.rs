@@ -176,6 +176,7 @@ impl Run {
                 limits: scenario.limits,
                 origins: Origins::default(),
                 per_address: scenario.per_address,
+                door: None,
                 proxies: None,
                 routes: None,
                 tls: None,

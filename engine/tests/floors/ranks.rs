@@ -61,6 +61,7 @@ const REACTOR: Ranks = Ranks {
         &[
             "core",
             "core/addresses",
+            "core/admission",
             "core/arena",
             "core/backlogs",
             "core/counter",

@@ -120,6 +120,9 @@ static void listening(void) {
   at.upgrades_burst = 5;
   CHECK(try_listen(&at) == RWS_E_INVALID && strstr(err.text, "upgrades_per_second") != NULL);
   at.upgrades_burst = 0;
+  at.admitted_burst = 5;
+  CHECK(try_listen(&at) == RWS_E_INVALID && strstr(err.text, "admitted_per_second") != NULL);
+  at.admitted_burst = 0;
   const char *bad[] = {"", "localhost", "127.0.0.1:80", "[::1]", "unix:", "\xff"};
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     at.address = bad[i];

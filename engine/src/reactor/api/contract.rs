@@ -16,6 +16,7 @@ use crate::reactor::api::upgrade::{Asked, Message, Messages, Upgrade};
 use crate::reactor::client::dials::Dials;
 use crate::reactor::client::refusal::NotConnected;
 use crate::reactor::core::addresses::{AddressLimits, Addresses};
+use crate::reactor::core::admission::Door;
 use crate::reactor::core::adopt::{Adoptee, Adopts, Given, Moves};
 use crate::reactor::core::appetite::Inflating;
 use crate::reactor::core::backlogs::Backlogs;
@@ -143,6 +144,7 @@ pub struct Context {
     pub(crate) limits: ByEndpoint<Limits>,
     pub(crate) origins: ByEndpoint<Origins>,
     pub(crate) per_address: ByEndpoint<AddressLimits>,
+    pub(crate) doors: ByEndpoint<Option<Arc<Door>>>,
     /// Of a route, the endpoint that is listened on; of others, themselves.
     pub(crate) homes: ByEndpoint<u32>,
     /// Of each endpoint that is listened on, the number of its first route.

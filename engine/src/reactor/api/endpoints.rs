@@ -54,6 +54,7 @@ impl Endpoints {
         // Of requests; these connections get none.
         ctx.origins.push(Origins::Same);
         ctx.per_address.push(AddressLimits::default());
+        ctx.doors.push(None);
         let index = self.served.push(served);
         ctx.homes.push(index);
         index
@@ -64,8 +65,9 @@ impl Endpoints {
         let (handler, origins) = (Arc::clone(&self.nobody), Origins::Same);
         let limits = Limits::default();
         let per_address = AddressLimits::default();
-        let (proxies, tls, routes, user) = (None, None, None, 0);
-        let served = Served { handler, limits, origins, per_address, proxies, tls, user, routes };
+        let (door, proxies, tls, routes, user) = (None, None, None, None, 0);
+        let served =
+            Served { handler, limits, origins, per_address, door, proxies, tls, user, routes };
         self.served.set(index, served);
         self.vacant.push(index);
     }

@@ -6,6 +6,7 @@ use crate::proto::{Origins, Routes};
 use crate::reactor::api::contract::{GapHook, Handle, Handler, TopicHook};
 use crate::reactor::client::dials::Resolve;
 use crate::reactor::core::addresses::AddressLimits;
+use crate::reactor::core::admission::Door;
 use crate::reactor::core::log::Logger;
 use crate::reactor::core::proxies::Proxies;
 use crate::reactor::io::listeners::Listens;
@@ -23,6 +24,8 @@ pub struct Served {
     pub origins: Origins,
     /// What each remote address may have of it.
     pub per_address: AddressLimits,
+    /// How many upgrades it takes in a second, if there is a limit.
+    pub(crate) door: Option<Arc<Door>>,
     /// Whose connections begin with a header of the PROXY protocol, if anybody's do.
     pub proxies: Option<Arc<Proxies>>,
     /// With TLS, under these settings.

@@ -55,6 +55,7 @@ impl<K: Kernel> Reactor<K> {
             limits: target.limits,
             origins: Origins::Same,
             per_address: AddressLimits::default(),
+            door: None,
             proxies: None,
             routes: None,
             tls: None,

@@ -181,8 +181,8 @@ counters! {
     refused,
     /// Connections that were never open, by why: the peer's request was not valid, or larger than
     /// `head_max`, or did not come in time; the page's origin, the handler, a stop or drain of
-    /// ours, `memory_max` or the limit of an address was against it; its TLS failed; its proxy sent
-    /// no PROXY header, or a bad one.
+    /// ours, `memory_max`, the limit of an address or the rate of all was against it; its TLS
+    /// failed; its proxy sent no PROXY header, or a bad one.
     refused_by_reason by reason in REFUSALS,
     /// HTTP requests, no upgrades, that the application has answered.
     requests,

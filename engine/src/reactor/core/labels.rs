@@ -11,7 +11,7 @@ pub(crate) const OPEN: usize = 1;
 pub(crate) const CLOSING: usize = 2;
 
 /// Why upgrades were refused. The first of them are told by connections.
-pub(crate) const REFUSALS: [&str; 10] = [
+pub(crate) const REFUSALS: [&str; 11] = [
     "bad_request",
     "too_large",
     "timeout",
@@ -20,6 +20,7 @@ pub(crate) const REFUSALS: [&str; 10] = [
     "stopping",
     "memory",
     "address",
+    "rate",
     "tls",
     "proxy",
 ];
@@ -28,9 +29,10 @@ pub(crate) const BY_HANDLER: usize = 4;
 pub(crate) const BY_STOP: usize = 5;
 pub(crate) const BY_MEMORY: usize = 6;
 pub(crate) const BY_ADDRESS: usize = 7;
+pub(crate) const BY_RATE: usize = 8;
 #[cfg(feature = "tls")]
-pub(crate) const BY_TLS: usize = 8;
-pub(crate) const BY_PROXY: usize = 9;
+pub(crate) const BY_TLS: usize = 9;
+pub(crate) const BY_PROXY: usize = 10;
 
 /// Control frames, RFC 6455 §5.5.
 pub(crate) const CONTROLS: [&str; TALLIED] = ["close", "ping", "pong"];

@@ -1,6 +1,7 @@
 //! What a reactor is made of that calls nobody: slots, the timing wheel, counters, names, mail.
 
 pub(crate) mod addresses;
+pub(crate) mod admission;
 pub(crate) mod adopt;
 pub(crate) mod appetite;
 pub(crate) mod arena;

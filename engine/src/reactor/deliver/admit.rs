@@ -5,7 +5,7 @@ use crate::proto::handshake::Refusal;
 use crate::reactor::api::contract::Context;
 use crate::reactor::core::addresses::Counted;
 use crate::reactor::core::adopt::Lost;
-use crate::reactor::core::labels::{BY_ADDRESS, BY_MEMORY, BY_STOP};
+use crate::reactor::core::labels::{BY_ADDRESS, BY_MEMORY, BY_RATE, BY_STOP};
 
 /// In so many seconds there may be memory again.
 const MEMORY_SECONDS: u64 = 5;
@@ -25,7 +25,7 @@ impl Context {
         Ok(())
     }
 
-    /// Refuses an upgrade then, too, and where its address asks too often.
+    /// Refuses an upgrade then, too, and where its address asks too often, or all together do.
     pub(crate) fn admit(&mut self, index: u32) -> Result<(), Refusal> {
         self.admit_request()?;
         if let Some(moved) = self.given.get(&index).and_then(|given| given.moved.as_ref()) {
@@ -36,15 +36,22 @@ impl Context {
             };
         }
         let slot = self.slab.at(index);
-        let limits = self.per_address.of(*self.homes.of(slot.endpoint));
-        let (true, Some(peer)) = (limits.upgrades_per_second > 0, slot.peer.get()) else {
-            return Ok(());
-        };
-        let who = Counted::new(*self.homes.of(slot.endpoint), peer);
-        self.post.handle.0.addresses.ask(who, limits, self.now).map_err(|seconds| {
-            self.counters.address_refused.add(1);
-            self.counters.refused_by_reason.count(BY_ADDRESS);
-            Refusal::busy(429, seconds).because("too many upgrades from this address")
+        let (home, peer) = (*self.homes.of(slot.endpoint), slot.peer.get());
+        let limits = self.per_address.of(home);
+        if let (true, Some(peer)) = (limits.upgrades_per_second > 0, peer) {
+            let who = Counted::new(home, peer);
+            let asked = self.post.handle.0.addresses.ask(who, limits, self.now);
+            asked.map_err(|seconds| {
+                self.counters.address_refused.add(1);
+                self.counters.refused_by_reason.count(BY_ADDRESS);
+                Refusal::busy(429, seconds).because("too many upgrades from this address")
+            })?;
+        }
+        // Behind that: who asks too often by himself uses up nothing that is everybody's.
+        let Some(door) = self.doors.of(home) else { return Ok(()) };
+        door.ask(self.now).map_err(|seconds| {
+            self.counters.refused_by_reason.count(BY_RATE);
+            Refusal::busy(503, seconds).because("too many upgrades")
         })
     }
 

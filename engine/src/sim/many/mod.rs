@@ -150,6 +150,7 @@ impl Run {
                 limits: scenario.limits,
                 origins: Origins::default(),
                 per_address: AddressLimits::default(),
+                door: None,
                 proxies: None,
                 routes: None,
                 tls: None,
