@@ -145,6 +145,10 @@ pub fn idle(runs: &[(String, idle::Report)]) -> Document {
             ("all closed after", &|run| format!("{:.1} s", run.close_seconds)),
             ("server CPU to close one", &|run| numbers::microseconds(run.close_cpu_us_each)),
             ("server resident, MiB", &memory),
+            ("descriptors of the server, all open", &|run| {
+                let open = run.memory.get(1).map(|(_, open)| open.descriptors.to_string());
+                open.unwrap_or_else(dash)
+            }),
             ("lost, failed attempts, wrong bytes, unanswered", &|run| {
                 let wrong = &run.wrong;
                 let idle::Wrong { lost, attempts, bytes, unanswered } = *wrong;

@@ -18,6 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Memory {
     /// `VmRSS` of the server.
     pub resident: u64,
+    /// Open descriptors of the server.
+    pub descriptors: u64,
     /// The kernel's objects (`Slab` of /proc/meminfo).
     pub slab: u64,
     /// What the machine has available (`MemAvailable`).
@@ -41,6 +43,7 @@ impl Memory {
         };
         Ok(Self {
             resident: process::resident(pid)?,
+            descriptors: descriptors(pid),
             slab: kib("Slab:"),
             available: kib("MemAvailable:"),
             tcp: word("mem") * 4096,

@@ -8,7 +8,7 @@ use crate::report::Latency;
 use crate::scale::crowd::now_ns;
 use hdrhistogram::Histogram;
 use serde::Serialize;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
