@@ -76,6 +76,7 @@ impl<K: Kernel> Reactor<K> {
         setup.handle.0.mailboxes[setup.index as usize].open();
         setup.handle.0.loads.takes(setup.index, setup.connections_max);
         let (endpoints, homes, first_routes) = Endpoints::with_routes(setup.endpoints);
+        let (ends, gaps) = (setup.on_topic.is_some(), setup.on_gap.is_some());
         let ctx = Context {
             slab,
             pool: Pool::new(POOL_BYTES_MAX),
@@ -92,10 +93,7 @@ impl<K: Kernel> Reactor<K> {
             homes: ByEndpoint::new(homes),
             first_routes,
             post: Post::new(setup.handle, own),
-            topics: Topics::new(Reports {
-                ends: setup.on_topic.is_some(),
-                gaps: setup.on_gap.is_some(),
-            }),
+            topics: Topics::new(Reports { ends, gaps }),
             early: Early::default(),
             log: setup.log,
             counters,
