@@ -1,7 +1,7 @@
 //! What `scale` measures, with few connections: that it goes on working, and that nobody is lost.
 
 use ringws_bench::scale::subject::{self, Settings, Subject};
-use ringws_bench::scale::{Where, idle, page, storm};
+use ringws_bench::scale::{Where, idle, page, soak, storm};
 use std::time::Duration;
 
 /// Beside other tests, so not behind all others.
@@ -32,7 +32,7 @@ fn two_thousand_are_idle_and_nobody_is_lost() {
     assert_eq!(report.by_reactor.iter().sum::<f64>(), 2_001.0, "and who asks");
     assert!(report.resident_each > 100.0 && report.resident_each < 8_192.0, "{report:?}");
     let document = page::idle(&[("few".into(), report)]);
-    assert!(document.table().markdown().contains("| connections | 2000 |"));
+    assert!(document.text().contains("| connections | 2000 |"));
     subject.server.interrupt().expect("it ends");
 }
 
@@ -58,5 +58,21 @@ fn two_thousand_come_back_at_once_and_all_are_in() {
     assert_eq!(report.refused_counted, report.refused as f64);
     assert!(report.all_seconds >= 1.5, "no faster than they are let in: {report:?}");
     let document = page::storm(&[("few".into(), report)]);
-    assert!(document.table().markdown().contains("| let in in a second | 1000 |"));
+    assert!(document.text().contains("| let in in a second | 1000 |"));
+}
+
+#[test]
+fn five_seconds_of_everything_and_all_adds_up() {
+    let plan = soak::Plan {
+        time: Duration::from_secs(5),
+        calibration: Duration::from_secs(1),
+        program: subject::prepare().expect("built"),
+        cpu: 0,
+        directory: std::env::temp_dir().join(format!("ringws-soak-{}", std::process::id())),
+    };
+    let report = soak::run(&plan, &|_| {}).expect("it lasts");
+    assert!(report.is_right(), "{:?} {:?}", report.lanes, report.sums);
+    assert!(report.samples.len() >= 4, "{:?}", report.samples);
+    assert!(page::soak(&report).text().contains("connections that are left"));
+    std::fs::remove_dir_all(&plan.directory).expect("a certificate was there");
 }

@@ -1,7 +1,8 @@
 /* What is measured at scale: an echo on one port, a topic with all members on another, and the
  * counters by GET on the first.
  * usage: ringws_scale [port, 0: any] members_port reactors connections_max(per reactor)
- *                     idle_timeout_ms admitted_per_second(members, 0: all) */
+ *                     idle_timeout_ms admitted_per_second(members, 0: all)
+ *                     [tls_port certificate key] */
 #include <ringws.h>
 #include <signal.h>
 #include <stdio.h>
@@ -34,8 +35,13 @@ static void on_publish(rws_reactor *r, rws_conn c, const rws_message *m, void *u
   rws_buf_release(b);
 }
 
+static int fail(const rws_error *err) {
+  fprintf(stderr, "%s: %s\n", rws_strerror(err->status), err->text);
+  return 1;
+}
+
 int main(int argc, char **argv) {
-  if (argc != 7) return fprintf(stderr, "six arguments\n"), 2;
+  if (argc != 7 && argc != 10) return fprintf(stderr, "six arguments, or nine\n"), 2;
   rws_callbacks echo = RWS_INIT(rws_callbacks), member = RWS_INIT(rws_callbacks);
   echo.on_message = on_message;
   echo.on_drain = on_drain;
@@ -46,6 +52,7 @@ int main(int argc, char **argv) {
   config.reactors = (uint32_t)atoi(argv[3]);
   config.connections_max = (uint32_t)atoi(argv[4]);
   rws_options options = RWS_INIT(rws_options);
+  options.flags = RWS_OPT_DEFLATE;              /* for those who offer it */
   options.idle_timeout_ms = (uint32_t)atoi(argv[5]);
   rws_endpoint at = RWS_INIT(rws_endpoint);
   at.port = (uint32_t)atoi(argv[1]);
@@ -57,12 +64,24 @@ int main(int argc, char **argv) {
   members.admitted_per_second = (uint32_t)atoi(argv[6]);
   members.admitted_burst = members.admitted_per_second / 10;
 
+  rws_endpoint secure = at;
   rws_error err;
+  if (argc == 10) {
+    const rws_identity identity = {{NULL, 0}, {NULL, 0}, argv[8], argv[9]};
+    rws_tls_config tls = RWS_INIT(rws_tls_config);
+    tls.identities = &identity;
+    tls.identities_len = 1;
+    secure.port = (uint32_t)atoi(argv[7]);
+    if (rws_tls_server_new(&tls, &secure.tls, &err) < 0) return fail(&err);
+  }
   uint16_t port;
   if (rws_engine_new(&config, &engine, &err) < 0 ||
       rws_engine_listen(engine, &at, &port, &err) < 0 ||
-      rws_engine_listen(engine, &members, NULL, &err) < 0 || rws_engine_start(engine, &err) < 0)
-    return fprintf(stderr, "%s: %s\n", rws_strerror(err.status), err.text), 1;
+      rws_engine_listen(engine, &members, NULL, &err) < 0 ||
+      (secure.tls && rws_engine_listen(engine, &secure, NULL, &err) < 0) ||
+      rws_engine_start(engine, &err) < 0)
+    return fail(&err);
+  if (secure.tls) rws_tls_release(secure.tls);
   signal(SIGINT, on_signal);
   signal(SIGTERM, on_signal);
   printf("listening on %u\n", port);

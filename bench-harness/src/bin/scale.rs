@@ -6,8 +6,8 @@ use ringws_bench::example::Workspace;
 use ringws_bench::scale::Where;
 use ringws_bench::scale::idle::{self, Plan};
 use ringws_bench::scale::page::{self, Document};
-use ringws_bench::scale::storm;
 use ringws_bench::scale::subject::{self, Settings, Subject};
+use ringws_bench::scale::{soak, storm};
 use ringws_bench::{Error, Result, machine, scale};
 use serde::Serialize;
 use std::net::SocketAddr;
@@ -41,6 +41,12 @@ enum Mode {
     Idle(Idle),
     /// A server is killed and started anew: all come back at once.
     Storm(Storm),
+    /// Everything at once for minutes, at 80 % of what the server can do: does it grow?
+    Soak {
+        /// How long.
+        #[arg(long, default_value_t = 10.0)]
+        minutes: f64,
+    },
     /// A process of clients.
     #[command(hide = true)]
     Worker {
@@ -123,6 +129,7 @@ fn run(arguments: &Arguments) -> Result<()> {
             let runs = storm(arguments, what)?;
             leave(arguments, "storm", &page::storm(&runs), &runs)
         }
+        Mode::Soak { minutes } => soak(arguments, *minutes),
     }
 }
 
@@ -181,13 +188,32 @@ fn storm(arguments: &Arguments, what: &Storm) -> Result<Vec<(String, storm::Repo
     what.admit.iter().map(one).collect()
 }
 
+fn soak(arguments: &Arguments, minutes: f64) -> Result<()> {
+    let program = subject::prepare()?;
+    machine::pin(arguments.load_cpu)?;
+    let plan = soak::Plan {
+        time: duration(minutes * 60.0)?,
+        calibration: Duration::from_secs(5),
+        program,
+        cpu: arguments.server_cpu,
+        directory: Workspace::find()?.target.join("scale"),
+    };
+    let report = soak::run(&plan, &|text| eprintln!("{text}"))?;
+    let (document, right) = (page::soak(&report), report.is_right());
+    leave(arguments, "soak", &document, &[("ringws".into(), report)])?;
+    match right {
+        true => Ok(()),
+        false => Err(Error::Server("not all went right: see above".into())),
+    }
+}
+
 fn leave<R: Serialize>(
     arguments: &Arguments,
     mode: &str,
     document: &Document,
     runs: &[(String, R)],
 ) -> Result<()> {
-    println!("{}", document.table().markdown());
+    println!("{}", document.text());
     let default = || -> Result<PathBuf> {
         Ok(Workspace::find()?.target.join("bench").join(format!("scale-{mode}")))
     };

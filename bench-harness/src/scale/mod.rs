@@ -16,6 +16,7 @@ mod fleet;
 pub mod idle;
 pub mod page;
 mod peer;
+pub mod soak;
 pub mod storm;
 pub mod subject;
 mod trend;

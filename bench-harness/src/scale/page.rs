@@ -1,6 +1,6 @@
 //! What was measured, as a table for the terminal and as a page.
 
-use super::{idle, storm};
+use super::{idle, soak, storm};
 use crate::error::Result;
 use crate::html;
 use crate::machine::Description;
@@ -12,7 +12,7 @@ use std::time::SystemTime;
 
 /// A row for each figure, a column for each run.
 #[derive(Clone, Debug, Default)]
-pub struct Table {
+struct Table {
     columns: Vec<String>,
     rows: Vec<(String, Vec<String>)>,
 }
@@ -26,8 +26,19 @@ impl Table {
         Self { columns, rows: figures.iter().map(row).collect() }
     }
 
+    /// Rows become columns: where there are many runs and few figures.
+    fn turn(&mut self) {
+        let figures = self.rows.iter().map(|(name, _)| name.clone()).collect();
+        let row = |(index, name): (usize, &String)| {
+            let cells = self.rows.iter().filter_map(|(_, cells)| cells.get(index).cloned());
+            (name.clone(), cells.collect())
+        };
+        let rows = self.columns.iter().enumerate().map(row).collect();
+        (self.columns, self.rows) = (figures, rows);
+    }
+
     /// For the terminal, and for documents.
-    pub fn markdown(&self) -> String {
+    fn markdown(&self) -> String {
         let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
         let head = [vec![String::new()], self.columns.clone()].concat();
         let rule = vec!["---".to_owned(); head.len()].join("|");
@@ -54,6 +65,8 @@ pub struct Document {
     title: &'static str,
     table: Table,
     drawings: String,
+    /// Below the table, on a terminal.
+    facts: String,
     machine: Description,
     started_unix: u64,
 }
@@ -69,12 +82,13 @@ impl Document {
     fn new(title: &'static str, table: Table, drawings: String) -> Self {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let started_unix = since.unwrap_or_default().as_secs();
-        Self { title, table, drawings, machine: Description::read(), started_unix }
+        let (facts, machine) = (String::new(), Description::read());
+        Self { title, table, drawings, facts, machine, started_unix }
     }
 
-    /// Its table.
-    pub fn table(&self) -> &Table {
-        &self.table
+    /// For a terminal.
+    pub fn text(&self) -> String {
+        self.table.markdown() + "\n" + &self.facts
     }
 
     /// Writes `results.json` and `report.html` into a directory, which is made.
@@ -199,6 +213,61 @@ pub fn storm(runs: &[(String, storm::Report)]) -> Document {
         runs.iter().map(|(name, run)| (name.clone(), tenths(&run.opened_by_tenth))).collect();
     let drawings = html::lines("Who is in again", "a second, since the kill", &lines);
     Document::new("All come back at once", table, drawings)
+}
+
+/// Everything at once.
+pub fn soak(report: &soak::Report) -> Document {
+    let lanes: Vec<_> = report.lanes.iter().map(|it| (it.name.to_owned(), it.clone())).collect();
+    let rate = |value: Option<f64>| value.map_or_else(dash, numbers::count);
+    let mut table = Table::new(
+        &lanes,
+        &[
+            ("capacity, a second", &|lane| rate(lane.capacity)),
+            ("asked for, a second", &|lane| rate(lane.rate)),
+            ("done, each checked", &|lane| lane.done.to_string()),
+            ("p50, p99, p99.9", &|lane| latency(lane.latency.as_ref())),
+            ("unanswered", &|lane| lane.unanswered.to_string()),
+            ("failed", &|lane| lane.failure.clone().unwrap_or_else(|| "no".into())),
+        ],
+    );
+    table.turn();
+    let points = |of: &dyn Fn(&soak::Sample) -> f64| -> Vec<(f64, f64)> {
+        report.samples.iter().map(|it| (it.seconds, of(it))).collect()
+    };
+    let resident = points(&|it| it.memory.resident as f64 / 1048576.0);
+    let descriptors = points(&|it| it.memory.descriptors as f64);
+    let drawings = format!(
+        "<pre>{}</pre>{}{}",
+        facts(report),
+        html::lines("Resident memory of the server", "MiB", &[("resident".into(), resident)]),
+        html::lines("Descriptors of the server", "", &[("open".into(), descriptors)])
+    );
+    let mut document = Document::new("Everything at once", table, drawings);
+    document.facts = facts(report);
+    document
+}
+
+/// What is not of one kind of traffic.
+fn facts(report: &soak::Report) -> String {
+    let [young, most, last, gone] = report.resident_at.map(|at| at as f64 / 1048576.0);
+    let [capacity, cpu] = report.cpu.map(numbers::share);
+    let [least, descriptors] = report.descriptors;
+    let mut out = format!(
+        "lasted        {:.0} s, server busy {cpu} (when the capacity was measured: {capacity})\n\
+         resident      {young:.2} MiB after a tenth of it, at most {most:.2}, in the end \
+         {last:.2}, when all had gone {gone:.2}\n\
+         descriptors   {least} to {descriptors}\n",
+        report.seconds
+    );
+    if let Some(trend) = report.resident {
+        let (slope, error) = (trend.slope, trend.error);
+        let judged = if trend.is_flat() { "none beyond noise" } else { "more than noise" };
+        out += &format!("growth        {slope:.1} ± {error:.1} bytes a second: {judged}\n");
+    }
+    for (name, sum) in &report.sums {
+        out += &format!("{sum:<13} {name}\n");
+    }
+    out
 }
 
 fn mib(memory: &super::Memory) -> String {

@@ -5,8 +5,9 @@ use crate::example::Workspace;
 use crate::machine;
 use crate::peers;
 use crate::server::{Launch, Server, free_port};
+use crate::tls::Certificate;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const SOURCE: &str = "bench-harness/peers/c/ringws_scale.c";
 
@@ -32,6 +33,8 @@ pub struct Subject {
     pub members: SocketAddr,
     /// Where it echoes and tells its counters, if it does both beside the broadcast.
     pub echo: Option<SocketAddr>,
+    /// Where it echoes encrypted, if it does.
+    pub secure: Option<SocketAddr>,
 }
 
 /// Builds the engine's server; where it is.
@@ -53,10 +56,30 @@ pub fn prepare_peer() -> Result<Vec<String>> {
 impl Subject {
     /// Starts the engine's server. `ports`: those of a former one, or any.
     pub fn start(
-        program: &PathBuf,
+        program: &Path,
         settings: Settings,
         cpu: usize,
         ports: Option<(u16, u16)>,
+    ) -> Result<Self> {
+        Self::start_with(program, settings, cpu, ports, None)
+    }
+
+    /// The same with an encrypted echo, too.
+    pub fn start_secure(
+        program: &Path,
+        settings: Settings,
+        cpu: usize,
+        certificate: &Certificate,
+    ) -> Result<Self> {
+        Self::start_with(program, settings, cpu, None, Some(certificate))
+    }
+
+    fn start_with(
+        program: &Path,
+        settings: Settings,
+        cpu: usize,
+        ports: Option<(u16, u16)>,
+        certificate: Option<&Certificate>,
     ) -> Result<Self> {
         machine::allow_all_descriptors()?;
         let (port, members) = ports.map_or_else(|| Ok((0, free_port()?)), Ok)?;
@@ -66,9 +89,16 @@ impl Subject {
         let numbers = [port.into(), members.into(), reactors, connections_max, idle_timeout_ms];
         command.extend(numbers.map(|number: u64| number.to_string()));
         command.push(admitted_per_second.to_string());
+        let secure = certificate.map(|_| free_port()).transpose()?;
+        if let (Some(port), Some(certificate)) = (secure, certificate) {
+            let files = [&certificate.certificate, &certificate.key];
+            command.push(port.to_string());
+            command.extend(files.map(|file| file.to_string_lossy().into_owned()));
+        }
         let server = Server::start(&Launch { command, announces: true, cpu: Some(cpu) })?;
-        let members = SocketAddr::from((Ipv4Addr::LOCALHOST, members));
-        Ok(Self { members, echo: Some(server.address), server })
+        let here = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let (members, secure) = (here(members), secure.map(here));
+        Ok(Self { members, echo: Some(server.address), secure, server })
     }
 
     /// Starts a server that sends to all what one sends, and does nothing else.
@@ -76,6 +106,6 @@ impl Subject {
         machine::allow_all_descriptors()?;
         let launch = Launch { command: command.to_vec(), announces: true, cpu: Some(cpu) };
         let server = Server::start(&launch)?;
-        Ok(Self { members: server.address, echo: None, server })
+        Ok(Self { members: server.address, echo: None, secure: None, server })
     }
 }
