@@ -10,6 +10,9 @@ use serde::Serialize;
 use std::path::Path;
 use std::time::SystemTime;
 
+/// The name of a figure, and how it reads.
+type Figure<'a, R> = (&'a str, &'a dyn Fn(&R) -> String);
+
 /// A row for each figure, a column for each run.
 #[derive(Clone, Debug, Default)]
 struct Table {
@@ -18,9 +21,9 @@ struct Table {
 }
 
 impl Table {
-    fn new<R>(runs: &[(String, R)], figures: &[(&str, &dyn Fn(&R) -> String)]) -> Self {
+    fn new<R>(runs: &[(String, R)], figures: &[Figure<'_, R>]) -> Self {
         let columns = runs.iter().map(|(name, _)| name.clone()).collect();
-        let row = |(name, figure): &(&str, &dyn Fn(&R) -> String)| {
+        let row = |(name, figure): &Figure<'_, R>| {
             ((*name).to_owned(), runs.iter().map(|(_, run)| figure(run)).collect())
         };
         Self { columns, rows: figures.iter().map(row).collect() }

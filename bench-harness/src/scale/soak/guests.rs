@@ -8,7 +8,7 @@ use crate::load::idle::Idle;
 use crate::random::Random;
 use crate::scenario::{Deflate, Kind, Scenario};
 use rustix::net::sockopt::set_socket_linger;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
