@@ -41,11 +41,14 @@ enum Mode {
     Idle(Idle),
     /// A server is killed and started anew: all come back at once.
     Storm(Storm),
-    /// Everything at once for minutes, at 80 % of what the server can do: does it grow?
+    /// Everything at once for minutes, at a share of what server and load can do: does it grow?
     Soak {
         /// How long.
         #[arg(long, default_value_t = 10.0)]
         minutes: f64,
+        /// Which share.
+        #[arg(long, default_value_t = 0.8)]
+        share: f64,
     },
     /// A process of clients.
     #[command(hide = true)]
@@ -129,7 +132,7 @@ fn run(arguments: &Arguments) -> Result<()> {
             let runs = storm(arguments, what)?;
             leave(arguments, "storm", &page::storm(&runs), &runs)
         }
-        Mode::Soak { minutes } => soak(arguments, *minutes),
+        Mode::Soak { minutes, share } => soak(arguments, *minutes, *share),
     }
 }
 
@@ -188,11 +191,12 @@ fn storm(arguments: &Arguments, what: &Storm) -> Result<Vec<(String, storm::Repo
     what.admit.iter().map(one).collect()
 }
 
-fn soak(arguments: &Arguments, minutes: f64) -> Result<()> {
+fn soak(arguments: &Arguments, minutes: f64, share: f64) -> Result<()> {
     let program = subject::prepare()?;
     machine::pin(arguments.load_cpu)?;
     let plan = soak::Plan {
         time: duration(minutes * 60.0)?,
+        share,
         calibration: Duration::from_secs(5),
         program,
         cpu: arguments.server_cpu,

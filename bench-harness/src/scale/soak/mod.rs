@@ -29,8 +29,6 @@ const ECHOES: [(&str, usize, usize, bool); 3] = [
     ("large echoes, 8 x 64 KiB", 8, 64 << 10, false),
     ("encrypted echoes, 16 x 1 KiB", 16, 1 << 10, true),
 ];
-/// A share of the capacity.
-const SHARE: f64 = 0.8;
 /// Who hears what is sent to all, and how often that is in a second.
 const MEMBERS: usize = 200;
 const TO_ALL: f64 = 10.0;
@@ -55,6 +53,8 @@ const GUESTS: [(&str, Guest); 4] = [
 pub struct Plan {
     /// How long.
     pub time: Duration,
+    /// Of the capacity, what is asked for.
+    pub share: f64,
     /// How long the capacity is measured before that.
     pub calibration: Duration,
     /// The server's program.
@@ -159,7 +159,7 @@ pub fn run(plan: &Plan, say: &dyn Fn(&str)) -> Result<Report> {
     say(&format!("capacity: {capacities:.0?} echoes a second, the server is busy {busy:.2}"));
     let capacity = |index: usize| capacities.get(index).copied().unwrap_or(1.0);
     let before = process::usage(at.pid)?.running;
-    let all = together(at, plan.time, &|index| open_lane(at, index, capacity(index), plan.time))?;
+    let all = together(at, plan.time, &|index| open_lane(at, index, capacity(index), plan))?;
     let used = process::usage(at.pid)?.running.saturating_sub(before);
     let sums = sums(at, first.deliveries + all.deliveries)?;
     let gone = Memory::read(at.pid)?;
@@ -257,9 +257,9 @@ fn closed_lane(at: At, index: usize, timed: Duration) -> Lane {
     }
 }
 
-fn open_lane(at: At, index: usize, capacity: f64, timed: Duration) -> Lane {
+fn open_lane(at: At, index: usize, capacity: f64, soak: &Plan) -> Lane {
     let (name, scenario, server) = scenario(index, at);
-    let rate = (capacity * SHARE).max(1.0);
+    let (rate, timed) = ((capacity * soak.share).max(1.0), soak.time);
     let plan = OpenPlan {
         server,
         scenario,
