@@ -2,7 +2,18 @@
 
 use ringws_bench::scale::subject::{self, Settings, Subject};
 use ringws_bench::scale::{Where, idle, page, soak, storm};
+use std::path::PathBuf;
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
+
+/// They take their turns: each has both CPUs.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// Built once: a program that is being written cannot be run.
+fn program() -> PathBuf {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| subject::prepare().expect("built")).clone()
+}
 
 /// Beside other tests, so not behind all others.
 fn clients() -> Where {
@@ -11,7 +22,8 @@ fn clients() -> Where {
 
 #[test]
 fn two_thousand_are_idle_and_nobody_is_lost() {
-    let program = subject::prepare().expect("built");
+    let _turn = TURN.lock();
+    let program = program();
     let (reactors, connections_max, idle_timeout_ms) = (2, 2_000, 6_000);
     let settings = Settings { reactors, connections_max, idle_timeout_ms, admitted_per_second: 0 };
     let subject = Subject::start(&program, settings, 0, None).expect("it listens");
@@ -38,6 +50,7 @@ fn two_thousand_are_idle_and_nobody_is_lost() {
 
 #[test]
 fn two_thousand_come_back_at_once_and_all_are_in() {
+    let _turn = TURN.lock();
     let settings = Settings {
         reactors: 2,
         connections_max: 2_000,
@@ -48,7 +61,7 @@ fn two_thousand_come_back_at_once_and_all_are_in() {
         connections: 2_000,
         each: 1_000,
         settings,
-        program: subject::prepare().expect("built"),
+        program: program(),
         cpu: 0,
         clients: clients(),
     };
@@ -63,12 +76,13 @@ fn two_thousand_come_back_at_once_and_all_are_in() {
 
 #[test]
 fn five_seconds_of_everything_and_all_adds_up() {
+    let _turn = TURN.lock();
     let plan = soak::Plan {
         time: Duration::from_secs(5),
         // Other tests want the CPUs, too.
         share: 0.2,
         calibration: Duration::from_secs(1),
-        program: subject::prepare().expect("built"),
+        program: program(),
         cpu: 0,
         directory: std::env::temp_dir().join(format!("ringws-soak-{}", std::process::id())),
     };
