@@ -64,6 +64,17 @@
  *            published: only jobs, and connects, wait until it has returned, so calls that were
  *            made after a job may come before it then.  So what is published before a join is not
  *            for the new member, by whatever thread, and what is published before a leave is.
+ * Histories  Of topics that histories of rws_config name is kept what was published, for a while.  Who
+ *            comes back says how much it has heard (rws_join_from), and gets what it has missed
+ *            first, in its order, then what is published from there on; none of it twice, and as
+ *            its send queue has room.  RWS_OK says that it is complete: what cannot be proved to be
+ *            is RWS_LATE.  A position (rws_topic_position) is a text for the client to keep.  Send
+ *            it one when it has joined; with RWS_HISTORY_STAMP it brings it up to date itself.
+ *            Kept are messages of data, for whomever they were (except), all of a key too; what a
+ *            queue policy has dropped is not sent again, so let RWS_WHEN_FULL_CLOSE close who is
+ *            too slow: it comes back.  A history lasts as long as its topic has members, and age_ms
+ *            after that and the last message.  With a bus a position is good on each engine that
+ *            has had the topic's history all that time; one that has not says RWS_LATE.
  * Machines   With a bus (rws_engine_bus) what is published on a topic reaches its members on other
  *            engines, too: their members get it in the order of its publisher, once.  Members here
  *            get it first; among those on several engines there is no common order.  A publish is
@@ -250,6 +261,9 @@
 #define RWS_MORE               (1u << 0) /* a fragment, FIN = 0; continue with RWS_CONTINUATION */
 /* send: not compressed, whatever was negotiated: secrets beside text that others choose */
 #define RWS_PLAIN              (1u << 1)
+/* Each message of data is delivered with its place in front: RWS_TEXT behind node.epoch.number in
+ * hexadecimal and a space, RWS_BINARY behind these three in eight bytes each, big-endian */
+#define RWS_HISTORY_STAMP      (1u << 0)
 
 /* What becomes of a message that finds the send queue full: see Queues. */
 /* it is refused (RWS_E_FULL), and on_drain follows: wait for that */
@@ -409,6 +423,7 @@
 #define RWS_LATER              1
 
 typedef enum { /* what a call answers; negative is failure */
+  RWS_LATE = 3,           /* joined, but not all that it has missed is left: see rws_join_from */
   RWS_DROPPED = 2,        /* not queued but dropped, and counted, as its policy says: see Queues */
   RWS_FULL = 1,           /* queued, but the queue is now over send_queue_max: wait for on_drain */
   RWS_OK = 0,             /* done */
@@ -583,6 +598,17 @@ typedef struct {
   uint32_t reserved; /* 0 */
 } rws_gap;
 
+typedef struct { /* topics of which is kept what was published, and how much of it: see Histories */
+  rws_bytes prefix;      /* topics that begin with these bytes; copied; default: all */
+  /* bytes kept of each topic, with what there is around each message; default 1 MiB */
+  uint32_t bytes_max;
+  uint32_t messages_max; /* messages kept of each topic; default: as many as there is room for */
+  /* how long each is kept, and a topic without members and messages is remembered; 10 to
+   * 86 400 000; default 60 000 */
+  uint32_t age_ms;
+  uint32_t flags;        /* RWS_HISTORY_* */
+} rws_history;
+
 typedef struct { /* sizes and hooks of an engine; NULL: all defaults */
   uint32_t size;             /* RWS_INIT */
   /* threads, at most 255; default: one per CPU that the process may run on (its affinity mask) */
@@ -641,6 +667,15 @@ typedef struct { /* sizes and hooks of an engine; NULL: all defaults */
   /* The bus to other machines is up (1), or down (0), and why; not at the engine's end. On the
    * thread of the bus, or the one that says rws_bus_up or rws_bus_down */
   void (*on_bus)(int up, rws_bytes why, void *user);
+  /* topics with a history, of several that name a topic the first; copied; default: none */
+  const rws_history *histories;
+  size_t histories_len;      /* how many; NULL: 0 */
+  /* Bytes kept of all topics together, beside memory_max; beyond it less is kept than histories
+   * say. Default: an eighth of memory_max, or 64 MiB if that is less */
+  uint64_t history_bytes_max;
+  /* A member that has come back (rws_join_from) does without something that has left the history
+   * before it was sent. On its reactor, behind the callback that it was found in */
+  void (*on_late)(rws_reactor *r, rws_conn c, rws_bytes topic, void *user);
 } rws_config;
 
 typedef struct { /* a message that came */
@@ -916,7 +951,7 @@ typedef struct { /* one number of rws_engine_values */
 } rws_metric;
 
 /* all since the start, except connections, codec_memory, topics, memory, bus_up, bus_said,
- * bus_heard, bus_queued, and queued* and queue_* */
+ * bus_heard, bus_queued, history_logs, history_bytes, and queued* and queue_* */
 typedef struct {
   uint32_t size;              /* RWS_INIT */
   uint32_t reactors;          /* of the engine, whomever is asked for */
@@ -1025,6 +1060,13 @@ typedef struct {
   /* publishers of other machines that are heard, over all topics, now */
   uint64_t bus_heard;
   uint64_t bus_queued;        /* bytes that wait for the bus, now */
+  /* members that came back to a topic with a history and missed nothing */
+  uint64_t history_resumed;
+  /* those that came too late, and times that one did without what had left the history */
+  uint64_t history_late;
+  uint64_t history_replayed;  /* messages that members were sent from histories */
+  uint64_t history_logs;      /* topics that have a history, now: looked at once a second */
+  uint64_t history_bytes;     /* bytes of those, now */
 } rws_stats;
 
 typedef struct { /* what to connect to */
@@ -1383,6 +1425,17 @@ void *rws_get_user(rws_reactor *r, rws_conn c);
  * RWS_E_TOO_BIG: a name over topic_bytes_max. RWS_E_FULL: it is in topics_max topics.
  * RWS_E_STATE: another reactor's connection: post to it. RWS_E_INVALID: no name. */
 rws_status rws_join(rws_reactor *r, rws_conn c, rws_bytes topic);
+/* As rws_join, for a member that comes back, with the position that it has kept, which may be
+ * anything: see Histories. What it has missed is sent when the callback has returned, and then
+ * what is published from now on. RWS_LATE: it is a member, and gets what there is, but not all
+ * that it has missed, or that cannot be proved; if that shows later, on_late is told. RWS_E_STATE:
+ * it is one already, and goes on as it was, or another reactor's connection. RWS_E_INVALID: no
+ * position, or no name. */
+rws_status rws_join_from(rws_reactor *r, rws_conn c, rws_bytes topic, rws_bytes position);
+/* What a member of this reactor has been sent of a topic so far, for rws_join_from: a text of
+ * some 50 bytes for each engine that publishes on it, written as snprintf does. Its whole length;
+ * 0: no history, no topic, or another reactor's connection. */
+size_t rws_topic_position(rws_reactor *r, rws_conn c, rws_bytes topic, char *out, size_t size);
 /* Ends that. RWS_E_STATE: it is no member, or another reactor's connection. */
 rws_status rws_leave(rws_reactor *r, rws_conn c, rws_bytes topic);
 /* Sends a message to all members of a topic, on whatever reactor, but `except`, which may be {0}:
@@ -1417,6 +1470,9 @@ rws_status rws_engine_publish_latest(rws_engine *e, rws_bytes topic, uint64_t ke
                                      rws_conn except);
 /* How many members a topic has on all reactors together, a moment ago: they come and go. */
 size_t rws_engine_topic_members(rws_engine *e, rws_bytes topic);
+/* What was published on a topic so far, from any thread: as rws_topic_position. For what is read
+ * elsewhere, from a database: ask for this first, so that nothing is missing behind it. */
+size_t rws_engine_topic_position(rws_engine *e, rws_bytes topic, char *out, size_t size);
 
 /* Topics on several machines. Any thread. */
 

@@ -894,6 +894,16 @@ class connection {
   std::uint32_t rtt_us() const noexcept { return rws_rtt_us(r_, c_); }
   // Makes it a member of a topic, until it leaves or ends.
   rws_status join(std::string_view topic) const noexcept { return rws_join(r_, c_, bytes(topic)); }
+  // Comes back: RWS_LATE when not all that was missed is left.  See rws_join_from.
+  rws_status join_from(std::string_view topic, std::string_view position) const noexcept {
+    return rws_join_from(r_, c_, bytes(topic), bytes(position));
+  }
+  // What it has been sent so far, for join_from; empty: no history.  See rws_topic_position.
+  std::string position(std::string_view topic) const {
+    std::string text(rws_topic_position(r_, c_, bytes(topic), nullptr, 0), '\0');
+    rws_topic_position(r_, c_, bytes(topic), text.data(), text.size() + 1);
+    return text;
+  }
   rws_status leave(std::string_view topic) const noexcept {
     return rws_leave(r_, c_, bytes(topic));
   }
@@ -1566,6 +1576,8 @@ RWS_DETAIL_CALLBACK(on_topic, nothing, "(rws::reactor, std::string_view, bool)",
                     std::string_view, bool)
 RWS_DETAIL_CALLBACK(on_gap, nothing, "(rws::reactor, std::string_view, const rws_gap &)", reactor,
                     std::string_view, const rws_gap &)
+RWS_DETAIL_CALLBACK(on_late, nothing, "(rws::connection, std::string_view)", connection,
+                    std::string_view)
 RWS_DETAIL_CALLBACK(on_bus, nothing, "(bool, std::string_view)", bool, std::string_view)
 #undef RWS_DETAIL_CALLBACK
 
@@ -1830,7 +1842,7 @@ class engine : public handle {
   }
   static bool has_hooks(const rws_config &c) noexcept {
     return c.on_start || c.on_stop || c.on_stopped || c.on_log || c.on_topic || c.on_gap ||
-           c.on_bus || c.user;
+           c.on_bus || c.on_late || c.user;
   }
   static result<void> done(rws_status status, const rws_error &err) noexcept {
     if (status < 0) return err;
@@ -1861,16 +1873,17 @@ class engine : public handle {
   }
   // The same, with those of on_start(rws::reactor), on_stop(rws::reactor), on_stopped(rws::handle),
   // on_log(int, std::string_view), on_topic(rws::reactor, std::string_view topic, bool begins),
-  // on_gap(rws::reactor, std::string_view topic, const rws_gap &) and
+  // on_gap(rws::reactor, std::string_view topic, const rws_gap &),
+  // on_late(rws::connection, std::string_view topic) and
   // on_bus(bool up, std::string_view why) that H has: see rws_config.  hooks must outlive the
   // engine; several threads call it at once.
   template <class H> static result<engine> make(rws_config config, H &hooks) noexcept {
     using namespace detail;
     constexpr bool any = has_on_start<H>() || has_on_stop<H>() || has_on_stopped<H>() ||
                          has_on_log<H>() || has_on_topic<H>() || has_on_gap<H>() ||
-                         has_on_bus<H>();
-    static_assert(any, "no member is on_start, on_stop, on_stopped, on_log, on_topic, on_gap or "
-                       "on_bus");
+                         has_on_late<H>() || has_on_bus<H>();
+    static_assert(any, "no member is on_start, on_stop, on_stopped, on_log, on_topic, on_gap, "
+                       "on_late or on_bus");
     if (has_hooks(config)) return error_of(RWS_E_INVALID, "hooks of a rws_config: give an object");
     config.user = std::addressof(hooks);
     if constexpr (has_on_start<H>())
@@ -1902,6 +1915,11 @@ class engine : public handle {
       config.on_gap = [](rws_reactor *r, rws_bytes topic, const rws_gap *gap, void *u) noexcept {
         const in_callback here(r);
         static_cast<H *>(u)->on_gap(reactor(r), view(topic), *gap);
+      };
+    if constexpr (has_on_late<H>())
+      config.on_late = [](rws_reactor *r, rws_conn c, rws_bytes topic, void *u) noexcept {
+        const in_callback here(r);
+        static_cast<H *>(u)->on_late(connection(r, c), view(topic));
       };
     if constexpr (has_on_bus<H>())
       config.on_bus = [](int up, rws_bytes why, void *u) noexcept {

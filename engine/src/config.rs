@@ -10,6 +10,7 @@ pub use crate::reactor::log::{Level, Log};
 pub use crate::reactor::{AddressLimits, Admission};
 use crate::reactor::{Context, Handler, TopicLimits};
 pub use crate::reactor::{Drain, Drained, GapHook, InvalidProxies, Proxies, TopicHook};
+pub use crate::reactor::{HistoryRule, LateHook};
 pub use crate::ring::SocketOptions;
 pub use crate::ring::backend::{Backend, Chosen};
 use crate::tls;
@@ -75,6 +76,15 @@ pub struct Config {
     pub on_gap: Option<GapHook>,
     /// The bus to other machines is up, or down.
     pub on_bus: Option<OnBus>,
+    /// Topics of which is kept what was published, for a while; of several rules that a topic falls
+    /// under the first. For [`Context::join_from`].
+    pub history: Vec<HistoryRule>,
+    /// Bytes that are kept of all topics together, beside `memory_max`; 0: an eighth of that, or
+    /// 64 MiB if that is less. Beyond it topics keep less than their rules say.
+    pub history_bytes_max: u64,
+    /// A member that has come back to a topic does without something that has left the history
+    /// before it has read it. On its reactor's thread, by the end of the turn.
+    pub on_late: Option<LateHook>,
     /// First on each reactor's thread.
     pub on_start: Option<Hook>,
     /// Last on each reactor's thread.
@@ -271,6 +281,28 @@ impl Config {
             max => max,
         };
         Ok(Sizes { reactors, connections_max, recv_buffers, recv_buffer_size, topics, memory_max })
+    }
+
+    /// The rules, checked and with the defaults filled in.
+    pub(crate) fn history_rules(&self) -> Result<Vec<HistoryRule>, Error> {
+        let or = |value: u32, default: u32| if value == 0 { default } else { value };
+        let filled = |rule: &HistoryRule| {
+            let (bytes_max, age_ms) = (or(rule.bytes_max, 1 << 20), or(rule.age_ms, 60_000));
+            match (10..=86_400_000).contains(&age_ms) {
+                true => Ok(HistoryRule { bytes_max, age_ms, ..rule.clone() }),
+                false => Err(Error::Invalid("age_ms: from 10 to 86,400,000".into())),
+            }
+        };
+        self.history.iter().map(filled).collect()
+    }
+
+    /// Bytes that are kept of all topics together.
+    pub(crate) fn history_bytes_max(&self, sizes: &Sizes) -> usize {
+        let max = match self.history_bytes_max {
+            0 => (64 << 20).min(sizes.memory_max / 8),
+            max => max,
+        };
+        usize::try_from(max).unwrap_or(usize::MAX)
     }
 
     /// Without what is for threads of our own.

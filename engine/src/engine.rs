@@ -1,7 +1,7 @@
 //! Floor 3: threads, start and stop.
 
 use crate::attached::Seats;
-use crate::broker::{Bus, BusConfig, Inbound, Wire};
+use crate::broker::{Bus, BusConfig, Inbound, Wire, origin};
 use crate::config::{Address, Chosen, Config, Endpoint, Placement, Sizes};
 pub use crate::error::Error;
 use crate::listen::{Listening, SocketFile, listen, routed};
@@ -13,10 +13,11 @@ use crate::reactor::{
 use crate::resolve::Resolver;
 use crate::ring::{Errno, Waker, backend};
 use crate::thread::{Joins, Thread, join};
+use crate::tick::Tick;
 use std::os::fd::OwnedFd;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// N reactors: one thread and one ring each. Dropping it stops at once and waits; what the calling
 /// thread has attached is run to its end.
@@ -72,6 +73,7 @@ impl Engine {
     /// [`Error::Invalid`] for a value out of its range, [`Error::System`] when descriptors run out.
     pub fn new(config: Config) -> Result<Self, Error> {
         let sizes = config.sizes()?;
+        config.history_rules()?;
         let wakers: Result<Vec<Waker>, Errno> = (0..sizes.reactors).map(|_| Waker::new()).collect();
         let wakers = wakers
             .map_err(|source| Error::System { what: "creating an eventfd".into(), source })?;
@@ -164,6 +166,7 @@ impl Engine {
         let chosen = self.chosen.get_or_init(|| backend::choose(self.config.backend));
         state.phase = EnginePhase::Started;
         self.handle.adopts(std::mem::take(&mut state.adopts));
+        self.keep_history()?;
         let (report, reports) = channel();
         let mut outcome = self.wire.start();
         for index in 0..self.sizes.reactors {
@@ -205,6 +208,17 @@ impl Engine {
             }
         }
         outcome
+    }
+
+    /// Topics have a history, if one is wanted.
+    fn keep_history(&self) -> Result<(), Error> {
+        let (rules, start) = (self.config.history_rules()?, Instant::now());
+        if !rules.is_empty() {
+            let clock = Arc::new(move || start.elapsed().as_millis() as Tick);
+            let bytes_max = self.config.history_bytes_max(&self.sizes);
+            self.handle.keep_history(rules, bytes_max, clock, || origin(0));
+        }
+        Ok(())
     }
 
     /// After the start: makes a reactor, one of the first [`Config::attached`], on the calling

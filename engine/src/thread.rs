@@ -248,6 +248,7 @@ impl Thread {
             handle: self.handle.clone(),
             on_topic: self.config.on_topic.clone(),
             on_gap: self.config.on_gap.clone(),
+            on_late: self.config.on_late.clone(),
             log: log.clone(),
             user: self.config.user,
         };

@@ -63,6 +63,10 @@ const READ_BY: &[(&str, &[&str])] = &[
     ("loopback.rs", &["accept_paused", "forward_dropped"]),
     ("crowd.rs", &["accept_dropped"]),
     (
+        "history/kept.rs",
+        &["history_resumed", "history_late", "history_replayed", "history_logs", "history_bytes"],
+    ),
+    (
         "bus.rs",
         &[
             "bus_up",

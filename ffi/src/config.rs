@@ -6,12 +6,13 @@ use crate::constants::{
     RWS_BACKEND_AUTO, RWS_BACKEND_EPOLL, RWS_BACKEND_URING, RWS_CFG_PIN, RWS_CFG_SQPOLL,
 };
 use crate::engine::of_this_thread;
+use crate::history::rws_history;
 use crate::sized::{self, Sized};
 use crate::status::rws_status;
 use crate::tsan;
-use crate::types::{User, rws_bytes, rws_engine, rws_reactor};
+use crate::types::{User, rws_bytes, rws_conn, rws_engine, rws_reactor};
 use ringws_engine::broker::{OnBus, State};
-use ringws_engine::config::{Backend, Config, GapHook, Hook, Log, TopicHook};
+use ringws_engine::config::{Backend, Config, GapHook, Hook, LateHook, Log, TopicHook};
 use std::ffi::{c_int, c_void};
 use std::mem::offset_of;
 use std::sync::Arc;
@@ -98,6 +99,18 @@ pub struct rws_config {
     /// The bus to other machines is up (1), or down (0), and why; not at the engine's end. On the
     /// thread of the bus, or the one that says rws_bus_up or rws_bus_down
     pub on_bus: Option<unsafe extern "C" fn(up: c_int, why: rws_bytes, user: *mut c_void)>,
+    /// topics with a history, of several that name a topic the first; copied; default: none
+    pub histories: *const rws_history,
+    /// how many; NULL: 0
+    pub histories_len: usize,
+    /// Bytes kept of all topics together, beside memory_max; beyond it less is kept than histories
+    /// say. Default: an eighth of memory_max, or 64 MiB if that is less
+    pub history_bytes_max: u64,
+    /// A member that has come back (rws_join_from) does without something that has left the history
+    /// before it was sent. On its reactor, behind the callback that it was found in
+    pub on_late: Option<
+        unsafe extern "C" fn(r: *mut rws_reactor, c: rws_conn, topic: rws_bytes, user: *mut c_void),
+    >,
 }
 
 // SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
@@ -126,6 +139,12 @@ impl rws_config {
         if unknown != 0 {
             return Err(rws_status::RWS_E_UNSUPPORTED);
         }
+        if config.histories.is_null() && config.histories_len > 0 {
+            return Err(rws_status::RWS_E_INVALID);
+        }
+        // SAFETY: so many, as the caller has promised, with prefixes as their lengths say.
+        let rule = |index| unsafe { config.histories.add(index).read().read() };
+        let history = (0..config.histories_len).map(rule).collect::<Result<_, _>>()?;
         Ok(Config {
             reactors: config.reactors,
             connections_max: config.connections_max,
@@ -144,6 +163,9 @@ impl rws_config {
             on_topic: topic_hook(config.on_topic, User(config.user)),
             on_gap: gap_hook(config.on_gap, User(config.user)),
             on_bus: bus_hook(config.on_bus, User(config.user)),
+            history,
+            history_bytes_max: config.history_bytes_max,
+            on_late: late_hook(config.on_late, User(config.user)),
             on_start: hook(config.on_start, User(config.user)),
             on_stop: hook(config.on_stop, User(config.user)),
             on_stopped: stopped_hook(config.on_stopped, User(config.user)),
@@ -204,6 +226,19 @@ fn gap_hook(
         let gap = rws_gap::from(gap);
         // SAFETY: reactor, name and gap are lent until the call returns; it must not unwind.
         tsan::outside(|| unsafe { call(lend(ctx), topic.into(), &raw const gap, user.0) });
+    }))
+}
+
+fn late_hook(
+    call: Option<unsafe extern "C" fn(*mut rws_reactor, rws_conn, rws_bytes, *mut c_void)>,
+    user: User,
+) -> Option<LateHook> {
+    let call = call?;
+    Some(Arc::new(move |ctx, conn, topic| {
+        let user = user;
+        tsan::taken(ctx.index());
+        // SAFETY: reactor and name are lent until the call returns; it must not unwind.
+        tsan::outside(|| unsafe { call(lend(ctx), conn.into(), topic.into(), user.0) });
     }))
 }
 

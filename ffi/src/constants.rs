@@ -47,6 +47,10 @@ pub const RWS_CLOSE_BAD_GATEWAY: u16 = 1014;
 pub const RWS_MORE: u32 = 1 << 0;
 /// send: not compressed, whatever was negotiated: secrets beside text that others choose
 pub const RWS_PLAIN: u32 = 1 << 1;
+/// Each message of data is delivered with its place in front: RWS_TEXT behind node.epoch.number in
+/// hexadecimal and a space, RWS_BINARY behind these three in eight bytes each, big-endian
+pub const RWS_HISTORY_STAMP: u32 = 1 << 0;
+
 /// it is refused (RWS_E_FULL), and on_drain follows: wait for that
 pub const RWS_WHEN_FULL_REFUSE: u32 = 0;
 /// it is dropped: RWS_DROPPED

@@ -24,6 +24,7 @@ pub mod features;
 
 mod guard;
 pub mod handle;
+pub mod history;
 pub mod later;
 pub mod message;
 pub mod metrics;

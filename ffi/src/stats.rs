@@ -10,7 +10,7 @@ use ringws_engine::reactor::Stats;
 use std::mem::offset_of;
 
 /// all since the start, except connections, codec_memory, topics, memory, bus_up, bus_said,
-/// bus_heard, bus_queued, and queued* and queue_*
+/// bus_heard, bus_queued, history_logs, history_bytes, and queued* and queue_*
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct rws_stats {
@@ -175,6 +175,16 @@ pub struct rws_stats {
     pub bus_heard: u64,
     /// bytes that wait for the bus, now
     pub bus_queued: u64,
+    /// members that came back to a topic with a history and missed nothing
+    pub history_resumed: u64,
+    /// those that came too late, and times that one did without what had left the history
+    pub history_late: u64,
+    /// messages that members were sent from histories
+    pub history_replayed: u64,
+    /// topics that have a history, now: looked at once a second
+    pub history_logs: u64,
+    /// bytes of those, now
+    pub history_bytes: u64,
 }
 
 // SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
@@ -183,7 +193,7 @@ unsafe impl Sized for rws_stats {
 }
 
 impl rws_stats {
-    /// What is counted of the bus; nothing else.
+    /// What is counted of the bus and of histories; nothing else.
     fn of_bus(stats: &Stats) -> Self {
         // SAFETY: integers only, of which zero is one.
         let none: Self = unsafe { std::mem::zeroed() };
@@ -203,6 +213,11 @@ impl rws_stats {
             bus_said: stats.bus_said,
             bus_heard: stats.bus_heard,
             bus_queued: stats.bus_queued,
+            history_resumed: stats.history_resumed,
+            history_late: stats.history_late,
+            history_replayed: stats.history_replayed,
+            history_logs: stats.history_logs,
+            history_bytes: stats.history_bytes,
             ..none
         }
     }

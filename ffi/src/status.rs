@@ -11,6 +11,8 @@ use std::ffi::{CStr, c_char, c_int};
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum rws_status {
+    /// joined, but not all that it has missed is left: see rws_join_from
+    RWS_LATE = 3,
     /// not queued but dropped, and counted, as its policy says: see Queues
     RWS_DROPPED = 2,
     /// queued, but the queue is now over send_queue_max: wait for on_drain
@@ -212,7 +214,7 @@ impl From<CallError> for rws_status {
             CallError::MailboxFull | CallError::BusFull | CallError::Send(SendError::Full) => {
                 Self::RWS_E_FULL
             }
-            CallError::Topic(TopicError::Empty) => Self::RWS_E_INVALID,
+            CallError::Topic(TopicError::Empty | TopicError::Position) => Self::RWS_E_INVALID,
             CallError::Topic(TopicError::TooLong) => Self::RWS_E_TOO_BIG,
             CallError::Topic(TopicError::TooMany) => Self::RWS_E_FULL,
             CallError::Topic(TopicError::Elsewhere) => Self::RWS_E_STATE,
@@ -239,6 +241,7 @@ impl From<Queued> for rws_status {
 /// The text of any integer.
 fn text(status: c_int) -> &'static CStr {
     match status {
+        3 => c"joined, but too late for all that was missed",
         2 => c"dropped, since the send queue is full",
         1 => c"queued, but the send queue is now full",
         0 => c"success",

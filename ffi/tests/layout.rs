@@ -13,6 +13,7 @@ use ringws::credentials::rws_credentials;
 use ringws::drain::{rws_drain, rws_drained};
 use ringws::endpoint::rws_endpoint;
 use ringws::features::rws_feature;
+use ringws::history::rws_history;
 use ringws::later::{RWS_LATER, rws_later};
 use ringws::message::{rws_close_info, rws_message};
 use ringws::metrics::rws_metric;
@@ -62,7 +63,7 @@ structs! {
         size, reactors, connections_max, recv_buffers, recv_buffer_size, flags, on_start, on_stop,
         on_log, user, busy_poll_us, codec_memory_max, coalesce_us, topic_bytes_max,
         on_topic, topics_max, attached, memory_max, on_stopped, backend, reserved,
-        on_gap, on_bus,
+        on_gap, on_bus, histories, histories_len, history_bytes_max, on_late,
     }
     rws_adopt { size, fd, endpoint, flags, reactor, reserved, early, user, on_unopened }
     rws_conn { id }
@@ -102,11 +103,13 @@ structs! {
         queued, queued_largest, queue_age_ms, adopted, handed_over, epoll_reactors,
         bus_up, bus_sent, bus_unsent, bus_refused, bus_delivered, bus_known, bus_own,
         bus_full, bus_malformed, bus_gaps, bus_missing, bus_signs, bus_said, bus_heard, bus_queued,
+        history_resumed, history_late, history_replayed, history_logs, history_bytes,
     }
     rws_bus {
         size, flags, interest, publish, close, user, node, prefix, queue_max, heartbeat_ms,
         forget_ms, settle_ms,
     }
+    rws_history { prefix, bytes_max, messages_max, age_ms, flags }
     rws_gap { node, epoch, first, last, cause, reserved }
     rws_route { path, callbacks, user, options, origins }
     rws_response { size, status, headers, body, protocol }
@@ -163,7 +166,8 @@ values! {
     RWS_METRIC_COUNTER, RWS_METRIC_GAUGE, RWS_HIST_TURN_US, RWS_HIST_TURN_COMPLETIONS,
     RWS_HIST_PING_US, RWS_HIST_HANDSHAKE_US,
     RWS_FEATURE_REQUIRED, RWS_FEATURE_PRESENT, RWS_FEATURE_USED,
-    rws_status::RWS_DROPPED, rws_status::RWS_FULL, rws_status::RWS_OK, rws_status::RWS_E_INVALID,
+    rws_status::RWS_LATE, rws_status::RWS_DROPPED, rws_status::RWS_FULL,
+    rws_status::RWS_OK, rws_status::RWS_E_INVALID,
     rws_status::RWS_E_UNSUPPORTED, rws_status::RWS_E_NOMEM, rws_status::RWS_E_SYSTEM,
     rws_status::RWS_E_KERNEL, rws_status::RWS_E_GONE, rws_status::RWS_E_CLOSING,
     rws_status::RWS_E_FULL, rws_status::RWS_E_TOO_BIG, rws_status::RWS_E_UTF8,

@@ -29,6 +29,15 @@ fn answers_and_one_order() {
 }
 
 #[test]
+fn members_that_come_back() {
+    for compiler in compilers() {
+        let program = build(compiler, "tests/c/history.c");
+        let mut command = Command::new("timeout");
+        assert_eq!(stdout_of(command.arg("60").arg(program)), "ok\n");
+    }
+}
+
+#[test]
 fn two_engines_over_a_broker_of_the_program() {
     for compiler in compilers() {
         let program = build(compiler, "tests/c/bus.c");

@@ -11,6 +11,7 @@ pub use crate::bus::{Call, Cause, Gap, Name, Origin, Received};
 pub use port::{Inbound, Port};
 pub use settings::{BusConfig, OnBus, State};
 
+pub(crate) use settings::origin;
 pub(crate) use wire::Wire;
 
 /// A client of a broker. It lives on a thread of its own, which the engine makes and joins.

@@ -56,6 +56,16 @@ fn epoch() -> u64 {
     now.max(before.unwrap_or_default() + 1)
 }
 
+/// A life of the engine with that number; 0: one drawn by lot.
+pub(crate) fn origin(mut node: u64) -> Origin {
+    while node == 0 {
+        let mut random = [0; 8];
+        fill_random(&mut random);
+        node = u64::from_ne_bytes(random);
+    }
+    Origin { node, epoch: epoch() }
+}
+
 impl BusConfig {
     /// Checked, with the defaults filled in.
     pub(crate) fn settings(&self) -> Result<Settings, Error> {
@@ -70,14 +80,7 @@ impl BusConfig {
         if forget_ms / 4 < heartbeat_ms {
             return invalid("forget_ms: at least four times heartbeat_ms");
         }
-        let mut node = self.node;
-        while node == 0 {
-            let mut random = [0; 8];
-            fill_random(&mut random);
-            node = u64::from_ne_bytes(random);
-        }
-        let origin = Origin { node, epoch: epoch() };
-        Ok(Settings { origin, heartbeat_ms, forget_ms, settle_ms })
+        Ok(Settings { origin: origin(self.node), heartbeat_ms, forget_ms, settle_ms })
     }
 
     /// Bytes that may wait.

@@ -42,7 +42,7 @@ impl Wire {
     ) -> Result<(), Error> {
         let settings = config.settings()?;
         let to_bus = Arc::new(ToBus::new(&config.prefix, config.queue_max()));
-        if !handle.set_bus(Arc::clone(&to_bus)) {
+        if !handle.set_bus(Arc::clone(&to_bus), settings.origin) {
             return Err(Error::State("there is a bus already"));
         }
         let log = Logger::new(engine.log.clone(), 0);

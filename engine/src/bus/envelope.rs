@@ -76,6 +76,19 @@ pub struct Envelope<'a> {
     pub kind: Kind<'a>,
 }
 
+/// A message that another engine has published.
+#[derive(Clone, Copy, Debug)]
+pub struct Delivery<'a> {
+    /// Which.
+    pub origin: Origin,
+    /// Its place among all that it publishes on the topic.
+    pub number: Number,
+    /// What it says.
+    pub message: &'a Outgoing,
+    /// How it is sent to members.
+    pub manner: Manner,
+}
+
 /// Why bytes are no frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {

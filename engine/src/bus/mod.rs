@@ -23,13 +23,16 @@ mod envelope;
 mod gap;
 mod heard;
 mod node;
+pub(crate) mod position;
 mod said;
 #[cfg(test)]
 mod tests;
 
-pub use envelope::{Envelope, Kind, Malformed, Manner};
+pub use envelope::{Delivery, Envelope, Kind, Malformed, Manner};
 pub use gap::{Cause, Gap, Number, Origin};
 pub use node::{Call, Counts, Full, Node, Received, Settings, Topics};
+
+pub use position::{LogName, Position, Unreadable};
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! One engine's part in the cluster: what it tells the others, and what it makes of what they tell.
 
-use super::envelope::{Envelope, Kind, Malformed, Manner, Names};
+use super::envelope::{Delivery, Envelope, Kind, Malformed, Manner, Names};
 use super::gap::{Gap, Number, Origin};
 use super::heard::{Heard, Verdict};
 use super::said::{Due, Said};
@@ -60,7 +60,7 @@ pub trait Topics {
     ///
     /// # Errors
     /// [`Full`]: nobody gets it.
-    fn deliver(&self, topic: &[u8], message: &Outgoing, manner: Manner) -> Result<(), Full>;
+    fn deliver(&self, topic: &[u8], delivery: &Delivery<'_>) -> Result<(), Full>;
     /// What they will not get, in the same order.
     fn tell(&self, topic: &[u8], gap: &Gap);
     /// Nothing is said of a topic any more, unless something was published after that number.
@@ -296,7 +296,9 @@ impl Node {
             .flatten()
             .for_each(|gap| self.tell(topic, gap, topics));
         let promise = (kind != Kind::End).then_some(promise_ms);
-        let delivered = message.map(|(message, manner)| topics.deliver(topic, &message, manner));
+        let delivered = message.map(|(message, manner)| {
+            topics.deliver(topic, &Delivery { origin, number, message: &message, manner })
+        });
         // The gap was told; the message itself will be found missing.
         let last = if delivered == Some(Err(Full)) { number.seq - 1 } else { number.seq };
         self.heard.take(now, topic, origin, last, promise);

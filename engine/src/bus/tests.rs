@@ -73,11 +73,11 @@ struct Site {
 }
 
 impl Topics for Site {
-    fn deliver(&self, _: &[u8], message: &Outgoing, _: Manner) -> Result<(), Full> {
+    fn deliver(&self, _: &[u8], delivery: &Delivery<'_>) -> Result<(), Full> {
         if *self.full.borrow() {
             return Err(Full);
         }
-        self.delivered.borrow_mut().push(message.payload().to_vec());
+        self.delivered.borrow_mut().push(delivery.message.payload().to_vec());
         Ok(())
     }
     fn tell(&self, _: &[u8], gap: &Gap) {

@@ -149,6 +149,17 @@ impl Outgoing {
         &self.payload
     }
 
+    /// A copy, if it lies where it must not be kept for long: others wait for that memory.
+    pub(crate) fn kept(&self) -> Option<Self> {
+        self.payload.is_lent().then(|| self.again(self.payload()))
+    }
+
+    /// Another payload, sent in the same way.
+    pub(crate) fn again(&self, payload: &[u8]) -> Self {
+        let made = Self::copied(self.opcode, payload);
+        if self.may_deflate() { made } else { made.into_plain() }
+    }
+
     /// The whole frame as a server sends it, if it was made in one piece: a whole message, then.
     #[inline]
     pub(crate) fn frame(&self) -> Option<Shared> {

@@ -99,6 +99,11 @@ impl Shared {
         bytes / holders.max(1)
     }
 
+    /// Whether it lies in a receive buffer, of which there are only so many.
+    pub(crate) fn is_lent(&self) -> bool {
+        matches!(self.owner, Owner::Buffer(_))
+    }
+
     /// Gives up the first `n` bytes, or all of them when there are fewer.
     pub(crate) fn advance(&mut self, n: usize) {
         self.range.start += n.min(self.len());

@@ -21,6 +21,7 @@ pub use self::core::counters::{Kind, ROWS, Row, Stats};
 pub(crate) use self::core::directory::TopicLimits;
 pub use self::core::ending::{Drain, DrainError, Drained, OnDrained};
 pub use self::core::histogram::{HISTOGRAMS, Histogram, HistogramRow, Measure};
+pub use self::core::history::HistoryRule;
 pub use self::core::later::LaterError;
 pub use self::core::log;
 pub use self::core::mail::Found;
@@ -32,8 +33,9 @@ pub(crate) use self::core::to_bus::{BusMail, ToBus};
 pub use crate::conn::Cause;
 pub use api::adopt::{Adopt, AdoptError, NotAdopted, Unopened};
 pub use api::closed::{Closed, EndError};
-pub use api::contract::{Context, GapHook, Handle, Handler, Target, TopicHook};
+pub use api::contract::{Context, GapHook, Handle, Handler, LateHook, Target, TopicHook};
 pub(crate) use api::handle::Here;
+pub use api::history::Resumed;
 pub use api::setup::{Routed, Served, Setup};
 pub use api::upgrade::{Asked, Message, MoveError, Upgrade};
 pub use client::dials::{Busy, Resolve};
@@ -145,6 +147,9 @@ impl<K: Kernel> Reactor<K> {
     /// first have theirs meanwhile.
     #[inline]
     fn reconcile_all(&mut self) {
+        if self.ctx.topics.are_due() {
+            self.ctx.replay_due();
+        }
         self.reconcile_dirty(true);
         while self.ctx.post.own.mail.has_some() {
             let published = self.ctx.early.published;
@@ -164,6 +169,7 @@ impl<K: Kernel> Reactor<K> {
         }
         let due = self.ctx.post.own.mail.has_some() || self.ctx.post.inbox.len() > 0;
         let due = due || self.ctx.dials.are_due() || self.ctx.topics.changes() > 0;
+        let due = due || self.ctx.topics.are_due();
         let due = due || self.adoptees_are_due() || !self.ctx.moves.ready.is_empty();
         if self.direct.are_waiting() || self.ctx.inflating.are_waiting() || due {
             return Some(Duration::ZERO);
@@ -269,6 +275,7 @@ impl<K: Kernel> Reactor<K> {
                 key::Due::Trim => self.trim(),
                 key::Due::Queues => self.look_at_queues(),
                 key::Due::Closes => self.closes_are_due(),
+                key::Due::History => self.sweep_history(),
                 key::Due::Timer(index) => self.ctx.fire_timer(index),
                 key::Due::Lifetime(index) => self.lifetime_is_over(index),
                 key::Due::Ping(index) => self.measure(index),

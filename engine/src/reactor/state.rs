@@ -2,7 +2,9 @@
 
 use crate::conn::{Tools, Writer};
 use crate::memory::Pool;
-use crate::reactor::api::contract::{BatchAtWork, Context, GapHook, Job, Post, TopicHook, Waits};
+use crate::reactor::api::contract::{
+    BatchAtWork, Context, GapHook, Job, LateHook, Post, TopicHook, Waits,
+};
 use crate::reactor::api::endpoints::Endpoints;
 use crate::reactor::api::setup::Setup;
 use crate::reactor::client::dials::{Dials, Resolve};
@@ -14,6 +16,7 @@ use crate::reactor::core::budget::MemoryUse;
 use crate::reactor::core::early::Early;
 use crate::reactor::core::ending::Ending;
 use crate::reactor::core::endpoints::ByEndpoint;
+use crate::reactor::core::key;
 use crate::reactor::core::name::Conn;
 use crate::reactor::core::served::ServedTime;
 use crate::reactor::core::slab::Slab;
@@ -26,6 +29,7 @@ use crate::reactor::deliver::shared::Source;
 use crate::reactor::io::direct::{DirectReceives, Sizes};
 use crate::reactor::io::listeners::Listeners;
 use crate::ring::{Completion, Kernel};
+use crate::tick::Tick;
 use std::collections::TryReserveError;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,6 +44,15 @@ fn no_batch() -> BatchAtWork {
     BatchAtWork { conn: Conn::NONE, stopped: false, user: 0, written: Conn::NONE, writer }
 }
 
+/// What is to be told of topics. One reactor looks through what is kept of them.
+fn watch_topics(setup: &Setup, now: Tick, wheel: &mut Wheel) -> Reports {
+    if let (0, Some(history)) = (setup.index, setup.handle.0.directory.history.get()) {
+        wheel.insert(now + history.sweep_ms(), key::HISTORY);
+    }
+    let (ends, gaps) = (setup.on_topic.is_some(), setup.on_gap.is_some());
+    Reports { ends, gaps, late: setup.on_late.is_some() }
+}
+
 /// One thread's loop over a kernel.
 pub struct Reactor<K: Kernel> {
     pub(crate) kernel: K,
@@ -52,6 +65,7 @@ pub struct Reactor<K: Kernel> {
     pub(crate) completions: Vec<Completion>,
     pub(crate) on_topic: Option<TopicHook>,
     pub(crate) on_gap: Option<GapHook>,
+    pub(crate) on_late: Option<LateHook>,
     pub(crate) direct: DirectReceives,
     #[cfg(feature = "tls")]
     pub(crate) handshakes: Handshakes,
@@ -69,6 +83,7 @@ impl<K: Kernel> Reactor<K> {
         let (slab, now) = (Slab::new(setup.connections_max)?, kernel.now());
         let mut wheel = Wheel::new(now);
         wheel.reserve(setup.connections_max as usize)?;
+        let reports = watch_topics(&setup, now, &mut wheel);
         let counters = Arc::clone(&setup.handle.0.counters[setup.index as usize]);
         let own = Arc::clone(&setup.handle.0.owns[setup.index as usize]);
         counters.epoll_reactors.set(kernel.counts().by_epoll);
@@ -76,7 +91,6 @@ impl<K: Kernel> Reactor<K> {
         setup.handle.0.mailboxes[setup.index as usize].open();
         setup.handle.0.loads.takes(setup.index, setup.connections_max);
         let (endpoints, homes, first_routes) = Endpoints::with_routes(setup.endpoints);
-        let (ends, gaps) = (setup.on_topic.is_some(), setup.on_gap.is_some());
         let ctx = Context {
             slab,
             pool: Pool::new(POOL_BYTES_MAX),
@@ -93,7 +107,7 @@ impl<K: Kernel> Reactor<K> {
             homes: ByEndpoint::new(homes),
             first_routes,
             post: Post::new(setup.handle, own),
-            topics: Topics::new(Reports { ends, gaps }),
+            topics: Topics::new(reports),
             early: Early::default(),
             log: setup.log,
             counters,
@@ -126,6 +140,7 @@ impl<K: Kernel> Reactor<K> {
             completions: Vec::new(),
             on_topic: setup.on_topic,
             on_gap: setup.on_gap,
+            on_late: setup.on_late,
             direct: DirectReceives::default(),
             #[cfg(feature = "tls")]
             handshakes: Handshakes::default(),

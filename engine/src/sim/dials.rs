@@ -180,6 +180,7 @@ pub fn run_dials(mut choices: Choices) {
             handle: handle.clone(),
             on_topic: None,
             on_gap: None,
+            on_late: None,
             log: Logger::default(),
             user: 0,
         },

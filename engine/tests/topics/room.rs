@@ -37,6 +37,10 @@ impl Obedient {
         let handle = ctx.engine().clone();
         match verb {
             "join" => return format!("{:?}", ctx.join(conn, name)),
+            "who" => return conn.to_bits().to_string(),
+            "back" => assert!(ctx.join_from(conn, name, rest.as_bytes()).is_ok()),
+            "from" => return format!("{:?}", ctx.join_from(conn, name, rest.as_bytes())),
+            "where" => return ctx.position(conn, name).unwrap().unwrap_or_default(),
             "leave" => return format!("{:?}", ctx.leave(conn, name)),
             "count" => return format!("{} of {}", ctx.members(name), handle.members(name)),
             "say" => ctx.publish(name, &message, None).unwrap(),

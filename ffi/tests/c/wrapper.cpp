@@ -245,6 +245,7 @@ struct Hooks {
   /* Without a bus there is nothing to tell; tests/c/bus.c has one. */
   void on_gap(rws::reactor, std::string_view, const rws_gap &) { CHECK(!"no bus"); }
   void on_bus(bool, std::string_view) { CHECK(!"no bus"); }
+  void on_late(rws::connection, std::string_view) { CHECK(!"no history"); }
 };
 
 static void expect(int s, unsigned char first, std::string_view payload) {

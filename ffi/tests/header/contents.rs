@@ -75,6 +75,8 @@ pub(crate) const CONTENTS: [(&str, &[&str]); 14] = [
         "Topics. Inside a callback, or by the engine from any thread.",
         &[
             "rws_join",
+            "rws_join_from",
+            "rws_topic_position",
             "rws_leave",
             "rws_publish",
             "rws_publish_with",
@@ -84,6 +86,7 @@ pub(crate) const CONTENTS: [(&str, &[&str]); 14] = [
             "rws_engine_publish_with",
             "rws_engine_publish_latest",
             "rws_engine_topic_members",
+            "rws_engine_topic_position",
         ],
     ),
     (

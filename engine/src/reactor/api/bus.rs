@@ -1,7 +1,6 @@
 //! What crosses machines, as the bus sees this engine, and what the application is told of it.
 
-use crate::bus::{Full, Gap, Manner, Name, Number, Topics};
-use crate::memory::Outgoing;
+use crate::bus::{Delivery, Full, Gap, Name, Number, Origin, Topics};
 use crate::reactor::api::contract::{Handle, Mail};
 use crate::reactor::core::counters::Counters;
 use crate::reactor::core::directory::Reactors;
@@ -12,8 +11,9 @@ use std::sync::Arc;
 
 impl Handle {
     /// What is published goes there, too; before the start, once.
-    pub(crate) fn set_bus(&self, bus: Arc<ToBus>) -> bool {
-        self.0.directory.bus.set(bus).is_ok()
+    pub(crate) fn set_bus(&self, bus: Arc<ToBus>, origin: Origin) -> bool {
+        let is_first = self.0.directory.bus.set(bus).is_ok();
+        is_first && self.0.directory.origin.set(origin).is_ok()
     }
 
     /// Where the bus counts: among those of the first reactor, which leaves these alone.
@@ -21,24 +21,37 @@ impl Handle {
         &self.0.counters[0]
     }
 
-    fn wake(&self, reactors: Reactors) {
+    pub(crate) fn wake(&self, reactors: Reactors) {
         reactors.iter().for_each(|reactor| self.0.wakers[reactor as usize].wake());
     }
 }
 
 impl Topics for Handle {
-    fn deliver(&self, topic: &[u8], message: &Outgoing, manner: Manner) -> Result<(), Full> {
+    fn deliver(&self, topic: &[u8], delivery: &Delivery<'_>) -> Result<(), Full> {
+        let Delivery { origin, number, message, manner } = *delivery;
         let what = Arc::new(Publication::new(message, None, manner));
-        let put = self
-            .0
-            .directory
-            .in_order(topic, |interests| self.put_here(interests, &what, |_| false, || Ok(())));
+        let directory = &self.0.directory;
+        let put = directory.in_order_here(topic, |interests, log| {
+            let logged = log.zip(directory.history_of(topic, &what));
+            let placed = match &logged {
+                Some((log, _)) => log.place(&what, origin, number.seq),
+                None => what,
+            };
+            let wake = self.put_here(interests, &placed, |_| false, || Ok(()))?;
+            if let Some((log, history)) = logged {
+                log.append(history, (origin, number), placed);
+            }
+            Ok(wake)
+        });
         self.wake(put.map_err(|_: CallError| Full)?);
         Ok(())
     }
 
     fn tell(&self, topic: &[u8], gap: &Gap) {
-        let wake = self.0.directory.in_order(topic, |interests| {
+        let wake = self.0.directory.in_order_here(topic, |interests, log| {
+            if let Some(log) = log {
+                log.miss(gap);
+            }
             let mut wake = Reactors::default();
             for interest in interests {
                 let mail = Mail::Missing(interest.topic, Box::new(*gap));

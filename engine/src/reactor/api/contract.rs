@@ -70,6 +70,9 @@ pub type TopicHook = Arc<dyn Fn(&mut Context, &[u8], bool) + Send + Sync>;
 /// Told what the members of a topic on a reactor do without.
 pub type GapHook = Arc<dyn Fn(&mut Context, &[u8], &Gap) + Send + Sync>;
 
+/// Told that a member of a topic does without what has left the history before it has read it.
+pub type LateHook = Arc<dyn Fn(&mut Context, Conn, &[u8]) + Send + Sync>;
+
 /// The callbacks of an endpoint. `on_open` and `on_close` pair exactly once per connection that
 /// was accepted; nothing comes before the one or after the other, except `on_upgrade` and
 /// `on_request`.

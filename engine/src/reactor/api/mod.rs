@@ -9,6 +9,7 @@ pub(crate) mod context;
 pub(crate) mod contract;
 pub(crate) mod endpoints;
 pub(crate) mod handle;
+pub(crate) mod history;
 pub(crate) mod later;
 pub(crate) mod metrics;
 pub(crate) mod publish;

@@ -7,10 +7,18 @@ use crate::memory::Outgoing;
 use crate::proto::Opcode;
 use crate::proto::header::CONTROL_MAX;
 use crate::reactor::api::contract::{Handle, Mail};
-use crate::reactor::core::directory::{Interest, Reactors};
+use crate::reactor::core::directory::{Interest, Ordered, Reactors};
 use crate::reactor::core::mail::{Manner, Publication};
 use crate::reactor::core::name::{CallError, Conn};
 use std::sync::Arc;
+
+/// What has its place among all that is published on a topic.
+pub(crate) struct Placed {
+    /// Who must be woken for it.
+    pub(crate) wake: Reactors,
+    /// As members get it.
+    pub(crate) what: Arc<Publication>,
+}
 
 impl Handle {
     /// As [`Context::publish`], from any thread. In a callback it is done before the next call on a
@@ -68,9 +76,8 @@ impl Handle {
         if let Some(here) = self.here() {
             return self.0.owns[here as usize].put(Mail::Publish(topic.into(), what));
         }
-        for reactor in self.put_in_order(topic, &what, |_| false)?.iter() {
-            self.0.wakers[reactor as usize].wake();
-        }
+        let placed = self.put_in_order(topic, &what, |_| false)?;
+        self.wake(placed.wake);
         Ok(())
     }
 
@@ -98,37 +105,55 @@ impl Handle {
     }
 
     /// Gives a message its place among all that is published on a topic: puts it into the mailboxes
-    /// of all reactors that have members and out to other machines, or nowhere; which reactors must
-    /// be woken. `is_done` takes care of a reactor in another way.
+    /// of all reactors that have members, into the topic's history and out to other machines, or
+    /// nowhere; which reactors must be woken. `is_done` takes care of a reactor in another way.
     pub(crate) fn put_in_order(
         &self,
         topic: &[u8],
         what: &Arc<Publication>,
         is_done: impl FnMut(&Interest) -> bool,
-    ) -> Result<Reactors, CallError> {
+    ) -> Result<Placed, CallError> {
         let directory = &self.0.directory;
         let bus = match directory.bus.get().filter(|bus| bus.carries(topic)) {
-            Some(bus) if bus.check(what)? => bus,
-            _ => {
-                return directory
-                    .in_order(topic, |all| self.put_here(all, what, is_done, || Ok(())));
-            }
+            Some(bus) if bus.check(what)? => Some(bus),
+            _ => None,
         };
-        directory.in_order_everywhere(topic, |interests, name, spoken| {
+        let history = directory.history_of(topic, what);
+        if bus.is_none() && history.is_none() {
+            let put = |all: &[Interest]| self.put_here(all, what, is_done, || Ok(()));
+            let wake = directory.in_order(topic, put)?;
+            return Ok(Placed { wake, what: Arc::clone(what) });
+        }
+        directory.in_order_everywhere(topic, bus.is_some(), |ordered| {
+            let Ordered { name, interests, spoken, log } = ordered;
+            let own = log.as_ref().map(|log| log.spoken.upcoming(&directory.floor));
+            let number = spoken.as_ref().map(|of| of.upcoming(&directory.floor)).or(own);
+            let logged = log.zip(history).zip(number);
+            let placed = match &logged {
+                Some(((log, history), number)) => log.place(what, history.origin, number.seq),
+                None => Arc::clone(what),
+            };
             let mut is_sent = false;
-            let wake = self.put_here(interests, what, is_done, || {
+            let wake = self.put_here(interests, &placed, is_done, || {
+                let Some(bus) = bus else { return Ok(()) };
                 let room = bus.reserve(topic, what);
                 is_sent = room.inspect_err(|_| {
                     self.bus_counters().bus_refused.add_from_any_thread(1);
                 })?;
                 Ok(())
             })?;
-            let number = spoken.next(&directory.floor, is_sent);
-            match is_sent {
-                true => bus.put(Name::clone(name), number, Arc::clone(what)),
-                false => self.bus_counters().bus_unsent.add_from_any_thread(1),
+            if let (Some(bus), Some(spoken), Some(number)) = (bus, spoken, number) {
+                spoken.give(number, is_sent);
+                match is_sent {
+                    true => bus.put(Name::clone(name), number, Arc::clone(what)),
+                    false => self.bus_counters().bus_unsent.add_from_any_thread(1),
+                }
             }
-            Ok(wake)
+            if let Some(((log, history), number)) = logged {
+                log.spoken.give(number, true);
+                log.append(history, (history.origin, number), Arc::clone(&placed));
+            }
+            Ok(Placed { wake, what: placed })
         })
     }
 

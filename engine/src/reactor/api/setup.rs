@@ -3,7 +3,7 @@
 use crate::conn::Limits;
 use crate::conn::tools::Fill;
 use crate::proto::{Origins, Routes};
-use crate::reactor::api::contract::{GapHook, Handle, Handler, TopicHook};
+use crate::reactor::api::contract::{GapHook, Handle, Handler, LateHook, TopicHook};
 use crate::reactor::client::dials::Resolve;
 use crate::reactor::core::addresses::AddressLimits;
 use crate::reactor::core::admission::Door;
@@ -67,6 +67,8 @@ pub struct Setup {
     pub on_topic: Option<TopicHook>,
     /// Told of what members of topics here do without.
     pub on_gap: Option<GapHook>,
+    /// Told of members that do without what has left the history of their topic.
+    pub on_late: Option<LateHook>,
     /// Where it says what an operator should know.
     pub log: Logger,
     /// The word that `Context::reactor_user` starts with.

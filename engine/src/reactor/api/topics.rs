@@ -139,7 +139,7 @@ impl Context {
         let mailbox = &handle.0.mailboxes[self.index as usize];
         let (here, inbox) = (self.index, &mut self.post.inbox);
         let mut ours = None;
-        let wake = handle.put_in_order(topic, what, |interest| {
+        let placed = handle.put_in_order(topic, what, |interest| {
             let is_ours = interest.reactor == here;
             if is_ours {
                 // All of it that is for us and before this: later ones stay in the mailbox.
@@ -148,17 +148,17 @@ impl Context {
             }
             is_ours
         })?;
-        self.post.to_wake.extend(wake.iter());
+        self.post.to_wake.extend(placed.wake.iter());
         if let Some(topic) = ours {
             self.deliver_before_publishing();
-            self.deliver_published(topic, what);
+            self.deliver_published(topic, &placed.what);
         }
         Ok(())
     }
 
     /// What was published on a topic until now, and lies in the mailbox, goes to the members that
     /// it has now.
-    fn catch_up_on(&mut self, topic: &[u8]) {
+    pub(crate) fn catch_up_on(&mut self, topic: &[u8]) {
         if self.topics.members(topic) > 0 {
             let mailbox = &self.post.handle.0.mailboxes[self.index as usize];
             self.post.inbox.take(mailbox);
@@ -166,7 +166,7 @@ impl Context {
         }
     }
 
-    fn deliver_before_publishing(&mut self) {
+    pub(crate) fn deliver_before_publishing(&mut self) {
         while let Some(mail) = self.post.inbox.pop_before_publishing() {
             self.deliver_mail(mail);
         }
@@ -192,6 +192,9 @@ impl Context {
                 Err(_) => self.deliver_to(topic, first..members, what),
             }
         }
+        if self.topics.has_behind(topic) {
+            self.replay_behind(topic, what.place());
+        }
     }
 
     /// What was published to the first members is the others' turn.
@@ -202,11 +205,12 @@ impl Context {
 
     /// Sends it to the members that have these numbers.
     fn deliver_to(&mut self, topic: Token, numbers: Range<usize>, what: &Publication) {
-        let Publication { message, except, manner } = what;
+        let Publication { message, except, manner, .. } = what;
         let mut ended = self.tools.policed.ended();
+        let has_behind = self.topics.has_behind(topic);
         for number in numbers {
             let Some(conn) = self.topics.member_of(topic, number) else { break };
-            if conn == *except {
+            if conn == *except || has_behind && self.topics.is_behind(topic, conn, what.place()) {
                 continue;
             }
             let sent = match *manner {

@@ -4,10 +4,13 @@
 //! message into the mailboxes of all reactors that have members, so that what is published on a
 //! topic stands in the same order in each.
 
+use super::history::{History, Log};
+use super::mail::Publication;
 use super::name::TopicError;
+use super::spoken::Spoken;
 use super::to_bus::ToBus;
 use super::topics::{Begun, Name};
-use crate::bus::Number;
+use crate::bus::{Number, Origin};
 use crate::ring::Token;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -41,30 +44,6 @@ pub(crate) struct Interest {
     members: Arc<AtomicU32>,
 }
 
-/// What of a topic has been given numbers, for engines elsewhere.
-#[derive(Debug, Default)]
-pub(crate) struct Spoken {
-    /// The last one; none where `seq` is 0.
-    number: Number,
-    /// The last one that the bus was not told of, because it was down; 0: none.
-    unsent: u64,
-}
-
-impl Spoken {
-    /// The next number. `floor`: the greatest that was given to a topic that has ended.
-    pub(crate) fn next(&mut self, floor: &AtomicU64, is_sent: bool) -> Number {
-        if self.number.seq == 0 {
-            let floor = floor.load(Ordering::Relaxed);
-            self.number = Number { start: floor + 1, seq: floor };
-        }
-        self.number.seq += 1;
-        if !is_sent {
-            self.unsent = self.number.seq;
-        }
-        self.number
-    }
-}
-
 /// A topic that has members here, or is published on for engines elsewhere.
 #[derive(Debug, Default)]
 struct Entry {
@@ -78,15 +57,45 @@ impl Entry {
     }
 }
 
-type Shard = HashMap<Name, Entry>;
+#[derive(Default)]
+pub(super) struct Shard {
+    topics: HashMap<Name, Entry>,
+    /// Of topics with a history: as long as they have members, and for a while after that.
+    pub(super) logs: HashMap<Name, Log>,
+}
+
+impl Shard {
+    pub(super) fn interests(&self, name: &[u8]) -> &[Interest] {
+        self.topics.get(name).map_or(&[], |entry| &entry.interests)
+    }
+
+    /// Whether what is published elsewhere is to come here.
+    fn is_wanted(&self, name: &[u8]) -> bool {
+        !self.interests(name).is_empty() || self.logs.contains_key(name)
+    }
+}
+
+/// A topic, while its lock is held.
+pub(crate) struct Ordered<'a> {
+    pub(crate) name: &'a Name,
+    pub(crate) interests: &'a [Interest],
+    /// Numbers of a topic that crosses machines.
+    pub(crate) spoken: Option<&'a mut Spoken>,
+    /// Its history, if it has one.
+    pub(crate) log: Option<&'a mut Log>,
+}
 
 /// The topics of an engine, with whoever has members of them.
 pub(crate) struct Directory {
-    shards: Vec<Mutex<Shard>>,
+    pub(super) shards: Vec<Mutex<Shard>>,
     random: RandomState,
     pub(crate) limits: TopicLimits,
     /// To other machines, if there are any: set before the start.
     pub(crate) bus: OnceLock<Arc<ToBus>>,
+    /// Who we are to others, if anybody has to know: set before the start.
+    pub(crate) origin: OnceLock<Origin>,
+    /// What is kept of topics, if anything is: set before the start.
+    pub(crate) history: OnceLock<History>,
     /// The greatest number that was given to a topic that has ended: the next ones begin above, so
     /// that no number is given to a topic twice.
     pub(crate) floor: AtomicU64,
@@ -101,8 +110,15 @@ impl std::fmt::Debug for Directory {
 impl Directory {
     pub(crate) fn new(limits: TopicLimits) -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        let (random, bus) = (RandomState::new(), OnceLock::new());
-        Self { shards, random, limits, bus, floor: AtomicU64::new(0) }
+        Self {
+            shards,
+            random: RandomState::new(),
+            limits,
+            bus: OnceLock::new(),
+            origin: OnceLock::new(),
+            history: OnceLock::new(),
+            floor: AtomicU64::new(0),
+        }
     }
 
     /// Whether bytes can name a topic.
@@ -114,7 +130,7 @@ impl Directory {
         }
     }
 
-    fn lock(&self, name: &[u8]) -> MutexGuard<'_, Shard> {
+    pub(super) fn lock(&self, name: &[u8]) -> MutexGuard<'_, Shard> {
         let shard = &self.shards[self.random.hash_one(name) as usize % SHARDS];
         // No code that can panic runs under the lock; a poisoned one is still consistent.
         shard.lock().unwrap_or_else(PoisonError::into_inner)
@@ -123,57 +139,115 @@ impl Directory {
     /// A reactor has its first member. What is published from here on comes to it.
     pub(crate) fn begin(&self, reactor: u32, begun: Begun) {
         let Begun { name, topic, count } = begun;
-        let mut topics = self.lock(&name);
-        let entry = topics.entry(Name::clone(&name)).or_default();
+        let shard = &mut *self.lock(&name);
+        let was_wanted = shard.is_wanted(&name);
+        let entry = shard.topics.entry(Name::clone(&name)).or_default();
         entry.interests.push(Interest { reactor, topic, members: count });
+        self.begin_log(shard, &name);
         // In the order in which topics begin and end here.
-        if let (1, Some(bus)) = (entry.interests.len(), self.bus.get()) {
-            bus.interest(&name, true);
+        if !was_wanted {
+            self.tell_interest(&name, true);
         }
     }
 
     /// The last member of a reactor has left.
     pub(crate) fn end(&self, reactor: u32, name: &[u8]) {
-        let mut topics = self.lock(name);
-        let Some((name, _)) = topics.get_key_value(name) else { return };
+        let shard = &mut *self.lock(name);
+        let Some((name, _)) = shard.topics.get_key_value(name) else { return };
         let name = Name::clone(name);
-        let Some(entry) = topics.get_mut(&name) else { return };
+        let Some(entry) = shard.topics.get_mut(&name) else { return };
         entry.interests.retain(|interest| interest.reactor != reactor);
-        if let (true, Some(bus)) = (entry.interests.is_empty(), self.bus.get()) {
-            bus.interest(&name, false);
+        if entry.interests.is_empty() {
+            match (shard.logs.get_mut(&name), self.history.get()) {
+                // For those that come back.
+                (Some(log), Some(history)) => log.touch(history.now()),
+                _ => self.tell_interest(&name, false),
+            }
         }
         if entry.is_idle() {
-            topics.remove(&name);
+            shard.topics.remove(&name);
+        }
+    }
+
+    /// The history that a message falls under: control frames are between two ends of a connection.
+    pub(crate) fn history_of(&self, topic: &[u8], what: &Publication) -> Option<&History> {
+        let history = self.history.get()?;
+        let is_kept = history.rule(topic).is_some() && !what.message.opcode().is_control();
+        is_kept.then_some(history)
+    }
+
+    /// A topic that is to have a history has one from now on, unless too much is kept already.
+    pub(super) fn begin_log<'a>(&self, shard: &'a mut Shard, name: &Name) -> Option<&'a mut Log> {
+        let history = self.history.get()?;
+        let rule = history.rule(name)?;
+        if !shard.logs.contains_key(name) {
+            if !Log::may_begin(history) {
+                return None;
+            }
+            if !shard.is_wanted(name) {
+                self.tell_interest(name, true);
+            }
+            let spoken = shard.topics.get(name).map(|entry| entry.spoken.last(&self.floor));
+            let last = spoken.unwrap_or_else(|| Spoken::default().last(&self.floor));
+            shard.logs.insert(Name::clone(name), Log::begin(history, rule, name, last));
+        }
+        shard.logs.get_mut(name)
+    }
+
+    pub(super) fn tell_interest(&self, name: &Name, on: bool) {
+        if let Some(bus) = self.bus.get() {
+            bus.interest(name, on);
         }
     }
 
     /// How many members a topic has, on all reactors.
     pub(crate) fn members(&self, name: &[u8]) -> usize {
         let count = |of: &Interest| of.members.load(Ordering::Relaxed) as usize;
-        self.lock(name).get(name).map_or(0, |entry| entry.interests.iter().map(count).sum())
+        self.lock(name).interests(name).iter().map(count).sum()
     }
 
     /// Runs `body` on those that have members of a topic. Until it returns nobody else publishes
     /// on that topic, and no other reactor gets its first member or loses its last one.
     pub(crate) fn in_order<T>(&self, name: &[u8], body: impl FnOnce(&[Interest]) -> T) -> T {
-        body(self.lock(name).get(name).map_or(&[], |entry| &entry.interests))
+        body(self.lock(name).interests(name))
     }
 
-    /// The same, for what goes to engines elsewhere, too.
+    /// The same, for what has come from engines elsewhere, with the history of the topic.
+    pub(crate) fn in_order_here<T>(
+        &self,
+        name: &[u8],
+        body: impl FnOnce(&[Interest], Option<&mut Log>) -> T,
+    ) -> T {
+        let Shard { topics, logs } = &mut *self.lock(name);
+        let interests = topics.get(name).map_or(&[][..], |entry| &entry.interests);
+        body(interests, logs.get_mut(name))
+    }
+
+    /// The same, for what goes to engines elsewhere, if `crosses`, and into the history of the
+    /// topic.
     pub(crate) fn in_order_everywhere<T>(
         &self,
         name: &[u8],
-        body: impl FnOnce(&[Interest], &Name, &mut Spoken) -> T,
+        crosses: bool,
+        body: impl FnOnce(Ordered<'_>) -> T,
     ) -> T {
-        let mut topics = self.lock(name);
-        let name = match topics.get_key_value(name) {
+        let shard = &mut *self.lock(name);
+        let name = &match shard.topics.get_key_value(name) {
             Some((name, _)) => Name::clone(name),
             None => name.into(),
         };
-        let entry = topics.entry(Name::clone(&name)).or_default();
-        let done = body(&entry.interests, &name, &mut entry.spoken);
+        self.begin_log(shard, name);
+        let Shard { topics, logs } = shard;
+        let log = logs.get_mut(name);
+        if !crosses {
+            let interests = topics.get(name).map_or(&[][..], |entry| &entry.interests);
+            return body(Ordered { name, interests, spoken: None, log });
+        }
+        let entry = topics.entry(Name::clone(name)).or_default();
+        let (interests, spoken) = (&entry.interests[..], Some(&mut entry.spoken));
+        let done = body(Ordered { name, interests, spoken, log });
         if entry.is_idle() {
-            topics.remove(&name);
+            topics.remove(name);
         }
         done
     }
@@ -181,7 +255,7 @@ impl Directory {
     /// Nobody elsewhere is to wait for what is published on a topic, unless something was published
     /// after number `last`: `false` then.
     pub(crate) fn forget(&self, name: &[u8], last: u64) -> bool {
-        let mut topics = self.lock(name);
+        let topics = &mut self.lock(name).topics;
         let Some(entry) = topics.get_mut(name) else { return true };
         if entry.spoken.number.seq > last {
             return false;
@@ -197,7 +271,7 @@ impl Directory {
     /// The last number of each topic that was given while the bus was down, once.
     pub(crate) fn unsent(&self, each: &mut dyn FnMut(&Name, Number)) {
         for shard in &self.shards {
-            let mut topics = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            let topics = &mut shard.lock().unwrap_or_else(PoisonError::into_inner).topics;
             for (name, Entry { spoken, .. }) in
                 topics.iter_mut().filter(|of| of.1.spoken.unsent > 0)
             {
@@ -252,7 +326,7 @@ mod tests {
         assert_eq!(reactors(&directory, b"a"), [(0, 1)]);
         directory.end(0, b"a");
         directory.end(3, b"b");
-        assert!(directory.shards.iter().all(|shard| shard.lock().unwrap().is_empty()));
+        assert!(directory.shards.iter().all(|shard| shard.lock().unwrap().topics.is_empty()));
     }
 
     #[test]

@@ -9,6 +9,8 @@ pub(crate) const TRIM: u32 = 1 << 27;
 /// Of which there is one, too.
 pub(crate) const QUEUES: u32 = TRIM | 1;
 pub(crate) const CLOSES: u32 = 1 << 26;
+/// Of which there is one, too.
+pub(crate) const HISTORY: u32 = CLOSES | 1;
 const LIFETIME: u32 = 1 << 25;
 const PING: u32 = 1 << 24;
 
@@ -20,6 +22,7 @@ pub(crate) enum Due {
     Trim,
     Queues,
     Closes,
+    History,
     Dial(u32),
     Slot(u32),
     Lifetime(u32),
@@ -59,6 +62,8 @@ pub(crate) fn decode(key: u32) -> Due {
         Due::Queues
     } else if key & TRIM != 0 {
         Due::Trim
+    } else if key == HISTORY {
+        Due::History
     } else if key & CLOSES != 0 {
         Due::Closes
     } else if key & LIFETIME != 0 {
@@ -84,5 +89,6 @@ mod tests {
         assert_eq!(decode(of_ping((1 << 24) - 1)), Due::Ping((1 << 24) - 1));
         assert_eq!((decode(GRACE), decode(TRIM)), (Due::Grace, Due::Trim));
         assert_eq!((decode(CLOSES), decode(QUEUES)), (Due::Closes, Due::Queues));
+        assert_eq!(decode(HISTORY), Due::History);
     }
 }

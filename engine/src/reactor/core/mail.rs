@@ -11,6 +11,7 @@ use crate::proto::{CloseCode, Opcode};
 use crate::ring::Token;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Who calls, and may expect that his calls keep their order: a reactor by its number, any other
 /// thread by one of its own.
@@ -26,12 +27,34 @@ pub(crate) struct Publication {
     /// Who does not get it; or no connection.
     pub(crate) except: Conn,
     pub(crate) manner: Manner,
+    /// See [`Publication::place`].
+    place: AtomicU64,
 }
+
+/// The place of what is in no log.
+pub(crate) const NOWHERE: u64 = u64::MAX;
 
 impl Publication {
     pub(crate) fn new(message: &Outgoing, except: Option<Conn>, manner: Manner) -> Self {
-        let except = except.unwrap_or(Conn::NONE);
-        Self { message: message.clone(), except, manner }
+        let (except, place) = (except.unwrap_or(Conn::NONE), AtomicU64::new(NOWHERE));
+        Self { message: message.clone(), except, manner, place }
+    }
+
+    /// The same with another message.
+    pub(crate) fn with(&self, message: Outgoing) -> Self {
+        let Self { except, manner, .. } = *self;
+        Self { message, except, manner, place: AtomicU64::new(NOWHERE) }
+    }
+
+    /// Its place in the log of its topic, or `NOWHERE`.
+    #[inline]
+    pub(crate) fn place(&self) -> u64 {
+        self.place.load(Ordering::Relaxed)
+    }
+
+    /// It gets one, before it is put into mailboxes.
+    pub(crate) fn set_place(&self, place: u64) {
+        self.place.store(place, Ordering::Relaxed);
     }
 }
 

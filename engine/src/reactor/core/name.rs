@@ -103,6 +103,9 @@ pub enum TopicError {
     /// The connection belongs to another reactor: post a job there.
     #[error("the connection of another reactor")]
     Elsewhere,
+    /// Bytes that are no position in a topic.
+    #[error("no position in a topic")]
+    Position,
 }
 
 /// Why a call on a connection did nothing.

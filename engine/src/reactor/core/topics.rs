@@ -5,6 +5,7 @@
 //! the slab: one that joins nothing costs nothing more.
 
 use super::arena::Arena;
+use super::behind::Stand;
 use super::name::{Conn, TopicError};
 use crate::bus::Gap;
 pub(crate) use crate::bus::Name;
@@ -46,10 +47,12 @@ pub(crate) enum Left {
 }
 
 #[derive(Debug)]
-struct Topic {
-    name: Name,
+pub(super) struct Topic {
+    pub(super) name: Name,
     members: Vec<Member>,
     count: Arc<AtomicU32>,
+    /// Members that do not get what comes, or not all of it. Mostly none.
+    pub(super) behind: HashMap<Conn, Stand>,
 }
 
 impl Topic {
@@ -66,9 +69,9 @@ struct Member {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Membership {
+pub(super) struct Membership {
     /// The topic's slot.
-    topic: u32,
+    pub(super) topic: u32,
     /// Which of its members this is.
     place: u32,
 }
@@ -77,12 +80,16 @@ struct Membership {
 #[derive(Debug)]
 pub(crate) struct Topics {
     /// With a random seed: peers choose names.
-    names: HashMap<Name, Token>,
-    topics: Arena<Topic>,
-    joined: HashMap<Conn, Vec<Membership>>,
+    pub(super) names: HashMap<Name, Token>,
+    pub(super) topics: Arena<Topic>,
+    pub(super) joined: HashMap<Conn, Vec<Membership>>,
+    /// How many members read the history of their topic.
+    pub(super) readers: usize,
+    /// Those who are to do so in the next turn.
+    pub(super) due: Vec<(Token, Conn)>,
     /// What is still to be reported.
-    changes: VecDeque<(Name, Change)>,
-    reports: Reports,
+    pub(super) changes: VecDeque<(Name, Change)>,
+    pub(super) reports: Reports,
 }
 
 /// What the application wants to hear of topics.
@@ -92,6 +99,8 @@ pub(crate) struct Reports {
     pub(crate) ends: bool,
     /// What members do without.
     pub(crate) gaps: bool,
+    /// Who has come back too late.
+    pub(crate) late: bool,
 }
 
 /// What has become of a topic on this reactor.
@@ -103,6 +112,8 @@ pub(crate) enum Change {
     Ends,
     /// Its members do without what was published elsewhere.
     Missing(Gap),
+    /// A member that reads its history does without what has left that meanwhile.
+    Late(Conn),
 }
 
 impl Topics {
@@ -112,6 +123,8 @@ impl Topics {
             names: HashMap::new(),
             topics: Arena::new(),
             joined: HashMap::new(),
+            readers: 0,
+            due: Vec::new(),
             changes: VecDeque::new(),
             reports,
         }
@@ -160,9 +173,8 @@ impl Topics {
 
     fn begin(&mut self, name: &[u8]) -> Token {
         let name: Name = name.into();
-        let count = Arc::default();
-        let topic =
-            self.topics.insert(Topic { name: Arc::clone(&name), members: Vec::new(), count });
+        let (members, count, behind) = (Vec::new(), Arc::default(), HashMap::new());
+        let topic = self.topics.insert(Topic { name: Arc::clone(&name), members, count, behind });
         self.note(&name, Change::Begins);
         self.names.insert(name, topic);
         topic
@@ -200,6 +212,9 @@ impl Topics {
         let left = self.topics.at(topic).expect("a membership is of a topic");
         left.members.swap_remove(place as usize);
         left.tell();
+        if !left.behind.is_empty() && matches!(left.behind.remove(&conn), Some(Stand::Reads(_))) {
+            self.readers -= 1;
+        }
         if let Some(moved) = left.members.get(place as usize).copied() {
             let memberships = self.joined.get_mut(&moved.conn).expect("a member has memberships");
             memberships[moved.nth as usize].place = place;
@@ -255,6 +270,11 @@ impl Topics {
         }
     }
 
+    /// The name of a topic in mail, if it has members.
+    pub(crate) fn name_of(&self, name: &[u8]) -> Option<Token> {
+        self.names.get(name).copied()
+    }
+
     /// How many changes are to be reported.
     #[inline]
     pub(crate) fn changes(&self) -> usize {
@@ -284,7 +304,7 @@ mod tests {
 
     #[test]
     fn joining_twice_is_one_membership_and_leaving_twice_is_told() {
-        let mut topics = Topics::new(Reports { ends: true, gaps: false });
+        let mut topics = Topics::new(Reports { ends: true, ..Reports::default() });
         let Ok(Joined::First(begun)) = topics.join(conn(1), b"a", 9) else { panic!("the first") };
         assert_eq!(&*begun.name, b"a");
         assert!(matches!(topics.join(conn(1), b"a", 1), Ok(Joined::Before)), "no new membership");

@@ -181,6 +181,10 @@ impl<K: Kernel> Reactor<K> {
         }
         self.publish_mailed(token.slot);
         self.ctx.weigh(token.slot);
+        if self.ctx.topics.are_replaying() {
+            let conn = handle_of(&self.ctx, token.slot);
+            self.ctx.replay_for(conn);
+        }
         let slot = self.ctx.slab.at(token.slot);
         if drained && !slot.conn.opened() {
             // A peer that has taken its answers may ask on.

@@ -163,6 +163,7 @@ impl Run {
             handle: handle.clone(),
             on_topic: None,
             on_gap: None,
+            on_late: None,
             log: Logger::default(),
             user: 0,
         }
