@@ -7,7 +7,7 @@ mod host;
 mod lines;
 mod row;
 mod strips;
-mod svg;
+pub(crate) mod svg;
 mod tables;
 
 use crate::compare::Comparison;

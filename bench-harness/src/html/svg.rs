@@ -3,7 +3,7 @@
 use std::fmt::{Display, Write};
 
 /// Text as it may stand in an element or an attribute.
-pub(super) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -19,13 +19,13 @@ pub(super) fn escape(text: &str) -> String {
 }
 
 /// A drawing in the making. Coordinates are CSS pixels at its natural width.
-pub(super) struct Svg {
+pub(crate) struct Svg {
     out: String,
 }
 
 impl Svg {
     /// `label` is what a screen reader says.
-    pub(super) fn new(width: f64, height: f64, label: &str) -> Self {
+    pub(crate) fn new(width: f64, height: f64, label: &str) -> Self {
         let label = escape(label);
         let out = format!(
             "<svg viewBox=\"0 0 {width:.0} {height:.0}\" role=\"img\" aria-label=\"{label}\">"
@@ -33,14 +33,21 @@ impl Svg {
         Self { out }
     }
 
-    pub(super) fn line(&mut self, class: &str, [x1, y1, x2, y2]: [f64; 4]) {
+    pub(crate) fn line(&mut self, class: &str, [x1, y1, x2, y2]: [f64; 4]) {
         self.add(format_args!(
             "<line class=\"{class}\" x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\"/>"
         ));
     }
 
+    pub(crate) fn rect(&mut self, class: &str, [x, y, width, height]: [f64; 4]) {
+        self.add(format_args!(
+            "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" \
+             height=\"{height:.1}\"/>"
+        ));
+    }
+
     /// A bar that grows to the right: square where it starts, round where it ends.
-    pub(super) fn bar(&mut self, class: &str, [x, y, width, height]: [f64; 4], title: &str) {
+    pub(crate) fn bar(&mut self, class: &str, [x, y, width, height]: [f64; 4], title: &str) {
         let round = 4f64.min(width);
         let (straight, inner) = (width - round, height - 2.0 * round.min(height / 2.0));
         let title = escape(title);
@@ -51,7 +58,7 @@ impl Svg {
         ));
     }
 
-    pub(super) fn dot(&mut self, class: &str, [x, y, radius]: [f64; 3], title: &str) {
+    pub(crate) fn dot(&mut self, class: &str, [x, y, radius]: [f64; 3], title: &str) {
         let title = escape(title);
         self.add(format_args!(
             "<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius:.1}\">\
@@ -60,7 +67,7 @@ impl Svg {
     }
 
     /// `anchor`: start, middle or end.
-    pub(super) fn text(&mut self, class: &str, [x, y]: [f64; 2], anchor: &str, text: &str) {
+    pub(crate) fn text(&mut self, class: &str, [x, y]: [f64; 2], anchor: &str, text: &str) {
         let text = escape(text);
         self.add(format_args!(
             "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{text}\
@@ -68,7 +75,7 @@ impl Svg {
         ));
     }
 
-    pub(super) fn polyline(&mut self, class: &str, points: &[[f64; 2]], title: &str) {
+    pub(crate) fn polyline(&mut self, class: &str, points: &[[f64; 2]], title: &str) {
         let points: String = points.iter().map(|[x, y]| format!("{x:.1},{y:.1} ")).collect();
         let (points, title) = (points.trim_end(), escape(title));
         self.add(format_args!(
@@ -76,7 +83,7 @@ impl Svg {
         ));
     }
 
-    pub(super) fn end(mut self) -> String {
+    pub(crate) fn end(mut self) -> String {
         self.out.push_str("</svg>");
         self.out
     }
@@ -88,22 +95,22 @@ impl Svg {
 
 /// From values to coordinates.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Scale {
-    pub(super) low: f64,
-    pub(super) high: f64,
-    pub(super) from: f64,
-    pub(super) to: f64,
-    pub(super) logarithmic: bool,
+pub(crate) struct Scale {
+    pub(crate) low: f64,
+    pub(crate) high: f64,
+    pub(crate) from: f64,
+    pub(crate) to: f64,
+    pub(crate) logarithmic: bool,
 }
 
 impl Scale {
-    pub(super) fn linear(high: f64, from: f64, to: f64) -> Self {
+    pub(crate) fn linear(high: f64, from: f64, to: f64) -> Self {
         let high = if high > 0.0 { high } else { 1.0 };
         Self { low: 0.0, high, from, to, logarithmic: false }
     }
 
     /// From the power of ten, or its double or fivefold, below `low` to the one above `high`.
-    pub(super) fn logarithmic(low: f64, high: f64, from: f64, to: f64) -> Self {
+    pub(crate) fn logarithmic(low: f64, high: f64, from: f64, to: f64) -> Self {
         let low = if low.is_finite() && low > 0.0 { low } else { 1.0 };
         let high = high.max(low * 1.01);
         let below = steps(low).into_iter().rfind(|it| *it <= low * 1.0001).unwrap_or(low);
@@ -111,7 +118,7 @@ impl Scale {
         Self { low: below, high: above, from, to, logarithmic: true }
     }
 
-    pub(super) fn at(&self, value: f64) -> f64 {
+    pub(crate) fn at(&self, value: f64) -> f64 {
         let position = if self.logarithmic {
             (value.max(self.low) / self.low).ln() / (self.high / self.low).ln()
         } else {
@@ -121,7 +128,7 @@ impl Scale {
     }
 
     /// A few round values within the scale.
-    pub(super) fn ticks(&self) -> Vec<f64> {
+    pub(crate) fn ticks(&self) -> Vec<f64> {
         if !self.logarithmic {
             let step = round_up((self.high - self.low) / 5.0);
             let count = ((self.high - self.low) / step + 1e-9) as usize;
