@@ -81,7 +81,15 @@ impl Uring {
                 ended.map(|_| None)
             }
         };
-        if !more {
+        if more {
+            if self.receives.emptied(token, cqueue::sock_nonempty(entry.flags())) {
+                self.cancel(Op::Receive.of(token));
+            }
+        } else if matches!(result, Err(Errno::CANCELED))
+            && let Some((socket, kind)) = self.receives.look(token)
+        {
+            return self.push_receive(socket, token, kind, 0);
+        } else {
             self.receives.note_rest(token, cqueue::sock_nonempty(entry.flags()));
             match self.receives.ended(token, matches!(result, Err(Errno::NOBUFS))) {
                 End::Over => {}

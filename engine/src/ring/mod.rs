@@ -27,6 +27,7 @@ pub(crate) mod heap;
 mod holders;
 pub mod lease;
 mod leave;
+mod long_runs;
 mod look;
 mod map;
 mod memory;

@@ -15,6 +15,10 @@ pub(super) enum Standing {
     Down,
     /// In the kernel.
     Armed,
+    /// In the kernel, and a cancel is on its way.
+    Cancelling,
+    /// The same, but to be armed again at once: see `long_runs`.
+    Looking,
     /// It found no buffer and the kernel dropped it; to be armed again when there are some.
     Starved,
 }
@@ -46,8 +50,8 @@ pub(super) struct Receive {
     pub(super) left_some: bool,
     /// It has brought much at a time, and since then no receive has ended with little.
     pub(super) heavy: bool,
-    /// A cancel is on its way.
-    pub(super) cancelling: bool,
+    /// It has brought many pieces in a row, and has not come to the end of what there is.
+    pub(super) long: bool,
 }
 
 // Each slot has one.
@@ -84,6 +88,10 @@ pub(super) struct Receives {
     /// Receives that there are, and those of them that are heavy.
     up: usize,
     heavy: usize,
+    /// Pieces in a row that were not the last of a socket, and whose.
+    pub(super) run: (Token, u8),
+    /// Receives that are long.
+    pub(super) long: usize,
 }
 
 /// Where receives wait for a buffer.
@@ -164,7 +172,7 @@ impl Receives {
             standing: Standing::Armed,
             left_some: same && receive.left_some,
             heavy: same && receive.heavy,
-            cancelling: false,
+            long: false,
         };
         self.up += 1;
         self.heavy += usize::from(receive.heavy);
@@ -200,7 +208,7 @@ impl Receives {
     /// ended with so little that it goes with them.
     pub(super) fn note_heavy(&mut self, token: Token, heavy: bool) {
         if let Some(receive) = self.at(token)
-            && receive.standing == Standing::Armed
+            && receive.standing.is_in_kernel()
             && receive.heavy != heavy
         {
             receive.heavy = heavy;
@@ -215,9 +223,10 @@ impl Receives {
 
     /// The kernel has ended a receive; `ENOBUFS` if `no_buffers`.
     pub(super) fn ended(&mut self, token: Token, no_buffers: bool) -> End {
+        self.is_not_long(token);
         let Some(receive) = self.at(token) else { return End::Over };
-        debug_assert!(receive.standing == Standing::Armed);
-        if !no_buffers || receive.cancelling {
+        debug_assert!(receive.standing.is_in_kernel());
+        if !no_buffers || receive.standing == Standing::Cancelling {
             receive.standing = Standing::Down;
             let heavy = receive.heavy;
             self.down(heavy);
@@ -247,8 +256,9 @@ impl Receives {
     pub(super) fn cancel(&mut self, token: Token) -> Cancel {
         let Some(receive) = self.at(token) else { return Cancel::Nothing };
         match receive.standing {
-            Standing::Armed if !receive.cancelling => {
-                receive.cancelling = true;
+            // Also what is to be armed again: that cancel may find it before this one.
+            Standing::Armed | Standing::Looking => {
+                receive.standing = Standing::Cancelling;
                 Cancel::Kernel(receive.kind)
             }
             Standing::Starved => {
@@ -258,7 +268,7 @@ impl Receives {
                 self.down(heavy);
                 Cancel::Finish
             }
-            Standing::Armed | Standing::Down => Cancel::Nothing,
+            Standing::Cancelling | Standing::Down => Cancel::Nothing,
         }
     }
 

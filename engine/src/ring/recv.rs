@@ -60,7 +60,7 @@ impl Uring {
     }
 
     /// A receive into provided buffers.
-    fn push_receive(&mut self, socket: Socket, token: Token, kind: Kind, how: u16) {
+    pub(super) fn push_receive(&mut self, socket: Socket, token: Token, kind: Kind, how: u16) {
         let fd = Fd(socket.0 as i32);
         let group = kind.group() as u16;
         let most = match kind {

@@ -37,6 +37,29 @@ fn flood(address: SocketAddr, stop: &Arc<AtomicBool>) -> JoinHandle<u64> {
     })
 }
 
+/// The kernel receives so much in one go, then comes back to it: a reset that is behind the rest
+/// must be seen all the same, though nothing wakes anybody any more.
+#[test]
+fn a_reset_behind_more_than_one_go_is_seen() {
+    for (name, sqpoll, tuning) in kinds() {
+        for pieces in [1, 33, 34, 50, 70, 120] {
+            let (fd, address) = listener();
+            let mut config = config(vec![fd]);
+            config.sqpoll = sqpoll;
+            (config.recv_buffers, config.recv_buffer_size) = (256, 64);
+            let mut echo = Echo::new(config, &tuning);
+            echo.mute = true;
+            let mut client = TcpStream::connect(address).expect("connected");
+            client.write_all(&vec![7; pieces * 64 + 10]).expect("written");
+            reset_on_close(&client);
+            drop(client);
+            let begin = std::time::Instant::now();
+            echo.run(|echo| echo.closed == 1 || begin.elapsed() > Duration::from_secs(3));
+            assert_eq!(echo.closed, 1, "{name}: the end behind {pieces} pieces is not seen");
+        }
+    }
+}
+
 /// Cancels and arms again, thousands of times, while data flows and buffers run out: each receive
 /// ends exactly once (the harness checks), and every byte arrives.
 #[test]

@@ -60,6 +60,7 @@ fn a_handler_that_panics_stops_the_engine_and_all_connections_are_reported() {
     let Err(Error::Panicked(reactor)) = ended else { panic!("{ended:?}") };
     assert_eq!(handler.closed.load(Ordering::Relaxed), 24, "on_close for all");
     assert_eq!(stopped.load(Ordering::Relaxed), 3);
+    assert_eq!(engine.stats(None).expect("all").connections, 0, "nobody is connected any more");
     let lines = lines.lock().unwrap();
     let told = format!("reactor {reactor}: a callback panicked");
     let tells = |(level, line): &(Level, String)| *level == Level::Error && line.contains(&told);

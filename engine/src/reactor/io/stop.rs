@@ -6,6 +6,7 @@ use crate::reactor::api::call::handle_of;
 use crate::reactor::api::handle::grace_of;
 use crate::reactor::core::ending::Drain;
 use crate::reactor::core::key;
+use crate::reactor::core::labels::CLOSING;
 use crate::reactor::core::slab::{EndsBy, NO_DIAL, Phase};
 use crate::reactor::state::Reactor;
 use crate::ring::{Errno, Kernel};
@@ -181,6 +182,11 @@ impl<K: Kernel> Reactor<K> {
             guarded(|| self.abort(index));
         }
         self.finish();
+        // What would take them out of the count does not come any more: their sockets end with the
+        // kernel's part of this reactor.
+        let counters = &self.ctx.counters;
+        counters.connections.set(0);
+        counters.connections_by_state.of(CLOSING).set(0);
     }
 
     /// A callback has panicked out of [`Reactor::run`]: the others hear of every connection.
