@@ -86,15 +86,30 @@ impl Workspace {
         Ok(())
     }
 
+    /// Compiles a library that a program can be started with (`LD_PRELOAD`).
+    pub(crate) fn compile_shared(&self, source: &str, library: &Path) -> Result<()> {
+        let mut command = compiler();
+        command.args(["-std=gnu11", "-O2", "-shared", "-fPIC", source, "-o"]);
+        command.arg(library).current_dir(&self.root);
+        run(&mut command, "set CC, or install a C compiler (gcc, clang)")?;
+        Ok(())
+    }
+
     fn compile(&self, source: &str, library: &Path, program: &Path) -> Command {
-        let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".into());
-        let mut words = compiler.split_whitespace();
-        let mut command = Command::new(words.next().unwrap_or("cc"));
-        command.args(words).args(["-std=c11", "-O2", "-Iinclude"]);
+        let mut command = compiler();
+        command.args(["-std=c11", "-O2", "-Iinclude"]);
         command.arg(source).arg(library).args(SYSTEM_LIBRARIES);
         command.arg("-o").arg(program).current_dir(&self.root);
         command
     }
+}
+
+fn compiler() -> Command {
+    let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".into());
+    let mut words = compiler.split_whitespace();
+    let mut command = Command::new(words.next().unwrap_or("cc"));
+    command.args(words);
+    command
 }
 
 fn cargo(directory: &str) -> Command {

@@ -40,7 +40,7 @@ static int ledger = -1, log_to = STDERR_FILENO;
 static struct {
   unsigned long long port, backend, reactors, connections_max, recv_buffers, recv_buffer_size,
       memory_max, idle_ms, close_ms, handshake_ms, user_timeout_ms, keepalive_s, send_queue_max,
-      message_max, backlog, tls_port, stop_ms, flags, unsent_max;
+      message_max, backlog, tls_port, stop_ms, flags, unsent_max, deny;
   const char *ledger, *log, *certificate, *key, *dial;
 } asked;
 
@@ -53,7 +53,7 @@ static const struct { const char *name; unsigned long long *number; const char *
   {"keepalive_s", &asked.keepalive_s, 0}, {"send_queue_max", &asked.send_queue_max, 0},
   {"message_max", &asked.message_max, 0}, {"backlog", &asked.backlog, 0},
   {"tls_port", &asked.tls_port, 0}, {"stop_ms", &asked.stop_ms, 0}, {"flags", &asked.flags, 0},
-  {"unsent_max", &asked.unsent_max, 0}, {"ledger", 0, &asked.ledger}, {"log", 0, &asked.log},
+  {"unsent_max", &asked.unsent_max, 0}, {"deny", &asked.deny, 0}, {"ledger", 0, &asked.ledger}, {"log", 0, &asked.log},
   {"certificate", 0, &asked.certificate}, {"key", 0, &asked.key}, {"dial", 0, &asked.dial},
 };
 
@@ -170,11 +170,14 @@ static int dial(unsigned long long count, const char *url) {
   return 1;
 }
 
-/* From now on io_uring_enter fails on all threads, as when a profile is tightened. */
-static int deny(void) {
+/* From now on io_uring fails on all threads, as where a profile forbids it; or of what is running
+ * already only io_uring_enter, as when one is tightened. */
+static int deny(int all) {
   struct sock_filter code[] = {
     BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0 /* the number of the call */),
-    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_enter, 0, 1),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_enter, 2, 0),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, all ? SYS_io_uring_setup : SYS_io_uring_enter, 1, 0),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, all ? SYS_io_uring_register : SYS_io_uring_enter, 0, 1),
     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };
@@ -187,6 +190,7 @@ static int deny(void) {
 static int fork_host(unsigned seconds) {
   const pid_t child = fork();
   if (child == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     sleep(seconds);
     _exit(0);
   }
@@ -217,7 +221,7 @@ static void obey(char *line) {
   char text[256];
   int done = 1;
   if (!strcmp(line, "stats")) return tell();
-  if (!strcmp(line, "deny")) done = deny();
+  if (!strcmp(line, "deny")) done = deny(0);
   else if (sscanf(line, "fork %llu", &number) == 1) done = fork_host((unsigned)number);
   else if (sscanf(line, "dial %llu %255s", &number, text) == 2) done = dial(number, text);
   else if (!strcmp(line, "stop")) on_signal(0);
@@ -313,6 +317,7 @@ int main(int argc, char **argv) {
   if (!parse(argc, argv)) return fprintf(stderr, "what is not known: %s\n", argv[argc - 1]), 2;
   if (asked.ledger) ledger = open(asked.ledger, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   if (asked.log) log_to = open(asked.log, O_RDWR | O_CLOEXEC);
+  if (asked.deny && !deny(1)) return fprintf(stderr, "no seccomp\n"), 3;
   if (set_up(&port, &err) < 0) goto failed;
   signal(SIGINT, on_signal);
   signal(SIGTERM, on_signal);

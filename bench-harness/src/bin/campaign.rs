@@ -66,9 +66,21 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<bool> {
+    let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let out = match &arguments.out {
+        Some(out) => out.clone(),
+        None => Workspace::find()?.target.join("campaign").join(stamp(started)),
+    };
+    let plan = Plan {
+        seconds: Duration::try_from_secs_f64(arguments.seconds)
+            .map_err(|error| Error::Usage(error.to_string()))?,
+        seed: arguments.seed,
+        epoll: arguments.backend == Backend::Epoll,
+        directory: out.clone(),
+    };
     if arguments.list {
         for kind in KINDS {
-            let lacks = (kind.lacks)().map(|why| format!("\n    not possible here: {why}"));
+            let lacks = (kind.lacks)(&plan).map(|why| format!("\n    not possible here: {why}"));
             println!("{}\n    {}{}", kind.name, kind.what, lacks.unwrap_or_default());
         }
         return Ok(true);
@@ -80,20 +92,8 @@ fn run(arguments: &Arguments) -> Result<bool> {
             .map_err(Error::io("a signal's handler"))?;
     }
     machine::allow_descriptors(DESCRIPTORS)?;
-    let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let out = match &arguments.out {
-        Some(out) => out.clone(),
-        None => Workspace::find()?.target.join("campaign").join(stamp(started)),
-    };
     eprintln!("building the server");
     let programs = campaign::build()?;
-    let plan = Plan {
-        seconds: Duration::try_from_secs_f64(arguments.seconds)
-            .map_err(|error| Error::Usage(error.to_string()))?,
-        seed: arguments.seed,
-        epoll: arguments.backend == Backend::Epoll,
-        directory: out.clone(),
-    };
     let (begin, machine) = (Instant::now(), Description::read());
     let mut done = Vec::new();
     for (index, kind) in kinds.iter().enumerate() {

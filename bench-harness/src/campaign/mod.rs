@@ -2,8 +2,10 @@
 //! each comes back exactly once and in order, or its loss was told; who is not concerned is served
 //! on; afterwards nothing is left of anybody.
 
+pub mod cgroup;
 pub mod crew;
 pub mod kinds;
+pub mod link;
 pub mod message;
 pub mod oracle;
 pub mod outside;
@@ -23,6 +25,7 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+const CLOCK: &str = "bench-harness/peers/c/campaign_clock.c";
 const SERVER: &str = "bench-harness/peers/c/ringws_campaign.c";
 
 /// A kind of fault.
@@ -32,7 +35,7 @@ pub struct Kind {
     /// What is done, and what has to come of it.
     pub what: &'static str,
     /// What this machine lacks for it, if anything.
-    pub lacks: fn() -> Option<String>,
+    pub lacks: fn(&Plan) -> Option<String>,
     /// How the server is to be started for it.
     pub prepare: fn(&mut Scene<'_>) -> Result<()>,
     /// The fault: from the calm before to the calm after.
@@ -91,6 +94,7 @@ pub fn build() -> Result<Programs> {
     let directory = workspace.programs()?;
     let (server, clock) = (directory.join("campaign"), directory.join("campaign_clock.so"));
     workspace.compile_echo(SERVER, &workspace.library()?, &server)?;
+    workspace.compile_shared(CLOCK, &clock)?;
     let certificate = Certificate::write(&workspace.target.join("campaign"))?;
     let own = std::env::current_exe().map_err(Error::io("the path of this program"))?;
     Ok(Programs { server, clock, certificate, own })
@@ -103,7 +107,7 @@ pub fn run(
     programs: &Programs,
     interrupted: &AtomicBool,
 ) -> Result<KindReport> {
-    if let Some(lacks) = (kind.lacks)() {
+    if let Some(lacks) = (kind.lacks)(plan) {
         return Ok(KindReport::impossible(kind, lacks));
     }
     let begin = Instant::now();

@@ -93,7 +93,6 @@ pub fn work(order: &str) -> Result<()> {
     let order: Order = serde_json::from_str(order).map_err(usage)?;
     let crew = Crew::start(CrewPlan {
         server: order.server,
-        from: None,
         space: None,
         first: order.first,
         count: order.count,

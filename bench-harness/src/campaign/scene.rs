@@ -1,19 +1,19 @@
 //! What a kind of fault works with: the server, those who are served beside it, and the watch.
 
 use super::crew::{Account, Crew, CrewPlan, Crewed, Pace, Sample};
+use super::link::Link;
 use super::message::Sizes;
 use super::oracle::{Books, Manner};
 use super::subject::{Launch, Stats, Subject};
 use super::{Plan, Programs};
 use crate::error::{Error, Result};
 use crate::process;
-use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 /// Connections that the fault does not concern, and messages of each in a second.
-const BYSTANDERS: usize = 20;
+pub const BYSTANDERS: usize = 20;
 const RATE: f64 = 40.0;
 /// How long a server is used before its memory at rest is noted.
 const WARM: Duration = Duration::from_millis(700);
@@ -49,12 +49,14 @@ pub struct Scene<'a> {
     pub directory: PathBuf,
     /// How the server is started; for [`super::Kind::prepare`].
     pub launch: Launch,
-    /// Whose address bystanders have.
-    pub bystanders_from: Option<Ipv4Addr>,
     /// How long clients wait for answers and ends at the end.
     pub patience: Duration,
     /// Where the network namespace is not the server's: that of clients.
     pub clients: Option<std::sync::Arc<super::space::Space>>,
+    /// Links between both, bystanders' first.
+    pub links: Vec<Link>,
+    /// The port for TLS, where there is one.
+    pub secure_port: u16,
     /// When the run began.
     pub origin: Instant,
     /// When the fault began and ended.
@@ -68,6 +70,9 @@ pub struct Scene<'a> {
     /// What each bystander's connection got back.
     pub(super) samples: Vec<Sample>,
     pub(super) settled: Duration,
+    /// See [`Scene::end`].
+    pub(super) disturbed: f64,
+    waited: Duration,
     subject: Option<Subject>,
     bystanders: Option<Crew>,
     next: u32,
@@ -94,9 +99,10 @@ impl<'a> Scene<'a> {
             programs,
             launch: Launch { command, directory: directory.clone(), ..Launch::default() },
             directory,
-            bystanders_from: None,
             patience: Duration::from_secs(6),
             clients: None,
+            links: Vec::new(),
+            secure_port: 0,
             origin: Instant::now(),
             period: [Duration::ZERO; 2],
             notes: Vec::new(),
@@ -105,6 +111,8 @@ impl<'a> Scene<'a> {
             rest: [Rest::default(); 2],
             samples: Vec::new(),
             settled: Duration::ZERO,
+            disturbed: 0.0,
+            waited: Duration::ZERO,
             subject: None,
             bystanders: None,
             next: 1,
@@ -131,9 +139,7 @@ impl<'a> Scene<'a> {
     }
 
     fn bystander_crew(&mut self) -> Result<Crew> {
-        let mut plan = self.crew(BYSTANDERS, Pace::Rate(RATE), SMALL)?;
-        plan.from = self.bystanders_from;
-        let crew = Crew::start(plan);
+        let crew = Crew::start(self.crew(BYSTANDERS, Pace::Rate(RATE), SMALL)?);
         if !crew.wait_open(BYSTANDERS as u64, Duration::from_secs(5)) {
             return Err(Error::Server("bystanders get no connection before the fault".into()));
         }
@@ -146,7 +152,6 @@ impl<'a> Scene<'a> {
         self.next += count as u32;
         Ok(CrewPlan {
             server: self.subject()?.address,
-            from: None,
             space: self.clients.clone(),
             first,
             count,
@@ -167,11 +172,22 @@ impl<'a> Scene<'a> {
     /// The fault is there from now on.
     pub fn begin(&mut self) {
         self.period = [self.origin.elapsed(); 2];
+        self.waited = self.kept_waiting();
     }
 
     /// It is gone.
     pub fn end(&mut self) {
         self.period[1] = self.origin.elapsed();
+        let time = (self.period[1] - self.period[0]).as_secs_f64().max(1e-3);
+        let waited = self.kept_waiting().saturating_sub(self.waited);
+        self.disturbed = waited.as_secs_f64() / time;
+    }
+
+    /// How long threads of the server and of this program were ready to run, and others had their
+    /// processors.
+    fn kept_waiting(&self) -> Duration {
+        let of = |pid| process::usage(pid).map_or(Duration::ZERO, |usage| usage.kept_waiting);
+        of(std::process::id()) + self.subject.as_ref().map_or(Duration::ZERO, |it| of(it.pid()))
     }
 
     /// How long a fault lasts.
@@ -228,6 +244,18 @@ impl<'a> Scene<'a> {
             }
             std::thread::sleep(left.min(Duration::from_millis(20)));
         }
+    }
+
+    /// Waits until the server has ended by itself.
+    pub fn ended_within(&mut self, patience: Duration) -> Result<()> {
+        let end = Instant::now() + patience;
+        while self.subject()?.ended().is_none() {
+            if Instant::now() > end || self.interrupted.load(Relaxed) {
+                return Err(Error::Server(format!("the server has not ended within {patience:?}")));
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
     }
 
     /// Waits until it is so; whether it came to be.

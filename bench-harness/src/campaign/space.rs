@@ -27,6 +27,16 @@ impl Space {
         made.join().unwrap_or_else(panicked).map(Arc::new)
     }
 
+    /// Runs something in it, on a thread.
+    pub fn run<T: Send>(&self, it: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+        let inside = || {
+            self.enter()?;
+            it()
+        };
+        std::thread::scope(|scope| scope.spawn(inside).join())
+            .unwrap_or_else(|_| Err(Error::Server("a thread panicked".into())))
+    }
+
     /// The calling thread, and what it starts from now on, is in it.
     pub fn enter(&self) -> Result<()> {
         move_into_link_name_space(self.file.as_fd(), Some(LinkNameSpaceType::Network))

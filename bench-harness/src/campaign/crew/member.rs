@@ -8,7 +8,7 @@ use crate::random::Random;
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, sockopt};
 use std::collections::VecDeque;
-use std::net::{SocketAddr, SocketAddrV4};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -68,7 +68,7 @@ impl Member {
             mask: Random(plan.seed ^ u64::from(id)),
             account: Account { id, ..Account::default() },
         };
-        match begin(plan.server, plan.from) {
+        match begin(plan.server) {
             Ok(socket) => {
                 if let Some(size) = plan.receive_buffer {
                     let _ = sockopt::set_socket_recv_buffer_size(&socket, size);
@@ -318,13 +318,10 @@ impl Member {
 }
 
 /// A socket whose connect is under way.
-fn begin(server: SocketAddr, from: Option<std::net::Ipv4Addr>) -> Result<OwnedFd, Errno> {
+fn begin(server: SocketAddr) -> Result<OwnedFd, Errno> {
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let socket = net::socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
     sockopt::set_tcp_nodelay(&socket, true)?;
-    if let Some(from) = from {
-        net::bind(&socket, &SocketAddrV4::new(from, 0))?;
-    }
     match net::connect(&socket, &server) {
         Ok(()) | Err(Errno::INPROGRESS) => Ok(socket),
         Err(errno) => Err(errno),

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use member::Member;
 use rustix::event::{PollFd, PollFlags, poll};
 use serde::{Deserialize, Serialize};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread::JoinHandle;
@@ -45,9 +45,7 @@ impl Pace {
 pub struct CrewPlan {
     /// To whom it connects.
     pub server: SocketAddr,
-    /// From where, and in which network.
-    pub from: Option<Ipv4Addr>,
-    /// `None`: this process's.
+    /// In which network; `None`: this process's.
     pub space: Option<Arc<Space>>,
     /// The number of its first connection; the others follow.
     pub first: u32,

@@ -1,11 +1,15 @@
 //! The kinds of fault: each sets one, keeps it for a while and takes it away.
 
 mod clients;
+mod host;
 mod limits;
+mod links;
+mod machine;
+mod peers;
 mod process;
 
 use super::scene::Scene;
-use super::{Kind, LIMITS, Limits};
+use super::{Kind, LIMITS, Limits, Plan};
 use crate::error::Result;
 
 /// All of them.
@@ -16,9 +20,34 @@ pub const KINDS: &[Kind] = &[
     process::SERVER_STOPPED,
     process::CLIENTS_KILLED,
     clients::RESETS,
+    peers::WINDOW,
+    peers::TLS,
+    peers::BACKLOG,
+    machine::MEMORY,
+    machine::PAGE_CACHE,
+    machine::NICE,
+    machine::STOLEN,
+    machine::BUFFERS,
+    links::LOSS,
+    links::DELAY,
+    links::REORDER,
+    links::SPOILED,
+    links::NARROW,
+    links::FLAPS,
+    links::HALF_OPEN,
+    links::KEEPALIVE,
+    links::DOWN,
+    links::ONE_WAY,
+    host::CLOCK,
+    host::LOG,
+    host::FORK,
+    host::PORTS,
+    host::STOP,
+    host::DENIED,
+    host::DENIED_LATER,
 ];
 
-fn nothing() -> Option<String> {
+fn nothing(_: &Plan) -> Option<String> {
     None
 }
 

@@ -5,6 +5,7 @@ use crate::campaign::crew::{Crew, Pace};
 use crate::campaign::message::Sizes;
 use crate::campaign::oracle::Manner;
 use crate::campaign::outside::Outside;
+use crate::campaign::scene::BYSTANDERS;
 use crate::random::Random;
 use rustix::process::Signal;
 use std::time::Duration;
@@ -69,7 +70,7 @@ pub(super) const SERVER_STOPPED: Kind = Kind {
 pub(super) const CLIENTS_KILLED: Kind = Kind {
     name: "clients-killed",
     what: "SIGKILL, again and again, to a process with 12 connections that send as much as their \
-           sockets take: what came whole was delivered in order, and each end is told.",
+           sockets take: what came whole was delivered in order, and each end is told at once.",
     act: |scene| {
         let mut random = Random(scene.plan.seed);
         let end = std::time::Instant::now() + scene.duration();
@@ -80,6 +81,10 @@ pub(super) const CLIENTS_KILLED: Kind = Kind {
             scene.sleep(Duration::from_millis(80 + random.below(400)))?;
             outside.kill();
             killed += 1;
+            let gone = scene.wait_until(Duration::from_secs(2), |scene| {
+                Ok(scene.stat("ringws_connections")? <= BYSTANDERS as u64)
+            })?;
+            scene.must(gone, "connections of a process that was killed are still there 2 s later");
         }
         scene.end();
         scene.note(format!("{killed} processes were killed"));
