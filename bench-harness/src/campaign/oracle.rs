@@ -120,7 +120,6 @@ impl Books {
             ("ringws_bytes_in_total", sum(|it| it.received_bytes)),
             ("ringws_messages_out_total", sum(|it| it.answered)),
             ("ringws_connections", 0),
-            ("ringws_queued", 0),
             ("ringws_topics", 0),
         ] {
             let said = self.stats.get(name).copied();
@@ -236,7 +235,6 @@ mod tests {
             ("ringws_bytes_in_total", 200),
             ("ringws_messages_out_total", 10),
             ("ringws_connections", 0),
-            ("ringws_queued", 0),
             ("ringws_topics", 0),
         ];
         Books {

@@ -335,7 +335,8 @@ impl<'a> Scene<'a> {
     fn wait_for_rest(&mut self, allowed: Option<(Rest, u64)>) -> Result<()> {
         let mut left = 0;
         let rests = self.wait_until(SETTLE, |scene| {
-            left = scene.stat("ringws_connections")?;
+            // What is queued is looked at once a second.
+            left = scene.stat("ringws_connections")? + scene.stat("ringws_queued")?;
             let Some((before, growth)) = allowed else { return Ok(left == 0) };
             let now = scene.holds()?;
             Ok(left == 0
@@ -343,7 +344,10 @@ impl<'a> Scene<'a> {
                 && now.held <= SPARE_MAX
                 && now.descriptors <= before.descriptors)
         })?;
-        self.must(rests || left == 0, format!("{left} connections are left after {SETTLE:?}"));
+        self.must(
+            rests || left == 0,
+            format!("{left} connections, or bytes queued, are left after {SETTLE:?}"),
+        );
         // Spare memory goes when a second has not needed it.
         if allowed.is_none() {
             self.sleep(Duration::from_millis(300))?;
