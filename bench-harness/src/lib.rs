@@ -6,12 +6,12 @@
 //! started by a command line, whatever they are written in.
 //!
 //! ```text
-//! bench-all, campaign, compare, load, peers, polite, ceiling-*, codec-count .. the programs (src/bin)
+//! bench-all, campaign, compare, load, peers, polite, ceiling-*, codec-count . programs (src/bin)
 //! compare .............................. servers in turn, tables
 //! publish | html ....................... JSON, CSV, Markdown | the report, with its drawings
 //! scenario, report ..................... rows as data | figures
 //! load | ceiling ....................... the closed loop | the bare echo, of bytes or of frames
-//! campaign ............................. faults on the real kernel, and an account of every message
+//! campaign ............................. faults on the real kernel, and an account of all messages
 //! polite ............................... who waits how long while others are in the way
 //! stream, frame, handshake ............. bytes prepared and checked, RFC 6455 as a client
 //! json, random | inflate, tls .......... what messages hold | RFC 7692 and TLS 1.3 as a client

@@ -116,7 +116,8 @@ impl Report {
     pub fn markdown(&self) -> String {
         let mut out = String::from(
             "| fault | verdict | sent | came back | loss told | connections | bystanders p50 ms | \
-             p99 | max | least served | what else |\n|---|---|---|---|---|---|---|---|---|---|---|\n",
+             p99 | max | least served | what else |\n\
+             |---|---|---|---|---|---|---|---|---|---|---|\n",
         );
         for kind in &self.kinds {
             out += &kind.row();
