@@ -35,6 +35,8 @@ mod listen;
 pub mod memory;
 #[cfg(feature = "uring")]
 mod memory_max;
+#[cfg(feature = "nats")]
+pub mod nats;
 #[cfg(feature = "uring")]
 pub mod passed;
 pub mod proto;

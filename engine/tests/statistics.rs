@@ -86,6 +86,11 @@ const READ_BY: &[(&str, &[&str])] = &[
             "bus_queued",
         ],
     ),
+    (
+        "nats/crossing.rs",
+        &["nats_connects", "nats_frames_in", "nats_bytes_in", "nats_frames_out", "nats_bytes_out"],
+    ),
+    ("nats/login.rs", &["nats_refused"]),
     ("adopt/begins.rs", &["adopted"]),
     ("backend.rs", &["epoll_reactors"]),
     ("adopt/placement.rs", &["handed_over"]),

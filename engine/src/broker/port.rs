@@ -5,6 +5,8 @@ use super::settings::{OnBus, State};
 use crate::bus::{Call, Counts, Envelope, Node, Received, Settings};
 use crate::config::Level;
 use crate::engine::Error;
+#[cfg(feature = "nats")]
+use crate::reactor::Counters;
 use crate::reactor::log::Logger;
 use crate::reactor::{BusMail, Handle, ToBus, Wake};
 use crate::ring::{Errno, signals};
@@ -221,6 +223,12 @@ impl Port {
         }
     }
 
+    /// Whether [`Call::Stop`] stands in line, perhaps behind what cannot be done now: then no
+    /// broker is waited for long.
+    pub fn is_stopping(&self) -> bool {
+        self.link.to_bus.is_stopping()
+    }
+
     /// Where what comes is put; for any thread.
     pub fn inbound(&self) -> Inbound {
         Inbound(Arc::clone(&self.link))
@@ -262,6 +270,12 @@ impl Inbound {
     /// It is not, and why; what was on its way may be lost.
     pub fn down(&self, why: &str) {
         self.0.down(why);
+    }
+
+    /// Where a client of a broker counts, on the thread of the bus.
+    #[cfg(feature = "nats")]
+    pub(crate) fn counters(&self) -> &Counters {
+        self.0.handle.bus_counters()
     }
 
     /// Something that an operator should know of.

@@ -17,6 +17,8 @@ pub use self::core::addresses::AddressLimits;
 pub use self::core::admission::Admission;
 pub(crate) use self::core::admission::Door;
 pub(crate) use self::core::adopt::Adopts;
+#[cfg(feature = "nats")]
+pub(crate) use self::core::counters::Counters;
 pub use self::core::counters::{Kind, ROWS, Row, Stats};
 pub(crate) use self::core::directory::TopicLimits;
 pub use self::core::ending::{Drain, DrainError, Drained, OnDrained};

@@ -82,6 +82,14 @@ impl Client {
         Ok(())
     }
 
+    /// For what is no HTTP, and so has no word for itself (ALPN).
+    #[cfg(feature = "nats")]
+    pub(crate) fn without_alpn(&self) -> Arc<ClientConfig> {
+        let mut config = ClientConfig::clone(&self.current());
+        config.alpn_protocols.clear();
+        Arc::new(config)
+    }
+
     pub(super) fn current(&self) -> Arc<ClientConfig> {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }

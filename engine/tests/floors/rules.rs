@@ -17,7 +17,7 @@ const FUNCTION_LINES_MAX: usize = 70;
 const COLUMNS_MAX: usize = 100;
 
 /// The modules of the engine and the floors they stand on.
-const FLOORS: [(&str, u8); 24] = [
+const FLOORS: [(&str, u8); 25] = [
     ("tick", 0),
     ("random", 0),
     ("proto", 0),
@@ -40,14 +40,15 @@ const FLOORS: [(&str, u8); 24] = [
     ("passed", 3),
     ("thread", 3),
     ("memory_max", 3),
+    ("nats", 3),
     ("resolve", 3),
     ("sim", 4),
 ];
 
 /// Those of them that consist of several files: none of these may name one that names it.
-pub(crate) const MODULES: [&str; 12] = [
+pub(crate) const MODULES: [&str; 13] = [
     "proto", "codec", "memory", "simd", "conn", "ring", "tls", "aio", "bus", "reactor", "broker",
-    "sim",
+    "nats", "sim",
 ];
 
 /// Where `unsafe` may stand: the floors that need it, the ceilings of the benchmarks (rings of

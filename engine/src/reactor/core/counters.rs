@@ -356,6 +356,20 @@ counters! {
     bus_heard: gauge,
     /// Bytes that wait for the bus now.
     bus_queued: gauge,
+    /// Connections to a NATS broker that has let us in: all but the first are reconnects. On the
+    /// first reactor, as all that is counted of it.
+    nats_connects,
+    /// Frames that the NATS broker has brought: messages, heartbeats and the like.
+    nats_frames_in,
+    /// Bytes of these.
+    nats_bytes_in,
+    /// Frames that were queued for the NATS broker.
+    nats_frames_out,
+    /// Bytes of these.
+    nats_bytes_out,
+    /// What the NATS broker has refused: `-ERR`, most of all for subjects that its permissions do
+    /// not allow.
+    nats_refused,
 }
 
 #[cfg(test)]

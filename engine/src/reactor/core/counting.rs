@@ -36,3 +36,22 @@ impl Counters {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::counters::Stats;
+    use super::*;
+
+    #[test]
+    fn sums_are_of_all_numbers() {
+        let counters = Counters::default();
+        counters.accepted.add(3);
+        let mut sum = counters.snapshot();
+        sum += counters.snapshot();
+        assert_eq!(sum.accepted, 6);
+        counters.violations_by_kind.count(2);
+        counters.violations_by_kind.count(2);
+        assert_eq!(counters.snapshot().violations_by_kind[..4], [0, 0, 2, 0]);
+        assert_eq!(sum, Stats { accepted: 6, ..Stats::default() });
+    }
+}

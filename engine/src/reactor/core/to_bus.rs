@@ -48,6 +48,8 @@ pub(crate) struct ToBus {
     /// Bytes of a message.
     payload_max: AtomicUsize,
     wake: OnceLock<Wake>,
+    /// All reactors have ended.
+    stopping: AtomicBool,
 }
 
 impl ToBus {
@@ -60,6 +62,7 @@ impl ToBus {
             up: AtomicBool::new(false),
             payload_max: AtomicUsize::new(usize::MAX),
             wake: OnceLock::new(),
+            stopping: AtomicBool::new(false),
         }
     }
 
@@ -106,7 +109,13 @@ impl ToBus {
     }
 
     pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
         self.wake_if(self.mails.push_anyway(BusMail::Stop));
+    }
+
+    /// Whether [`ToBus::stop`] was called, wherever that stands in line.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
     }
 
     fn wake_if(&self, put: Result<bool, CallError>) {
