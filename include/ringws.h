@@ -314,6 +314,12 @@
 #define RWS_GAP_SILENT         2 /* their engine has fallen silent: there may be none */
 /* their engine has come back without having said its end: there may be none */
 #define RWS_GAP_RESTARTED      3
+
+/* Flags of a NATS broker. */
+/* servers are tried in the order given, and before those that a broker names; default: by lot */
+#define RWS_NATS_IN_ORDER      (1u << 0)
+/* only the servers that are given, none that a broker names */
+#define RWS_NATS_NO_DISCOVERY  (1u << 1)
 /* io_uring; epoll where io_uring is refused, or lacks what is required */
 #define RWS_BACKEND_AUTO       0
 #define RWS_BACKEND_URING      1 /* io_uring, or rws_engine_start says RWS_E_KERNEL */
@@ -950,6 +956,53 @@ typedef struct { /* one number of rws_engine_values */
   uint32_t reserved;     /* 0 */
 } rws_metric;
 
+/* a NATS broker, and who we are to it; strings are NUL-terminated, copied, and NULL where a
+ * default is meant */
+typedef struct {
+  uint32_t size;          /* RWS_INIT */
+  uint32_t flags;         /* RWS_NATS_* */
+  /* "nats://host:port", "tls://host:port" or "host:port", several of one cluster with commas
+   * between; the port is 4222 unless one is given */
+  const char *servers;
+  /* what all subjects begin with: engines that have it in common hear each other. Tokens with
+   * dots between, at most 128 bytes; default "ringws" */
+  const char *subject_prefix;
+  const char *name;       /* what the broker's monitoring calls us; default "ringws" */
+  const char *user;       /* Who we are, in one of four ways at most: with password */
+  const char *password;   /* with user */
+  const char *token;      /* a token */
+  const char *nkey_seed;  /* the seed of a user's key pair, "SU..." */
+  /* the path of a file of credentials, as nsc writes it; read again for every connection */
+  const char *credentials;
+  /* a client's: by TLS under these settings, and else not at all; the options keep their own
+   * reference. NULL: by TLS where the server asks for it, or its scheme is tls, trusting whom
+   * the system trusts */
+  rws_tls *tls;
+  /* what the server's certificate must be for; default: the host that is connected to */
+  const char *tls_name;
+  /* when no server can be reached all are tried again after a random part of so long at first,
+   * doubled each time; default 100 */
+  uint32_t reconnect_min_ms;
+  /* up to this; default 10 000. A broker that refuses our credentials is asked again after this
+   * and a random part of it */
+  uint32_t reconnect_max_ms;
+  /* until a server must have accepted, greeted and let us in; default 5 000 */
+  uint32_t connect_timeout_ms;
+  /* A broker that has been silent for so long is asked for a sign of life, and lost if it
+   * stays silent for as long again; default 10 000 */
+  uint32_t ping_interval_ms;
+  /* bytes that are taken out of the engine's queue ahead of what the broker has read; default
+   * 1 MiB, at least 4 KiB */
+  uint32_t pending_max;
+  uint32_t queue_max;     /* as in rws_bus, with its default */
+  uint32_t heartbeat_ms;  /* as in rws_bus, with its default */
+  uint32_t forget_ms;     /* as in rws_bus, with its default */
+  uint32_t settle_ms;     /* as in rws_bus, with its default */
+  uint32_t reserved;      /* 0 */
+  uint64_t node;          /* as in rws_bus, with its default */
+  rws_bytes topic_prefix; /* as prefix in rws_bus, with its default */
+} rws_nats_options;
+
 /* all since the start, except connections, codec_memory, topics, memory, bus_up, bus_said,
  * bus_heard, bus_queued, history_logs, history_bytes, and queued* and queue_* */
 typedef struct {
@@ -1067,6 +1120,15 @@ typedef struct {
   uint64_t history_replayed;  /* messages that members were sent from histories */
   uint64_t history_logs;      /* topics that have a history, now: looked at once a second */
   uint64_t history_bytes;     /* bytes of those, now */
+  /* connections to a NATS broker that has let us in: all but the first are reconnects */
+  uint64_t nats_connects;
+  /* frames that the NATS broker has brought: messages, heartbeats and the like */
+  uint64_t nats_frames_in;
+  uint64_t nats_bytes_in;     /* their bytes */
+  uint64_t nats_frames_out;   /* frames that were queued for the NATS broker */
+  uint64_t nats_bytes_out;    /* their bytes */
+  /* what the NATS broker has refused, subjects that its permissions do not allow, say */
+  uint64_t nats_refused;
 } rws_stats;
 
 typedef struct { /* what to connect to */
@@ -1492,6 +1554,12 @@ rws_status rws_bus_up(rws_engine *e, uint32_t frame_max);
 /* It is not, and why, for the log. What is published reaches the members here; the others are told
  * that they miss it once it is up again. RWS_E_STATE: no bus. */
 rws_status rws_bus_down(rws_engine *e, rws_bytes why);
+/* Topics cross machines over a NATS broker from rws_engine_start on, which waits for none: before
+ * it, in the place of rws_engine_bus. *err says which field is wrong: RWS_E_INVALID; or
+ * RWS_E_UNSUPPORTED: a library without NATS, which the default one is. RWS_E_STATE: started, or
+ * there is a bus already. */
+RWS_MUST_USE rws_status rws_engine_nats(rws_engine *e, const rws_nats_options *options,
+                                        rws_error *err);
 
 /* Inside a callback: this reactor. */
 

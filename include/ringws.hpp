@@ -1955,6 +1955,12 @@ class engine : public handle {
     at.port = port;
     return listen(at, acceptor, routes...);
   }
+  // Before start: topics cross machines over a NATS broker.  Failure: see rws_engine_nats.
+  result<void> nats(const rws_nats_options &options) noexcept {
+    rws_error err{};
+    const rws_status status = rws_engine_nats(e_, &options, &err);
+    return done(status, err);
+  }
   // Makes the threads.  Failure: see rws_engine_start; the engine is to be freed.
   result<void> start() noexcept {
     rws_error err{};

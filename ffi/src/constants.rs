@@ -114,6 +114,10 @@ pub const RWS_GAP_LOST: u32 = 1;
 pub const RWS_GAP_SILENT: u32 = 2;
 /// their engine has come back without having said its end: there may be none
 pub const RWS_GAP_RESTARTED: u32 = 3;
+/// servers are tried in the order given, and before those that a broker names; default: by lot
+pub const RWS_NATS_IN_ORDER: u32 = 1 << 0;
+/// only the servers that are given, none that a broker names
+pub const RWS_NATS_NO_DISCOVERY: u32 = 1 << 1;
 /// io_uring; epoll where io_uring is refused, or lacks what is required
 pub const RWS_BACKEND_AUTO: u32 = 0;
 /// io_uring, or rws_engine_start says RWS_E_KERNEL

@@ -28,6 +28,7 @@ pub mod history;
 pub mod later;
 pub mod message;
 pub mod metrics;
+pub mod nats;
 pub mod options;
 mod own;
 pub mod proxied;

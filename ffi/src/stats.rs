@@ -185,6 +185,18 @@ pub struct rws_stats {
     pub history_logs: u64,
     /// bytes of those, now
     pub history_bytes: u64,
+    /// connections to a NATS broker that has let us in: all but the first are reconnects
+    pub nats_connects: u64,
+    /// frames that the NATS broker has brought: messages, heartbeats and the like
+    pub nats_frames_in: u64,
+    /// their bytes
+    pub nats_bytes_in: u64,
+    /// frames that were queued for the NATS broker
+    pub nats_frames_out: u64,
+    /// their bytes
+    pub nats_bytes_out: u64,
+    /// what the NATS broker has refused, subjects that its permissions do not allow, say
+    pub nats_refused: u64,
 }
 
 // SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
@@ -218,6 +230,12 @@ impl rws_stats {
             history_replayed: stats.history_replayed,
             history_logs: stats.history_logs,
             history_bytes: stats.history_bytes,
+            nats_connects: stats.nats_connects,
+            nats_frames_in: stats.nats_frames_in,
+            nats_bytes_in: stats.nats_bytes_in,
+            nats_frames_out: stats.nats_frames_out,
+            nats_bytes_out: stats.nats_bytes_out,
+            nats_refused: stats.nats_refused,
             ..none
         }
     }

@@ -17,6 +17,7 @@ use ringws::history::rws_history;
 use ringws::later::{RWS_LATER, rws_later};
 use ringws::message::{rws_close_info, rws_message};
 use ringws::metrics::rws_metric;
+use ringws::nats::rws_nats_options;
 use ringws::options::rws_options;
 use ringws::request::rws_response;
 use ringws::route::rws_route;
@@ -104,12 +105,19 @@ structs! {
         bus_up, bus_sent, bus_unsent, bus_refused, bus_delivered, bus_known, bus_own,
         bus_full, bus_malformed, bus_gaps, bus_missing, bus_signs, bus_said, bus_heard, bus_queued,
         history_resumed, history_late, history_replayed, history_logs, history_bytes,
+        nats_connects, nats_frames_in, nats_bytes_in, nats_frames_out, nats_bytes_out,
+        nats_refused,
     }
     rws_bus {
         size, flags, interest, publish, close, user, node, prefix, queue_max, heartbeat_ms,
         forget_ms, settle_ms,
     }
     rws_history { prefix, bytes_max, messages_max, age_ms, flags }
+    rws_nats_options {
+        size, flags, servers, subject_prefix, name, user, password, token, nkey_seed, credentials,
+        tls, tls_name, reconnect_min_ms, reconnect_max_ms, connect_timeout_ms, ping_interval_ms,
+        pending_max, queue_max, heartbeat_ms, forget_ms, settle_ms, reserved, node, topic_prefix,
+    }
     rws_gap { node, epoch, first, last, cause, reserved }
     rws_route { path, callbacks, user, options, origins }
     rws_response { size, status, headers, body, protocol }
@@ -148,6 +156,7 @@ values! {
     RWS_PLAIN, RWS_OPT_DEFLATE, RWS_OPT_TAKEOVER,
     RWS_BACKEND_AUTO, RWS_BACKEND_URING, RWS_BACKEND_EPOLL,
     RWS_GAP_LOST, RWS_GAP_SILENT, RWS_GAP_RESTARTED,
+    RWS_NATS_IN_ORDER, RWS_NATS_NO_DISCOVERY,
     RWS_WHEN_FULL_REFUSE, RWS_WHEN_FULL_DROP_NEWEST, RWS_WHEN_FULL_DROP_OLDEST,
     RWS_WHEN_FULL_CLOSE, RWS_WHEN_FULL_ABORT,
     RWS_CAUSE_PEER_CLOSE, RWS_CAUSE_CLOSE, RWS_CAUSE_ABORT, RWS_CAUSE_STOP, RWS_CAUSE_LIFETIME,
@@ -191,6 +200,7 @@ fn facts() -> Facts {
     for (name, size) in [
         ("rws_adopt", size_of::<rws_adopt>()),
         ("rws_bus", size_of::<rws_bus>()),
+        ("rws_nats_options", size_of::<rws_nats_options>()),
         ("rws_config", size_of::<rws_config>()),
         ("rws_callbacks", size_of::<rws_callbacks>()),
         ("rws_endpoint", size_of::<rws_endpoint>()),

@@ -18,7 +18,7 @@ const TREE: [&str; 13] = [
     "--offline",
     "--locked",
     "--package=ringws-ffi",
-    "--features=tls,mimalloc",
+    "--features=tls,nats,mimalloc",
     "--target=x86_64-unknown-linux-gnu",
     "--edges=normal,no-proc-macro",
     "--prefix=none",

@@ -21,6 +21,9 @@ pub(crate) fn archive(options: &Options) -> Result<PathBuf> {
     if options.no_tls {
         command.arg("--no-default-features");
     }
+    if options.nats {
+        command.args(["--features", "nats"]);
+    }
     if options.mimalloc {
         command.args(["--features", "mimalloc"]);
     }

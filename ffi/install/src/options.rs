@@ -11,6 +11,7 @@ pub(crate) const USAGE: &str = "usage: cargo install-ringws --prefix DIR [option
                         lib/x86_64-linux-gnu
   --destdir DIR         put in front of the prefix, for those who make packages
   --no-tls              without wss://: needs neither AWS-LC nor its build tools
+  --nats                with topics across machines by a NATS broker (rws_engine_nats)
   --mimalloc            with mimalloc as the allocator of the library's own Rust code
   --profile NAME        of cargo: release (the default), dev, demo
   --target-dir DIR      where cargo builds
@@ -26,6 +27,7 @@ pub(crate) struct Options {
     pub(crate) libdir: PathBuf,
     pub(crate) destdir: Option<PathBuf>,
     pub(crate) no_tls: bool,
+    pub(crate) nats: bool,
     pub(crate) mimalloc: bool,
     pub(crate) profile: String,
     pub(crate) target_dir: Option<PathBuf>,
@@ -51,6 +53,7 @@ pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Asked
             "--libdir" => options.libdir = value()?.into(),
             "--destdir" => options.destdir = Some(std::path::absolute(value()?)?),
             "--no-tls" => options.no_tls = true,
+            "--nats" => options.nats = true,
             "--mimalloc" => options.mimalloc = true,
             "--profile" => options.profile = value()?,
             "--target-dir" => options.target_dir = Some(std::path::absolute(value()?)?),
@@ -59,6 +62,9 @@ pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Asked
     }
     if options.prefix.as_os_str().is_empty() {
         return Err(format!("--prefix is missing\n\n{USAGE}").into());
+    }
+    if options.no_tls && options.nats {
+        return Err("--nats brings TLS with it: not with --no-tls".into());
     }
     // The files say where things are from where they are themselves.
     let below = options.libdir.components().all(|part| matches!(part, Component::Normal(_)));
@@ -82,7 +88,7 @@ mod tests {
         assert_eq!(options.prefix, PathBuf::from("/opt/x"));
         assert_eq!(options.libdir, PathBuf::from("lib"));
         assert_eq!(options.profile, "release");
-        assert!(!options.no_tls && !options.mimalloc && options.destdir.is_none());
+        assert!(!options.no_tls && !options.nats && !options.mimalloc && options.destdir.is_none());
     }
 
     #[test]
@@ -91,6 +97,7 @@ mod tests {
             (&["--prefix"][..], "--prefix needs a value"),
             (&[], "--prefix is missing"),
             (&["--prefix", "/x", "--frefix"], "--frefix: not known"),
+            (&["--prefix", "/x", "--no-tls", "--nats"], "--nats brings TLS"),
             (&["--prefix", "/x", "--libdir", "../lib"], "below the prefix"),
             (&["--prefix", "/x", "--libdir", "/lib"], "below the prefix"),
         ] {

@@ -15,8 +15,10 @@ class Ringws(ConanFile):
     topics = ("websocket", "io_uring", "c", "cpp")
     package_type = "library"
     settings = "os", "arch", "compiler", "build_type"
-    options = {"shared": [True, False], "tls": [True, False], "mimalloc": [True, False]}
-    default_options = {"shared": False, "tls": True, "mimalloc": False}
+    options = {
+        "shared": [True, False], "tls": [True, False], "nats": [True, False], "mimalloc": [True, False]
+    }
+    default_options = {"shared": False, "tls": True, "nats": False, "mimalloc": False}
 
     @property
     def _tree(self):
@@ -35,6 +37,8 @@ class Ringws(ConanFile):
     def validate(self):
         if self.settings.os != "Linux" or self.settings.arch not in ("x86_64", "armv8"):
             raise ConanInvalidConfiguration("ringws needs Linux on a 64-bit machine")
+        if self.options.nats and not self.options.tls:
+            raise ConanInvalidConfiguration("nats needs tls")
 
     def package_id(self):
         # C's ABI, and always the release of it.
@@ -42,7 +46,11 @@ class Ringws(ConanFile):
         del self.info.settings.build_type
 
     def package(self):
-        wanted = ["" if self.options.tls else "--no-tls", "--mimalloc" if self.options.mimalloc else ""]
+        wanted = [
+            "" if self.options.tls else "--no-tls",
+            "--nats" if self.options.nats else "",
+            "--mimalloc" if self.options.mimalloc else "",
+        ]
         self.run(
             f'cargo install-ringws --prefix "{self.package_folder}" {" ".join(wanted)}',
             cwd=self.source_folder,

@@ -1,5 +1,5 @@
 # nix-build ffi/packaging/nix: the library of this tree.
-{ pkgs ? import <nixpkgs> { }, tls ? true, mimalloc ? false }:
+{ pkgs ? import <nixpkgs> { }, tls ? true, nats ? false, mimalloc ? false }:
 
 let
   inherit (pkgs) lib;
@@ -19,7 +19,7 @@ pkgs.rustPlatform.buildRustPackage {
   buildPhase = ''
     runHook preBuild
     cargo install-ringws --prefix "$out" ${lib.optionalString (!tls) "--no-tls"} \
-      ${lib.optionalString mimalloc "--mimalloc"}
+      ${lib.optionalString nats "--nats"} ${lib.optionalString mimalloc "--mimalloc"}
     runHook postBuild
   '';
   dontInstall = true;

@@ -91,7 +91,7 @@ pub(crate) const CONTENTS: [(&str, &[&str]); 14] = [
     ),
     (
         "Topics on several machines. Any thread.",
-        &["rws_engine_bus", "rws_bus_deliver", "rws_bus_up", "rws_bus_down"],
+        &["rws_engine_bus", "rws_bus_deliver", "rws_bus_up", "rws_bus_down", "rws_engine_nats"],
     ),
     (
         "Inside a callback: this reactor.",
@@ -179,7 +179,7 @@ pub(crate) const CONTENTS: [(&str, &[&str]); 14] = [
 ];
 
 /// The constant that each group begins with, and its heading.
-pub(crate) const GROUPS: [(&str, &str); 21] = [
+pub(crate) const GROUPS: [(&str, &str); 22] = [
     ("RWS_CONTINUATION", "Opcodes, RFC 6455 section 5.2."),
     ("RWS_CLOSE_NORMAL", "Close codes, RFC 6455 section 7.4.1 and the IANA registry."),
     ("RWS_MORE", "Flags of sends."),
@@ -199,6 +199,7 @@ pub(crate) const GROUPS: [(&str, &str); 21] = [
     ("RWS_LATER", "Of on_upgrade, where no status of HTTP will do."),
     ("RWS_LOG_ERROR", "Levels of on_log."),
     ("RWS_GAP_LOST", "Why messages of other machines are missing."),
+    ("RWS_NATS_IN_ORDER", "Flags of a NATS broker."),
     ("RWS_FAMILY_NONE", "Families of addresses."),
     ("RWS_TLV_ALPN", "TLVs of the PROXY protocol, for rws_request_proxy_tlv."),
     ("RWS_METRIC_COUNTER", "Kinds of numbers."),
