@@ -96,7 +96,7 @@ impl Link {
     fn up(&self, frame_max: usize) {
         let mut counted = self.lock();
         if self.to_bus.is_up() {
-            counted.node.down();
+            counted.node.down(self.now());
         }
         // First: what is published from here on is in the queue, and behind what stayed here.
         self.to_bus.set_up(Some(frame_max.saturating_sub(Envelope::HEAD_MAX)));
@@ -114,7 +114,7 @@ impl Link {
             return;
         }
         self.to_bus.set_up(None);
-        counted.node.down();
+        counted.node.down(self.now());
         drop(counted);
         self.handle.bus_counters().bus_up.set(0);
         self.log.line(Level::Warn, format_args!("the bus is down: {why}"));

@@ -97,6 +97,13 @@ impl Heard {
         unsettled.for_each(|topic| topic.settled_at = settled_at);
     }
 
+    /// The bus is down: a topic that was not settled by then has heard not everybody, and begins
+    /// anew with it.
+    pub(super) fn unsettle(&mut self, now: Tick) {
+        let unsettled = self.topics.values_mut().filter(|topic| now < topic.settled_at);
+        unsettled.for_each(|topic| topic.settled_at = Tick::MAX);
+    }
+
     /// It has none any more.
     pub(super) fn end(&mut self, topic: &[u8]) {
         self.topics.remove(topic);

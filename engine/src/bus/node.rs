@@ -235,8 +235,9 @@ impl Node {
     }
 
     /// It is not, and what was on its way may be lost.
-    pub fn down(&mut self) {
+    pub fn down(&mut self, now: Tick) {
         self.up = false;
+        self.heard.unsettle(now);
         self.syncs.clear();
         // Who was to be told is not told; the numbers are used.
         let told = |call: &Call| !matches!(call, Call::Send { .. });

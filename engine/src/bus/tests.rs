@@ -126,6 +126,20 @@ fn nothing_is_owed_before_a_topic_is_settled_and_all_of_it_after() {
     assert_eq!((gaps(&site), gaps(&other)), (vec![], vec![(1, Some(3))]));
 }
 
+/// Whoever publishes could not answer within the time: what was published before there was a member
+/// is not missing.
+#[test]
+fn a_topic_that_was_not_settled_when_the_bus_went_down_is_not_when_it_is_up() {
+    let (site, other) = (Site::default(), Site::default());
+    let (mut early, mut late) = (node(&site), node(&other));
+    for (node, site, down) in [(&mut early, &site, 1_999), (&mut late, &other, 2_000)] {
+        node.down(down);
+        node.up(5_000, 10_000, site);
+        assert_eq!(node.receive(5_001, b"t", &says(4), site), Received::Delivered);
+    }
+    assert_eq!((gaps(&site), gaps(&other)), (vec![], vec![(1, Some(3))]));
+}
+
 #[test]
 fn a_heartbeat_tells_of_what_it_follows() {
     let site = Site::default();
