@@ -162,5 +162,14 @@ def migration():
     run("c++", "-std=c++14", "-fsyntax-only", "-DASIO_STANDALONE", os.path.join(SAMPLES, "migrate/before.cpp"))
 
 
-for part in (seccomp, containers, dashboard, prometheus, kernel, systemd, proxies, migration):
+def follower():
+    """The page's client keeps the latest number of each node, and says that when it comes back."""
+    before = "const [sent, shown] = [[], []], socket = { send: (x) => sent.push(x) }, show = (x) => shown.push(x), reload = () => show('!');"
+    said = ["at 1.2.3_1.2.9_5.6.7", "1.2.a hello you", "1.2.10 x", "1.2.f earlier", "1.1.ff old", "late"]
+    hears = f"socket.onopen(); for (const data of {json.dumps(said)}) socket.onmessage({{ data }}); socket.onopen();"
+    told = json.loads(run("node", "-e", f"{before}\n{read('follow.js')}\n{hears}\nconsole.log(JSON.stringify([sent, shown]))"))
+    check(told == [["", "1.2.3_1.2.10_5.6.7"], ["hello you", "x", "earlier", "old", "!"]], told)
+
+
+for part in (seccomp, containers, dashboard, prometheus, kernel, systemd, proxies, migration, follower):
     part()

@@ -51,8 +51,18 @@ fn all_coroutines_of_the_guide_compile() {
 fn every_block_is_checked_in_some_way() {
     // `cpp-websocketpp` is compiled by ffi/docs/build, the configurations are read by it, and what
     // is typed into a console is not run.
-    let known =
-        ["c", "cpp", "cpp20", "cpp-websocketpp", "console", "nginx", "haproxy", "yaml", "ini"];
+    let known = [
+        "c",
+        "cpp",
+        "cpp20",
+        "cpp-websocketpp",
+        "console",
+        "js",
+        "nginx",
+        "haproxy",
+        "yaml",
+        "ini",
+    ];
     for path in files("guide", ".md") {
         let text = super::read(&path);
         for (number, fence) in text.split("```").enumerate().filter(|(number, _)| number % 2 == 1) {
