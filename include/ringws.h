@@ -22,9 +22,9 @@
  * Ownership  *_new gives you one reference, *_release (or *_free) takes it.  Pointers lent to a
  *            callback die when it returns.  What you pass in is copied unless it says otherwise.
  * Process    Nothing is printed (but on stderr why RWS_E_PANIC came, or memory has run out), no
- *            signal is raised or handled, and no thread is left running but the reactors and those
- *            that look names up; all signals are blocked in them.  Descriptors are close-on-exec.
- *            After fork the child must not use an engine.
+ *            signal is raised or handled, and no thread is left running but the reactors, those that
+ *            look names up, and one while a hand-over lasts; all signals are blocked in them.
+ *            Descriptors are close-on-exec.  After fork the child must not use an engine.
  * Memory     RWS_E_NOMEM is for making and starting an engine, for sockets, and for connections that
  *            memory_max has ended.  Where memory runs out otherwise, in a call of yours or in a
  *            reactor, the process is ended by abort(): memory_max is there so that peers cannot
@@ -186,6 +186,7 @@
  *            TLS        TLS failed                              RWS_E_TLS      1006   0
  *            REACTOR    its reactor's ring failed               RWS_E_SYSTEM   1006   0
  *            PANIC      a bug in this library                   RWS_E_PANIC    1006   0
+ *            PASSED_ON  rws_engine_hand_over                    RWS_OK         1006   0
  *            Where it has begun with a Close frame, cause says so, whatever follows:
  *                       the peer has not answered ours          RWS_E_TIMEOUT  1006   ours
  *                       ours could not leave in time behind     RWS_E_TIMEOUT  peer's 0
@@ -202,6 +203,22 @@
  *            are varied between half and all of it.  Each try is made on the same reactor, has the
  *            same rws_dial, the target's user pointer, looks the name up anew, and gives the
  *            connection a new rws_conn.  Nothing numbers the tries: count in on_refused.
+ * Succession A new process takes the place of an old one, and nobody is closed: see
+ *            rws_engine_hand_over, rws_engine_take_over.  What goes along with a connection: its
+ *            descriptor, what was read of it and not looked at, what was agreed on for compression,
+ *            its address, also as a proxy has told it, its place of rws_options, whether it is
+ *            paused, what rws_set_when_full has set, what is left of lifetime_max_ms, its topics,
+ *            and up to 64 KiB of yours.  What does not: its user pointer and its rws_conn, timers,
+ *            calls that you make for it after its on_close, and the time since the peer was heard.
+ *            Its peer gets all that was sent to it before on_hand_over was called, and what it
+ *            sends itself is delivered once and in order, here or there.
+ *            What is published in the old process before its on_close reaches a member, and what is
+ *            published in the new one from its on_taken_over on.  Between the two, some 100 us, it
+ *            is a member nowhere, and nothing is in one order over both processes: who cannot do
+ *            without has the state say what has come, and sends what is missing in on_taken_over.
+ *            Each connection is in one process at any time.  If the new process ends before it has
+ *            taken one, that comes back to the old one, which goes on, and accepts again; what it
+ *            has taken ends with it.
  * Structs    Those that start with `size` you fill: begin with RWS_INIT(type).  Zero is the default
  *            of every field.  An unknown non-zero tail is refused with RWS_E_UNSUPPORTED.  A
  *            smaller one, of an older header, is taken, and rws_stats written, as far as it goes;
@@ -296,6 +313,7 @@
 #define RWS_CAUSE_TLS          15 /* TLS failed */
 #define RWS_CAUSE_REACTOR      16 /* its reactor's ring failed */
 #define RWS_CAUSE_PANIC        17 /* a bug in this library */
+#define RWS_CAUSE_PASSED_ON    18 /* another process serves it on: rws_engine_hand_over */
 
 /* Flags of messages. */
 #define RWS_FIRST              (1u << 8) /* starts a message (always, unless RWS_OPT_STREAM) */
@@ -461,6 +479,8 @@ typedef enum { /* what a call answers; negative is failure */
 typedef struct rws_answer rws_answer;
 typedef struct rws_buf rws_buf;         /* an immutable outgoing message, framed once; refcounted */
 typedef struct rws_engine rws_engine;   /* N reactors: one thread and one ring each */
+/* a connection that may leave for another process; lent to on_hand_over */
+typedef struct rws_parting rws_parting;
 typedef struct rws_reactor rws_reactor; /* the reactor of the thread you are called on; lent */
 /* an HTTP request; lent to on_request, and that of an upgrade to on_upgrade and on_origin */
 typedef struct rws_request rws_request;
@@ -771,6 +791,16 @@ typedef struct { /* what you are called for; NULL: not called */
    * time was over, or the engine stops. user: what rws_engine_answer was given, if it has said
    * RWS_OK; else what on_upgrade has set, of a request the endpoint's. See Later answers */
   void (*on_gone)(rws_reactor *r, rws_later l, void *user);
+  /* The connection could go to the process that succeeds this one (rws_engine_hand_over): call
+   * rws_parting_state, and on_close follows, with RWS_CAUSE_PASSED_ON; without that it stays,
+   * and is drained. If what you send in here keeps it from going, this comes again. NULL: all
+   * stay */
+  void (*on_hand_over)(rws_reactor *r, rws_conn c, rws_parting *p, void *user);
+  /* In the place of on_open: the connection comes from the process before this one, with what
+   * that has given it along. It is a member of the topics that it was a member of. user: the
+   * endpoint's. In the process that hands over, too, for one that was under way when its
+   * successor failed. NULL: on_open */
+  void (*on_taken_over)(rws_reactor *r, rws_conn c, rws_bytes state, void *user);
 } rws_callbacks;
 
 typedef struct { /* limits of one connection; NULL: all defaults; a timeout of UINT32_MAX: never */
@@ -1129,7 +1159,45 @@ typedef struct {
   uint64_t nats_bytes_out;    /* their bytes */
   /* what the NATS broker has refused, subjects that its permissions do not allow, say */
   uint64_t nats_refused;
+  /* open connections that went to the process that succeeds this one: rws_engine_hand_over */
+  uint64_t passed_on;
+  /* open connections that have come from the process before: rws_engine_take_over */
+  uint64_t taken_over;
+  /* open connections that were under way to a successor and came back */
+  uint64_t passed_back;
+  /* open connections that were left when the others had gone, and were drained */
+  uint64_t left_behind;
 } rws_stats;
+
+typedef struct { /* how a hand-over went */
+  /* RWS_OK: the other process has taken this one's place, and what is left is drained. Else it
+   * has not: this one goes on as before, and may be handed over again. RWS_E_GONE: it has ended
+   * or closed the socket; RWS_E_TIMEOUT: it was not ready in time; RWS_E_PROTOCOL: it has said
+   * what means nothing; RWS_E_STATE: this engine was stopped or drained meanwhile */
+  rws_status status;
+  uint32_t reserved; /* 0 */
+  uint64_t passed;   /* connections that are the other process's now */
+  /* connections that were under way and came back: on_taken_over was called for them here */
+  uint64_t back;
+  uint64_t left;     /* open connections that are left */
+} rws_handed_over;
+
+typedef struct { /* how an engine is handed over; NULL: all defaults */
+  uint32_t size;     /* RWS_INIT */
+  /* How long is waited until the other process has started its engine; until then nothing is
+   * done here. Default 60 000 */
+  uint32_t ready_ms;
+  /* From then on, how long connections that are busy are asked again. Default 10 000 */
+  uint32_t within_ms;
+  uint32_t reserved; /* 0 */
+  /* How those that are left then are drained; read before rws_engine_hand_over returns. NULL:
+   * with RWS_CLOSE_RESTART, spread over 10 of 30 seconds */
+  const rws_drain *drain;
+  /* Once, if the call has said RWS_OK: on a thread of the engine that is no reactor's, before
+   * the drain begins. how is lent */
+  void (*on_handed_over)(rws_engine *e, const rws_handed_over *how, void *user);
+  void *user;        /* handed to it */
+} rws_hand_over;
 
 typedef struct { /* what to connect to */
   uint32_t size;                  /* RWS_INIT */
@@ -1244,6 +1312,37 @@ RWS_MUST_USE rws_status rws_engine_start(rws_engine *e, rws_error *err);
  * epoll only because io_uring was refused, RWS_E_KERNEL and what on_log was told, with the remedy;
  * else RWS_OK. Any thread. */
 uint32_t rws_engine_backend(const rws_engine *e, rws_error *why);
+/* Before rws_engine_listen: this engine takes the place of the one in the process at the other end
+ * of a connected Unix stream socket, which calls rws_engine_hand_over with its end. Both belong to
+ * the same user. With RWS_OK the descriptor is the engine's, otherwise it is yours: close it.
+ * Waits until that process has described itself, at most timeout_ms. Each rws_engine_listen that
+ * asks for the address and port (0, too), or the path, that an endpoint of the other has listens
+ * with its sockets then, so nobody is refused in between; so is one of the same name of systemd,
+ * and of descriptors that were given the first is the first one's, ... Where they have routes,
+ * those of the same path are the same. With rws_engine_start its open connections come, each to
+ * the endpoint or route that it was at: on_taken_over is called, or on_open. RWS_E_STATE: after
+ * the start, in a callback. RWS_E_INVALID: no such socket, or of another user. RWS_E_TIMEOUT;
+ * RWS_E_GONE: the other has closed it; RWS_E_UNSUPPORTED: it speaks a later version of this;
+ * RWS_E_PROTOCOL: it speaks something else. Then the engine is as before, and the other process
+ * goes on. */
+RWS_MUST_USE rws_status rws_engine_take_over(rws_engine *e, int fd, uint32_t timeout_ms,
+                                             rws_error *err);
+/* After the start, from any thread, in callbacks too: the process at the other end of a connected
+ * Unix stream socket, which calls rws_engine_take_over with its end, takes this one's place.
+ * Returns at once; with RWS_OK the descriptor is the engine's, otherwise it is yours, and nothing
+ * was done. The other process gets the listening sockets; when it has started, it accepts and this
+ * one does not, and open connections go there, with on_hand_over and on_close here (RWS_CAUSE_
+ * PASSED_ON) and on_taken_over there. One goes when it stands between two messages and nothing is
+ * queued for it, and is asked again until within_ms are over. Their peers notice nothing: what
+ * they send meanwhile waits in the kernel. Not moved are encrypted ones, those that this engine
+ * has made, those in the middle of a message, those without an on_hand_over that lets them go, and
+ * with RWS_OPT_TAKEOVER those whose peer has sent something compressed, which it may refer to
+ * later. They are drained as how says, and the engine ends as after rws_engine_drain. See
+ * Succession. RWS_E_STATE: before the start, in a drain or a stop, or while it is handed over;
+ * RWS_E_INVALID: no connected Unix stream socket, one of another user, or the drain: see
+ * rws_engine_drain. */
+RWS_MUST_USE rws_status rws_engine_hand_over(rws_engine *e, int fd, const rws_hand_over *how,
+                                             rws_error *err);
 /* Empties the engine and stops it; returns at once. Nobody is accepted any more: the listening
  * sockets are closed, so that a successor can have them, and upgrades on connections that were
  * accepted before are answered with 503. Open connections are served on for serve_ms: messages
@@ -1639,6 +1738,12 @@ rws_status rws_upgrade_later(rws_upgrade *up, rws_later *out);
 rws_status rws_upgrade_move(rws_upgrade *up, uint32_t reactor);
 /* 1: rws_upgrade_move has brought it here from another reactor, and it stays; else 0. */
 uint32_t rws_upgrade_moved(const rws_upgrade *up);
+
+/* Inside on_hand_over. */
+
+/* Inside on_hand_over: lets the connection go, and gives it along what is to be known of it over
+ * there, copied; none: {NULL, 0}. RWS_E_TOO_BIG: more than 64 KiB. */
+rws_status rws_parting_state(rws_parting *p, rws_bytes state);
 
 /* HTTP requests, inside on_request; those of upgrades, inside on_upgrade and on_origin.
  * Results are borrowed; what is absent is {NULL, 0}. */

@@ -1123,6 +1123,13 @@ class handle {
   }
   // Returns at once; in signal handlers too.
   void stop(std::uint32_t grace_ms = 5000) const noexcept { rws_engine_stop(e_, grace_ms); }
+  // The process at the other end of a connected Unix socket takes the place of this one.  fd is the
+  // engine's with success alone: see rws_engine_hand_over.  Sessions stay, and are drained.
+  result<void> hand_over(int fd, const rws_hand_over &how = RWS_INIT(rws_hand_over)) const noexcept {
+    rws_error err{};
+    if (rws_engine_hand_over(e_, fd, &how, &err) < 0) return err;
+    return {};
+  }
   // Empties the engine, then stops it; returns at once.
   rws_status drain(const rws_drain &how = RWS_INIT(rws_drain)) const noexcept {
     return rws_engine_drain(e_, &how);
@@ -1960,6 +1967,13 @@ class engine : public handle {
     rws_error err{};
     const rws_status status = rws_engine_nats(e_, &options, &err);
     return done(status, err);
+  }
+  // Before listen: takes the place of the process at the other end of a connected Unix socket.  fd is
+  // the engine's with success alone: see rws_engine_take_over.
+  result<void> take_over(int fd, std::uint32_t timeout_ms = 5000) noexcept {
+    rws_error err{};
+    if (rws_engine_take_over(e_, fd, timeout_ms, &err) < 0) return err;
+    return {};
   }
   // Makes the threads.  Failure: see rws_engine_start; the engine is to be freed.
   result<void> start() noexcept {

@@ -4,7 +4,7 @@ use crate::attached::Seats;
 use crate::broker::{Bus, BusConfig, Inbound, Wire, origin};
 use crate::config::{Address, Chosen, Config, Endpoint, Placement, Sizes};
 pub use crate::error::Error;
-use crate::listen::{Listening, SocketFile, listen, routed};
+use crate::listen::{Listening, SocketFile, routed};
 use crate::reactor::{Adopt, Adopts, Door, Listens, MAIL_MAX, NotAdopted};
 use crate::reactor::{
     DialId, Drain, DrainError, Handle, Histogram, Measure, Resolve, Served, Stats, Target,
@@ -12,6 +12,7 @@ use crate::reactor::{
 };
 use crate::resolve::Resolver;
 use crate::ring::{Errno, Waker, backend};
+use crate::succession::desk::Desk;
 use crate::thread::{Joins, Thread, join};
 use crate::tick::Tick;
 use std::os::fd::OwnedFd;
@@ -28,6 +29,7 @@ pub struct Engine {
     resolver: Arc<dyn Resolve>,
     state: Mutex<State>,
     seats: Arc<Seats>,
+    pub(crate) desk: Desk,
     /// Signalled when the reactors have been joined.
     joined: Condvar,
     /// Since the start.
@@ -43,7 +45,6 @@ struct State {
     /// The same, as it concerns what is handed over to them.
     adopts: Vec<Adopts>,
     sockets: Vec<Sockets>,
-    socket_files: Vec<SocketFile>,
     threads: Vec<Joins>,
     /// How the reactors ended, once they have.
     outcome: Option<Result<(), Error>>,
@@ -84,6 +85,7 @@ impl Engine {
             resolver: Arc::new(Resolver::default()),
             state: Mutex::default(),
             seats: Arc::default(),
+            desk: Desk::default(),
             joined: Condvar::new(),
             chosen: OnceLock::new(),
             wire: Wire::default(),
@@ -109,9 +111,9 @@ impl Engine {
         if state.phase != EnginePhase::New {
             return Err(Error::State("listen comes before start"));
         }
-        let Listening { sockets, port, given } = listen(&at, self.sizes.reactors)?;
+        let Listening { sockets, port, given } = self.desk.listen(&at, self.sizes.reactors)?;
         if let Address::Unix(path) = at.address {
-            state.socket_files.push(SocketFile::new(path));
+            self.desk.files().push(SocketFile::new(path));
         }
         let spreads = at.placement == Placement::LeastLoaded;
         let listens = Listens { endpoint: state.endpoints.len() as u16, given, spreads };
@@ -207,7 +209,7 @@ impl Engine {
                 outcome = ended.and(outcome);
             }
         }
-        outcome
+        outcome.and_then(|()| self.desk.begin(&self.handle, self.config.log.clone()))
     }
 
     /// Topics have a history, if one is wanted.
@@ -314,6 +316,7 @@ impl Engine {
             drop(state);
             let attached = self.seats.wait(|| self.handle.stop_word() != 0);
             let outcome = join(threads, self.config.attached).and(attached);
+            self.desk.join();
             self.wire.end();
             state = self.lock();
             state.phase = EnginePhase::Ended;
@@ -367,6 +370,15 @@ impl Engine {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// For what comes before the start.
+    pub(crate) fn must_be_new(&self) -> Result<(), Error> {
+        self.outside()?;
+        match self.lock().phase {
+            EnginePhase::New => Ok(()),
+            _ => Err(Error::State("that comes before start")),
+        }
+    }
+
     /// What a reactor is made from.
     fn thread(&self, state: &mut State, index: u32, chosen: Chosen) -> Thread {
         let mut sockets = Vec::new();
@@ -395,6 +407,6 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         self.end();
-        self.lock().socket_files.clear();
+        self.desk.files().clear();
     }
 }

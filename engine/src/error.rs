@@ -1,6 +1,7 @@
 //! Why an engine could not do what it was asked.
 
 use crate::ring::{Errno, Refused};
+use crate::succession::SuccessionError;
 
 /// Why the engine could not do what it was asked.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -26,4 +27,7 @@ pub enum Error {
     /// A callback panicked and took its reactor with it.
     #[error("a callback panicked on reactor {0}")]
     Panicked(u32),
+    /// The process that this one was to succeed, or be succeeded by, has not done its part.
+    #[error(transparent)]
+    Succession(#[from] SuccessionError),
 }

@@ -54,6 +54,8 @@ pub mod sim;
 #[allow(unsafe_code)]
 pub mod simd;
 #[cfg(feature = "uring")]
+pub mod succession;
+#[cfg(feature = "uring")]
 mod thread;
 pub mod tick;
 pub mod tls;

@@ -81,6 +81,16 @@ pub(crate) fn listen(on: &Endpoint, reactors: u32) -> Result<Listening, Error> {
     Ok(Listening { sockets, port, given })
 }
 
+/// With sockets that listen already, and that others have, too.
+pub(crate) fn listen_on(
+    on: &Endpoint,
+    sockets: &[OwnedFd],
+    reactors: u32,
+) -> Result<Listening, Error> {
+    let (sockets, port) = take_over(on, sockets.iter().map(AsFd::as_fd), reactors)?;
+    Ok(Listening { sockets, port, given: true })
+}
+
 fn backlog_of(on: &Endpoint) -> i32 {
     if on.backlog == 0 { BACKLOG } else { on.backlog as i32 }
 }
@@ -251,6 +261,11 @@ impl SocketFile {
         let flags = libc::O_PATH | libc::O_NOFOLLOW;
         let file = File::options().read(true).custom_flags(flags).open(&path).ok();
         Self { path, file }
+    }
+
+    /// It is another process's from here on.
+    pub(crate) fn leave(mut self) {
+        self.file = None;
     }
 
     fn is_ours(&self) -> io::Result<bool> {

@@ -60,6 +60,8 @@ const READ_BY: &[(&str, &[&str])] = &[
     ("statistics/deflated.rs", &["deflated_in_wire", "deflated_in_plain", "deflated_out_plain"]),
     ("http/requests.rs", &["requests", "requests_refused"]),
     ("time.rs", &["lifetimes_over"]),
+    ("succession/idle.rs", &["passed_on", "taken_over", "left_behind"]),
+    ("succession/fails.rs", &["passed_back"]),
     ("loopback.rs", &["accept_paused", "forward_dropped"]),
     ("crowd.rs", &["accept_dropped"]),
     (
@@ -130,6 +132,7 @@ fn each_row_is_read_by_a_test() {
 
 /// Of rows with a label: which test moves which value of it and reads it back, by its name.
 const VALUES_BY: &[(&str, &str, &[&str])] = &[
+    ("ends", "succession.rs", &["passed_on"]),
     (
         "ends",
         "statistics/ends.rs",

@@ -4,6 +4,7 @@ use crate::later::rws_later;
 use crate::message::{rws_close_info, rws_message};
 use crate::request::Visit;
 use crate::sized::Sized;
+use crate::succession::{Parting, rws_parting};
 use crate::target::rws_refusal;
 use crate::types::{User, rws_bytes, rws_conn, rws_reactor, rws_request, rws_upgrade};
 use crate::upgrade::Asked;
@@ -80,6 +81,25 @@ pub struct rws_callbacks {
     /// time was over, or the engine stops. user: what rws_engine_answer was given, if it has said
     /// RWS_OK; else what on_upgrade has set, of a request the endpoint's. See Later answers
     pub on_gone: Option<unsafe extern "C" fn(r: *mut rws_reactor, l: rws_later, user: *mut c_void)>,
+    /// The connection could go to the process that succeeds this one (rws_engine_hand_over): call
+    /// rws_parting_state, and on_close follows, with RWS_CAUSE_PASSED_ON; without that it stays,
+    /// and is drained. If what you send in here keeps it from going, this comes again. NULL: all
+    /// stay
+    pub on_hand_over: Option<
+        unsafe extern "C" fn(
+            r: *mut rws_reactor,
+            c: rws_conn,
+            p: *mut rws_parting,
+            user: *mut c_void,
+        ),
+    >,
+    /// In the place of on_open: the connection comes from the process before this one, with what
+    /// that has given it along. It is a member of the topics that it was a member of. user: the
+    /// endpoint's. In the process that hands over, too, for one that was under way when its
+    /// successor failed. NULL: on_open
+    pub on_taken_over: Option<
+        unsafe extern "C" fn(r: *mut rws_reactor, c: rws_conn, state: rws_bytes, user: *mut c_void),
+    >,
 }
 
 // SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
@@ -134,6 +154,25 @@ impl Handler for rws_callbacks {
         // SAFETY: the reactor is borrowed from our caller until this returns, by nobody else; the
         // function, as ringws.h demands, uses it no longer and does not unwind.
         unsafe { call(lend(ctx), conn.into(), user) }
+    }
+
+    fn on_hand_over(&self, ctx: &mut Context, conn: Conn) -> Option<Vec<u8>> {
+        let call = self.on_hand_over?;
+        let user = user_of(ctx, conn);
+        let mut parting = Parting::default();
+        // SAFETY: reactor and parting are borrowed from us until this returns, by nobody else; the
+        // function, as ringws.h demands, uses them no longer and does not unwind.
+        unsafe { call(lend(ctx), conn.into(), (&raw mut parting).cast(), user) }
+        parting.state
+    }
+
+    fn on_taken_over(&self, ctx: &mut Context, conn: Conn, state: &[u8]) {
+        let Some(call) = self.on_taken_over else { return self.on_open(ctx, conn) };
+        let user = user_of(ctx, conn);
+        // SAFETY: the reactor is borrowed from our caller until this returns, by nobody else, and
+        // so are the bytes; the function, as ringws.h demands, uses them no longer and does not
+        // unwind.
+        unsafe { call(lend(ctx), conn.into(), state.into(), user) }
     }
 
     fn on_gone(&self, ctx: &mut Context, later: Later, user: usize) {

@@ -96,6 +96,8 @@ pub const RWS_CAUSE_TLS: u32 = 15;
 pub const RWS_CAUSE_REACTOR: u32 = 16;
 /// a bug in this library
 pub const RWS_CAUSE_PANIC: u32 = 17;
+/// another process serves it on: rws_engine_hand_over
+pub const RWS_CAUSE_PASSED_ON: u32 = 18;
 
 /// starts a message (always, unless RWS_OPT_STREAM)
 pub const RWS_FIRST: u32 = 1 << 8;
@@ -245,7 +247,7 @@ const _: () = {
     assert!(RWS_PING == Opcode::Ping as u8 && RWS_PONG == Opcode::Pong as u8);
     assert!(RWS_CLOSE_NO_STATUS == CloseCode::NO_STATUS.0);
     assert!(RWS_CLOSE_ABNORMAL == CloseCode::ABNORMAL.0);
-    assert!(Cause::ALL.len() == 17);
+    assert!(Cause::ALL.len() == 18);
     assert!(RWS_CAUSE_PEER_CLOSE == cause_of(Cause::PeerClose));
     assert!(RWS_CAUSE_CLOSE == cause_of(Cause::Close));
     assert!(RWS_CAUSE_ABORT == cause_of(Cause::Abort));
@@ -263,4 +265,5 @@ const _: () = {
     assert!(RWS_CAUSE_TLS == cause_of(Cause::Tls));
     assert!(RWS_CAUSE_REACTOR == cause_of(Cause::Reactor));
     assert!(RWS_CAUSE_PANIC == cause_of(Cause::Panic));
+    assert!(RWS_CAUSE_PASSED_ON == cause_of(Cause::PassedOn));
 };

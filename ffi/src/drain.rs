@@ -82,7 +82,7 @@ impl rws_drain {
     ///
     /// # Safety
     /// `from` is null or names an `rws_drain` as its `size` says, whose reason can be read.
-    unsafe fn read(from: *const Self) -> Result<Drain, rws_status> {
+    pub(crate) unsafe fn read(from: *const Self) -> Result<Drain, rws_status> {
         let default = Drain::default();
         if from.is_null() {
             return Ok(default);

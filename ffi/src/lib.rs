@@ -39,6 +39,7 @@ pub mod route;
 mod sized;
 pub mod stats;
 pub mod status;
+pub mod succession;
 pub mod target;
 pub mod timer;
 pub mod tls;

@@ -197,6 +197,14 @@ pub struct rws_stats {
     pub nats_bytes_out: u64,
     /// what the NATS broker has refused, subjects that its permissions do not allow, say
     pub nats_refused: u64,
+    /// open connections that went to the process that succeeds this one: rws_engine_hand_over
+    pub passed_on: u64,
+    /// open connections that have come from the process before: rws_engine_take_over
+    pub taken_over: u64,
+    /// open connections that were under way to a successor and came back
+    pub passed_back: u64,
+    /// open connections that were left when the others had gone, and were drained
+    pub left_behind: u64,
 }
 
 // SAFETY: repr(C), begins with a u32, and zero is a valid value of each field.
@@ -204,109 +212,35 @@ unsafe impl Sized for rws_stats {
     const SIZE_MIN: usize = offset_of!(rws_stats, accepted);
 }
 
-impl rws_stats {
-    /// What is counted of the bus and of histories; nothing else.
-    fn of_bus(stats: &Stats) -> Self {
-        // SAFETY: integers only, of which zero is one.
-        let none: Self = unsafe { std::mem::zeroed() };
-        Self {
-            bus_up: stats.bus_up,
-            bus_sent: stats.bus_sent,
-            bus_unsent: stats.bus_unsent,
-            bus_refused: stats.bus_refused,
-            bus_delivered: stats.bus_delivered,
-            bus_known: stats.bus_known,
-            bus_own: stats.bus_own,
-            bus_full: stats.bus_full,
-            bus_malformed: stats.bus_malformed,
-            bus_gaps: stats.bus_gaps,
-            bus_missing: stats.bus_missing,
-            bus_signs: stats.bus_signs,
-            bus_said: stats.bus_said,
-            bus_heard: stats.bus_heard,
-            bus_queued: stats.bus_queued,
-            history_resumed: stats.history_resumed,
-            history_late: stats.history_late,
-            history_replayed: stats.history_replayed,
-            history_logs: stats.history_logs,
-            history_bytes: stats.history_bytes,
-            nats_connects: stats.nats_connects,
-            nats_frames_in: stats.nats_frames_in,
-            nats_bytes_in: stats.nats_bytes_in,
-            nats_frames_out: stats.nats_frames_out,
-            nats_bytes_out: stats.nats_bytes_out,
-            nats_refused: stats.nats_refused,
-            ..none
-        }
-    }
+/// The fields that both have.
+macro_rules! same {
+    ($reactors:ident, $stats:ident: $($name:ident),*) => {
+        Self { size: 0, reactors: $reactors, $($name: $stats.$name,)* }
+    };
+}
 
+impl rws_stats {
     fn new(reactors: u32, stats: Stats) -> Self {
-        Self {
-            size: 0,
+        same!(
             reactors,
-            connections: stats.connections,
-            accepted: stats.accepted,
-            upgraded: stats.upgraded,
-            refused: stats.refused,
-            violations: stats.violations,
-            timeouts: stats.timeouts,
-            messages_in: stats.messages_in,
-            bytes_in: stats.bytes_in,
-            messages_out: stats.messages_out,
-            bytes_out: stats.bytes_out,
-            bytes_copied: stats.bytes_copied,
-            retained: stats.retained,
-            retain_copied: stats.retain_copied,
-            forward_dropped: stats.forward_dropped,
-            accept_paused: stats.accept_paused,
-            accept_dropped: stats.accept_dropped,
-            buffers_exhausted: stats.buffers_exhausted,
-            turns: stats.turns,
-            tls_handshakes: stats.tls_handshakes,
-            tls_failed: stats.tls_failed,
-            tls_resumed: stats.tls_resumed,
-            connected: stats.connected,
-            connect_failed: stats.connect_failed,
-            codec_memory: stats.codec_memory,
-            deflated_in: stats.deflated_in,
-            deflated_out: stats.deflated_out,
-            deflate_saved: stats.deflate_saved,
-            takeover_refused: stats.takeover_refused,
-            replaced: stats.replaced,
-            topics: stats.topics,
-            published: stats.published,
-            publish_dropped: stats.publish_dropped,
-            publish_refused: stats.publish_refused,
-            memory: stats.memory,
-            memory_peak: stats.memory_peak,
-            budget_closed: stats.budget_closed,
-            budget_refused: stats.budget_refused,
-            address_closed: stats.address_closed,
-            address_refused: stats.address_refused,
-            turns_long: stats.turns_long,
-            enters: stats.enters,
-            cq_overflow: stats.cq_overflow,
-            deflated_in_wire: stats.deflated_in_wire,
-            deflated_in_plain: stats.deflated_in_plain,
-            deflated_out_plain: stats.deflated_out_plain,
-            requests: stats.requests,
-            requests_refused: stats.requests_refused,
-            lifetimes_over: stats.lifetimes_over,
-            dropped_newest: stats.dropped_newest,
-            dropped_oldest: stats.dropped_oldest,
-            closed_full: stats.closed_full,
-            aborted_full: stats.aborted_full,
-            closes_unanswered: stats.closes_unanswered,
-            strangers_closed: stats.strangers_closed,
-            publish_closing: stats.publish_closing,
-            queued: stats.queued,
-            queued_largest: stats.queued_largest,
-            queue_age_ms: stats.queue_age_ms,
-            adopted: stats.adopted,
-            handed_over: stats.handed_over,
-            epoll_reactors: stats.epoll_reactors,
-            ..Self::of_bus(&stats)
-        }
+            stats:
+            connections, accepted, upgraded, refused, violations, timeouts, messages_in,
+            bytes_in, messages_out, bytes_out, bytes_copied, retained, retain_copied,
+            forward_dropped, accept_paused, accept_dropped, buffers_exhausted, turns,
+            tls_handshakes, tls_failed, tls_resumed, connected, connect_failed, codec_memory,
+            deflated_in, deflated_out, deflate_saved, takeover_refused, replaced, topics,
+            published, publish_dropped, publish_refused, memory, memory_peak, budget_closed,
+            budget_refused, address_closed, address_refused, turns_long, enters, cq_overflow,
+            deflated_in_wire, deflated_in_plain, deflated_out_plain, requests, requests_refused,
+            lifetimes_over, dropped_newest, dropped_oldest, closed_full, aborted_full,
+            closes_unanswered, strangers_closed, publish_closing, queued, queued_largest,
+            queue_age_ms, adopted, handed_over, epoll_reactors, passed_on, taken_over,
+            passed_back, left_behind, bus_up, bus_sent, bus_unsent, bus_refused, bus_delivered,
+            bus_known, bus_own, bus_full, bus_malformed, bus_gaps, bus_missing, bus_signs, bus_said,
+            bus_heard, bus_queued, history_resumed, history_late, history_replayed, history_logs,
+            history_bytes, nats_connects, nats_frames_in, nats_bytes_in, nats_frames_out,
+            nats_bytes_out, nats_refused
+        )
     }
 }
 

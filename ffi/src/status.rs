@@ -1,6 +1,7 @@
 //! `rws_status`, `rws_error`, and how the engine's errors become them.
 
 use crate::guard::guard;
+use crate::succession::status_of;
 use ringws_engine::conn::{self, Queued, SendError};
 use ringws_engine::engine::Error;
 use ringws_engine::reactor::{CallError, Closed, ConnectError, EndError, TargetError, TopicError};
@@ -105,6 +106,7 @@ impl From<Error> for Failure {
                 (status, refused.errno.raw_os_error())
             }
             Error::State(_) => (rws_status::RWS_E_STATE, 0),
+            Error::Succession(why) => status_of(*why),
             Error::Panicked(_) => (rws_status::RWS_E_PANIC, 0),
         };
         Self { status, errno, text: error.to_string() }

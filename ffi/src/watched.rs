@@ -41,6 +41,14 @@ impl Handler for Watched {
         call(ctx, |ctx| self.0.on_open(ctx, conn));
     }
 
+    fn on_hand_over(&self, ctx: &mut Context, conn: Conn) -> Option<Vec<u8>> {
+        call(ctx, |ctx| self.0.on_hand_over(ctx, conn))
+    }
+
+    fn on_taken_over(&self, ctx: &mut Context, conn: Conn, state: &[u8]) {
+        call(ctx, |ctx| self.0.on_taken_over(ctx, conn, state));
+    }
+
     fn on_refused(&self, ctx: &mut Context, why: &mut NotConnected<'_>) {
         call(ctx, |ctx| self.0.on_refused(ctx, why));
     }

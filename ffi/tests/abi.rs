@@ -14,7 +14,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// Lent to callbacks, and made by the engine alone: they may grow although they tell no size.
-const LENT: [&str; 5] = ["rws_close_info", "rws_drained", "rws_gap", "rws_message", "rws_refusal"];
+const LENT: [&str; 6] =
+    ["rws_close_info", "rws_drained", "rws_gap", "rws_handed_over", "rws_message", "rws_refusal"];
 
 fn header() -> String {
     std::fs::read_to_string(here().join("../include/ringws.h")).unwrap()

@@ -23,6 +23,7 @@ use ringws::request::rws_response;
 use ringws::route::rws_route;
 use ringws::stats::rws_stats;
 use ringws::status::{rws_error, rws_status};
+use ringws::succession::{rws_hand_over, rws_handed_over};
 use ringws::target::{rws_refusal, rws_target};
 use ringws::tls::{rws_identity, rws_tls_config};
 use ringws::types::{rws_bytes, rws_conn, rws_dial, rws_timer};
@@ -57,7 +58,7 @@ structs! {
     rws_bytes { data, len }
     rws_callbacks {
         size, on_upgrade, on_open, on_message, on_pong, on_drain, on_close, on_origin, on_refused,
-        on_request, on_gone,
+        on_request, on_gone, on_hand_over, on_taken_over,
     }
     rws_close_info { code, sent_code, retry_ms, reason, error, unsent, unread, dropped, cause }
     rws_config {
@@ -73,6 +74,8 @@ structs! {
         size, code, retry_after_s, reason, serve_ms, spread_ms, deadline_ms, reserved, on_drained,
         user,
     }
+    rws_hand_over { size, ready_ms, within_ms, reserved, drain, on_handed_over, user }
+    rws_handed_over { status, reserved, passed, back, left }
     rws_drained { closed, timed_out, aborted, lost, refused, unheard }
     rws_endpoint {
         size, port, address, callbacks, user, options, origins, tls, per_address_max,
@@ -107,6 +110,7 @@ structs! {
         history_resumed, history_late, history_replayed, history_logs, history_bytes,
         nats_connects, nats_frames_in, nats_bytes_in, nats_frames_out, nats_bytes_out,
         nats_refused,
+        passed_on, taken_over, passed_back, left_behind,
     }
     rws_bus {
         size, flags, interest, publish, close, user, node, prefix, queue_max, heartbeat_ms,
@@ -162,7 +166,7 @@ values! {
     RWS_CAUSE_PEER_CLOSE, RWS_CAUSE_CLOSE, RWS_CAUSE_ABORT, RWS_CAUSE_STOP, RWS_CAUSE_LIFETIME,
     RWS_CAUSE_SILENT, RWS_CAUSE_STUCK, RWS_CAUSE_PROTOCOL, RWS_CAUSE_FULL, RWS_CAUSE_FRAGMENT,
     RWS_CAUSE_MEMORY, RWS_CAUSE_ENDED, RWS_CAUSE_RESET, RWS_CAUSE_TRANSPORT, RWS_CAUSE_TLS,
-    RWS_CAUSE_REACTOR, RWS_CAUSE_PANIC,
+    RWS_CAUSE_REACTOR, RWS_CAUSE_PANIC, RWS_CAUSE_PASSED_ON,
     RWS_MORE, RWS_FIRST, RWS_LAST, RWS_OPT_STREAM, RWS_CFG_PIN, RWS_CFG_SQPOLL, RWS_ENDPOINT_FD,
     RWS_ENDPOINT_SHARED, RWS_ENDPOINT_DIRECT, RWS_ENDPOINT_LEAST_LOADED, RWS_ENDPOINT_NO_SOCKET,
     RWS_ADOPT_REACTOR, RWS_ADOPT_UPGRADED,
@@ -202,6 +206,7 @@ fn facts() -> Facts {
         ("rws_bus", size_of::<rws_bus>()),
         ("rws_nats_options", size_of::<rws_nats_options>()),
         ("rws_config", size_of::<rws_config>()),
+        ("rws_hand_over", size_of::<rws_hand_over>()),
         ("rws_callbacks", size_of::<rws_callbacks>()),
         ("rws_endpoint", size_of::<rws_endpoint>()),
         ("rws_options", size_of::<rws_options>()),

@@ -191,10 +191,13 @@ impl Budget {
     /// Takes `bytes`, if so many are left, until the share is dropped.
     pub fn take(&self, bytes: usize) -> Option<Share> {
         let left = self.max.checked_sub(self.spent())?;
-        (bytes <= left).then(|| {
-            self.spent.fetch_add(bytes, Ordering::Relaxed);
-            Share { of: Arc::clone(&self.spent), bytes }
-        })
+        (bytes <= left).then(|| self.take_always(bytes))
+    }
+
+    /// The same, also if not so many are left: somebody has promised them.
+    pub fn take_always(&self, bytes: usize) -> Share {
+        self.spent.fetch_add(bytes, Ordering::Relaxed);
+        Share { of: Arc::clone(&self.spent), bytes }
     }
 }
 

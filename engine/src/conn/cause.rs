@@ -71,6 +71,8 @@ causes! {
     Reactor = "reactor",
     /// a callback has panicked on its reactor
     Panic = "panic",
+    /// another process serves it on
+    PassedOn = "passed_on",
 }
 
 #[cfg(test)]

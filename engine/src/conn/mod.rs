@@ -8,6 +8,7 @@
 //! 1. `cause` (what an end begins with), `clock` (what is remembered of the time),
 //!    `receive/reading` (whether the peer is listened to), `receive/batch` (whole messages where
 //!    they lie), `limits`
+//!    `carry` (what goes along to another process)
 //! 2. `receive/progress` (what has come in part), `tools` (what connections share), `env` (what a
 //!    call borrows), `event` (what it tells)
 //! 3. the sending queue: `send/outbox` (frames of messages), `send/overtake` (what leaves before
@@ -18,11 +19,12 @@
 //! 7. its calls, a file for each kind: `deadline` (what must happen in time), `close` (how it
 //!    ends), `shed` (what it holds, and how it gives that up), `send` and `send/deflate` (what is
 //!    sent), `receive/hold` (who does not want to be given messages), `receive/direct` (large
-//!    messages, without a copy),
+//!    messages, without a copy), `receive/carry` (who goes to another process),
 //!    `handshake/server` and `handshake/client`
 //! 8. `receive`: the one way in, [`Connection::receive`]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
+mod carry;
 mod cause;
 mod clock;
 mod close;
@@ -39,6 +41,8 @@ mod state;
 mod tests;
 pub mod tools;
 
+#[cfg(feature = "uring")]
+pub(crate) use carry::{CarriedDeflate, Carry};
 pub use cause::Cause;
 pub use env::Env;
 pub use event::{CloseInfo, Data, Disposition, Event, Failure, Timeout};

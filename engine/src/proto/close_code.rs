@@ -25,6 +25,8 @@ impl CloseCode {
     pub const TOO_BIG: Self = Self(1009);
     /// An unexpected condition in the server.
     pub const INTERNAL: Self = Self(1011);
+    /// The service restarts: come again (IANA's registry).
+    pub const SERVICE_RESTART: Self = Self(1012);
     /// Try again later: the server is overloaded.
     pub const TRY_AGAIN: Self = Self(1013);
 }

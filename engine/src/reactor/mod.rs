@@ -17,6 +17,7 @@ pub use self::core::addresses::AddressLimits;
 pub use self::core::admission::Admission;
 pub(crate) use self::core::admission::Door;
 pub(crate) use self::core::adopt::Adopts;
+pub(crate) use self::core::carried::{CARRIED_MAX, Carried, STATE_MAX};
 #[cfg(feature = "nats")]
 pub(crate) use self::core::counters::Counters;
 pub use self::core::counters::{Kind, ROWS, Row, Stats};
@@ -29,6 +30,7 @@ pub use self::core::log;
 pub use self::core::mail::Found;
 pub(crate) use self::core::mailbox::MAIL_MAX;
 pub use self::core::name::{CallError, Conn, DialId, Later, Timer, TopicError};
+pub(crate) use self::core::parting::{Order, Takes, Told};
 pub use self::core::proxies::{InvalidProxies, Proxied, Proxies};
 pub use self::core::to_bus::Wake;
 pub(crate) use self::core::to_bus::{BusMail, ToBus};
@@ -133,6 +135,7 @@ impl<K: Kernel> Reactor<K> {
         self.check_stop();
         self.run_dials();
         self.run_adoptees();
+        self.run_partings();
         self.reconcile_all();
         if self.is_finished() {
             self.finish();
@@ -173,6 +176,7 @@ impl<K: Kernel> Reactor<K> {
         let due = due || self.ctx.dials.are_due() || self.ctx.topics.changes() > 0;
         let due = due || self.ctx.topics.are_due();
         let due = due || self.adoptees_are_due() || !self.ctx.moves.ready.is_empty();
+        let due = due || self.ctx.succession.is_due();
         if self.direct.are_waiting() || self.ctx.inflating.are_waiting() || due {
             return Some(Duration::ZERO);
         }
@@ -278,6 +282,7 @@ impl<K: Kernel> Reactor<K> {
                 key::Due::Queues => self.look_at_queues(),
                 key::Due::Closes => self.closes_are_due(),
                 key::Due::History => self.sweep_history(),
+                key::Due::Partings => self.look_for_parting(),
                 key::Due::Timer(index) => self.ctx.fire_timer(index),
                 key::Due::Lifetime(index) => self.lifetime_is_over(index),
                 key::Due::Ping(index) => self.measure(index),

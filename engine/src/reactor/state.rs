@@ -87,7 +87,6 @@ impl<K: Kernel> Reactor<K> {
         let counters = Arc::clone(&setup.handle.0.counters[setup.index as usize]);
         let own = Arc::clone(&setup.handle.0.owns[setup.index as usize]);
         counters.epoll_reactors.set(kernel.counts().by_epoll);
-        own.mail.open();
         setup.handle.0.mailboxes[setup.index as usize].open();
         setup.handle.0.loads.takes(setup.index, setup.connections_max);
         let (endpoints, homes, first_routes) = Endpoints::with_routes(setup.endpoints);
@@ -121,6 +120,7 @@ impl<K: Kernel> Reactor<K> {
             adoptees: Default::default(),
             given: Default::default(),
             moves: Default::default(),
+            succession: Default::default(),
             answer: None,
             now,
             served: ServedTime::new(now),

@@ -5,7 +5,7 @@ use super::address::Address;
 use rustix::net::{AddressFamily, getsockname};
 use std::cell::UnsafeCell;
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 #[derive(Debug)]
 pub(super) struct ListeningSocket {
@@ -26,6 +26,11 @@ impl ListeningSockets {
             ListeningSocket { fd: Some(fd), unix: family == Ok(AddressFamily::UNIX) }
         };
         Self(fds.into_iter().map(listener).collect())
+    }
+
+    /// One that was not closed.
+    pub(super) fn get(&self, index: usize) -> Option<BorrowedFd<'_>> {
+        self.0.get(index)?.fd.as_ref().map(AsFd::as_fd)
     }
 
     pub(super) fn close(&mut self, index: usize) {

@@ -71,7 +71,7 @@ pub use rustix::io::Errno;
 pub use socket_options::SocketOptions;
 pub use stats::KernelStats;
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 pub use token::Token;
@@ -222,6 +222,10 @@ pub trait Kernel {
     fn cancel_accept(&mut self, listener: usize);
     /// Stops listening for good. Only when accept is down.
     fn close_listener(&mut self, listener: usize);
+    /// A listening socket that was not closed. `None` where there are no real ones.
+    fn listener(&self, _listener: usize) -> Option<BorrowedFd<'_>> {
+        None
+    }
     /// Connects to an address. `attempt` names the attempt, not a connection: no other one of that
     /// name may be out. `Connected` follows, which may take as long as the kernel tries.
     fn connect(&mut self, attempt: Token, to: SocketAddr, socket_options: SocketOptions);

@@ -5,7 +5,7 @@ use super::receives::{Kind, Queue};
 use super::supply::Group;
 use super::uring::{Held, Sockets, Uring};
 use super::{Destination, Socket, Token};
-use io_uring::types::{Fd, Fixed};
+use io_uring::types::{CancelBuilder, Fd, Fixed};
 use io_uring::{opcode, squeue};
 use std::ptr::null_mut;
 use std::time::Duration;
@@ -29,6 +29,11 @@ const ROUNDS_MAX: u32 = 512;
 const POLL_FIRST: u16 = 1;
 
 impl Uring {
+    pub(super) fn cancel(&mut self, user_data: u64) {
+        let cancel = opcode::AsyncCancel2::new(CancelBuilder::user_data(user_data)).build();
+        self.push(cancel.user_data(Op::Cancel.word(0)));
+    }
+
     /// Begins a receive into provided buffers. Whoever answers each large message has emptied the
     /// socket, so that a look at it would be in vain.
     pub(super) fn start_receive(&mut self, socket: Socket, token: Token, kind: Kind) {

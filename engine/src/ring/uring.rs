@@ -18,7 +18,7 @@ use super::{
 };
 use crate::memory::Batch;
 use crate::tick::Tick;
-use io_uring::types::{CancelBuilder, Fd, Fixed};
+use io_uring::types::{Fd, Fixed};
 use io_uring::{cqueue, opcode, squeue};
 use rustix::net::Shutdown;
 use std::cell::UnsafeCell;
@@ -188,11 +188,6 @@ impl Uring {
         // SAFETY: nothing to keep alive. The buffer ring is unregistered before its memory goes.
         unsafe { self.queue.push(entry) };
     }
-
-    pub(super) fn cancel(&mut self, user_data: u64) {
-        let cancel = opcode::AsyncCancel2::new(CancelBuilder::user_data(user_data)).build();
-        self.push(cancel.user_data(Op::Cancel.word(0)));
-    }
 }
 
 impl Kernel for Uring {
@@ -226,6 +221,10 @@ impl Kernel for Uring {
 
     fn close_listener(&mut self, listener: usize) {
         self.listeners.close(listener);
+    }
+
+    fn listener(&self, listener: usize) -> Option<BorrowedFd<'_>> {
+        self.listeners.get(listener)
     }
 
     fn connect(&mut self, attempt: Token, to: SocketAddr, socket_options: SocketOptions) {

@@ -17,7 +17,7 @@ const FUNCTION_LINES_MAX: usize = 70;
 const COLUMNS_MAX: usize = 100;
 
 /// The modules of the engine and the floors they stand on.
-const FLOORS: [(&str, u8); 25] = [
+const FLOORS: [(&str, u8); 26] = [
     ("tick", 0),
     ("random", 0),
     ("proto", 0),
@@ -38,6 +38,7 @@ const FLOORS: [(&str, u8); 25] = [
     ("handler", 3),
     ("listen", 3),
     ("passed", 3),
+    ("succession", 3),
     ("thread", 3),
     ("memory_max", 3),
     ("nats", 3),
@@ -46,9 +47,21 @@ const FLOORS: [(&str, u8); 25] = [
 ];
 
 /// Those of them that consist of several files: none of these may name one that names it.
-pub(crate) const MODULES: [&str; 13] = [
-    "proto", "codec", "memory", "simd", "conn", "ring", "tls", "aio", "bus", "reactor", "broker",
-    "nats", "sim",
+pub(crate) const MODULES: [&str; 14] = [
+    "proto",
+    "codec",
+    "memory",
+    "simd",
+    "conn",
+    "ring",
+    "tls",
+    "aio",
+    "bus",
+    "reactor",
+    "broker",
+    "nats",
+    "sim",
+    "succession",
 ];
 
 /// Where `unsafe` may stand: the floors that need it, the ceilings of the benchmarks (rings of

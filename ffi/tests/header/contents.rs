@@ -1,7 +1,7 @@
 //! The table of contents of the header.
 
 /// The functions in order, under their headings. Each function must be here, once.
-pub(crate) const CONTENTS: [(&str, &[&str]); 14] = [
+pub(crate) const CONTENTS: [(&str, &[&str]); 15] = [
     ("", &["rws_version", "rws_strerror", "rws_kernel_features"]),
     (
         "Life of an engine. Any thread.",
@@ -10,6 +10,8 @@ pub(crate) const CONTENTS: [(&str, &[&str]); 14] = [
             "rws_engine_listen",
             "rws_engine_start",
             "rws_engine_backend",
+            "rws_engine_take_over",
+            "rws_engine_hand_over",
             "rws_engine_drain",
             "rws_engine_stop",
             "rws_engine_wait",
@@ -125,6 +127,7 @@ pub(crate) const CONTENTS: [(&str, &[&str]); 14] = [
             "rws_upgrade_moved",
         ],
     ),
+    ("Inside on_hand_over.", &["rws_parting_state"]),
     (
         "HTTP requests, inside on_request; those of upgrades, inside on_upgrade and on_origin.\n\
          Results are borrowed; what is absent is {NULL, 0}.",

@@ -117,7 +117,7 @@ impl Connection {
     }
 
     /// Whether no request is under way, though there was one.
-    pub(in crate::conn) fn is_between_requests(&self) -> bool {
+    pub(crate) fn is_between_requests(&self) -> bool {
         self.http().is_some_and(|http| http.between)
     }
 

@@ -121,6 +121,13 @@ impl Connection {
         *dropped = dropped.saturating_add(1);
     }
 
+    /// So many were, elsewhere.
+    pub(in crate::conn) fn count_all_dropped(&mut self, dropped: u32) {
+        if dropped > 0 {
+            self.losses().dropped = dropped;
+        }
+    }
+
     fn losses(&mut self) -> &mut Losses {
         &mut self.rare().losses
     }

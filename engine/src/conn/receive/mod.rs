@@ -6,6 +6,7 @@
 //! that it is assembled in, `hold` for who does not want to be given any.
 
 pub(super) mod batch;
+mod carry;
 pub(super) mod direct;
 mod hold;
 mod inflate;

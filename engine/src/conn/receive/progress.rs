@@ -50,6 +50,12 @@ impl Progress {
     pub(super) fn is_over(&self) -> bool {
         self.reader.at_boundary() && self.sequence.message().is_none() && self.bytes.is_empty()
     }
+
+    /// What has come of a header, perhaps nothing, if no more than that is in progress.
+    pub(super) fn begun_header(&self) -> Option<&[u8]> {
+        let between = self.sequence.message().is_none() && self.bytes.is_empty();
+        self.reader.begun_header().filter(|_| between)
+    }
 }
 
 /// Boxes that are used again, so that a warm reactor allocates nothing for messages in parts.

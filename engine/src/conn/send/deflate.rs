@@ -3,6 +3,7 @@
 use super::deflation::{Deflation, Inflation, Own};
 use super::outbox::{Head, send_queue_max};
 use crate::codec::{Deflater, Inflater};
+use crate::conn::carry::CarriedDeflate;
 use crate::conn::{Connection, Env, Queued, SendError};
 use crate::memory::Outgoing;
 use crate::proto::deflate::{self, Agreed, Terms};
@@ -84,6 +85,31 @@ impl Connection {
         }
         self.inbound.allow_compressed(inflation.map(Box::new));
         Some(agreed)
+    }
+
+    /// What was agreed on, where the peer may refer back or not.
+    pub(in crate::conn) fn carried_deflate(&self, theirs: bool) -> Option<CarriedDeflate> {
+        let ours = self.rare.as_ref().is_some_and(|rare| rare.own.is_some());
+        let Deflation { bits, .. } = self.deflation;
+        (bits != 0).then_some(CarriedDeflate { bits, ours, theirs })
+    }
+
+    /// Goes on with what was agreed on elsewhere. What the peer may rely on is there whatever the
+    /// budget says; a compressor of its own we can do without.
+    pub(in crate::conn) fn compress_on(&mut self, agreed: CarriedDeflate, env: &mut Env<'_>) {
+        let mem_level = env.limits.deflate.unwrap_or_default().mem_level;
+        let codec = &mut env.tools.codec;
+        let inflation = (agreed.theirs || env.limits.stream).then(|| {
+            let _share = codec.budget.take_always(Inflater::MEMORY);
+            Box::new(Inflation { inflater: None, takeover: agreed.theirs, come: 0, _share })
+        });
+        if agreed.ours {
+            let share = codec.budget.take(Deflater::memory(agreed.bits, mem_level));
+            codec.done.refused += u64::from(share.is_none());
+            self.rare().own = share.map(|_share| Box::new(Own { deflater: None, _share }));
+        }
+        self.deflation = Deflation::with(agreed.bits, env.limits);
+        self.inbound.allow_compressed(inflation);
     }
 
     /// Queues a whole message, compressed where that is smaller.

@@ -190,6 +190,12 @@ impl Connection {
         self.expecting == Expecting::Open && !self.close_sent()
     }
 
+    /// Whether nothing is queued, out, or begun.
+    pub(in crate::conn) fn sends_nothing(&self) -> bool {
+        let outbox = &self.outbox;
+        outbox.buffered() == 0 && outbox.message.is_none() && !outbox.is_out() && !outbox.is_mute()
+    }
+
     /// The application was told that there is no room: `transmitted` says when there is some.
     pub(crate) fn told_full(&mut self) {
         self.outbox.flags.set(FULL);

@@ -145,7 +145,8 @@ impl Handle {
     ) -> Result<(), NotAdopted> {
         let Adopt { socket, endpoint, reactor, early, upgraded, user, unopened } = adopt;
         let weight = Mail::weight_with(early.len());
-        let given = Some(Box::new(Given { early, upgraded, user, unopened, moved: None }));
+        let given = Given { early, upgraded, user, unopened, ..Given::default() };
+        let given = Some(Box::new(given));
         let coming = Coming { endpoint: endpoint as u16, peer, given, promise: None };
         let mut adoptee = Box::new(Adoptee { socket, socket_options, coming });
         let mut why = AdoptError::Call(CallError::Stopped);

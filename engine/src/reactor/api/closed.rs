@@ -112,7 +112,10 @@ impl Slot {
 
     /// What its end has begun with.
     pub(crate) fn cause(&self) -> Cause {
-        Cause::of(self.conn.closing(), self.error().as_ref())
+        match self.ends_by {
+            EndsBy::PassedOn => Cause::PassedOn,
+            _ => Cause::of(self.conn.closing(), self.error().as_ref()),
+        }
     }
 
     /// What has kept it from being closed in order.
@@ -136,7 +139,7 @@ impl Slot {
             (EndsBy::Receiving | EndsBy::Sending, None) if self.conn.unsent() == 0 => None,
             (EndsBy::Receiving, _) => Some(EndError::Receiving(errno())),
             (EndsBy::Sending, _) => Some(EndError::Sending(errno())),
-            (EndsBy::Itself, failure) => failure.map(EndError::Failure),
+            (EndsBy::Itself | EndsBy::PassedOn, failure) => failure.map(EndError::Failure),
         }
     }
 }

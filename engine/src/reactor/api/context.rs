@@ -314,6 +314,11 @@ impl Context {
         if self.is_foreign(conn) {
             return self.forward(conn, Mail::Pause { conn, paused });
         }
+        let succession = &mut self.succession;
+        let slot = self.slab.live(conn).filter(|_| succession.parting.is_some());
+        if slot.is_some() && succession.set_paused(conn.slot(), paused) {
+            return Ok(());
+        }
         self.on_live(conn, |slot, env| {
             slot.conn.set_paused(paused, env.now);
             Ok(())

@@ -36,6 +36,7 @@ use crate::reactor::core::mail;
 use crate::reactor::core::mailbox::Mailbox;
 use crate::reactor::core::name::{Conn, Later};
 use crate::reactor::core::own::Own;
+use crate::reactor::core::parting::Succession;
 use crate::reactor::core::served::ServedTime;
 use crate::reactor::core::slab::Slab;
 use crate::reactor::core::timers::Timers;
@@ -126,6 +127,21 @@ pub trait Handler: Send + Sync + 'static {
     fn on_pong(&self, _ctx: &mut Context, _conn: Conn, _payload: &[u8]) {}
     /// The send queue was full and has fallen below half of its limit.
     fn on_drain(&self, _ctx: &mut Context, _conn: Conn) {}
+    /// The connection stands between two messages, with nothing queued, and could go to the process
+    /// that succeeds this one ([`Engine::hand_over`](crate::engine::Engine::hand_over)): what is to
+    /// be known of it there, at most 64 KiB. `None`, or more: it stays, and is drained. If what is
+    /// sent in here, or another call, keeps it from going at once it is asked again later; else
+    /// `on_close` follows, with [`Cause::PassedOn`](crate::conn::Cause::PassedOn).
+    fn on_hand_over(&self, _ctx: &mut Context, _conn: Conn) -> Option<Vec<u8>> {
+        None
+    }
+    /// In the place of `on_open`: a connection that the process before this one has handed over,
+    /// with what that has given it along, and a member of the topics that it was a member of. Its
+    /// user word is its endpoint's. In the process that hands over, too, with a new handle, for one
+    /// that was under way when the successor failed.
+    fn on_taken_over(&self, ctx: &mut Context, conn: Conn, _state: &[u8]) {
+        self.on_open(ctx, conn);
+    }
     /// The connection is gone; its handle is stale from here on (`Context::user` still answers
     /// inside this call).
     fn on_close(&self, _ctx: &mut Context, _conn: Conn, _closed: &mut Closed<'_>) {}
@@ -173,6 +189,8 @@ pub struct Context {
     pub(crate) given: HashMap<u32, Box<Given<Job>>>,
     /// Those that leave for other reactors.
     pub(crate) moves: Moves,
+    /// What is known of the process that succeeds this one.
+    pub(crate) succession: Succession,
     /// The server's answer, while its connection is being reported open.
     pub(crate) answer: Option<(Conn, Answer<'static>)>,
     pub(crate) now: Tick,
@@ -236,6 +254,7 @@ pub(crate) struct Post {
 impl Post {
     pub(crate) fn new(handle: Handle, own: Arc<Own<Mail>>) -> Self {
         let (inbox, lines) = (Inbox::default(), Lines::default());
+        own.mail.open();
         Self { handle, own, inbox, lines, to_wake: Vec::new() }
     }
 }

@@ -15,6 +15,7 @@ pub(crate) mod metrics;
 pub(crate) mod publish;
 pub(crate) mod queues;
 pub(crate) mod setup;
+pub(crate) mod succession;
 pub(crate) mod timers;
 pub(crate) mod topics;
 pub(crate) mod turns;

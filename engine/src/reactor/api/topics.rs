@@ -166,6 +166,14 @@ impl Context {
         }
     }
 
+    /// The same on all topics, and whatever other threads have asked for before that.
+    pub(crate) fn catch_up(&mut self) {
+        self.read_own_mail();
+        let mailbox = &self.post.handle.0.mailboxes[self.index as usize];
+        self.post.inbox.take(mailbox);
+        self.deliver_before_publishing();
+    }
+
     pub(crate) fn deliver_before_publishing(&mut self) {
         while let Some(mail) = self.post.inbox.pop_before_publishing() {
             self.deliver_mail(mail);

@@ -1,5 +1,6 @@
 //! Connections on their way to the reactor that is to serve them.
 
+use crate::reactor::core::carried::Carried;
 use crate::reactor::core::loads::Promise;
 use crate::reactor::core::peer::PeerAddress;
 use crate::reactor::core::proxies::Proxied;
@@ -32,6 +33,8 @@ pub(crate) struct Given<J> {
     pub(crate) user: Option<usize>,
     /// What is to be done should it end before it is open.
     pub(crate) unopened: Option<J>,
+    /// It comes from another process, with all that is known of it. `early` is in there.
+    pub(crate) carried: Option<Box<Carried>>,
     /// It was served by another reactor, until the application has moved it.
     pub(crate) moved: Option<Moved>,
 }
@@ -86,13 +89,25 @@ pub(crate) struct Arrival<J> {
 pub(crate) enum Passage<J> {
     In(Coming<J>),
     Out(Arrival<J>, Promise),
+    /// For another process.
+    Away(Arrival<J>),
+}
+
+// Derived, it would ask for a job to begin with.
+impl<J> Default for Given<J> {
+    fn default() -> Self {
+        let (early, user, unopened) = (Box::default(), None, None);
+        Self { early, upgraded: false, user, unopened, carried: None, moved: None }
+    }
 }
 
 impl<J> Passage<J> {
     /// The connection.
     pub(crate) fn coming(self) -> Coming<J> {
         match self {
-            Self::In(coming) | Self::Out(Arrival { coming, .. }, _) => coming,
+            Self::In(coming)
+            | Self::Out(Arrival { coming, .. }, _)
+            | Self::Away(Arrival { coming, .. }) => coming,
         }
     }
 }
@@ -103,9 +118,16 @@ impl<J> Coming<J> {
         self.given.as_ref().is_some_and(|given| given.moved.is_some())
     }
 
+    /// Whether it is open, and comes from another process.
+    pub(crate) fn is_carried(&self) -> bool {
+        self.given.as_ref().is_some_and(|given| given.carried.is_some())
+    }
+
     /// Bytes that came with it.
     pub(crate) fn early_len(&self) -> usize {
-        self.given.as_ref().map_or(0, |given| given.early.len())
+        self.given.as_ref().map_or(0, |given| {
+            given.early.len() + given.carried.as_ref().map_or(0, |carried| carried.len())
+        })
     }
 }
 

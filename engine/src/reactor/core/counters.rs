@@ -263,6 +263,14 @@ counters! {
     /// Connections that were accepted here and went to a reactor with fewer, which counts them, or
     /// that `on_upgrade` has moved to another.
     handed_over,
+    /// Open connections that were passed on to the process that succeeds this one.
+    passed_on,
+    /// Open connections that have come from the process before this one.
+    taken_over,
+    /// Open connections that were under way to a successor, and came back because that had failed.
+    passed_back,
+    /// Open connections that could not be passed on in time, and were drained.
+    left_behind,
     /// Connections closed unheard: they came before a stop took effect, or the kernel had no memory
     /// for a socket that was handed over.
     accept_dropped,

@@ -8,6 +8,7 @@ pub(crate) const GRACE: u32 = 1 << 28;
 pub(crate) const TRIM: u32 = 1 << 27;
 /// Of which there is one, too.
 pub(crate) const QUEUES: u32 = TRIM | 1;
+pub(crate) const PARTINGS: u32 = TRIM | 2;
 pub(crate) const CLOSES: u32 = 1 << 26;
 /// Of which there is one, too.
 pub(crate) const HISTORY: u32 = CLOSES | 1;
@@ -21,6 +22,7 @@ pub(crate) enum Due {
     Grace,
     Trim,
     Queues,
+    Partings,
     Closes,
     History,
     Dial(u32),
@@ -60,6 +62,8 @@ pub(crate) fn decode(key: u32) -> Due {
         Due::Grace
     } else if key == QUEUES {
         Due::Queues
+    } else if key == PARTINGS {
+        Due::Partings
     } else if key & TRIM != 0 {
         Due::Trim
     } else if key == HISTORY {
@@ -90,5 +94,6 @@ mod tests {
         assert_eq!((decode(GRACE), decode(TRIM)), (Due::Grace, Due::Trim));
         assert_eq!((decode(CLOSES), decode(QUEUES)), (Due::Closes, Due::Queues));
         assert_eq!(decode(HISTORY), Due::History);
+        assert_eq!(decode(PARTINGS), Due::Partings);
     }
 }

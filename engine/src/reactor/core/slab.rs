@@ -53,6 +53,8 @@ pub(crate) enum EndsBy {
     Receiving,
     /// A send has.
     Sending,
+    /// Nothing: another process serves it on.
+    PassedOn,
     /// The reactor cannot go on, with that `errno`, or with none after a panic.
     Reactor,
     /// TLS could not begin, or go on, and has nothing to say to the peer.

@@ -33,6 +33,10 @@ impl<K: Kernel> Reactor<K> {
             return self.empty_listeners();
         }
         self.open_held();
+        if self.ctx.succession.parting.is_some() {
+            // Whoever comes is the successor's.
+            return self.disarm_listeners();
+        }
         let room = self.ctx.slab.room().saturating_sub(self.ctx.dials.attempts());
         if room == 0 {
             return self.disarm_listeners();
@@ -204,6 +208,7 @@ impl<K: Kernel> Reactor<K> {
         let proxies = self.endpoints.served.of(endpoint.into()).proxies.as_ref();
         // Nor is there a header any more.
         let moved = arrival.coming.was_moved();
+        let carried = arrival.coming.is_carried();
         let proxies = proxies.filter(|_| !upgraded && !moved);
         let from = proxies.map_or(From::Peer, |proxies| proxies.judge(peer.get()));
         if from == From::Stranger {
@@ -234,7 +239,7 @@ impl<K: Kernel> Reactor<K> {
         let Coming { given, promise, .. } = arrival.coming;
         // It counts here now, and not as one that comes.
         drop(promise);
-        self.ctx.counters.accepted.add(u64::from(!moved));
+        self.ctx.counters.accepted.add(u64::from(!moved && !carried));
         self.ctx.counters.connections.add(1);
         self.ctx.counters.connections_by_state.count(HANDSHAKING);
         self.ctx.mark_dirty(slot_index);

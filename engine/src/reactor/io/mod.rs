@@ -8,6 +8,7 @@ pub(crate) mod lifetime;
 pub(crate) mod listeners;
 pub(crate) mod mail;
 pub(crate) mod moves;
+pub(crate) mod parting;
 pub(crate) mod passing;
 pub(crate) mod proxied;
 pub(crate) mod receive_mode;

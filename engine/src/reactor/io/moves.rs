@@ -1,7 +1,7 @@
 //! Connections whose handshake is answered by another reactor than the one that has read it.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
-use crate::reactor::core::adopt::{Arrival, Coming, Given, Moved};
+use crate::reactor::core::adopt::{Arrival, Coming, Moved};
 use crate::reactor::core::labels::HANDSHAKING;
 use crate::reactor::core::loads::Promise;
 use crate::reactor::core::proxies::ByProxy;
@@ -13,6 +13,9 @@ impl<K: Kernel> Reactor<K> {
     /// Whether one of which nothing is received is to leave: it does before the next wait, if
     /// nothing is being sent either.
     pub(crate) fn leaves_soon(&mut self, index: u32) -> bool {
+        if self.ctx.succession.leaves_soon(index) {
+            return true;
+        }
         if !self.ctx.moves.all.contains_key(&index) {
             return false;
         }
@@ -53,10 +56,7 @@ impl<K: Kernel> Reactor<K> {
             proxied: slot.proxied(),
             lost: None,
         };
-        let mut given = given.unwrap_or_else(|| {
-            let early = Box::default();
-            Box::new(Given { early, upgraded: false, user: None, unopened: None, moved: None })
-        });
+        let mut given = given.unwrap_or_default();
         given.early = slot.take_parked().into();
         given.moved = Some(moved);
         let (socket, peer) = (slot.socket, slot.peer);

@@ -64,7 +64,11 @@ impl<K: Kernel> Reactor<K> {
 
     /// Its socket has left the ring. Where that, or the mail, fails it is served here.
     pub(crate) fn taken_out(&mut self, name: u32, result: Result<OwnedFd, Errno>) {
-        let Some(Passage::Out(arrival, promise)) = self.passing.remove(name) else { return };
+        let (arrival, promise) = match self.passing.remove(name) {
+            Some(Passage::Out(arrival, promise)) => (arrival, promise),
+            Some(Passage::Away(arrival)) => return self.went_away(arrival, result),
+            _ => return,
+        };
         match result {
             Ok(socket) => self.mail_over(socket, arrival.coming, promise),
             Err(_) => {
@@ -101,6 +105,9 @@ impl<K: Kernel> Reactor<K> {
     pub(crate) fn begin_given(&mut self, index: u32, mut given: Box<Given<Job>>) {
         if let Some(moved) = &mut given.moved {
             self.goes_on(index, moved);
+        }
+        if let Some(carried) = given.carried.take() {
+            return self.begin_carried(index, *carried);
         }
         let came = given.moved.as_ref().is_none_or(|moved| moved.lost.is_none());
         self.ctx.counters.adopted.add(u64::from(came));

@@ -53,6 +53,7 @@ impl<K: Kernel> Reactor<K> {
             let given = self.ctx.given.remove(&index);
             self.ctx.was_unopened(given);
         }
+        self.ctx.succession.forget(index);
         let slot = self.ctx.slab.at(index);
         self.ctx.pool.put(slot.take_parked());
         self.ctx.memory.holdings.forget(index);

@@ -18,6 +18,7 @@ use rustix::net::Shutdown;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
+use std::os::fd::BorrowedFd;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -204,6 +205,10 @@ impl Kernel for Epoll {
 
     fn close_listener(&mut self, listener: usize) {
         self.unlisten(listener);
+    }
+
+    fn listener(&self, listener: usize) -> Option<BorrowedFd<'_>> {
+        self.listeners.get(listener)
     }
 
     fn connect(&mut self, attempt: Token, to: SocketAddr, socket_options: SocketOptions) {

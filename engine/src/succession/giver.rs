@@ -1,0 +1,289 @@
+//! The old process: hands over.
+
+use super::line::Line;
+use super::own::Own;
+use super::wire;
+use super::{HandOver, HandedOver, SuccessionError};
+use crate::reactor::log::Level;
+use crate::reactor::{Carried, Order, Takes, Told};
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+/// So many connections of a reactor are on their way at a time.
+const WINDOW: u32 = 32;
+/// How often is looked whether the engine still runs.
+const LOOK: Duration = Duration::from_millis(20);
+/// How long a reactor may take for an order, and the other process for an answer.
+const PROMPT: Duration = Duration::from_secs(5);
+
+/// A connection that is on its way.
+struct Away {
+    reactor: u32,
+    carried: Box<Carried>,
+    socket: OwnedFd,
+}
+
+/// The thread that does it.
+pub(crate) struct Giver {
+    own: Arc<Own>,
+    line: Line,
+    how: HandOver,
+    busy: Arc<AtomicBool>,
+    /// Those that the other process has not answered yet, by their numbers.
+    away: HashMap<u64, Away>,
+    sent: u64,
+    /// Reactors that do not accept any more.
+    quiet: u32,
+    done: HandedOver,
+}
+
+impl Giver {
+    pub(crate) fn new(own: Arc<Own>, line: Line, how: HandOver, busy: Arc<AtomicBool>) -> Self {
+        let (away, done) = (HashMap::new(), HandedOver::default());
+        Self { own, line, how, busy, away, sent: 0, quiet: 0, done }
+    }
+
+    pub(crate) fn run(mut self) {
+        let (to, told) = channel();
+        let outcome = self.hand_over(&to, &told);
+        drop(to);
+        match outcome {
+            Ok(()) => {
+                // They are the other process's to remove.
+                let mut files = self.own.files.lock().unwrap_or_else(PoisonError::into_inner);
+                files.drain(..).for_each(|file| file.leave());
+            }
+            Err(why) => self.go_on_as_before(why, &told),
+        }
+        let HandedOver { failed, passed, back, left } = self.done;
+        match failed {
+            None => self.own.line(
+                Level::Info,
+                format_args!("{passed} connections were passed on, {left} are drained"),
+            ),
+            Some(why) => self.own.line(
+                Level::Error,
+                format_args!(
+                    "{why}: {passed} connections were passed on, {back} came back, and \
+                     this process goes on"
+                ),
+            ),
+        }
+        // It may be tried again, in there, too.
+        self.busy.store(failed.is_none(), Ordering::Release);
+        if let Some(on_handed_over) = &self.how.on_handed_over {
+            on_handed_over(&self.done);
+        }
+        if failed.is_none() {
+            // Refused where somebody has drained or stopped it meanwhile.
+            let _ = self.own.handle.drain(self.how.drain.clone());
+        }
+    }
+
+    fn hand_over(
+        &mut self,
+        to: &Sender<Told>,
+        told: &Receiver<Told>,
+    ) -> Result<(), SuccessionError> {
+        let takes = self.greet(to, told)?;
+        self.order_all(|| Order::Begin(to.clone(), Arc::clone(&takes)))?;
+        self.order_all(|| Order::More(WINDOW))?;
+        self.pass_all(told)?;
+        self.order_all(|| Order::Finish)?;
+        let until = Instant::now() + PROMPT;
+        let mut finished = 0;
+        while finished < self.own.handle.reactors() {
+            match self.hear(told, until)? {
+                Told::Finished(left) => {
+                    (finished, self.done.left) = (finished + 1, self.done.left + left)
+                }
+                other => self.heard(other, &mut HashSet::new())?,
+            }
+        }
+        self.hear_answers()?;
+        self.line.send(wire::END, &[], None, Instant::now() + PROMPT)
+    }
+
+    /// Until the other process is ready.
+    fn greet(
+        &mut self,
+        to: &Sender<Told>,
+        told: &Receiver<Told>,
+    ) -> Result<Arc<[Takes]>, SuccessionError> {
+        self.order_all(|| Order::Listeners(to.clone()))?;
+        let until = Instant::now() + PROMPT;
+        let mut listeners = Vec::new();
+        let mut known = HashSet::new();
+        for _ in 0..self.own.handle.reactors() {
+            let Told::Listeners(all) = self.hear(told, until)? else { continue };
+            for one in all {
+                // Several reactors may have the same socket.
+                let file = File::from(one.socket);
+                let meta = file.metadata().map_err(|_| SuccessionError::Malformed("no socket"))?;
+                if known.insert((meta.dev(), meta.ino())) {
+                    listeners.push((one.endpoint, OwnedFd::from(file)));
+                }
+            }
+        }
+        let until = Instant::now() + PROMPT;
+        let hello = wire::hello(&self.own.endpoints, listeners.len());
+        self.line.send(wire::HELLO, &hello, None, until)?;
+        for (endpoint, socket) in &listeners {
+            let body = endpoint.to_le_bytes();
+            self.line.send(wire::LISTENER, &body, Some(socket.as_fd()), until)?;
+        }
+        drop(listeners);
+        let until = Instant::now() + self.how.ready;
+        while !self.line.has_some(Instant::now() + LOOK) {
+            self.must_run()?;
+            if Instant::now() > until {
+                return Err(SuccessionError::TimedOut);
+            }
+        }
+        let ready = self.line.receive(Instant::now() + PROMPT)?;
+        if ready.kind != wire::READY {
+            return Err(SuccessionError::Malformed("not ready"));
+        }
+        Ok(wire::read_ready(&ready.body, self.own.takes.len())?.into())
+    }
+
+    /// Until nobody is left who could go, or the time is over.
+    fn pass_all(&mut self, told: &Receiver<Told>) -> Result<(), SuccessionError> {
+        let until = Instant::now() + self.how.within;
+        let reactors = self.own.handle.reactors() as usize;
+        let mut nobody = HashSet::new();
+        let all = |quiet: u32, nobody: usize| quiet as usize == reactors && nobody == reactors;
+        while !all(self.quiet, nobody.len()) && Instant::now() < until {
+            match self.hear(told, Instant::now() + LOOK) {
+                Ok(one) => self.heard(one, &mut nobody)?,
+                Err(SuccessionError::TimedOut) => {}
+                Err(why) => return Err(why),
+            }
+            // All that is there, then all answers.
+            while let Ok(one) = told.try_recv() {
+                self.heard(one, &mut nobody)?;
+            }
+            self.hear_answers()?;
+        }
+        Ok(())
+    }
+
+    fn heard(&mut self, told: Told, nobody: &mut HashSet<u32>) -> Result<(), SuccessionError> {
+        match told {
+            Told::Gone(reactor, carried, socket) => {
+                self.sent += 1;
+                let record = wire::connection(self.sent, &carried);
+                // Noted first: it comes back if it cannot be sent.
+                let away = self.away.entry(self.sent).or_insert(Away { reactor, carried, socket });
+                let until = Instant::now() + PROMPT;
+                let fd = Some(away.socket.as_fd());
+                self.line.send(wire::CONNECTION, &record, fd, until)?;
+            }
+            Told::Nobody(reactor) => _ = nobody.insert(reactor),
+            Told::Quiet => {
+                self.quiet += 1;
+                if self.quiet == self.own.handle.reactors() {
+                    self.line.send(wire::QUIET, &[], None, Instant::now() + PROMPT)?;
+                }
+            }
+            Told::Listeners(_) | Told::Finished(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Of all that are on their way.
+    fn hear_answers(&mut self) -> Result<(), SuccessionError> {
+        while !self.away.is_empty() {
+            let record = self.line.receive(Instant::now() + PROMPT)?;
+            if record.kind != wire::ANSWER {
+                return Err(SuccessionError::Malformed("no answer"));
+            }
+            let (number, is_taken) = wire::read_answer(&record.body)?;
+            let away = self.away.remove(&number);
+            let away = away.ok_or(SuccessionError::Malformed("an answer to nothing"))?;
+            let reactor = away.reactor;
+            match is_taken {
+                true => self.done.passed += 1,
+                false => self.take_back(away),
+            }
+            // Where it has ended nobody leaves any more.
+            let _ = self.own.handle.order(reactor, Order::More(1));
+        }
+        Ok(())
+    }
+
+    /// It goes on here.
+    fn take_back(&mut self, away: Away) {
+        let Away { mut carried, socket, .. } = away;
+        carried.is_back = true;
+        let homes = Own::numbered(&self.own.endpoints);
+        let home = homes.get(carried.endpoint as usize).map_or(0, |(home, _)| *home as u16);
+        let handle = &self.own.handle;
+        match handle.keep_place(home, carried, socket) {
+            Ok(place) => {
+                self.done.back += 1;
+                handle.take_place(place);
+            }
+            Err(why) => self.own.line(
+                Level::Error,
+                format_args!("a connection could not be taken back, and was closed: {why}"),
+            ),
+        }
+    }
+
+    /// The other process does not succeed this one.
+    fn go_on_as_before(&mut self, why: SuccessionError, told: &Receiver<Told>) {
+        self.done.failed = Some(why);
+        if why == SuccessionError::Stopped {
+            // It may be fine: who is on his way is better off there.
+            let _ = self.hear_answers();
+        }
+        // From here on it cannot answer any more, and so touches nobody; what it has answered by
+        // now is here.
+        self.line.shut_down();
+        let _ = self.hear_answers();
+        for away in std::mem::take(&mut self.away).into_values() {
+            self.take_back(away);
+        }
+        // What a reactor has let go until it hears of it; what comes later it takes back itself.
+        let _ = self.order_all(|| Order::Stay);
+        while let Ok(told) = told.recv() {
+            if let Told::Gone(reactor, carried, socket) = told {
+                self.take_back(Away { reactor, carried, socket });
+            }
+        }
+    }
+
+    fn order_all(&self, order: impl Fn() -> Order) -> Result<(), SuccessionError> {
+        let mut all = 0..self.own.handle.reactors();
+        let given = all.try_for_each(|reactor| self.own.handle.order(reactor, order()));
+        given.map_err(|_| SuccessionError::Stopped)
+    }
+
+    fn must_run(&self) -> Result<(), SuccessionError> {
+        match self.own.handle.stop_word() {
+            0 => Ok(()),
+            _ => Err(SuccessionError::Stopped),
+        }
+    }
+
+    fn hear(&self, told: &Receiver<Told>, until: Instant) -> Result<Told, SuccessionError> {
+        loop {
+            self.must_run()?;
+            match told.recv_timeout(LOOK.min(until.saturating_duration_since(Instant::now()))) {
+                Ok(told) => return Ok(told),
+                Err(RecvTimeoutError::Disconnected) => return Err(SuccessionError::Stopped),
+                Err(RecvTimeoutError::Timeout) if Instant::now() >= until => {
+                    return Err(SuccessionError::TimedOut);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+}
