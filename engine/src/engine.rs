@@ -1,7 +1,7 @@
 //! Floor 3: threads, start and stop.
 
 use crate::attached::Seats;
-use crate::broker::{Bus, BusConfig, Inbound, Wire, origin};
+use crate::broker::{Wire, origin};
 use crate::config::{Address, Chosen, Config, Endpoint, Placement, Sizes};
 pub use crate::error::Error;
 use crate::listen::{Listening, SocketFile, routed};
@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 /// N reactors: one thread and one ring each. Dropping it stops at once and waits; what the calling
 /// thread has attached is run to its end.
 pub struct Engine {
-    config: Config,
+    pub(crate) config: Config,
     sizes: Sizes,
     handle: Handle,
     resolver: Arc<dyn Resolve>,
@@ -35,7 +35,7 @@ pub struct Engine {
     /// Since the start.
     chosen: OnceLock<Chosen>,
     /// To other machines.
-    wire: Wire,
+    pub(crate) wire: Wire,
 }
 
 #[derive(Default)]
@@ -129,26 +129,6 @@ impl Engine {
             Served { handler, limits, origins, per_address, door, proxies, tls, user, routes };
         state.endpoints.push(served);
         Ok(port)
-    }
-
-    /// Topics cross machines over this bus from the start on: before it, once.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] for a value out of its range; [`Error::State`] after the start, and when
-    /// there is one already.
-    pub fn set_bus(&self, config: BusConfig, bus: Box<dyn Bus>) -> Result<(), Error> {
-        self.outside()?;
-        match self.lock().phase {
-            EnginePhase::New => self.wire.set(&self.handle, &self.config, config, bus),
-            _ => Err(Error::State("a bus comes before start")),
-        }
-    }
-
-    /// Where frames of other engines are put, if there is a bus: as [`broker::Port::inbound`].
-    ///
-    /// [`broker::Port::inbound`]: crate::broker::Port::inbound
-    pub fn inbound(&self) -> Option<Inbound> {
-        self.wire.inbound()
     }
 
     /// Makes the threads and waits until each has its ring. All or none. Those of reactors that

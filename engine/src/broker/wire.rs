@@ -4,7 +4,7 @@ use super::Bus;
 use super::port::{Inbound, Link};
 use super::settings::BusConfig;
 use crate::config::Config;
-use crate::engine::Error;
+use crate::engine::{Engine, Error};
 use crate::reactor::log::Logger;
 use crate::reactor::{Handle, ToBus};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -74,5 +74,23 @@ impl Wire {
 
     pub(crate) fn inbound(&self) -> Option<Inbound> {
         self.link.get().map(|link| link.port().inbound())
+    }
+}
+
+impl Engine {
+    /// Topics cross machines over this bus from the start on: before it, once.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a value out of its range; [`Error::State`] after the start, and when
+    /// there is one already.
+    pub fn set_bus(&self, config: BusConfig, bus: Box<dyn Bus>) -> Result<(), Error> {
+        self.must_be_new()?;
+        self.wire.set(self.handle(), &self.config, config, bus)
+    }
+
+    /// Where frames of other engines are put, if there is a bus: as
+    /// [`Port::inbound`](super::Port::inbound).
+    pub fn inbound(&self) -> Option<Inbound> {
+        self.wire.inbound()
     }
 }

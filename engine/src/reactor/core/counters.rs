@@ -388,21 +388,4 @@ mod tests {
         let numbers: usize = ROWS.iter().map(|row| row.values(&Stats::default()).len()).sum();
         assert_eq!(numbers * size_of::<u64>(), size_of::<Stats>());
     }
-
-    #[test]
-    fn rows_are_what_prometheus_takes() {
-        let lower = |text: &str| text.chars().all(|c| c.is_ascii_lowercase() || "_".contains(c));
-        for (at, row) in ROWS.iter().enumerate() {
-            assert!(lower(row.name) && lower(row.label) && row.name.starts_with("ringws_"));
-            assert!(ROWS.iter().skip(at + 1).all(|other| other.name != row.name), "{row:?}");
-            assert_eq!(row.name.ends_with("_total"), row.kind == Kind::Counter, "{row:?}");
-            assert!(!row.help.is_empty() && !row.help.contains(['\n', '\\']), "{row:?}");
-            assert_eq!(row.values(&Stats::default()).len(), row.label_values.len().max(1));
-            assert_eq!(row.label.is_empty(), row.label_values.is_empty(), "{row:?}");
-            for (at, value) in row.label_values.iter().enumerate() {
-                assert!(!value.is_empty() && !value.contains(['"', '\n', '\\']), "{row:?}");
-                assert!(!row.label_values[..at].contains(value), "{row:?}");
-            }
-        }
-    }
 }

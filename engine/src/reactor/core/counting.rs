@@ -39,7 +39,7 @@ impl Counters {
 
 #[cfg(test)]
 mod tests {
-    use super::super::counters::Stats;
+    use super::super::counters::{Kind, ROWS, Stats};
     use super::*;
 
     #[test]
@@ -53,5 +53,22 @@ mod tests {
         counters.violations_by_kind.count(2);
         assert_eq!(counters.snapshot().violations_by_kind[..4], [0, 0, 2, 0]);
         assert_eq!(sum, Stats { accepted: 6, ..Stats::default() });
+    }
+
+    #[test]
+    fn rows_are_what_prometheus_takes() {
+        let lower = |text: &str| text.chars().all(|c| c.is_ascii_lowercase() || "_".contains(c));
+        for (at, row) in ROWS.iter().enumerate() {
+            assert!(lower(row.name) && lower(row.label) && row.name.starts_with("ringws_"));
+            assert!(ROWS.iter().skip(at + 1).all(|other| other.name != row.name), "{row:?}");
+            assert_eq!(row.name.ends_with("_total"), row.kind == Kind::Counter, "{row:?}");
+            assert!(!row.help.is_empty() && !row.help.contains(['\n', '\\']), "{row:?}");
+            assert_eq!(row.values(&Stats::default()).len(), row.label_values.len().max(1));
+            assert_eq!(row.label.is_empty(), row.label_values.is_empty(), "{row:?}");
+            for (at, value) in row.label_values.iter().enumerate() {
+                assert!(!value.is_empty() && !value.contains(['"', '\n', '\\']), "{row:?}");
+                assert!(!row.label_values[..at].contains(value), "{row:?}");
+            }
+        }
     }
 }

@@ -148,3 +148,14 @@ impl Succession {
         Some(paused)
     }
 }
+
+/// Whether a connection is one to leave.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Goes {
+    /// It never will.
+    Never,
+    /// Not before it is open.
+    Later,
+    /// When nothing is queued, and no message under way.
+    WhenIdle,
+}

@@ -3,11 +3,18 @@
 use super::behind::{Replay, Stand};
 use super::mail::NOWHERE;
 use super::name::Conn;
-use super::topics::{Change, Name, Topics};
+use super::topics::{Change, Membership, Name, Topics};
 use crate::ring::Token;
 use std::sync::Arc;
 
 impl Topics {
+    /// The names of what a connection has joined.
+    pub(crate) fn joined_by(&mut self, conn: Conn) -> Vec<Name> {
+        let memberships = self.joined.get(&conn).map_or(&[][..], |list| list);
+        let name = |of: &Membership| Some(Arc::clone(&self.topics.at(of.topic)?.name));
+        memberships.iter().filter_map(name).collect()
+    }
+
     /// Whether anybody reads a history.
     #[inline]
     pub(crate) fn are_replaying(&self) -> bool {

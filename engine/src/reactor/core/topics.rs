@@ -244,13 +244,6 @@ impl Topics {
         Some(self.topics.get(topic)?.members.get(number)?.conn)
     }
 
-    /// The names of what a connection has joined.
-    pub(crate) fn joined_by(&mut self, conn: Conn) -> Vec<Name> {
-        let memberships = self.joined.get(&conn).map_or(&[][..], |list| list);
-        let name = |of: &Membership| Some(Arc::clone(&self.topics.at(of.topic)?.name));
-        memberships.iter().filter_map(name).collect()
-    }
-
     /// How many members a topic has, by its name in mail; none when it has ended.
     #[inline]
     pub(crate) fn members_of(&self, topic: Token) -> usize {

@@ -10,7 +10,7 @@ use crate::reactor::core::adopt::{Adoptee, Arrival, Coming, Given, Passage};
 use crate::reactor::core::carried::{CARRIED_MAX, Carried, STATE_MAX};
 use crate::reactor::core::key;
 use crate::reactor::core::labels::OPEN;
-use crate::reactor::core::parting::{ListeningOn, Order, Parting, Told};
+use crate::reactor::core::parting::{Goes, ListeningOn, Order, Parting, Told};
 use crate::reactor::core::receive_mode::{ReceiveMode, ReceiveState};
 use crate::reactor::core::slab::{EndsBy, Incoming, NO_DIAL, Phase};
 use crate::reactor::deliver::deliver::park;
@@ -21,17 +21,6 @@ use std::sync::mpsc::Sender;
 
 /// How often those are looked at again that were busy.
 const LOOK_MS: u64 = 5;
-
-/// Whether a connection is one to leave.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Goes {
-    /// It never will.
-    Never,
-    /// Not before it is open.
-    Later,
-    /// When nothing is queued, and no message under way.
-    WhenIdle,
-}
 
 impl<K: Kernel> Reactor<K> {
     pub(crate) fn run_partings(&mut self) {
