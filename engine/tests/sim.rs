@@ -5,6 +5,8 @@
 //! of it. Of a seed that fails the least that does so is looked for, and told with the command that
 //! replays it.
 
+#[path = "sim/cluster.rs"]
+mod cluster;
 #[path = "sim/shrink.rs"]
 mod shrink;
 

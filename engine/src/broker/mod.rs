@@ -11,6 +11,8 @@ pub use crate::bus::{Call, Cause, Gap, Name, Origin, Received};
 pub use port::{Inbound, Port};
 pub use settings::{BusConfig, OnBus, State};
 
+#[cfg(feature = "sim")]
+pub(crate) use port::Link;
 pub(crate) use settings::origin;
 pub(crate) use wire::Wire;
 

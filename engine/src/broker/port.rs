@@ -18,13 +18,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
+/// Tells the time: that of the machine, or of a simulation.
+pub(crate) type Clock = Box<dyn Fn() -> Tick + Send + Sync>;
+
 /// What the bus's thread and those that bring frames share.
 pub(crate) struct Link {
     node: Mutex<Counted>,
     to_bus: Arc<ToBus>,
     handle: Handle,
-    /// The zero of its clock.
-    start: Instant,
+    clock: Clock,
     on_bus: Option<OnBus>,
     log: Logger,
 }
@@ -40,12 +42,12 @@ impl Link {
         settings: Settings,
         to_bus: Arc<ToBus>,
         handle: Handle,
-        on_bus: Option<OnBus>,
-        log: Logger,
+        clock: Clock,
+        (on_bus, log): (Option<OnBus>, Logger),
     ) -> Arc<Self> {
         let (node, told) = (Node::new(settings), Counts::default());
         let node = Mutex::new(Counted { node, told });
-        Arc::new(Self { node, to_bus, handle, start: Instant::now(), on_bus, log })
+        Arc::new(Self { node, to_bus, handle, clock, on_bus, log })
     }
 
     /// For the thread of the bus.
@@ -90,7 +92,7 @@ impl Link {
     }
 
     fn now(&self) -> Tick {
-        self.start.elapsed().as_millis() as Tick
+        (self.clock)()
     }
 
     fn up(&self, frame_max: usize) {
@@ -177,6 +179,11 @@ impl Port {
                 BusMail::Published { topic, number, what } => {
                     counted.node.publish(now, &topic, number, (&what.message, what.manner));
                 }
+                // Others have joined, and may have got something by now: it goes on for them, so
+                // that nothing comes twice and whatever is missing is told.
+                BusMail::Interest { topic, on: false } if link.handle.is_joined(&topic) => {
+                    counted.node.changes_hands(&topic);
+                }
                 BusMail::Interest { topic, on } => counted.node.interest(now, topic, on),
                 BusMail::Stop => counted.node.stop(&link.handle),
             }
@@ -186,7 +193,20 @@ impl Port {
     /// When [`Port::next_call`] has something although nobody wakes.
     pub fn deadline(&self) -> Option<Instant> {
         let deadline = self.link.lock().node.deadline()?;
-        Some(self.link.start + Duration::from_millis(deadline))
+        let left = deadline.saturating_sub(self.link.now());
+        Some(Instant::now() + Duration::from_millis(left))
+    }
+
+    /// The same on the clock of the simulation.
+    #[cfg(feature = "sim")]
+    pub(crate) fn due(&self) -> Option<Tick> {
+        self.link.lock().node.deadline()
+    }
+
+    /// What has happened, and what is.
+    #[cfg(feature = "sim")]
+    pub(crate) fn counts(&self) -> Counts {
+        self.link.lock().node.counts()
     }
 
     /// Who is woken when there is something: called by any thread, under locks, so it must only

@@ -7,8 +7,10 @@ use crate::config::Config;
 use crate::engine::{Engine, Error};
 use crate::reactor::log::Logger;
 use crate::reactor::{Handle, ToBus};
+use crate::tick::Tick;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 /// The bus of an engine, if it has one.
 #[derive(Default)]
@@ -46,7 +48,10 @@ impl Wire {
             return Err(Error::State("there is a bus already"));
         }
         let log = Logger::new(engine.log.clone(), 0);
-        let link = Link::new(settings, to_bus, handle.clone(), engine.on_bus.clone(), log);
+        let start = Instant::now();
+        let clock = Box::new(move || start.elapsed().as_millis() as Tick);
+        let told = (engine.on_bus.clone(), log);
+        let link = Link::new(settings, to_bus, handle.clone(), clock, told);
         // The first one, or the handle had refused.
         let _ = self.link.set(link);
         *self.lock() = Stands::Waits(bus);

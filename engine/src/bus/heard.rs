@@ -3,6 +3,7 @@
 
 use super::Name;
 use super::gap::{Cause, Gap, Origin};
+use super::plant::{Plant, is_planted};
 use super::said::SLOWEST;
 use crate::tick::Tick;
 use std::cmp::Reverse;
@@ -13,7 +14,7 @@ const PATIENCE: u64 = 3;
 /// And so many milliseconds more: brokers reconnect, machines are busy.
 const GRACE_MS: u64 = 2_000;
 /// More than that nobody's promise may be worth.
-const PROMISE_MAX_MS: u32 = 60_000;
+const PROMISE_MAX_MS: u32 = 60_000 * SLOWEST;
 /// For so long it is remembered how an origin has ended: what a broker that hung brings late is
 /// known to be old.
 const REMEMBER_MS: u64 = 600_000;
@@ -104,6 +105,11 @@ impl Heard {
         unsettled.for_each(|topic| topic.settled_at = Tick::MAX);
     }
 
+    /// Whether it has.
+    pub(super) fn has(&self, topic: &[u8]) -> bool {
+        self.topics.contains_key(topic)
+    }
+
     /// It has none any more.
     pub(super) fn end(&mut self, topic: &[u8]) {
         self.topics.remove(topic);
@@ -127,20 +133,22 @@ impl Heard {
         let Some(topic) = self.topics.get(topic) else { return Verdict::Nobody };
         let from_on = |first: u64| {
             let gap = Gap { origin: from, first, last: Some(next - 1), cause: Cause::Lost };
-            (first < next).then_some(gap)
+            let spared = u64::from(is_planted(Plant::Gap));
+            (first + spared < next).then_some(gap)
         };
         let Some(stream) = topic.streams.get(&from.node) else {
-            let owed = if now < topic.settled_at { next } else { start };
+            let is_settled = now >= topic.settled_at && !is_planted(Plant::Settle);
+            let owed = if is_settled { start } else { next };
             return Verdict::New(Missing { before: None, here: from_on(owed) });
         };
-        if from.epoch > stream.epoch {
+        if from.epoch > stream.epoch && !is_planted(Plant::Epoch) {
             let origin = Origin { epoch: stream.epoch, ..from };
             let first = stream.last + 1;
             let before = Gap { origin, first, last: None, cause: Cause::Restarted };
             let before = (stream.state == State::Live).then_some(before);
             return Verdict::New(Missing { before, here: from_on(start) });
         }
-        if from.epoch < stream.epoch || next <= stream.last {
+        if from.epoch < stream.epoch || next + u64::from(is_planted(Plant::Dedup)) <= stream.last {
             return Verdict::Known;
         }
         let first = stream.last + 1;
@@ -186,6 +194,21 @@ impl Heard {
             let is_remembered = |of: &Stream| now < of.heard_at + REMEMBER_MS;
             of_topic.streams.retain(|_, of| of.state == State::Live || is_remembered(of));
         }
+    }
+
+    /// Who is a member now was not told of the open gaps of those before: what lies in them is told
+    /// with its range, when it shows.
+    pub(super) fn renew(&mut self, topic: &[u8]) {
+        let Some(topic) = self.topics.get_mut(topic) else { return };
+        for stream in topic.streams.values_mut().filter(|of| of.state == State::Lost) {
+            (stream.state, stream.due, stream.planned) = (State::Live, Tick::MAX, Tick::MAX);
+        }
+    }
+
+    /// Whether an open gap was told of an origin, and nothing of it was taken since.
+    pub(super) fn is_lost(&self, topic: &[u8], from: Origin) -> bool {
+        let stream = self.topics.get(topic).and_then(|topic| topic.streams.get(&from.node));
+        stream.is_some_and(|of| of.epoch == from.epoch && of.state == State::Lost)
     }
 
     /// When to call [`Heard::silent`] next.

@@ -23,6 +23,7 @@ mod envelope;
 mod gap;
 mod heard;
 mod node;
+pub(crate) mod plant;
 pub(crate) mod position;
 mod said;
 #[cfg(test)]
@@ -31,6 +32,8 @@ mod tests;
 pub use envelope::{Delivery, Envelope, Kind, Malformed, Manner};
 pub use gap::{Cause, Gap, Number, Origin};
 pub use node::{Call, Counts, Full, Node, Received, Settings, Topics};
+#[cfg(feature = "sim")]
+pub use plant::Plant;
 
 pub use position::{LogName, Position, Unreadable};
 

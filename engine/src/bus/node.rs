@@ -3,6 +3,7 @@
 use super::envelope::{Delivery, Envelope, Kind, Malformed, Manner, Names};
 use super::gap::{Gap, Number, Origin};
 use super::heard::{Heard, Verdict};
+use super::plant::{Plant, is_planted};
 use super::said::{Due, Said};
 use super::{EVERYBODY, Name};
 use crate::memory::Outgoing;
@@ -200,6 +201,9 @@ impl Node {
 
     /// A topic has got its first member here, or lost its last one.
     pub fn interest(&mut self, now: Tick, topic: Name, on: bool) {
+        if on == self.heard.has(&topic) {
+            return;
+        }
         self.calls.push_back(Call::Interest { topic: topic.clone(), on });
         if !on {
             return self.heard.end(&topic);
@@ -209,6 +213,11 @@ impl Node {
         if self.up {
             self.syncs.push_back(topic);
         }
+    }
+
+    /// Others are the members of a topic now, and nobody has noticed.
+    pub fn changes_hands(&mut self, topic: &[u8]) {
+        self.heard.renew(topic);
     }
 
     fn settled_at(&self, now: Tick) -> Tick {
@@ -300,8 +309,12 @@ impl Node {
         let delivered = message.map(|(message, manner)| {
             topics.deliver(topic, &Delivery { origin, number, message: &message, manner })
         });
-        // The gap was told; the message itself will be found missing.
-        let last = if delivered == Some(Err(Full)) { number.seq - 1 } else { number.seq };
+        // The gap was told; the message itself will be found missing, or lies in the open gap.
+        let is_full = delivered == Some(Err(Full)) && !is_planted(Plant::Full);
+        if is_full && self.heard.is_lost(topic, origin) {
+            return Received::Full;
+        }
+        let last = if is_full { number.seq - 1 } else { number.seq };
         self.heard.take(now, topic, origin, last, promise);
         match delivered {
             Some(Ok(())) => Received::Delivered,
@@ -317,9 +330,7 @@ impl Node {
         }
         while let Some((topic, number, due)) = self.said.due(now) {
             match due {
-                Due::Heartbeat(promise_ms) => {
-                    self.sign(&topic, number, Kind::Heartbeat, promise_ms);
-                }
+                Due::Heartbeat => self.heartbeat(&topic),
                 Due::End => self.end(&topic, number, topics),
             }
         }
@@ -349,7 +360,10 @@ impl Node {
     }
 
     fn heartbeat(&mut self, topic: &Name) {
-        if let Some((number, promise_ms)) = self.said.last(topic) {
+        if let Some((mut number, promise_ms)) = self.said.last(topic) {
+            if is_planted(Plant::Heartbeat) && number.seq > number.start {
+                number.seq -= 1;
+            }
             self.sign(topic, number, Kind::Heartbeat, promise_ms);
         }
     }

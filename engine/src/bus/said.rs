@@ -25,8 +25,8 @@ struct Stream {
 /// What is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Due {
-    /// A heartbeat that promises the next one within so many milliseconds.
-    Heartbeat(u32),
+    /// A heartbeat.
+    Heartbeat,
     /// The topic has been quiet for long: its end, if nobody publishes on it meanwhile.
     End,
 }
@@ -48,7 +48,14 @@ impl Said {
     /// A message goes out, or is given up: either way its number is used.
     pub(super) fn say(&mut self, now: Tick, topic: &Name, number: Number) {
         let (pace_ms, due) = (self.heartbeat_ms, now + u64::from(self.heartbeat_ms));
-        let mut planned = self.streams.get(topic).map_or(Tick::MAX, |before| before.planned);
+        let before = self.streams.get(topic);
+        let mut planned = before.map_or(Tick::MAX, |before| before.planned);
+        // What was published before the bus was lost may come from the queue behind what was told
+        // since.
+        let number = match before {
+            Some(before) if before.number.seq > number.seq => before.number,
+            _ => number,
+        };
         if due < planned {
             planned = due;
             self.dues.push(Reverse((due, topic.clone())));
@@ -79,9 +86,9 @@ impl Said {
             stream.pace_ms = (stream.pace_ms * 2).min(self.heartbeat_ms * SLOWEST);
             stream.due = now + u64::from(stream.pace_ms);
             stream.planned = stream.due;
-            let (number, pace_ms) = (stream.number, stream.pace_ms);
+            let number = stream.number;
             self.dues.push(Reverse((stream.due, name.clone())));
-            let what = if is_over { Due::End } else { Due::Heartbeat(pace_ms) };
+            let what = if is_over { Due::End } else { Due::Heartbeat };
             return Some((name, number, what));
         }
         None

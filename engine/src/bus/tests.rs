@@ -170,6 +170,19 @@ fn silence_is_an_open_gap_and_what_comes_after_it_lies_in_it() {
 }
 
 #[test]
+fn what_finds_no_room_in_an_open_gap_is_not_told_again() {
+    let site = Site::default();
+    let mut node = node(&site);
+    node.receive(10_000, b"t", &says(1), &site);
+    node.tick(15_000, &site);
+    *site.full.borrow_mut() = true;
+    assert_eq!(node.receive(20_000, b"t", &says(2), &site), Received::Full);
+    *site.full.borrow_mut() = false;
+    node.receive(20_000, b"t", &frame(2, Kind::Heartbeat), &site);
+    assert_eq!(gaps(&site), [(2, None)], "2 lies in it");
+}
+
+#[test]
 fn after_an_end_nothing_is_owed_until_it_begins_anew() {
     let site = Site::default();
     let mut node = node(&site);
@@ -296,4 +309,33 @@ fn heartbeats_come_ever_more_rarely_and_then_an_end() {
     );
     assert_eq!(said.last(), Some(&(31_000, 0, true)));
     assert_eq!(node.counts().said, 0);
+}
+
+/// What waited in the queue when the bus was lost comes behind what is told when it is up again.
+#[test]
+fn what_is_said_of_a_topic_never_goes_back() {
+    let site = Site::default();
+    let mut node = Node::new(SETTINGS);
+    node.up(0, 10_000, &site);
+    let (topic, words) = (Name::from(&b"t"[..]), Outgoing::copied(Opcode::Text, b"x"));
+    let mut publish = |seq: u64| {
+        node.publish(0, &topic, Number { start: 1, seq }, (&words, Manner::Queued));
+    };
+    publish(3);
+    publish(2);
+    while node.next_call().is_some() {}
+    node.tick(1_000, &site);
+    let Some(Call::Send { frame, .. }) = node.next_call() else { panic!("a heartbeat") };
+    assert_eq!(Envelope::decode(&frame).map(|of| of.number.seq), Ok(3));
+}
+
+/// Its heartbeats come four times as far apart in the end: four minutes.
+#[test]
+fn the_slowest_promise_is_taken_at_its_word() {
+    let site = Site::default();
+    let mut node = node(&site);
+    let slow = Envelope { promise_ms: 240_000, ..envelope(Kind::Heartbeat) }.encode();
+    node.receive(0, b"t", &slow, &site);
+    node.tick(240_000, &site);
+    assert_eq!(gaps(&site), []);
 }

@@ -34,9 +34,13 @@ pub(crate) use self::core::parting::{Order, Takes, Told};
 pub use self::core::proxies::{InvalidProxies, Proxied, Proxies};
 pub use self::core::to_bus::Wake;
 pub(crate) use self::core::to_bus::{BusMail, ToBus};
+#[cfg(feature = "sim")]
+pub(crate) use self::core::topics::Begun;
 pub use crate::conn::Cause;
 pub use api::adopt::{Adopt, AdoptError, NotAdopted, Unopened};
 pub use api::closed::{Closed, EndError};
+#[cfg(feature = "sim")]
+pub(crate) use api::contract::Mail;
 pub use api::contract::{Context, GapHook, Handle, Handler, LateHook, Target, TopicHook};
 pub(crate) use api::handle::Here;
 pub use api::history::Resumed;

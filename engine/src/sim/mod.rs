@@ -27,6 +27,7 @@ mod ask;
 mod chaos;
 mod checks;
 mod client;
+mod cluster;
 mod dials;
 mod frame;
 mod keys;
@@ -65,7 +66,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use world::Outside;
 
+pub use crate::bus::Plant;
 pub use crate::ring::sim::Choices;
+pub use cluster::{ClusterReport, ENGINES, Script, Step, TOPICS, play as play_cluster};
 pub use dials::run_dials;
 pub use ledger::Trace;
 pub use less::Less;

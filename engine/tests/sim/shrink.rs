@@ -17,7 +17,7 @@ thread_local! {
 }
 
 /// Plays something without a word: how it has failed, if it has. Its first line says where.
-fn failure(play: impl FnOnce()) -> Option<String> {
+pub(crate) fn failure(play: impl FnOnce()) -> Option<String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let before = take_hook();
@@ -33,7 +33,7 @@ fn failure(play: impl FnOnce()) -> Option<String> {
     played.is_err().then(|| FAILED.take().expect("the hook was called"))
 }
 
-fn place(failure: &str) -> &str {
+pub(crate) fn place(failure: &str) -> &str {
     failure.lines().next().unwrap_or_default()
 }
 

@@ -21,6 +21,11 @@ impl Handle {
         &self.0.counters[0]
     }
 
+    /// Whether a topic has members here.
+    pub(crate) fn is_joined(&self, topic: &[u8]) -> bool {
+        self.0.directory.is_joined(topic)
+    }
+
     pub(crate) fn wake(&self, reactors: Reactors) {
         reactors.iter().for_each(|reactor| self.0.wakers[reactor as usize].wake());
     }

@@ -10,6 +10,7 @@ use super::name::TopicError;
 use super::spoken::Spoken;
 use super::to_bus::ToBus;
 use super::topics::{Begun, Name};
+use crate::bus::plant::{Plant, is_planted};
 use crate::bus::{Number, Origin};
 use crate::ring::Token;
 use std::collections::HashMap;
@@ -200,10 +201,22 @@ impl Directory {
         }
     }
 
+    /// Whether a topic has members here.
+    pub(crate) fn is_joined(&self, name: &[u8]) -> bool {
+        self.lock(name).topics.get(name).is_some_and(|entry| !entry.interests.is_empty())
+    }
+
     /// How many members a topic has, on all reactors.
     pub(crate) fn members(&self, name: &[u8]) -> usize {
         let count = |of: &Interest| of.members.load(Ordering::Relaxed) as usize;
         self.lock(name).interests(name).iter().map(count).sum()
+    }
+
+    /// How many topics there is something to know of.
+    #[cfg(feature = "sim")]
+    pub(crate) fn len(&self) -> usize {
+        let of = |shard: &Mutex<Shard>| shard.lock().map_or(0, |shard| shard.topics.len());
+        self.shards.iter().map(of).sum()
     }
 
     /// Runs `body` on those that have members of a topic. Until it returns nobody else publishes
@@ -260,7 +273,9 @@ impl Directory {
         if entry.spoken.number.seq > last {
             return false;
         }
-        self.floor.fetch_max(last, Ordering::Relaxed);
+        if !is_planted(Plant::Floor) {
+            self.floor.fetch_max(last, Ordering::Relaxed);
+        }
         entry.spoken = Spoken::default();
         if entry.is_idle() {
             topics.remove(name);
@@ -270,7 +285,7 @@ impl Directory {
 
     /// The last number of each topic that was given while the bus was down, once.
     pub(crate) fn unsent(&self, each: &mut dyn FnMut(&Name, Number)) {
-        for shard in &self.shards {
+        for shard in self.shards.iter().filter(|_| !is_planted(Plant::Unsent)) {
             let topics = &mut shard.lock().unwrap_or_else(PoisonError::into_inner).topics;
             for (name, Entry { spoken, .. }) in
                 topics.iter_mut().filter(|of| of.1.spoken.unsent > 0)
