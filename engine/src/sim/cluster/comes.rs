@@ -32,6 +32,12 @@ impl Ledger {
         }
     }
 
+    /// The bus is down: who was not settled by then begins anew when it is up.
+    pub(super) fn unsettled(&mut self, member: usize) {
+        let now = self.now;
+        self.members[member].settled_at.take_if(|at| now < *at);
+    }
+
     /// Where an open gap begins that a member was told of somebody.
     pub(super) fn open_gap(&self, member: usize, from: usize) -> Option<u64> {
         self.members[member].heard.get(&from)?.open

@@ -70,6 +70,8 @@ impl World {
         site.inbound.down("a step");
         self.ledger.lives[site.life].is_down = true;
         let life = site.life;
+        let members = site.members;
+        members.into_iter().flatten().for_each(|member| self.ledger.unsettled(member));
         if loses {
             self.lose_from(life);
         }
