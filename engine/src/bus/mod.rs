@@ -19,6 +19,7 @@
 //! [`Node`] is one engine's part of it. It owns no thread, no clock and no socket: `broker` gives
 //! it these, and the simulator drives several of them.
 
+mod counts;
 mod envelope;
 mod gap;
 mod heard;
@@ -29,9 +30,10 @@ mod said;
 #[cfg(test)]
 mod tests;
 
+pub use counts::Counts;
 pub use envelope::{Delivery, Envelope, Kind, Malformed, Manner};
 pub use gap::{Cause, Gap, Number, Origin};
-pub use node::{Call, Counts, Full, Node, Received, Settings, Topics};
+pub use node::{Call, Full, Node, Received, Settings, Topics};
 #[cfg(feature = "sim")]
 pub use plant::Plant;
 
