@@ -97,7 +97,8 @@ fn bomb(limits: Limits, blocks: usize) -> ((u8, Vec<u8>), usize) {
     throw(&mut client, &block, blocks);
     let answered = client.receive();
     let grown = memory("VmHWM").saturating_sub(before);
-    assert!(grown < 4 * MIB, "{grown} bytes for {blocks} blocks: {limits:?}");
+    // Beside it a peer that outruns us touches all of the receive buffers, 64 of 16 KiB.
+    assert!(grown < 4 * MIB + MIB, "{grown} bytes for {blocks} blocks: {limits:?}");
     (answered, counter.largest.load(Ordering::Relaxed))
 }
 

@@ -78,14 +78,19 @@ fn each_path_has_its_handler_limits_and_user() {
     client.send(BINARY, [0; 11]);
     client.closed_with(1009);
     drop(client);
+    // One at a time is let in: who comes before the other's end was noticed is not.
+    let nobody = || until(&engine, "it has gone", |stats| stats.connections == 0);
+    nobody();
     let (said, mut client) = says(port, "/small/lobby", &[]);
     assert_eq!(said, "lobby 2 -");
     client.send(BINARY, [0; 11]);
     client.hears(TEXT, "lobby Some(2)");
     client.close();
+    nobody();
     let (said, client) = says(port, "/sockets/a/b", &[("Origin", "https://elsewhere.example")]);
     assert_eq!(said, "sockets 3 a/b");
     client.reset();
+    nobody();
     let (said, mut client) = says(port, "/other", &[]);
     assert_eq!(said, "");
     client.echoes(TEXT, "an endpoint as ever");
