@@ -32,7 +32,7 @@ pub struct Rules {
     pub spoiled: f64,
     /// Nothing passes towards the server, or from it.
     pub cut: [bool; 2],
-    /// Bytes in a second; what has waited for [`QUEUE`] is lost.
+    /// Bytes in a second; what has waited for longer than a queue holds it is lost.
     pub rate: Option<u32>,
 }
 

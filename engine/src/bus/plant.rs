@@ -2,6 +2,10 @@
 
 /// What is done wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    not(feature = "sim"),
+    allow(unreachable_pub, reason = "exported to the simulator's tests")
+)]
 pub enum Plant {
     /// A gap of one message is not told.
     Gap,

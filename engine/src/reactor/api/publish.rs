@@ -21,12 +21,13 @@ pub(crate) struct Placed {
 }
 
 impl Handle {
-    /// As [`Context::publish`], from any thread. In a callback it is done before the next call on a
-    /// connection that is made through [`Context`], and when the callback has returned at the
-    /// latest; what it cannot tell by then it counts, in `Stats::publish_refused`.
+    /// As [`Context::publish`](crate::reactor::Context::publish), from any thread. In a callback
+    /// it is done before the next call on a connection that is made through the context, and when
+    /// the callback has returned at the latest; what it cannot tell by then it counts, in
+    /// `Stats::publish_refused`.
     ///
     /// # Errors
-    /// As [`Context::publish`].
+    /// As [`Context::publish`](crate::reactor::Context::publish).
     pub fn publish(
         &self,
         topic: &[u8],
@@ -36,10 +37,10 @@ impl Handle {
         self.publish_in(topic, message, except, Manner::Queued)
     }
 
-    /// As [`Context::publish_by`], from any thread.
+    /// As [`Context::publish_by`](crate::reactor::Context::publish_by), from any thread.
     ///
     /// # Errors
-    /// As [`Context::publish`].
+    /// As [`Context::publish`](crate::reactor::Context::publish).
     pub fn publish_by(
         &self,
         topic: &[u8],
@@ -50,10 +51,10 @@ impl Handle {
         self.publish_in(topic, message, except, Manner::By(when_full))
     }
 
-    /// As [`Context::publish_latest`], from any thread.
+    /// As [`Context::publish_latest`](crate::reactor::Context::publish_latest), from any thread.
     ///
     /// # Errors
-    /// As [`Context::publish_latest`].
+    /// As [`Context::publish_latest`](crate::reactor::Context::publish_latest).
     pub fn publish_latest(
         &self,
         topic: &[u8],
