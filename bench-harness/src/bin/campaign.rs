@@ -34,7 +34,7 @@ struct Arguments {
     /// By what means the server asks the kernel.
     #[arg(long, value_enum, default_value_t = Backend::Uring)]
     backend: Backend,
-    /// Where the report goes; default: target/campaign/<time>.
+    /// Where the report goes; default: a new directory in target/campaign.
     #[arg(long)]
     out: Option<PathBuf>,
     /// Lists the kinds.
