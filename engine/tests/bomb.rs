@@ -89,6 +89,12 @@ fn bomb(limits: Limits, blocks: usize) -> ((u8, Vec<u8>), usize) {
     let mut warm = open(port);
     warm.send(COMPRESSED, ordinary);
     warm.hears(BINARY, 1000u64.to_be_bytes());
+    // All receive buffers, 64 of 16 KiB, are touched in turn: a peer that outruns us would else be
+    // the first to touch them.
+    for _ in 0..200 {
+        warm.send(BINARY, vec![7; 12_000]);
+        warm.hears(BINARY, 12_000u64.to_be_bytes());
+    }
 
     let (block, mut client) = (block(), open(port));
     // 5: VmHWM begins again at what is resident now (proc(5)).
@@ -97,8 +103,7 @@ fn bomb(limits: Limits, blocks: usize) -> ((u8, Vec<u8>), usize) {
     throw(&mut client, &block, blocks);
     let answered = client.receive();
     let grown = memory("VmHWM").saturating_sub(before);
-    // Beside it a peer that outruns us touches all of the receive buffers, 64 of 16 KiB.
-    assert!(grown < 4 * MIB + MIB, "{grown} bytes for {blocks} blocks: {limits:?}");
+    assert!(grown < 4 * MIB, "{grown} bytes for {blocks} blocks: {limits:?}");
     (answered, counter.largest.load(Ordering::Relaxed))
 }
 
