@@ -332,6 +332,9 @@
 #define RWS_GAP_SILENT         2 /* their engine has fallen silent: there may be none */
 /* their engine has come back without having said its end: there may be none */
 #define RWS_GAP_RESTARTED      3
+/* they came before the first of their engine that we have, which did not answer in time when the
+ * topic got its first member here: some may be older than that */
+#define RWS_GAP_UNHEARD        4
 
 /* Flags of a NATS broker. */
 /* servers are tried in the order given, and before those that a broker names; default: by lot */

@@ -162,7 +162,7 @@ fn a_first_message_that_is_lost_shows_once_the_topic_is_settled() {
     hub.heal();
     one.say("blue", "2");
     b.hears(TEXT, "2");
-    two.until_gaps(&[(1, 1, Some(1), Cause::Lost)]);
+    two.until_gaps(&[(1, 1, Some(1), Cause::Unheard)]);
 }
 
 #[test]

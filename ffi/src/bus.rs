@@ -1,6 +1,6 @@
 //! The bus to other machines, over whatever broker the application has a client of.
 
-use crate::constants::{RWS_GAP_LOST, RWS_GAP_RESTARTED, RWS_GAP_SILENT};
+use crate::constants::{RWS_GAP_LOST, RWS_GAP_RESTARTED, RWS_GAP_SILENT, RWS_GAP_UNHEARD};
 use crate::engine::from_outside;
 use crate::guard::{report, status};
 use crate::own;
@@ -36,6 +36,7 @@ impl From<&Gap> for rws_gap {
             Cause::Lost => RWS_GAP_LOST,
             Cause::Silent => RWS_GAP_SILENT,
             Cause::Restarted => RWS_GAP_RESTARTED,
+            Cause::Unheard => RWS_GAP_UNHEARD,
         };
         let (node, epoch) = (gap.origin.node, gap.origin.epoch);
         Self { node, epoch, first: gap.first, last: gap.last.unwrap_or(0), cause, reserved: 0 }

@@ -116,6 +116,9 @@ pub const RWS_GAP_LOST: u32 = 1;
 pub const RWS_GAP_SILENT: u32 = 2;
 /// their engine has come back without having said its end: there may be none
 pub const RWS_GAP_RESTARTED: u32 = 3;
+/// they came before the first of their engine that we have, which did not answer in time when the
+/// topic got its first member here: some may be older than that
+pub const RWS_GAP_UNHEARD: u32 = 4;
 /// servers are tried in the order given, and before those that a broker names; default: by lot
 pub const RWS_NATS_IN_ORDER: u32 = 1 << 0;
 /// only the servers that are given, none that a broker names

@@ -91,6 +91,7 @@ pub(super) fn gap(topic: &[u8], gap: &Gap) -> Vec<u8> {
         Cause::Lost => 0,
         Cause::Silent => 1,
         Cause::Restarted => 2,
+        Cause::Unheard => 3,
     };
     let mut bytes = vec![b'g', topic_of(topic).unwrap_or(u8::MAX), cause];
     let last = gap.last.unwrap_or(u64::MAX);
@@ -106,9 +107,18 @@ fn read_gap(bytes: &[u8]) -> Option<Said> {
     let mut next = || numbers.next()?.ok();
     let origin = ringws_engine::broker::Origin { node: next()?, epoch: next()? };
     let (first, last) = (next()?, next()?);
-    let cause = *[Cause::Lost, Cause::Silent, Cause::Restarted].get(usize::from(*cause))?;
+    let causes = [Cause::Lost, Cause::Silent, Cause::Restarted, Cause::Unheard];
+    let cause = *causes.get(usize::from(*cause))?;
     let gap = Gap { origin, first, last: (last != u64::MAX).then_some(last), cause };
     Some(Said::Gap(*topic, gap))
+}
+
+/// The messages in a gap, where that is what an engine says.
+pub(crate) fn missing(bytes: &[u8]) -> u64 {
+    match Said::read(bytes) {
+        Some(Said::Gap(_, gap)) => gap.count(),
+        _ => 0,
+    }
 }
 
 impl Said {
@@ -149,9 +159,13 @@ mod tests {
 
     #[test]
     fn gaps_come_back_as_they_were() {
-        for (last, cause) in
-            [(Some(9), Cause::Lost), (None, Cause::Silent), (None, Cause::Restarted)]
-        {
+        let of = [
+            (Some(9), Cause::Lost),
+            (None, Cause::Silent),
+            (None, Cause::Restarted),
+            (Some(9), Cause::Unheard),
+        ];
+        for (last, cause) in of {
             let told = Gap { origin: Origin { node: 2, epoch: 1 << 50 }, first: 7, last, cause };
             assert_eq!(Said::read(&gap(topic(4).as_bytes(), &told)), Some(Said::Gap(4, told)));
         }

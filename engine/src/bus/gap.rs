@@ -29,6 +29,10 @@ pub enum Cause {
     Silent,
     /// Their origin has begun a new life without having ended the old one. There may be none.
     Restarted,
+    /// They came before the first that we have of their origin, which was asked when the topic got
+    /// its first member here and has not answered in time: those are among them that were published
+    /// before there was a member.
+    Unheard,
 }
 
 /// Messages of a topic that the members on this engine will not get.

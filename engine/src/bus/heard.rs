@@ -139,7 +139,8 @@ impl Heard {
         let Some(stream) = topic.streams.get(&from.node) else {
             let is_settled = now >= topic.settled_at && !is_planted(Plant::Settle);
             let owed = if is_settled { start } else { next };
-            return Verdict::New(Missing { before: None, here: from_on(owed) });
+            let unheard = |gap| Gap { cause: Cause::Unheard, ..gap };
+            return Verdict::New(Missing { before: None, here: from_on(owed).map(unheard) });
         };
         if from.epoch > stream.epoch && !is_planted(Plant::Epoch) {
             let origin = Origin { epoch: stream.epoch, ..from };

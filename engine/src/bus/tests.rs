@@ -124,6 +124,10 @@ fn nothing_is_owed_before_a_topic_is_settled_and_all_of_it_after() {
     assert_eq!(early.receive(1_999, b"t", &says(4), &site), Received::Delivered);
     assert_eq!(late.receive(2_000, b"t", &says(4), &other), Received::Delivered);
     assert_eq!((gaps(&site), gaps(&other)), (vec![], vec![(1, Some(3))]));
+    // Whether the topic had members here when they were published nobody knows.
+    assert_eq!(other.gaps.borrow()[0].cause, Cause::Unheard);
+    assert_eq!(late.receive(2_001, b"t", &says(6), &other), Received::Delivered);
+    assert_eq!(other.gaps.borrow()[1].cause, Cause::Lost, "it had");
 }
 
 /// Whoever publishes could not answer within the time: what was published before there was a member

@@ -28,6 +28,7 @@ impl Gaps<'_> {
                 Cause::Lost => &mut figures.gaps_lost,
                 Cause::Silent => &mut figures.gaps_silent,
                 Cause::Restarted => &mut figures.gaps_restarted,
+                Cause::Unheard => &mut figures.gaps_unheard,
             };
             *counter += 1;
             figures.missing += told.gap.count();
@@ -106,6 +107,10 @@ impl Gaps<'_> {
         });
         if let Some(other) = again {
             return Some(("told twice", self.describe(other)));
+        }
+        if gap.cause == Cause::Unheard {
+            let heard = period.heard.get(&whose).and_then(|heard| heard.range(..gap.first).next());
+            return heard.map(|number| ("unheard, but heard", format!("{number}")));
         }
         let text = || format!("there were members from {} on", Seconds(period.asked));
         (!of_members).then(|| ("a gap of what was published to nobody", text()))

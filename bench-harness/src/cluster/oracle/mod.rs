@@ -94,6 +94,8 @@ pub struct Figures {
     pub gaps_silent: u64,
     /// As above.
     pub gaps_restarted: u64,
+    /// As above.
+    pub gaps_unheard: u64,
     /// Messages in them, where these could be counted.
     pub missing: u64,
     /// What must not be.

@@ -157,13 +157,23 @@ fn a_gap_that_is_none_is_found() {
 
 #[test]
 fn a_gap_of_what_was_published_to_nobody_is_found() {
-    let change = |history: &mut History| {
+    let change = |history: &mut History, cause| {
         let came = &mut history.visits[0].came;
         came.drain(3..5);
         (came[1].0, came[2].0) = (3 * S + S / 2, 3 * S + S / 2);
-        came.insert(3, gap(4 * S, 1, Some(2), Cause::Lost));
+        came.insert(3, gap(4 * S, 1, Some(2), cause));
     };
-    assert_eq!(found_in(change), ["a gap of what was published to nobody"]);
+    assert_eq!(
+        found_in(|history| change(history, Cause::Lost)),
+        ["a gap of what was published to nobody"]
+    );
+    // Of who could not answer nobody can tell how old they are.
+    assert_eq!(found_in(|history| change(history, Cause::Unheard)), [] as [&str; 0]);
+    let heard = found(|came| {
+        came.drain(6..8);
+        came.insert(6, gap(7 * S, 4, Some(5), Cause::Unheard));
+    });
+    assert_eq!(heard, ["unheard, but heard"]);
 }
 
 #[test]

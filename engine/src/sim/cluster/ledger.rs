@@ -171,7 +171,11 @@ impl Ledger {
         let from = from.unwrap_or_else(|| panic!("a gap of nobody: {gap:?}"));
         self.gaps += 1;
         match (gap.last, gap.cause) {
-            (Some(last), Cause::Lost) => self.told_lost(member, from, gap.first, last),
+            (Some(last), Cause::Lost | Cause::Unheard) => {
+                let knows = self.members[member].knows(from);
+                assert!(gap.cause == Cause::Lost || !knows, "{gap:?} of who was heard");
+                self.told_lost(member, from, gap.first, last);
+            }
             (None, _) => self.told_open(member, from, gap),
             _ => panic!("{gap:?} cannot be"),
         }
