@@ -1,13 +1,13 @@
 //! Measuring WebSocket servers: a load generator that checks every byte it gets back, the ceilings
 //! that no server can pass, and the comparison of servers taken in turn.
 //!
-//! Nothing but `codec` and the processes that `cluster` starts use the engine: the load generator
+//! Nothing but `codec` and the processes that `bus` and `cluster` start use the engine: the load generator
 //! speaks WebSocket by its own means, so
 //! that a defect of the engine cannot hide in the tool that measures it. Servers are processes,
 //! started by a command line, whatever they are written in.
 //!
 //! ```text
-//! bench-all, campaign, cluster, compare, load, peers, polite, scale ... programs (src/bin)
+//! bench-all, bus, campaign, cluster, compare, load, peers, polite, scale ... programs (src/bin)
 //! compare .............................. servers in turn, tables
 //! publish | html ....................... JSON, CSV, Markdown | the report, with its drawings
 //! scenario, report ..................... rows as data | figures
@@ -15,6 +15,7 @@
 //! campaign ............................. faults on the real kernel, and an account of all messages
 //! polite ............................... who waits how long while others are in the way
 //! cluster .............................. engines across brokers under fire, and their judge
+//! bus .................................. how long a message takes to another engine, how many go
 //! stream, frame, handshake ............. bytes prepared and checked, RFC 6455 as a client
 //! json, random | inflate, tls .......... what messages hold | RFC 7692 and TLS 1.3 as a client
 //! server, example ...................... children | building the C example
@@ -24,6 +25,7 @@
 //! ```
 #![deny(unsafe_code)]
 
+pub mod bus;
 pub mod campaign;
 pub mod ceiling;
 pub mod cluster;

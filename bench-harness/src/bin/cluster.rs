@@ -3,7 +3,7 @@
 
 use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
-use ringws_bench::cluster::{self, Figures, Finding, Outcome, Plan};
+use ringws_bench::cluster::{self, Figures, Finding, Outcome, Plan, Tuning};
 use ringws_bench::{Error, Result};
 use serde::Serialize;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -67,7 +67,9 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match arguments.child {
         Some(Child::Broker { config }) => cluster::become_broker(&config).map(|()| true),
-        Some(Child::Engine { node, servers }) => cluster::serve(node, servers).map(|()| true),
+        Some(Child::Engine { node, servers }) => {
+            cluster::serve(node, servers, Tuning::UnderFire).map(|()| true)
+        }
         None => run(&arguments),
     };
     match done {
@@ -98,9 +100,9 @@ fn run(arguments: &Arguments) -> Result<bool> {
         .map_err(|error| Error::Usage(error.to_string()))?;
     println!(
         "| seed | published | refused | delivered | lost | before settled | gaps: lost | silent | \
-         restarted | messages in them | faults | findings |"
+         restarted | unheard | messages in them | faults | findings |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|");
     let mut runs = Vec::new();
     for seed in first..first.saturating_add(arguments.runs) {
         let directory =
@@ -148,7 +150,7 @@ fn one(plan: &Plan, stop: &AtomicBool) -> Result<Run> {
     let Outcome { figures, findings, faults } = outcome?;
     let all = figures;
     println!(
-        "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
+        "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
         plan.seed,
         all.published,
         all.refused,
@@ -158,6 +160,7 @@ fn one(plan: &Plan, stop: &AtomicBool) -> Result<Run> {
         all.gaps_lost,
         all.gaps_silent,
         all.gaps_restarted,
+        all.gaps_unheard,
         all.missing,
         faults.len() / 2,
         all.findings,

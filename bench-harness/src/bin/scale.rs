@@ -3,9 +3,10 @@
 
 use clap::{Args, Parser, Subcommand};
 use ringws_bench::example::Workspace;
+use ringws_bench::publish::Document;
 use ringws_bench::scale::Where;
 use ringws_bench::scale::idle::{self, Plan};
-use ringws_bench::scale::page::{self, Document};
+use ringws_bench::scale::page;
 use ringws_bench::scale::subject::{self, Settings, Subject};
 use ringws_bench::scale::{soak, storm};
 use ringws_bench::{Error, Result, machine, scale};

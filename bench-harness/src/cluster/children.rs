@@ -1,6 +1,6 @@
 //! The processes of a cluster: brokers and engines, which end with this one.
 
-use super::engine::die_with_parent;
+use super::engine::{Tuning, die_with_parent};
 use crate::error::{Error, Result};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, File};
@@ -29,7 +29,7 @@ pub fn become_broker(config: &Path) -> Result<()> {
 }
 
 /// A child, which is killed when it is dropped.
-pub(super) struct Process {
+pub(crate) struct Process {
     child: Child,
     /// Kept open: what prints must not run into a closed pipe.
     _stdout: Option<BufReader<ChildStdout>>,
@@ -44,14 +44,14 @@ impl Process {
         Ok(Self { child: child.map_err(Error::io("starting a process"))?, _stdout: None })
     }
 
-    pub(super) fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
             // It is ours until it was waited for: nobody else has its number.
             let _ = kill_process(pid, signal);
         }
     }
 
-    pub(super) fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.end();
     }
 
@@ -61,7 +61,7 @@ impl Process {
     }
 
     /// Asks it to end, and waits for that. A broker tells 1 then, of its own free will.
-    pub(super) fn stop(mut self) -> Result<()> {
+    pub(crate) fn stop(mut self) -> Result<()> {
         self.signal(Signal::TERM);
         let end = Instant::now() + PATIENCE;
         while Instant::now() < end {
@@ -88,16 +88,22 @@ fn free_port() -> Result<u16> {
 }
 
 /// Where brokers are: their ports and configurations stay, their processes come and go.
-pub(super) struct Site {
+pub(crate) struct Site {
     /// The program that starts them.
     program: PathBuf,
-    pub(super) directory: PathBuf,
-    pub(super) ports: Vec<u16>,
+    pub(crate) directory: PathBuf,
+    pub(crate) ports: Vec<u16>,
 }
 
 impl Site {
-    /// Writes the configurations of so many brokers with routes to each other.
-    pub(super) fn new(program: &Path, directory: &Path, count: usize) -> Result<Self> {
+    /// Writes the configurations of so many brokers with routes to each other; under fire they
+    /// notice within two seconds whom they cannot reach.
+    pub(crate) fn new(
+        program: &Path,
+        directory: &Path,
+        count: usize,
+        tuning: Tuning,
+    ) -> Result<Self> {
         let ports = || (0..count).map(|_| free_port()).collect::<Result<Vec<u16>>>();
         let (routes, ports) = (ports()?, ports()?);
         fs::create_dir_all(directory).map_err(Error::io("a directory"))?;
@@ -109,10 +115,15 @@ impl Site {
                     "cluster {{ name: c, listen: \"127.0.0.1:{route}\", routes: {all:?} }}\n"
                 ),
             };
-            let text = format!(
-                "server_name: b{index}\nlisten: \"127.0.0.1:{port}\"\nping_interval: \"1s\"\n\
-                 ping_max: 1\nwrite_deadline: \"1s\"\nlame_duck_duration: \"30s\"\n{cluster}"
-            );
+            let times = match tuning {
+                Tuning::Defaults => "",
+                Tuning::UnderFire => {
+                    "ping_interval: \"1s\"\nping_max: 1\nwrite_deadline: \"1s\"\n\
+                     lame_duck_duration: \"30s\"\n"
+                }
+            };
+            let text =
+                format!("server_name: b{index}\nlisten: \"127.0.0.1:{port}\"\n{times}{cluster}");
             fs::write(directory.join(format!("b{index}.conf")), text)
                 .map_err(Error::io("a configuration"))?;
         }
@@ -120,7 +131,7 @@ impl Site {
     }
 
     /// Starts a broker, and waits until it listens.
-    pub(super) fn broker(&self, index: usize) -> Result<Process> {
+    pub(crate) fn broker(&self, index: usize) -> Result<Process> {
         let mut command = Command::new(&self.program);
         command.arg("broker").arg(self.directory.join(format!("b{index}.conf")));
         let log = self.directory.join(format!("b{index}.log"));
@@ -138,7 +149,7 @@ impl Site {
     }
 
     /// Starts an engine, which is given the brokers from its own on; the port that it listens on.
-    pub(super) fn engine(&self, node: usize) -> Result<(Process, u16)> {
+    pub(crate) fn engine(&self, node: usize) -> Result<(Process, u16)> {
         let mut command = Command::new(&self.program);
         command.args(["engine", "--node", &(node + 1).to_string()]);
         let count = self.ports.len();
@@ -167,7 +178,7 @@ impl Site {
     }
 
     /// How many routes a broker has made.
-    pub(super) fn routes(&self, index: usize) -> usize {
+    pub(crate) fn routes(&self, index: usize) -> usize {
         let log = fs::read_to_string(self.directory.join(format!("b{index}.log")));
         log.unwrap_or_default().matches("Route connection created").count()
     }

@@ -6,6 +6,7 @@ use crate::frame::{self, BINARY};
 use crate::handshake;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::ops::Range;
 use std::time::Duration;
 
 /// A frozen engine takes nothing and says nothing: longer than that none is.
@@ -14,7 +15,7 @@ const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 const PIECE: usize = 64 << 10;
 
 /// A connection.
-pub(super) struct Client {
+pub(crate) struct Client {
     socket: TcpStream,
     /// What has come, and how much of it was understood.
     input: Vec<u8>,
@@ -25,7 +26,7 @@ pub(super) struct Client {
 
 impl Client {
     /// Connects, and asks to be told of gaps and of the bus.
-    pub(super) fn connect(port: u16) -> Result<Self> {
+    pub(crate) fn connect(port: u16) -> Result<Self> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let connecting = Error::io("connecting");
         let mut socket =
@@ -44,35 +45,49 @@ impl Client {
     }
 
     /// To be told of gaps, and of the bus.
-    pub(super) fn hello(&mut self) {
+    pub(crate) fn hello(&mut self) {
         self.ask(&[b"H"]);
     }
 
-    pub(super) fn join(&mut self, number: u8) {
+    pub(crate) fn join(&mut self, number: u8) {
         self.ask(&[b"J", topic(number).as_bytes()]);
     }
 
-    pub(super) fn leave(&mut self, number: u8) {
+    pub(crate) fn leave(&mut self, number: u8) {
         self.ask(&[b"L", topic(number).as_bytes()]);
     }
 
-    pub(super) fn publish(&mut self, number: u8, message: &[u8]) {
+    pub(crate) fn publish(&mut self, number: u8, message: &[u8]) {
         let name = topic(number);
         self.ask(&[b"P", &[name.len() as u8], name.as_bytes(), message]);
     }
 
     /// Sends what was asked.
-    pub(super) fn flush(&mut self) -> Result<()> {
+    pub(crate) fn flush(&mut self) -> Result<()> {
         let sent = self.socket.write_all(&self.output).map_err(Error::io("sending"));
         self.output.clear();
         sent
     }
 
+    /// The other end of it, for a thread that only listens.
+    pub(crate) fn listener(&self) -> Result<Self> {
+        let socket = self.socket.try_clone().map_err(Error::io("dup"))?;
+        Ok(Self { socket, input: Vec::new(), at: 0, output: Vec::new() })
+    }
+
     /// The next thing that the engine says, if it comes in time.
     pub(super) fn next(&mut self, patience: Duration) -> Result<Option<Said>> {
-        loop {
-            if let Some(said) = self.understand()? {
-                return Ok(Some(said));
+        let Some(payload) = self.receive(patience)? else { return Ok(None) };
+        let said = Said::read(payload)
+            .ok_or_else(|| Error::Protocol(format!("{payload:?} is not what engines say")))?;
+        Ok(Some(said))
+    }
+
+    /// The next message, if it comes in time.
+    pub(crate) fn receive(&mut self, patience: Duration) -> Result<Option<&[u8]>> {
+        let payload = loop {
+            if let Some(payload) = self.whole()? {
+                break payload;
             }
             self.socket.set_read_timeout(Some(patience)).map_err(Error::io("a timeout"))?;
             self.input.drain(..self.at);
@@ -85,22 +100,23 @@ impl Client {
                 Err(error) if is_timeout(&error) => return Ok(None),
                 Err(error) => return Err(Error::io("receiving")(error)),
             }
-        }
+        };
+        Ok(self.input.get(payload))
     }
 
-    fn understand(&mut self) -> Result<Option<Said>> {
+    /// Where the next message lies, once all of it is here.
+    fn whole(&mut self) -> Result<Option<Range<usize>>> {
         let rest = &self.input[self.at..];
         let Some(header) = frame::parse(rest)? else { return Ok(None) };
-        let Some(payload) = rest.get(header.size..header.size + header.len) else {
+        if rest.len() < header.size + header.len {
             return Ok(None);
-        };
+        }
         if header.opcode != BINARY || !header.fin {
             return Err(Error::Protocol(format!("a frame of opcode {}", header.opcode)));
         }
-        let said = Said::read(payload)
-            .ok_or_else(|| Error::Protocol(format!("{payload:?} is not what engines say")))?;
-        self.at += header.size + header.len;
-        Ok(Some(said))
+        let begin = self.at + header.size;
+        self.at = begin + header.len;
+        Ok(Some(begin..self.at))
     }
 }
 

@@ -36,16 +36,25 @@ pub(super) struct Times {
 pub(super) const TIMES: Times =
     Times { heartbeat_ms: 50, forget_ms: 60_000, settle_ms: 500, ping_interval_ms: 400 };
 
+/// How the bus and its client are set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tuning {
+    /// So that what is done to processes shows within seconds.
+    UnderFire,
+    /// As they are where nothing is set.
+    Defaults,
+}
+
 /// Bytes that may wait for the bus, so few that a broker that hangs makes publishes be refused.
 const QUEUE_MAX: u32 = 128 << 10;
 const REACTORS: u32 = 2;
 
 /// Serves until SIGTERM, or its parent's end; says first where it listens.
-pub fn serve(node: u64, servers: Vec<String>) -> Result<()> {
+pub fn serve(node: u64, servers: Vec<String>, tuning: Tuning) -> Result<()> {
     die_with_parent()?;
     let stop = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(SIGTERM, Arc::clone(&stop)).map_err(Error::io("taking signals"))?;
-    let engine = engine(node, servers).map_err(|error| Error::Server(error.to_string()))?;
+    let engine = engine(node, servers, tuning).map_err(|error| Error::Server(error.to_string()))?;
     let server = |error: ringws_engine::engine::Error| Error::Server(error.to_string());
     let limits =
         Limits { send_queue_max: 256 << 20, idle_timeout_ms: u32::MAX, ..Limits::default() };
@@ -79,6 +88,7 @@ struct Made {
 fn engine(
     node: u64,
     servers: Vec<String>,
+    tuning: Tuning,
 ) -> std::result::Result<Made, Box<dyn std::error::Error>> {
     let on_gap = |ctx: &mut Context, topic: &[u8], gap: &Gap| {
         let notice = Outgoing::copied(Opcode::Binary, &wire::gap(topic, gap));
@@ -111,25 +121,33 @@ fn engine(
     let engine = Engine::new(config)?;
     // Before the bus has its thread.
     let _ = handle.set(engine.handle().clone());
+    let (bus, options) = settings(tuning);
+    let bus = BusConfig { node, prefix: ACROSS.into(), ..bus };
+    let nats = Nats::new(Options { servers, ..options })?;
+    engine.set_bus(bus, Box::new(nats))?;
+    Ok(Made { engine, up })
+}
+
+fn settings(tuning: Tuning) -> (BusConfig, Options) {
+    if tuning == Tuning::Defaults {
+        return (BusConfig::default(), Options::default());
+    }
     let bus = BusConfig {
-        node,
-        prefix: ACROSS.into(),
         queue_max: QUEUE_MAX,
         heartbeat_ms: TIMES.heartbeat_ms,
         forget_ms: TIMES.forget_ms,
         settle_ms: TIMES.settle_ms,
+        ..BusConfig::default()
     };
-    let nats = Nats::new(Options {
-        servers,
+    let options = Options {
         reconnect_min_ms: 20,
         reconnect_max_ms: 200,
         connect_timeout_ms: 500,
         ping_interval_ms: TIMES.ping_interval_ms,
         pending_max: 64 << 10,
         ..Options::default()
-    })?;
-    engine.set_bus(bus, Box::new(nats))?;
-    Ok(Made { engine, up })
+    };
+    (bus, options)
 }
 
 /// The topic of all clients of a reactor, which does not cross machines.

@@ -11,8 +11,8 @@
 //! history, stage . what was seen | what threads share
 //! ```
 
-mod children;
-mod client;
+pub(crate) mod children;
+pub(crate) mod client;
 mod clients;
 mod engine;
 mod faults;
@@ -23,6 +23,7 @@ mod stage;
 mod wire;
 
 pub use children::{become_broker, broker_version};
-pub use engine::serve;
+pub use engine::{Tuning, serve};
 pub use oracle::{Figures, Finding};
 pub use run::{Outcome, Plan, Progress, run};
+pub(crate) use wire::missing;

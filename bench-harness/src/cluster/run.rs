@@ -2,7 +2,7 @@
 
 use super::children::{Process, Site};
 use super::clients::{MEMBERS, PUBLISHERS, Tries, member, publisher};
-use super::engine::TIMES;
+use super::engine::{TIMES, Tuning};
 use super::faults::{Act, Fault, Whom, schedule};
 use super::history::{At, Ending, History, Life, Speaker, Visit};
 use super::oracle::{Figures, Finding, judge};
@@ -69,7 +69,7 @@ struct Cluster<'r> {
 
 /// Does it. Must be called by a thread that lives longer than the run: children end with it.
 pub fn run(plan: &Plan, stop: &AtomicBool, progress: Progress<'_>) -> Result<Outcome> {
-    let site = Site::new(&plan.program, &plan.directory, COUNT)?;
+    let site = Site::new(&plan.program, &plan.directory, COUNT, Tuning::UnderFire)?;
     let brokers = (0..COUNT).map(|index| site.broker(index).map(Some)).collect::<Result<_>>()?;
     let end = Instant::now() + Duration::from_secs(5);
     while (0..COUNT).any(|index| site.routes(index) < COUNT - 1) {

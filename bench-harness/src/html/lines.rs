@@ -17,6 +17,11 @@ pub(crate) type Line = (String, Vec<(f64, f64)>);
 
 /// Draws them over seconds; `unit` is what is counted upwards.
 pub(crate) fn lines(title: &str, unit: &str, all: &[Line]) -> String {
+    lines_over("seconds", title, unit, all)
+}
+
+/// The same over something else.
+pub(crate) fn lines_over(over: &str, title: &str, unit: &str, all: &[Line]) -> String {
     let points = || all.iter().flat_map(|(_, points)| points);
     let high = points().map(|(_, value)| *value).fold(0.0, f64::max);
     let last = points().map(|(seconds, _)| *seconds).fold(0.0, f64::max);
@@ -35,7 +40,7 @@ pub(crate) fn lines(title: &str, unit: &str, all: &[Line]) -> String {
     }
     svg.line("axis", [LEFT, HEIGHT - BOTTOM, WIDTH - RIGHT, HEIGHT - BOTTOM]);
     let middle = (LEFT + WIDTH - RIGHT) / 2.0;
-    svg.text("axis-name", [middle, HEIGHT - BOTTOM + 34.0], "middle", "seconds");
+    svg.text("axis-name", [middle, HEIGHT - BOTTOM + 34.0], "middle", over);
     svg.text("axis-name", [LEFT - 6.0, TOP - 8.0], "start", unit);
     for (index, ((name, points), class)) in all.iter().zip(CLASSES.iter().cycle()).enumerate() {
         let places: Vec<[f64; 2]> =

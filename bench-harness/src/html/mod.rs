@@ -14,9 +14,9 @@ use crate::compare::Comparison;
 use crate::report::DISTURBED;
 use crate::scenario::{Deflate, Mode, Row};
 pub(crate) use host::{machine_line, table};
-pub(crate) use lines::lines;
+pub(crate) use lines::{lines, lines_over};
 use std::fmt::Write;
-use svg::escape;
+pub(crate) use svg::escape;
 
 const STYLE: &str = include_str!("style.css");
 

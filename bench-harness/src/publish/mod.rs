@@ -2,11 +2,14 @@
 
 mod csv;
 mod date;
+mod document;
 mod headline;
 pub mod numbers;
 
 pub use csv::csv;
 pub use date::{date, stamp};
+pub use document::Document;
+pub(crate) use document::{Table, dash, latency};
 pub use headline::{best_peer, headline, is_peer};
 
 use crate::compare::Comparison;

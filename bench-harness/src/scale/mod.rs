@@ -24,6 +24,7 @@ mod watch;
 mod watcher;
 
 pub use counts::Counts;
+pub(crate) use crowd::now_ns;
 pub use fleet::{Where, serve};
 pub use trend::Trend;
 pub use watch::Memory;

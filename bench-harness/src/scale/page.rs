@@ -1,121 +1,8 @@
 //! What was measured, as a table for the terminal and as a page.
 
 use super::{idle, soak, storm};
-use crate::error::Result;
 use crate::html;
-use crate::machine::Description;
-use crate::publish::{self, numbers};
-use crate::report::Latency;
-use serde::Serialize;
-use std::path::Path;
-use std::time::SystemTime;
-
-/// The name of a figure, and how it reads.
-type Figure<'a, R> = (&'a str, &'a dyn Fn(&R) -> String);
-
-/// A row for each figure, a column for each run.
-#[derive(Clone, Debug, Default)]
-struct Table {
-    columns: Vec<String>,
-    rows: Vec<(String, Vec<String>)>,
-}
-
-impl Table {
-    fn new<R>(runs: &[(String, R)], figures: &[Figure<'_, R>]) -> Self {
-        let columns = runs.iter().map(|(name, _)| name.clone()).collect();
-        let row = |(name, figure): &Figure<'_, R>| {
-            ((*name).to_owned(), runs.iter().map(|(_, run)| figure(run)).collect())
-        };
-        Self { columns, rows: figures.iter().map(row).collect() }
-    }
-
-    /// Rows become columns: where there are many runs and few figures.
-    fn turn(&mut self) {
-        let figures = self.rows.iter().map(|(name, _)| name.clone()).collect();
-        let row = |(index, name): (usize, &String)| {
-            let cells = self.rows.iter().filter_map(|(_, cells)| cells.get(index).cloned());
-            (name.clone(), cells.collect())
-        };
-        let rows = self.columns.iter().enumerate().map(row).collect();
-        (self.columns, self.rows) = (figures, rows);
-    }
-
-    /// For the terminal, and for documents.
-    fn markdown(&self) -> String {
-        let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
-        let head = [vec![String::new()], self.columns.clone()].concat();
-        let rule = vec!["---".to_owned(); head.len()].join("|");
-        let mut out = line(&head) + &format!("|{rule}|\n");
-        for (name, cells) in &self.rows {
-            out += &line(&[vec![name.clone()], cells.clone()].concat());
-        }
-        out
-    }
-
-    fn html(&self) -> String {
-        let head: Vec<&str> =
-            std::iter::once("").chain(self.columns.iter().map(String::as_str)).collect();
-        let rows = self.rows.iter().map(|(name, cells)| {
-            std::iter::once(name.as_str()).chain(cells.iter().map(String::as_str)).collect()
-        });
-        html::table(&head, rows)
-    }
-}
-
-/// What a command leaves behind.
-#[derive(Debug)]
-pub struct Document {
-    title: &'static str,
-    table: Table,
-    drawings: String,
-    /// Below the table, on a terminal.
-    facts: String,
-    machine: Description,
-    started_unix: u64,
-}
-
-#[derive(Serialize)]
-struct Results<'a, R> {
-    started_unix: u64,
-    machine: &'a Description,
-    runs: Vec<(&'a str, &'a R)>,
-}
-
-impl Document {
-    fn new(title: &'static str, table: Table, drawings: String) -> Self {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let started_unix = since.unwrap_or_default().as_secs();
-        let (facts, machine) = (String::new(), Description::read());
-        Self { title, table, drawings, facts, machine, started_unix }
-    }
-
-    /// For a terminal.
-    pub fn text(&self) -> String {
-        self.table.markdown() + "\n" + &self.facts
-    }
-
-    /// Writes `results.json` and `report.html` into a directory, which is made.
-    pub fn write(&self, runs: &[(String, impl Serialize)], directory: &Path) -> Result<()> {
-        let made = std::fs::create_dir_all(directory);
-        made.map_err(crate::Error::io(format!("creating {}", directory.display())))?;
-        let (machine, started_unix) = (&self.machine, self.started_unix);
-        let runs = runs.iter().map(|(name, run)| (name.as_str(), run)).collect();
-        let results = Results { started_unix, machine, runs };
-        publish::write(&directory.join("results.json"), &publish::json(&results)?)?;
-        let line = html::machine_line(machine, started_unix);
-        let body = self.table.html() + &self.drawings;
-        publish::write(&directory.join("report.html"), &html::document(self.title, &line, &body))
-    }
-}
-
-fn latency(latency: Option<&Latency>) -> String {
-    let us = numbers::microseconds;
-    latency.map_or_else(dash, |it| format!("{}, {}, {}", us(it.p50), us(it.p99), us(it.p999)))
-}
-
-fn dash() -> String {
-    "–".into()
-}
+use crate::publish::{Document, Table, dash, latency, numbers};
 
 /// Connections that do nothing.
 pub fn idle(runs: &[(String, idle::Report)]) -> Document {
@@ -176,7 +63,7 @@ pub fn idle(runs: &[(String, idle::Report)]) -> Document {
     let pings = runs.iter().map(|(name, run)| (name.clone(), tenths(&run.quiet.pings_by_tenth)));
     let drawings =
         html::lines("Pings, while nothing else happens", "a second", &pings.collect::<Vec<_>>());
-    Document::new("Connections that do nothing", table, drawings)
+    Document::new("Connections that do nothing", table, drawings, String::new())
 }
 
 /// All come back at once.
@@ -215,7 +102,7 @@ pub fn storm(runs: &[(String, storm::Report)]) -> Document {
     let lines: Vec<_> =
         runs.iter().map(|(name, run)| (name.clone(), tenths(&run.opened_by_tenth))).collect();
     let drawings = html::lines("Who is in again", "a second, since the kill", &lines);
-    Document::new("All come back at once", table, drawings)
+    Document::new("All come back at once", table, drawings, String::new())
 }
 
 /// Everything at once.
@@ -240,14 +127,11 @@ pub fn soak(report: &soak::Report) -> Document {
     let resident = points(&|it| it.memory.resident as f64 / 1048576.0);
     let descriptors = points(&|it| it.memory.descriptors as f64);
     let drawings = format!(
-        "<pre>{}</pre>{}{}",
-        facts(report),
+        "{}{}",
         html::lines("Resident memory of the server", "MiB", &[("resident".into(), resident)]),
         html::lines("Descriptors of the server", "", &[("open".into(), descriptors)])
     );
-    let mut document = Document::new("Everything at once", table, drawings);
-    document.facts = facts(report);
-    document
+    Document::new("Everything at once", table, drawings, facts(report))
 }
 
 /// What is not of one kind of traffic.
