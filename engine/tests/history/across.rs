@@ -61,6 +61,26 @@ fn the_last_member_that_comes_back_has_missed_nothing_from_elsewhere() {
 }
 
 #[test]
+fn who_was_where_nobody_speaks_may_come_back_elsewhere() {
+    let hub = Hub::default();
+    let [one, two] = two(&hub);
+    let mut follower = Follower::default();
+    follower.begins(&one);
+    say(&two, "1");
+    assert_eq!(follower.hears(), "1");
+    follower.goes();
+    say(&two, "2");
+    follower.comes_back(&two, "Ok(Complete)");
+    assert_eq!(follower.hears(), "2");
+    // What is said over there after all is owed, too.
+    follower.goes();
+    say(&one, "3");
+    until("it is there", || stats(&two.engine).bus_delivered == 1);
+    follower.comes_back(&one, "Ok(Complete)");
+    assert_eq!(follower.hears(), "3");
+}
+
+#[test]
 fn who_has_heard_more_than_the_history_gets_nothing_twice() {
     let hub = Hub::default();
     let [one, two] = two(&hub);

@@ -306,10 +306,11 @@ impl Log {
         true
     }
 
-    /// What somebody has heard who has heard all of it.
+    /// What somebody has heard who has heard all of it. Of whom nothing was heard is not named.
     pub(crate) fn position(&self) -> Position {
         let mut position = Position::new(self.name);
-        self.publishers.iter().for_each(|(origin, of)| position.note(*origin, of.last));
+        let heard = self.publishers.iter().filter(|(_, of)| of.last >= of.first);
+        heard.for_each(|(origin, of)| position.note(*origin, of.last));
         position
     }
 
