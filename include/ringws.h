@@ -73,8 +73,10 @@
  *            Kept are messages of data, for whomever they were (except), all of a key too; what a
  *            queue policy has dropped is not sent again, so let RWS_WHEN_FULL_CLOSE close who is
  *            too slow: it comes back.  A history lasts as long as its topic has members, and age_ms
- *            after that and the last message.  With a bus a position is good on each engine that
- *            has had the topic's history all that time; one that has not says RWS_LATE.
+ *            after that, after the last message, and after its position was asked for.  With a bus a
+ *            position is good on each engine that has had the topic's history all that time; one
+ *            that has not says RWS_LATE.  So where clients may come back to any engine, let each ask
+ *            for rws_engine_topic_position of the topics that matter, more often than every age_ms.
  * Machines   With a bus (rws_engine_bus) what is published on a topic reaches its members on other
  *            engines, too: their members get it in the order of its publisher, once.  Members here
  *            get it first; among those on several engines there is no common order.  A publish is
@@ -1635,7 +1637,9 @@ rws_status rws_engine_publish_latest(rws_engine *e, rws_bytes topic, uint64_t ke
 /* How many members a topic has on all reactors together, a moment ago: they come and go. */
 size_t rws_engine_topic_members(rws_engine *e, rws_bytes topic);
 /* What was published on a topic so far, from any thread: as rws_topic_position. For what is read
- * elsewhere, from a database: ask for this first, so that nothing is missing behind it. */
+ * elsewhere, from a database: ask for this first, so that nothing is missing behind it. A topic
+ * that a rule names has a history from then on, for age_ms at least, and with a bus hears the
+ * others: see Histories; for that alone out may be NULL, with size 0. */
 size_t rws_engine_topic_position(rws_engine *e, rws_bytes topic, char *out, size_t size);
 
 /* Topics on several machines. Any thread. */

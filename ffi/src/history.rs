@@ -91,7 +91,9 @@ pub unsafe extern "C" fn rws_topic_position(
 }
 
 /// What was published on a topic so far, from any thread: as rws_topic_position. For what is read
-/// elsewhere, from a database: ask for this first, so that nothing is missing behind it.
+/// elsewhere, from a database: ask for this first, so that nothing is missing behind it. A topic
+/// that a rule names has a history from then on, for age_ms at least, and with a bus hears the
+/// others: see Histories; for that alone out may be NULL, with size 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_engine_topic_position(
     e: *mut rws_engine,

@@ -4,6 +4,11 @@
 #[path = "../../engine/tests/nats/broker.rs"]
 #[allow(dead_code, reason = "each test uses its own part")]
 mod broker;
+#[path = "nats/cluster.rs"]
+mod cluster;
+mod common;
+#[path = "common/markdown.rs"]
+mod markdown;
 
 use broker::Broker;
 use ringws::buf::{rws_buf_new, rws_buf_release};

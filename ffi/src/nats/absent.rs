@@ -6,7 +6,8 @@ use ringws_engine::broker::Bus;
 
 /// Says that there is none.
 pub(super) unsafe fn bus(_: &rws_nats_options) -> Result<Box<dyn Bus>, Failure> {
-    let text = "this library was built without NATS (cargo feature `nats`)";
+    let text = "this library was built without NATS: build it with `cargo install-ringws --nats`, \
+                or the cargo feature `nats`";
     Err(Failure::new(rws_status::RWS_E_UNSUPPORTED, 0, text))
 }
 
