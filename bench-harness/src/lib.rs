@@ -1,10 +1,10 @@
 //! Measuring WebSocket servers: a load generator that checks every byte it gets back, the ceilings
 //! that no server can pass, and the comparison of servers taken in turn.
 //!
-//! Nothing but `codec` and the processes that `bus` and `cluster` start use the engine: the load generator
-//! speaks WebSocket by its own means, so
-//! that a defect of the engine cannot hide in the tool that measures it. Servers are processes,
-//! started by a command line, whatever they are written in.
+//! Nothing but `codec` and the processes that `bus` and `cluster` start use the engine: the load
+//! generator speaks WebSocket by its own means, so that a defect of the engine cannot hide in the
+//! tool that measures it. Servers are processes, started by a command line, whatever they are
+//! written in.
 //!
 //! ```text
 //! bench-all, bus, campaign, cluster, compare, load, peers, polite, scale ... programs (src/bin)

@@ -1,5 +1,5 @@
-//! A client of a NATS broker as small as can be: what the broker alone costs. Its protocol is that of
-//! <https://docs.nats.io/reference/reference-protocols/nats-protocol>.
+//! A client of a NATS broker as small as can be: what the broker alone costs. Its protocol is that
+//! of <https://docs.nats.io/reference/reference-protocols/nats-protocol>.
 
 use crate::error::{Error, Result};
 use crate::handshake;

@@ -48,8 +48,9 @@ fn facts(report: &Report) -> String {
         // A String takes all.
         let _ = writeln!(
             out,
-            "{rate} a second: offered {offered:.0}, {accepted} taken, {refused} refused, {delivered} \
-             came ({:.0} a second), {told} told as missing; bare {:.0} a second, {} lost",
+            "{rate} a second: offered {offered:.0}, {accepted} taken, {refused} refused, \
+             {delivered} came ({:.0} a second), {told} told as missing; \
+             bare {:.0} a second, {} lost",
             step.delivered_each_second, step.bare_each_second, step.bare_lost
         );
     }

@@ -1,5 +1,5 @@
-//! How many messages a second go from one engine to the other: more and more are published until the
-//! first engine refuses. The same rates between bare clients of the broker.
+//! How many messages a second go from one engine to the other: more and more are published until
+//! the first engine refuses. The same rates between bare clients of the broker.
 
 use super::Plan;
 use super::bare::Bare;
@@ -164,7 +164,8 @@ fn steps(
         let bare_lost = sent.saturating_sub(came());
         ramp.steps.push(Step { bare_each_second, bare_lost, ..step });
         say(&format!(
-            "{rate} a second: {} taken, {} refused, {:.0} a second came; bare {bare_each_second:.0}",
+            "{rate} a second: {} taken, {} refused, {:.0} a second came; \
+             bare {bare_each_second:.0}",
             step.accepted, step.refused, step.delivered_each_second
         ));
         rate = (rate as f64 * FACTOR) as u64;
