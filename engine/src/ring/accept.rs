@@ -91,6 +91,9 @@ impl Uring {
     ) -> bool {
         let unix = self.listeners.0.get(listener).is_none_or(|listener| listener.unix);
         let result = outcome(result);
+        if result == Err(Errno::CANCELED) && self.listeners.has_somebody(listener) {
+            return self.take_who_waits(listener, index);
+        }
         match result {
             Ok(socket) => {
                 if let Sockets::Ordinary(open) = &mut self.sockets {
@@ -120,6 +123,18 @@ impl Uring {
         };
         out.push(Completion::Accepted { listener, result });
         false
+    }
+
+    /// A cancelled accept may have been told of a connection and not have looked yet. The kernel
+    /// tells one of those that wait on a listening socket and no other (`EPOLLEXCLUSIVE`, as
+    /// accept(2) itself waits), in whatever ring or process they are: who is not taken here may
+    /// wait for ever there. So an accept takes who waits, in the place of the one that has ended.
+    #[cold]
+    fn take_who_waits(&mut self, listener: usize, index: u32) -> bool {
+        self.taken -= 1;
+        self.held.accepts.land(index);
+        self.push_accept_waiting(listener);
+        true
     }
 
     /// A connection has come to a Unix socket: the kernel knows by whom it was made. Of a direct

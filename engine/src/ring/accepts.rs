@@ -2,6 +2,7 @@
 
 use super::Credentials;
 use super::address::Address;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, getsockname};
 use std::cell::UnsafeCell;
 use std::net::SocketAddr;
@@ -31,6 +32,14 @@ impl ListeningSockets {
     /// One that was not closed.
     pub(super) fn get(&self, index: usize) -> Option<BorrowedFd<'_>> {
         self.0.get(index)?.fd.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Whether somebody waits to be accepted there: asked of the kernel.
+    pub(super) fn has_somebody(&self, index: usize) -> bool {
+        let Some(listener) = self.get(index) else { return false };
+        let mut polled = [PollFd::new(&listener, PollFlags::IN)];
+        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+        poll(&mut polled, Some(&at_once)) == Ok(1)
     }
 
     pub(super) fn close(&mut self, index: usize) {

@@ -217,8 +217,8 @@ pub trait Kernel {
     /// Accepts one connection that waits already: `ECANCELED` if nobody does. From then on no other
     /// accept is asked for on that listener.
     fn accept_waiting(&mut self, listener: usize);
-    /// Cancels the accepts that are out on a listener: `Accepted` still follows for each, and may
-    /// be a connection.
+    /// Cancels the accepts that are out on a listener: `Accepted` still follows for each, and is a
+    /// connection where one was told of it before: it is not told to anybody else.
     fn cancel_accept(&mut self, listener: usize);
     /// Stops listening for good. Only when accept is down.
     fn close_listener(&mut self, listener: usize);

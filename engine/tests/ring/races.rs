@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Makes the close of a socket a reset.
 fn reset_on_close(stream: &TcpStream) {
@@ -53,7 +53,7 @@ fn a_reset_behind_more_than_one_go_is_seen() {
             client.write_all(&vec![7; pieces * 64 + 10]).expect("written");
             reset_on_close(&client);
             drop(client);
-            let begin = std::time::Instant::now();
+            let begin = Instant::now();
             echo.run(|echo| echo.closed == 1 || begin.elapsed() > Duration::from_secs(3));
             assert_eq!(echo.closed, 1, "{name}: the end behind {pieces} pieces is not seen");
         }
@@ -210,6 +210,49 @@ fn what_is_handed_over_leaves_before_the_next_wait() {
         assert_eq!(&back, b"early", "{name}");
         assert!(echo.slots[0].sending, "{name}: its completion comes with the next wait");
         echo.run(|echo| !echo.slots[0].sending);
+    }
+}
+
+/// Two have a listening socket. The kernel tells one accept of a connection, that which has waited
+/// longest: if it is cancelled before it has looked, nobody else would be told.
+#[test]
+fn a_cancelled_accept_leaves_nobody_waiting() {
+    for (name, sqpoll, tuning) in kinds() {
+        let (fd, address) = listener();
+        let mut two = [fd.try_clone().expect("a descriptor"), fd].map(|fd| {
+            let mut config = config(vec![fd]);
+            config.sqpoll = sqpoll;
+            let mut echo = Echo::new(config, &tuning);
+            echo.turn(Some(Duration::from_millis(5)));
+            echo
+        });
+        for round in 0..20 {
+            let client = TcpStream::connect(address).expect("connected");
+            // Its accepts were there first, and one of them has been told by now.
+            two[0].kernel.cancel_accept(0);
+            let accepted = |two: &[Echo; 2]| two[0].accepted + two[1].accepted;
+            let deadline = Instant::now() + PATIENCE / 6;
+            while accepted(&two) <= round && Instant::now() < deadline {
+                two.iter_mut().for_each(|echo| echo.turn(Some(Duration::from_millis(1))));
+            }
+            assert_eq!(accepted(&two), round + 1, "{name}: one of both has it");
+            let first = &mut two[0];
+            first.accepting = false;
+            while first.out > 0 {
+                first.kernel.cancel_accept(0);
+                first.turn(Some(Duration::from_millis(1)));
+            }
+            // From here on the first has waited less long.
+            first.accepting = true;
+            first.accept();
+            first.turn(Some(Duration::from_millis(5)));
+            two.swap(0, 1);
+            drop(client);
+        }
+        for mut echo in two {
+            assert!(echo.accept_errors.iter().all(|&errno| errno == Errno::CANCELED), "{name}");
+            echo.run(|echo| echo.closed == echo.accepted);
+        }
     }
 }
 
