@@ -86,6 +86,7 @@ fn each_path_has_its_handler_limits_and_user() {
     client.send(BINARY, [0; 11]);
     client.hears(TEXT, "lobby Some(2)");
     client.close();
+    drop(client);
     nobody();
     let (said, client) = says(port, "/sockets/a/b", &[("Origin", "https://elsewhere.example")]);
     assert_eq!(said, "sockets 3 a/b");
@@ -95,6 +96,7 @@ fn each_path_has_its_handler_limits_and_user() {
     assert_eq!(said, "");
     client.echoes(TEXT, "an endpoint as ever");
     client.close();
+    drop(client);
     // The address was let in anew each time: those of routes are counted as they came.
     until(&engine, "all have gone", |stats| stats.connections == 0 && stats.address_closed == 0);
 }
