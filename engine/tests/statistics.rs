@@ -1,5 +1,7 @@
 //! All that is counted moves, and the text for Prometheus says the same.
 
+#[path = "ring/child.rs"]
+mod child;
 #[path = "statistics/deflated.rs"]
 mod deflated;
 #[path = "statistics/ends.rs"]

@@ -100,6 +100,7 @@ impl<K: Kernel> Reactor<K> {
         }
         let patience = self.patience();
         let completions = self.wait(patience, patience)?;
+        self.count_delay(patience);
         self.act_on(completions);
         Ok(true)
     }
@@ -247,10 +248,23 @@ impl<K: Kernel> Reactor<K> {
     /// How long the turn took: one look at the clock.
     fn count_turn(&mut self) {
         let now = self.kernel.clock_us();
+        self.turned_us = now;
         let took = now.saturating_sub(self.kernel.now_us());
         self.ctx.counters.histograms.record(Measure::TurnUs, took);
         self.ctx.counters.turns_long.add(u64::from(took >= LONG_MS * 1_000));
         self.ctx.log.turned(self.ctx.now, now / 1_000);
+    }
+
+    /// A wait that ends long after it was to end is a turn that nobody was served in, too. Without
+    /// anything to do at a time, nobody can tell.
+    fn count_delay(&mut self, patience: Option<Duration>) {
+        let Some(patience) = patience else { return };
+        let (now, patience) = (self.kernel.now_us(), patience.as_micros() as u64);
+        let due = self.turned_us.saturating_add(patience);
+        if now.saturating_sub(due) >= LONG_MS * 1_000 {
+            self.ctx.counters.turns_long.add(1);
+            self.ctx.log.turned(due / 1_000, now / 1_000);
+        }
     }
 
     fn act(&mut self, completion: Completion) {

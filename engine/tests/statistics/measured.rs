@@ -1,5 +1,6 @@
 //! What is measured and not counted, and what the kernel and the loop have done.
 
+use crate::child::{in_a_child, is_child};
 use crate::service::{Echo, at, serve, stats, until};
 use ringws_engine::config::{Backend, Config};
 use ringws_engine::conn::{Limits, SendFlags};
@@ -7,6 +8,7 @@ use ringws_engine::engine::Engine;
 use ringws_engine::reactor::{Conn, Context, Handler, Histogram, Measure, Message};
 use ringws_kit::{Client, TEXT};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::process::Command;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
@@ -41,6 +43,21 @@ fn a_turn_takes_as_long_as_its_callbacks() {
     let now = stats(&engine);
     assert!(found.count() >= 4 && found.quantile(1.0) >= 1, "{}", found.count());
     assert!(now.enters >= 4 && now.turns >= 4, "{now:?}");
+}
+
+/// What stops a process stops all of it, so it has one of its own.
+#[test]
+fn a_turn_that_a_stop_of_the_process_has_kept_waiting_is_long() {
+    if !is_child() {
+        return in_a_child("measured::a_turn_that_a_stop_of_the_process_has_kept_waiting_is_long");
+    }
+    let limits = Limits { ping_interval_ms: 100, ..Limits::default() };
+    let (engine, port) = serve(limits, Echo);
+    let _client = Client::connect(port);
+    let pid = std::process::id();
+    let stop = format!("kill -STOP {pid}; sleep 1.4; kill -CONT {pid}");
+    assert!(Command::new("sh").args(["-c", &stop]).status().expect("a shell").success());
+    until(&engine, "it is told", |now| now.turns_long == 1);
 }
 
 #[test]

@@ -4,10 +4,11 @@ use crate::service::{Echo, at_of, reactors, serve, start, stats, until};
 use ringws_engine::conn::{Limits, SendFlags};
 use ringws_engine::engine::Engine;
 use ringws_engine::proto::Opcode;
-use ringws_engine::reactor::{Conn, Context, Handler, Message};
+use ringws_engine::reactor::{Conn, Context, Handler, Message, Stats};
 use ringws_kit::{BINARY, Client, PING, TEXT, frame};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
+use std::time::Duration;
 
 #[test]
 fn messages_and_bytes_are_counted_both_ways() {
@@ -140,6 +141,11 @@ fn what_waits_for_peers_that_do_not_read_is_looked_at_once_a_second() {
     for client in &mut clients {
         assert_eq!(client.receive().1.len(), MUCH);
     }
-    until(&engine, "nothing waits", |now| (now.queued, now.queue_age_ms) == (0, 0));
-    assert_eq!(stats(&engine).queued_largest, 0);
+    let queued = |now: &Stats| (now.queued, now.queued_largest, now.queue_age_ms);
+    until(&engine, "nothing waits", |now| queued(now) == (0, 0, 0));
+    clients[0].send(TEXT, "!");
+    until(&engine, "it waits again", |now| now.queued > 0);
+    engine.stop(Duration::ZERO);
+    until(&engine, "its end", |now| now.connections == 0);
+    until(&engine, "nobody is left to look", |now| queued(now) == (0, 0, 0));
 }

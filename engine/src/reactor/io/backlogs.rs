@@ -8,6 +8,14 @@ use crate::reactor::state::Reactor;
 use crate::ring::Kernel;
 
 impl<K: Kernel> Reactor<K> {
+    /// There is nobody left who could have something queued, and nobody who would look.
+    pub(crate) fn no_queues(&self) {
+        let counters = &self.ctx.counters;
+        counters.queued.set(0);
+        counters.queued_largest.set(0);
+        counters.queue_age_ms.set(0);
+    }
+
     /// The time to look has come.
     pub(crate) fn look_at_queues(&mut self) {
         let ctx = &mut self.ctx;

@@ -142,6 +142,7 @@ impl<K: Kernel> Reactor<K> {
     /// Mail is refused from here on; what was taken before is carried out.
     pub(crate) fn finish(&mut self) {
         self.ctx.count_tally();
+        self.no_queues();
         self.close_mail();
         while self.ctx.post.inbox.len() > 0 {
             guarded(|| _ = self.carry_out_next());
