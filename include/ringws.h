@@ -825,11 +825,12 @@ typedef struct { /* limits of one connection; NULL: all defaults; a timeout of U
   uint32_t handshake_timeout_ms;
   /* We send a Ping when the peer has been silent for half of it. The connection ends when it
    * has been silent for all of it, and at least half of it has passed since our Ping was
-   * sent. A peer that makes room for our data is not silent. Between two HTTP requests the
-   * connection ends after all of it. Default 60 000 */
+   * sent. A peer that takes some of our data is not silent, however slowly it reads; of what
+   * its own system has taken, nobody knows whether it was read. Between two HTTP requests
+   * the connection ends after all of it. Default 60 000 */
   uint32_t idle_timeout_ms;
   /* How long to wait for the peer's Close after ours was sent; and, while ours is still
-   * queued, for how long the queue may make no progress. Default 5 000 */
+   * queued, here or in the kernel, for how long the peer may take nothing. Default 5 000 */
   uint32_t close_timeout_ms;
   /* with RWS_OPT_DEFLATE: bytes from which messages are compressed, 1: all; default 128 */
   uint32_t deflate_min;

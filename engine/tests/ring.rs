@@ -22,6 +22,8 @@ mod large;
 mod limits;
 #[path = "ring/pressure.rs"]
 mod pressure;
+#[path = "ring/progress.rs"]
+mod progress;
 #[path = "ring/races.rs"]
 mod races;
 #[path = "ring/refusal.rs"]

@@ -30,6 +30,8 @@ mod proxied;
 mod running;
 #[path = "tls/service.rs"]
 mod service;
+#[path = "tls/slow.rs"]
+mod slow;
 #[path = "tls/unbuffered.rs"]
 mod unbuffered;
 #[path = "tls/wire.rs"]

@@ -64,6 +64,32 @@ impl Connection {
         }
     }
 
+    /// Whether [`Connection::expired`] would end the connection for want of a sign that the
+    /// transport may have seen, and we have not: that the peer takes what waits for it.
+    pub(crate) fn is_judged_by_progress(&self, limits: &Limits, now: Tick) -> bool {
+        if self.judged_at(limits).is_none_or(|at| at > now) {
+            return false;
+        }
+        match self.stage() {
+            Stage::Open => self.clock.mark > self.clock.heard,
+            Stage::Paused | Stage::Between => self.outbox.buffered() > 0,
+            // Our Close counts from when it has left, which is not when the kernel has taken it.
+            Stage::Closing => true,
+            Stage::Opening | Stage::HungUp | Stage::Over => false,
+        }
+    }
+
+    /// The transport has seen that the peer took what had waited for it: a sign of life, of then.
+    pub(crate) fn has_progressed(&mut self, at: Tick, limits: &Limits, now: Tick) {
+        if self.is_judged_by_progress(limits, now) {
+            let marks = matches!(self.stage(), Stage::Paused | Stage::Closing);
+            self.clock.heard(self.clock.heard.max(at));
+            if marks {
+                self.clock.mark(self.clock.mark.max(at));
+            }
+        }
+    }
+
     /// Called when the deadline has passed: queues a Ping, gives up what an application that does
     /// not read has left unread, or fails with [`Failure::TimedOut`]. Before the deadline it does
     /// nothing.

@@ -248,7 +248,7 @@ impl<K: Kernel> Reactor<K> {
     /// How long the turn took: one look at the clock.
     fn count_turn(&mut self) {
         let now = self.kernel.clock_us();
-        self.turned_us = now;
+        self.ctx.served.turned_us = now;
         let took = now.saturating_sub(self.kernel.now_us());
         self.ctx.counters.histograms.record(Measure::TurnUs, took);
         self.ctx.counters.turns_long.add(u64::from(took >= LONG_MS * 1_000));
@@ -260,7 +260,7 @@ impl<K: Kernel> Reactor<K> {
     fn count_delay(&mut self, patience: Option<Duration>) {
         let Some(patience) = patience else { return };
         let (now, patience) = (self.kernel.now_us(), patience.as_micros() as u64);
-        let due = self.turned_us.saturating_add(patience);
+        let due = self.ctx.served.turned_us.saturating_add(patience);
         if now.saturating_sub(due) >= LONG_MS * 1_000 {
             self.ctx.counters.turns_long.add(1);
             self.ctx.log.turned(due / 1_000, now / 1_000);
@@ -282,6 +282,7 @@ impl<K: Kernel> Reactor<K> {
                 self.arm_listeners();
             }
             Completion::Adopted { name, result } => self.adopted(name, result),
+            Completion::Progressed { token, ago } => self.progressed(token, ago),
             Completion::TakenOut { name, result } => self.taken_out(name, result),
             Completion::Closed { token: NO_SLOT } => self.arm_listeners(),
             Completion::Closed { token } => self.closed(token),

@@ -73,8 +73,6 @@ pub struct Reactor<K: Kernel> {
     pub(crate) trimming: bool,
     /// Most mail that came at once since vectors were last trimmed.
     pub(crate) mails_peak: usize,
-    /// When the last turn had ended, in microseconds; before the first: never.
-    pub(crate) turned_us: u64,
     /// How long the kernel was left for: see `turn_at_once`.
     pub(crate) left_for: Option<Duration>,
 }
@@ -148,7 +146,6 @@ impl<K: Kernel> Reactor<K> {
             handshakes: Handshakes::default(),
             trimming: false,
             mails_peak: 0,
-            turned_us: u64::MAX,
             left_for: Some(Duration::ZERO),
         })
     }

@@ -39,6 +39,7 @@ impl Uring {
                 Some(Op::Socket) => asked |= self.socket_made(Token::unpack(data), result, out),
                 Some(Op::Connect) => self.dialed(Token::unpack(data), result, out),
                 Some(Op::Adopt) => self.taken_in(low, result, out),
+                Some(Op::Progress) => self.tell_progress(Token::unpack(data), result, out),
                 Some(Op::TakeOut) => self.given_out(high, low, result, out),
                 Some(Op::CancelAccept) => asked |= self.accept_cancelled(high, low, result),
                 Some(Op::Eventfd) => {

@@ -52,8 +52,10 @@ impl Uring {
                 drop(unsafe { self.held.direct.end(token, 0) });
             }
             (Some(Op::Adopt), _) => _ = self.held.arrivals.land(low),
-            // SAFETY: a descriptor just installed, ours to close.
-            (Some(Op::ShutdownInstall | Op::TakeOut), Ok(fd)) => drop(unsafe { own(fd as i32) }),
+            (Some(Op::ShutdownInstall | Op::TakeOut | Op::Progress), Ok(fd)) => {
+                // SAFETY: a descriptor just installed, ours to close.
+                drop(unsafe { own(fd as i32) });
+            }
             (Some(Op::Accept | Op::Socket), Ok(socket)) => {
                 if let Sockets::Ordinary(open) = &mut self.sockets {
                     open.insert(socket);

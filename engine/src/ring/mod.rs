@@ -34,6 +34,7 @@ mod memory;
 mod op;
 mod outcome;
 mod passing;
+mod progress;
 mod queue;
 mod receives;
 mod recv;
@@ -176,6 +177,14 @@ pub enum Completion {
         /// Bytes of it that were sent.
         result: Result<usize, Errno>,
     },
+    /// From `progress`: always final.
+    Progressed {
+        /// As given to `progress`.
+        token: Token,
+        /// For how many milliseconds the peer's system has taken nothing more of what waits for it;
+        /// `None` when nothing waits for it, or nobody knows.
+        ago: Option<u64>,
+    },
     /// From `close`: the socket is gone.
     Closed {
         /// As given to `close`.
@@ -262,6 +271,9 @@ pub trait Kernel {
     /// Sends the batch. It completes with something of it: a ring's with all unless the socket
     /// fails, epoll's with what the socket had room for. One per socket at a time.
     fn send(&mut self, socket: Socket, token: Token, batch: Batch);
+    /// Asks since when the peer has taken nothing of what the kernel has for it, sent or about to
+    /// be: `Progressed` follows, also behind `close`.
+    fn progress(&mut self, socket: Socket, token: Token);
     /// Lets what was asked for so far begin, without waiting for the rest of the turn.
     fn hand_over(&mut self);
     /// Ends the sending direction: the peer sees the end of the stream. No completion.

@@ -48,10 +48,12 @@ pub(super) enum Op {
     Woken,
     /// Listener, index of the accept's place: who has connected to a Unix socket.
     Credentials,
+    /// Token: a socket made an ordinary descriptor to ask TCP about it.
+    Progress,
 }
 
 impl Op {
-    const ALL: [Self; 20] = [
+    const ALL: [Self; 21] = [
         Self::Accept,
         Self::Receive,
         Self::Direct,
@@ -72,6 +74,7 @@ impl Op {
         Self::Wake,
         Self::Woken,
         Self::Credentials,
+        Self::Progress,
     ];
 
     /// `user_data` with 56 bits beside the code.

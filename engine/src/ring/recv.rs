@@ -64,6 +64,18 @@ impl Uring {
         unsafe { self.queue.push(receive.build().user_data(Op::Direct.of(token))) };
     }
 
+    /// Begins to wait for the end of what nobody receives.
+    pub(super) fn start_watch(&mut self, socket: Socket, token: Token) {
+        self.receives.arm(socket, token, Kind::Watch);
+        // A reset and the end of both directions are reported whatever is asked for.
+        let events = libc::POLLRDHUP as u32;
+        let poll = match self.sockets {
+            Sockets::Direct => opcode::PollAdd::new(Fixed(socket.0), events),
+            Sockets::Ordinary(_) => opcode::PollAdd::new(Fd(socket.0 as i32), events),
+        };
+        self.push(poll.build().user_data(Op::Watch.of(token)));
+    }
+
     /// A receive into provided buffers.
     pub(super) fn push_receive(&mut self, socket: Socket, token: Token, kind: Kind, how: u16) {
         let fd = Fd(socket.0 as i32);

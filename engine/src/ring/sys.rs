@@ -70,6 +70,29 @@ pub(super) fn peer_credentials(socket: BorrowedFd<'_>) -> Option<libc::ucred> {
     (result == 0 && len as usize == size_of::<libc::ucred>()).then_some(credentials)
 }
 
+/// For how many milliseconds TCP has put nothing new on the wire of what the peer has not had room
+/// for; `None` when there is no such thing, or the socket is none of TCP. What is sent then has
+/// room that the peer's window, or its acknowledgements, have made: so the peer has taken what was
+/// before it. A probe of a window that is shut carries no data and does not count
+/// (`tcp_xmit_probe_skb`). What is sent again since nobody has acknowledged it does: then it was
+/// new no later than the time that is waited for an acknowledgement, which doubles with each
+/// (RFC 6298 §5.5), before that.
+pub(super) fn progress(socket: BorrowedFd<'_>) -> Option<u64> {
+    // SAFETY: a struct of numbers, of which any are valid.
+    let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
+    let mut len = size_of::<libc::tcp_info>() as libc::socklen_t;
+    // SAFETY: the descriptor is open, and there is room for so many bytes. What an older kernel
+    // does not know stays zero: then nothing waits.
+    let result = unsafe {
+        let at = (&raw mut info).cast();
+        libc::getsockopt(socket.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, at, &raw mut len)
+    };
+    let again = info.tcpi_retransmits > 0 || info.tcpi_retrans > 0 || info.tcpi_lost > 0;
+    let before = if again { info.tcpi_rto / 1_000 } else { 0 };
+    let waits = result == 0 && info.tcpi_notsent_bytes > 0;
+    waits.then_some(u64::from(info.tcpi_last_data_sent) + u64::from(before))
+}
+
 /// `struct io_uring_rsrc_update`, as `REGISTER_RING_FDS` takes it.
 #[repr(C)]
 struct RsrcUpdate {

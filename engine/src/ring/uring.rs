@@ -262,14 +262,7 @@ impl Kernel for Uring {
     }
 
     fn watch(&mut self, socket: Socket, token: Token) {
-        self.receives.arm(socket, token, Kind::Watch);
-        // A reset and the end of both directions are reported whatever is asked for.
-        let events = libc::POLLRDHUP as u32;
-        let poll = match self.sockets {
-            Sockets::Direct => opcode::PollAdd::new(Fixed(socket.0), events),
-            Sockets::Ordinary(_) => opcode::PollAdd::new(Fd(socket.0 as i32), events),
-        };
-        self.push(poll.build().user_data(Op::Watch.of(token)));
+        self.start_watch(socket, token);
     }
 
     fn cancel_receive(&mut self, token: Token) {
@@ -310,6 +303,10 @@ impl Kernel for Uring {
         };
         // SAFETY: `Sends` keeps the batch and the message until the completion lands.
         unsafe { self.queue.push(entry.user_data(Op::Send.pair(0, index))) };
+    }
+
+    fn progress(&mut self, socket: Socket, token: Token) {
+        self.ask_for_progress(socket, token);
     }
 
     fn hand_over(&mut self) {

@@ -99,6 +99,8 @@ pub(crate) struct Echo {
     pub(crate) accepted: usize,
     pub(crate) closed: usize,
     pub(crate) woken: usize,
+    /// What was answered to `progress`.
+    pub(crate) progress: Vec<Option<u64>>,
     pub(crate) accept_errors: Vec<Errno>,
     pub(crate) errors: Vec<Errno>,
     /// Do not echo: only count.
@@ -127,6 +129,7 @@ impl Echo {
             accepted: 0,
             closed: 0,
             woken: 0,
+            progress: Vec::new(),
             accept_errors: Vec::new(),
             errors: Vec::new(),
             mute: false,
@@ -154,8 +157,9 @@ impl Echo {
             if Instant::now() > deadline {
                 let (stats, table) = (self.kernel.counts(), &self.slots);
                 panic!(
-                    "took too long: {} accepted, {} closed, {stats:?}, {table:?}",
-                    self.accepted, self.closed
+                    "took too long: {} accepted, {} closed, {} accepts out, wanted: {}, \
+                     {stats:?}, {table:?}",
+                    self.accepted, self.closed, self.out, self.accepting
                 );
             }
             self.turn(Some(Duration::from_millis(20)));
@@ -200,6 +204,7 @@ impl Echo {
                 self.closed += 1;
                 self.accept();
             }
+            Completion::Progressed { ago, .. } => self.progress.push(ago),
             Completion::Woken => self.woken += 1,
             other => panic!("not asked for: {other:?}"),
         }

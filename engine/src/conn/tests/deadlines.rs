@@ -119,6 +119,33 @@ fn a_ping_that_has_not_left_proves_nothing() {
 }
 
 #[test]
+fn what_the_transport_has_seen_is_a_sign_of_life() {
+    let mut bench = Bench::open(limits());
+    bench.send(Opcode::Binary, &[0; 3000]).unwrap();
+    let batch = bench.conn.transmit().expect("the message");
+    bench.run_until(1999);
+    assert!(!bench.conn.is_judged_by_progress(&bench.limits, 1999), "it has time left");
+    assert!(bench.conn.is_judged_by_progress(&bench.limits, 2000));
+    // Not what was before the last sign of life, and not before the transport is asked.
+    bench.conn.has_progressed(1900, &bench.limits, 1999);
+    bench.conn.has_progressed(900, &bench.limits, 2000);
+    assert_eq!(bench.conn.deadline(&bench.limits), Some(2000));
+    bench.conn.has_progressed(1900, &bench.limits, 2000);
+    bench.run_until(2899);
+    assert!(!timed_out(&bench));
+    // So it is for the time of our Close, which has not left.
+    bench.with(|conn, env| conn.close(CloseCode::NORMAL, "", env)).unwrap();
+    assert_eq!(bench.conn.deadline(&bench.limits), Some(2949));
+    bench.conn.has_progressed(2940, &bench.limits, 2949);
+    bench.run_until(2989);
+    assert!(!timed_out(&bench));
+    bench.run_until(2990);
+    assert!(timed_out(&bench));
+    assert_eq!(bench.conn.failure(), Some(Failure::TimedOut(Timeout::Stuck(50))));
+    drop(batch);
+}
+
+#[test]
 fn the_peer_has_half_of_the_time_since_the_ping_left() {
     let mut bench = Bench::open(limits());
     bench.send(Opcode::Binary, &[0; 100]).unwrap();

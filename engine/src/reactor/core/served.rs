@@ -6,7 +6,9 @@
 //! the clock.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
+use crate::ring::Token;
 use crate::tick::Tick;
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// So much later than asked for may a turn be: the machine is busy, not stopped.
@@ -21,11 +23,16 @@ pub(crate) struct ServedTime {
     lost: Tick,
     /// Waits so far. Wraps.
     pub(crate) waits: u32,
+    /// When the last turn had ended, in microseconds of the clock; before the first: never.
+    pub(crate) turned_us: u64,
+    /// Of whom the kernel was asked, before they are judged, whether they take what waits for them.
+    /// Few.
+    pub(crate) asked: HashSet<Token>,
 }
 
 impl ServedTime {
     pub(crate) fn new(now: Tick) -> Self {
-        Self { now, lost: 0, waits: 0 }
+        Self { now, lost: 0, waits: 0, turned_us: u64::MAX, asked: HashSet::new() }
     }
 
     /// When the clock will show an instant of the connections' time, if nothing more is left out.

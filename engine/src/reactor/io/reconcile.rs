@@ -9,7 +9,7 @@ use crate::reactor::core::receive_mode::{ReceiveMode, ReceiveState};
 use crate::reactor::core::slab::{Incoming, Phase};
 use crate::reactor::deliver::deliver::unpark;
 use crate::reactor::state::Reactor;
-use crate::ring::Kernel;
+use crate::ring::{Kernel, Token};
 
 impl<K: Kernel> Reactor<K> {
     /// Reconciles every slot on the dirty list, also those that callbacks add meanwhile. `early`:
@@ -207,16 +207,53 @@ impl<K: Kernel> Reactor<K> {
             slot.abort = true;
             return;
         }
+        if !self.may_be_judged(index) {
+            return;
+        }
+        let slot = self.ctx.slab.at(index);
+        if !slot.conn.is_judged_by_progress(self.ctx.limits.of(slot.endpoint), now) {
+            return self.judge(index);
+        }
+        let (socket, token) = (slot.socket, self.ctx.slab.token(index));
+        if self.ctx.served.asked.insert(token) {
+            self.kernel.progress(socket, token);
+        }
+    }
+
+    /// The kernel has told since when the peer takes nothing of what waits for it.
+    pub(crate) fn progressed(&mut self, token: Token, ago: Option<u64>) {
+        let now = self.ctx.served.now;
+        self.ctx.served.asked.remove(&token);
+        let Some(slot) = self.ctx.slab.by_token(token) else { return };
+        if slot.phase != Phase::Live || slot.is_lingering() {
+            return;
+        }
+        if let Some(ago) = ago {
+            let limits = self.ctx.limits.of(slot.endpoint);
+            slot.conn.has_progressed(now.saturating_sub(ago), limits, now);
+        }
+        self.ctx.mark_dirty(token.slot);
+        if self.may_be_judged(token.slot) {
+            self.judge(token.slot);
+        }
+    }
+
+    /// Whether its deadline has passed, and all was heard that it has said before.
+    fn may_be_judged(&mut self, index: u32) -> bool {
+        let now = self.ctx.served.now;
+        let slot = self.ctx.slab.at(index);
         let limits = self.ctx.limits.of(slot.endpoint);
         let due = slot.conn.deadline(limits).is_some_and(|deadline| deadline <= now);
-        if !due {
-            return;
-        }
-        if self.is_unheard(index) {
+        let unheard = due && self.is_unheard(index);
+        if unheard {
             // How long what we have queued has waited does not depend on what the peer has said.
             with_env(&mut self.ctx, index, |conn, env| _ = conn.act_on_age(env));
-            return;
         }
+        due && !unheard
+    }
+
+    /// Who has let its deadline pass ends, or is asked for a sign of life.
+    fn judge(&mut self, index: u32) {
         with_env(&mut self.ctx, index, |conn, env| conn.expired(env));
         if !self.ctx.slab.at(index).conn.awaits_answer() {
             self.ctx.end_wait(index);

@@ -8,6 +8,7 @@ use crate::ring::accepts::ListeningSockets;
 use crate::ring::diagnosis::Refused;
 use crate::ring::direct::Destinations;
 use crate::ring::op::{Sends, Source};
+use crate::ring::outcome::borrow;
 use crate::ring::supply::LARGE;
 use crate::ring::{
     Buffers, Completion, Destination, Errno, Kernel, KernelConfig, KernelError, KernelStats, Lease,
@@ -259,6 +260,12 @@ impl Kernel for Epoll {
 
     fn send(&mut self, socket: Socket, token: Token, batch: Batch) {
         self.queue_send(socket.0 as i32, token, batch);
+    }
+
+    fn progress(&mut self, socket: Socket, token: Token) {
+        // SAFETY: open until `close`.
+        let ago = crate::ring::sys::progress(unsafe { borrow(socket.0 as i32) });
+        self.ready.push(Completion::Progressed { token, ago });
     }
 
     fn hand_over(&mut self) {

@@ -80,6 +80,7 @@ enum Lane {
     Connect(Token),
     Receive(u32),
     Send(u32),
+    Progress(Token),
     Close(u32),
 }
 
@@ -318,6 +319,10 @@ impl Kernel for Sim {
 
     fn send(&mut self, socket: Socket, token: Token, batch: Batch) {
         self.local(socket).start_send(Send::new(token, batch));
+    }
+
+    fn progress(&mut self, socket: Socket, token: Token) {
+        self.answer_progress(socket, token);
     }
 
     /// All that is asked for has begun already.

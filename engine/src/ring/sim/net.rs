@@ -35,6 +35,8 @@ pub(super) struct Link {
     pub(super) up_ended: bool,
     /// From us to the peer.
     pub(super) down: VecDeque<u8>,
+    /// When the peer has last read some of it.
+    pub(super) read_at: Tick,
     /// We have ended our direction, or closed.
     pub(super) down_ended: bool,
     /// How the wire broke, as our side learns it.
@@ -139,9 +141,13 @@ impl Net {
 
     /// Reads at most `most` bytes.
     pub fn read(&mut self, peer: Peer, most: usize) -> Vec<u8> {
-        let down = &mut self.links[peer.0].down;
-        let n = most.min(down.len());
-        down.drain(..n).collect()
+        let now = self.now;
+        let link = &mut self.links[peer.0];
+        let n = most.min(link.down.len());
+        if n > 0 {
+            link.read_at = now;
+        }
+        link.down.drain(..n).collect()
     }
 
     /// Bytes that wait to be read.

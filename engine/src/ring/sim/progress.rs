@@ -3,7 +3,7 @@
 use super::net::{Link, Peer};
 use super::socket::{Local, Target};
 use super::{Lane, Sim, WINDOW};
-use crate::ring::{Accepted, Completion, Destination, Errno, Kernel, Lease, Socket};
+use crate::ring::{Accepted, Completion, Destination, Errno, Kernel, Lease, Socket, Token};
 use std::net::{Ipv4Addr, SocketAddr};
 
 impl Sim {
@@ -235,6 +235,16 @@ impl Sim {
         assert!(!*leased, "a buffer was given back that is still leased");
         *leased = true;
         Some(lease)
+    }
+
+    /// What TCP knows: since when the peer has read nothing of what waits for it. The answer comes
+    /// late, and now and then there are no descriptors to ask with.
+    pub(super) fn answer_progress(&mut self, socket: Socket, token: Token) {
+        let now = self.net.now;
+        let link = self.link_of(socket.0);
+        let ago = (!link.down.is_empty()).then(|| now - link.read_at);
+        let ago = ago.filter(|_| !self.choices.chance(self.net.faults.hold));
+        self.complete(Lane::Progress(token), Completion::Progressed { token, ago });
     }
 
     fn progress_send(&mut self, socket: u32) -> bool {
