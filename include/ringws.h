@@ -214,10 +214,18 @@
  *            calls that you make for it after its on_close, and the time since the peer was heard.
  *            Its peer gets all that was sent to it before on_hand_over was called, and what it
  *            sends itself is delivered once and in order, here or there.
- *            What is published in the old process before its on_close reaches a member, and what is
- *            published in the new one from its on_taken_over on.  Between the two, some 100 us, it
- *            is a member nowhere, and nothing is in one order over both processes: who cannot do
- *            without has the state say what has come, and sends what is missing in on_taken_over.
+ *            Members of topics get what is published in either process, by callbacks and by any
+ *            thread, once, wherever they are and while they move, until the old process has ended:
+ *            what is published in one goes to the other by the socket, in its order.  So each
+ *            publisher keeps his order, also one that moves; what two publish in two processes is
+ *            not in one order for all, as on two machines.  What goes to the other process and is
+ *            not taken counts as mail: beyond 64 MiB of it publishes are refused.  A topic that
+ *            comes to both from their buses does not go by the socket.  Who moves may miss some of
+ *            that: with a history it is sent what its position does not have, as by
+ *            rws_join_from, and where that cannot be proved, and without one, on_late is told in
+ *            the new process.  So it is if a process keeps more than 32 MiB of what somebody who is
+ *            under way has yet to get.  If either process fails, what it has published and not
+ *            passed on ends with it.  What on_close publishes reaches its connection over there.
  *            Each connection is in one process at any time.  If the new process ends before it has
  *            taken one, that comes back to the old one, which goes on, and accepts again; what it
  *            has taken ends with it.
@@ -705,7 +713,8 @@ typedef struct { /* sizes and hooks of an engine; NULL: all defaults */
    * say. Default: an eighth of memory_max, or 64 MiB if that is less */
   uint64_t history_bytes_max;
   /* A member that has come back (rws_join_from) does without something that has left the history
-   * before it was sent. On its reactor, behind the callback that it was found in */
+   * before it was sent, or one that has come from another process may have missed something: see
+   * Succession. On its reactor, behind the callback that it was found in */
   void (*on_late)(rws_reactor *r, rws_conn c, rws_bytes topic, void *user);
 } rws_config;
 
@@ -802,8 +811,8 @@ typedef struct { /* what you are called for; NULL: not called */
    * stay */
   void (*on_hand_over)(rws_reactor *r, rws_conn c, rws_parting *p, void *user);
   /* In the place of on_open: the connection comes from the process before this one, with what
-   * that has given it along. It is a member of the topics that it was a member of. user: the
-   * endpoint's. In the process that hands over, too, for one that was under way when its
+   * that has given it along. It is a member of the topics that it was a member of, and
+   * what was published on the way is sent to it before this. user: the endpoint's. In the process that hands over, too, for one that was under way when its
    * successor failed. NULL: on_open */
   void (*on_taken_over)(rws_reactor *r, rws_conn c, rws_bytes state, void *user);
 } rws_callbacks;
@@ -1151,7 +1160,8 @@ typedef struct {
   uint64_t bus_queued;        /* bytes that wait for the bus, now */
   /* members that came back to a topic with a history and missed nothing */
   uint64_t history_resumed;
-  /* those that came too late, and times that one did without what had left the history */
+  /* Those that came too late, and times that one did without what had left the history, or may
+   * have missed something on the way from another process */
   uint64_t history_late;
   uint64_t history_replayed;  /* messages that members were sent from histories */
   uint64_t history_logs;      /* topics that have a history, now: looked at once a second */

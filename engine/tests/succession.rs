@@ -8,10 +8,15 @@ mod app;
 mod deploys;
 #[path = "succession/fails.rs"]
 mod fails;
+#[allow(dead_code, reason = "each test uses its own part")]
+#[path = "bus/hub.rs"]
+mod hub;
 #[path = "succession/idle.rs"]
 mod idle;
 #[path = "support/service.rs"]
 mod service;
+#[path = "succession/topics.rs"]
+mod topics;
 
 use app::{App, Old, hand_over};
 use ringws_kit::{Client, TEXT};

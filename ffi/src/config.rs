@@ -107,7 +107,8 @@ pub struct rws_config {
     /// say. Default: an eighth of memory_max, or 64 MiB if that is less
     pub history_bytes_max: u64,
     /// A member that has come back (rws_join_from) does without something that has left the history
-    /// before it was sent. On its reactor, behind the callback that it was found in
+    /// before it was sent, or one that has come from another process may have missed something: see
+    /// Succession. On its reactor, behind the callback that it was found in
     pub on_late: Option<
         unsafe extern "C" fn(r: *mut rws_reactor, c: rws_conn, topic: rws_bytes, user: *mut c_void),
     >,

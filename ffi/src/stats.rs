@@ -177,7 +177,8 @@ pub struct rws_stats {
     pub bus_queued: u64,
     /// members that came back to a topic with a history and missed nothing
     pub history_resumed: u64,
-    /// those that came too late, and times that one did without what had left the history
+    /// Those that came too late, and times that one did without what had left the history, or may
+    /// have missed something on the way from another process
     pub history_late: u64,
     /// messages that members were sent from histories
     pub history_replayed: u64,

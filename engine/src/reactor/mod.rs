@@ -17,14 +17,16 @@ pub use self::core::addresses::AddressLimits;
 pub use self::core::admission::Admission;
 pub(crate) use self::core::admission::Door;
 pub(crate) use self::core::adopt::Adopts;
-pub(crate) use self::core::carried::{CARRIED_MAX, Carried, STATE_MAX};
+pub(crate) use self::core::carried::{CARRIED_MAX, Carried, CarriedTopic, STATE_MAX};
 #[cfg(feature = "nats")]
 pub(crate) use self::core::counters::Counters;
 pub use self::core::counters::{Kind, ROWS, Row, Stats};
+pub(crate) use self::core::crossing::From as CrossedFrom;
 pub(crate) use self::core::directory::TopicLimits;
 pub use self::core::ending::{Drain, DrainError, Drained, OnDrained};
 pub use self::core::histogram::{HISTOGRAMS, Histogram, HistogramRow, Measure};
 pub use self::core::history::HistoryRule;
+pub(crate) use self::core::lane::Out as CrossesOut;
 pub use self::core::later::LaterError;
 pub use self::core::log;
 pub use self::core::mail::Found;
@@ -32,6 +34,7 @@ pub(crate) use self::core::mailbox::MAIL_MAX;
 pub use self::core::name::{CallError, Conn, DialId, Later, Timer, TopicError};
 pub(crate) use self::core::parting::{Order, Takes, Told};
 pub use self::core::proxies::{InvalidProxies, Proxied, Proxies};
+pub(crate) use self::core::seam::Cut;
 pub use self::core::to_bus::Wake;
 pub(crate) use self::core::to_bus::{BusMail, ToBus};
 #[cfg(feature = "sim")]

@@ -2,6 +2,7 @@
 
 use super::line::Line;
 use super::own::{Own, Predecessor};
+use super::relay::Relay;
 use super::wire::{self, Described};
 use super::{HandOver, SuccessionError, giver::Giver, taker::Taker};
 use crate::config::{Address, Endpoint};
@@ -34,14 +35,19 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Desk {
     /// Hears what the predecessor has, and gets its listening sockets.
-    pub(crate) fn greet(&self, from: OwnedFd, within: Duration) -> Result<(), SuccessionError> {
+    pub(crate) fn greet(
+        &self,
+        from: OwnedFd,
+        within: Duration,
+        handle: &Handle,
+    ) -> Result<(), SuccessionError> {
         let line = Line::new(from).map_err(|(why, _)| why)?;
         let until = Instant::now() + within;
         let hello = line.receive(until)?;
         if hello.kind != wire::HELLO {
             return Err(SuccessionError::Malformed("no greeting"));
         }
-        let (endpoints, listeners) = wire::read_hello(&hello.body)?;
+        let (endpoints, listeners, bus) = wire::read_hello(&hello.body)?;
         let mut endpoints: Vec<_> =
             endpoints.into_iter().map(|one| (one, Vec::new(), None)).collect();
         for _ in 0..listeners {
@@ -55,7 +61,10 @@ impl Desk {
                 endpoints.get_mut(of).ok_or(SuccessionError::Malformed("of no endpoint"))?;
             sockets.push(socket);
         }
-        *lock(&self.predecessor) = Some(Predecessor { line, endpoints });
+        let relay = Arc::new(Relay::new(line, handle.clone()));
+        // Before anybody can publish.
+        relay.begin(bus);
+        *lock(&self.predecessor) = Some(Predecessor { relay, endpoints });
         Ok(())
     }
 
@@ -154,6 +163,9 @@ impl Desk {
 
     /// Waits for the threads, after the reactors have ended.
     pub(crate) fn join(&self) {
+        if let Some(own) = self.own.get() {
+            own.handle.crossings().close_all();
+        }
         let threads = std::mem::take(&mut *lock(&self.threads));
         for thread in threads {
             // What it panicked with was told.
@@ -175,7 +187,7 @@ impl Engine {
     /// [`Error::State`] after the start and in a callback.
     pub fn take_over(&self, from: OwnedFd, within: Duration) -> Result<(), Error> {
         self.must_be_new()?;
-        Ok(self.desk.greet(from, within)?)
+        Ok(self.desk.greet(from, within, self.handle())?)
     }
 
     /// Hands the engine over to the process at the other end of a connected Unix socket, which

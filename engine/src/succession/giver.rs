@@ -1,7 +1,8 @@
 //! The old process: hands over.
 
-use super::line::Line;
+use super::line::{Line, Record};
 use super::own::Own;
+use super::relay::Relay;
 use super::wire;
 use super::{HandOver, HandedOver, SuccessionError};
 use crate::reactor::log::Level;
@@ -32,9 +33,11 @@ struct Away {
 /// The thread that does it.
 pub(crate) struct Giver {
     own: Arc<Own>,
-    line: Line,
+    relay: Arc<Relay>,
     how: HandOver,
     busy: Arc<AtomicBool>,
+    /// What the other process says, once somebody listens.
+    records: Option<Receiver<Result<Record, SuccessionError>>>,
     /// Those that the other process has not answered yet, by their numbers.
     away: HashMap<u64, Away>,
     sent: u64,
@@ -46,12 +49,29 @@ pub(crate) struct Giver {
 impl Giver {
     pub(crate) fn new(own: Arc<Own>, line: Line, how: HandOver, busy: Arc<AtomicBool>) -> Self {
         let (away, done) = (HashMap::new(), HandedOver::default());
-        Self { own, line, how, busy, away, sent: 0, quiet: 0, done }
+        let relay = Arc::new(Relay::new(line, own.handle.clone()));
+        Self { own, relay, how, busy, records: None, away, sent: 0, quiet: 0, done }
     }
 
-    pub(crate) fn run(mut self) {
+    /// Until what is published is nobody's over there any more.
+    pub(crate) fn run(self) {
+        let relay = Arc::clone(&self.relay);
+        std::thread::scope(|scope| {
+            let of = &*relay;
+            let both = |begin: Sender<Result<Record, SuccessionError>>| {
+                Relay::spawn(scope, || of.pump())?;
+                Relay::spawn(scope, move || listen(of, &begin))
+            };
+            self.hand_over_and_tell(both);
+        });
+    }
+
+    fn hand_over_and_tell(
+        mut self,
+        both: impl Fn(Sender<Result<Record, SuccessionError>>) -> Result<(), SuccessionError>,
+    ) {
         let (to, told) = channel();
-        let outcome = self.hand_over(&to, &told);
+        let outcome = self.hand_over(&to, &told, both);
         drop(to);
         match outcome {
             Ok(()) => {
@@ -90,9 +110,15 @@ impl Giver {
         &mut self,
         to: &Sender<Told>,
         told: &Receiver<Told>,
+        both: impl Fn(Sender<Result<Record, SuccessionError>>) -> Result<(), SuccessionError>,
     ) -> Result<(), SuccessionError> {
-        let takes = self.greet(to, told)?;
-        self.order_all(|| Order::Begin(to.clone(), Arc::clone(&takes)))?;
+        let (takes, bus) = self.greet(to, told)?;
+        let takes: Arc<[Takes]> = takes.into();
+        let lane = self.relay.begin(bus);
+        let (begin, records) = channel();
+        self.records = Some(records);
+        both(begin)?;
+        self.order_all(|| Order::Begin(to.clone(), Arc::clone(&takes), lane))?;
         self.order_all(|| Order::More(WINDOW))?;
         self.pass_all(told)?;
         self.order_all(|| Order::Finish)?;
@@ -107,7 +133,8 @@ impl Giver {
             }
         }
         self.hear_answers()?;
-        self.line.send(wire::END, &[], None, Instant::now() + PROMPT)
+        self.own.handle.crossings().all_have_moved(lane);
+        self.relay.send(wire::END, &[], None)
     }
 
     /// Until the other process is ready.
@@ -115,7 +142,7 @@ impl Giver {
         &mut self,
         to: &Sender<Told>,
         told: &Receiver<Told>,
-    ) -> Result<Arc<[Takes]>, SuccessionError> {
+    ) -> Result<(Vec<Takes>, wire::Prefix), SuccessionError> {
         self.order_all(|| Order::Listeners(to.clone()))?;
         let until = Instant::now() + PROMPT;
         let mut listeners = Vec::new();
@@ -131,26 +158,26 @@ impl Giver {
                 }
             }
         }
-        let until = Instant::now() + PROMPT;
-        let hello = wire::hello(&self.own.endpoints, listeners.len());
-        self.line.send(wire::HELLO, &hello, None, until)?;
+        let bus = self.own.handle.bus_prefix();
+        let hello = wire::hello(&self.own.endpoints, listeners.len(), bus);
+        self.relay.send(wire::HELLO, &hello, None)?;
         for (endpoint, socket) in &listeners {
             let body = endpoint.to_le_bytes();
-            self.line.send(wire::LISTENER, &body, Some(socket.as_fd()), until)?;
+            self.relay.send(wire::LISTENER, &body, Some(socket.as_fd()))?;
         }
         drop(listeners);
         let until = Instant::now() + self.how.ready;
-        while !self.line.has_some(Instant::now() + LOOK) {
+        while !self.relay.line.has_some(Instant::now() + LOOK) {
             self.must_run()?;
             if Instant::now() > until {
                 return Err(SuccessionError::TimedOut);
             }
         }
-        let ready = self.line.receive(Instant::now() + PROMPT)?;
+        let ready = self.relay.line.receive(Instant::now() + PROMPT)?;
         if ready.kind != wire::READY {
             return Err(SuccessionError::Malformed("not ready"));
         }
-        Ok(wire::read_ready(&ready.body, self.own.takes.len())?.into())
+        wire::read_ready(&ready.body, self.own.takes.len())
     }
 
     /// Until nobody is left who could go, or the time is over.
@@ -181,15 +208,14 @@ impl Giver {
                 let record = wire::connection(self.sent, &carried);
                 // Noted first: it comes back if it cannot be sent.
                 let away = self.away.entry(self.sent).or_insert(Away { reactor, carried, socket });
-                let until = Instant::now() + PROMPT;
                 let fd = Some(away.socket.as_fd());
-                self.line.send(wire::CONNECTION, &record, fd, until)?;
+                self.relay.send(wire::CONNECTION, &record, fd)?;
             }
             Told::Nobody(reactor) => _ = nobody.insert(reactor),
             Told::Quiet => {
                 self.quiet += 1;
                 if self.quiet == self.own.handle.reactors() {
-                    self.line.send(wire::QUIET, &[], None, Instant::now() + PROMPT)?;
+                    self.relay.send(wire::QUIET, &[], None)?;
                 }
             }
             Told::Listeners(_) | Told::Finished(_) => {}
@@ -200,7 +226,11 @@ impl Giver {
     /// Of all that are on their way.
     fn hear_answers(&mut self) -> Result<(), SuccessionError> {
         while !self.away.is_empty() {
-            let record = self.line.receive(Instant::now() + PROMPT)?;
+            let records = self.records.as_ref().ok_or(SuccessionError::Gone)?;
+            let record = records.recv_timeout(PROMPT).map_err(|why| match why {
+                RecvTimeoutError::Timeout => SuccessionError::TimedOut,
+                RecvTimeoutError::Disconnected => SuccessionError::Gone,
+            })??;
             if record.kind != wire::ANSWER {
                 return Err(SuccessionError::Malformed("no answer"));
             }
@@ -246,7 +276,7 @@ impl Giver {
         }
         // From here on it cannot answer any more, and so touches nobody; what it has answered by
         // now is here.
-        self.line.shut_down();
+        self.relay.hang_up();
         let _ = self.hear_answers();
         for away in std::mem::take(&mut self.away).into_values() {
             self.take_back(away);
@@ -258,6 +288,7 @@ impl Giver {
                 self.take_back(Away { reactor, carried, socket });
             }
         }
+        self.relay.close();
     }
 
     fn order_all(&self, order: impl Fn() -> Order) -> Result<(), SuccessionError> {
@@ -284,6 +315,19 @@ impl Giver {
                 }
                 Err(RecvTimeoutError::Timeout) => {}
             }
+        }
+    }
+}
+
+/// What the other process says, until it has ended. A thread of its own.
+fn listen(relay: &Relay, to: &Sender<Result<Record, SuccessionError>>) {
+    loop {
+        let record = relay.receive(PROMPT, || true);
+        let is_last = record.is_err();
+        // Once all have gone nobody wants to hear more.
+        let _ = to.send(record);
+        if is_last {
+            return relay.hang_up();
         }
     }
 }

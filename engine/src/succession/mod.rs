@@ -17,6 +17,7 @@ pub(crate) mod desk;
 pub(crate) mod giver;
 pub(crate) mod line;
 pub(crate) mod own;
+pub(crate) mod relay;
 pub(crate) mod taker;
 pub(crate) mod wire;
 

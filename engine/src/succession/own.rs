@@ -1,6 +1,6 @@
 //! What both processes have.
 
-use super::line::Line;
+use super::relay::Relay;
 use super::wire::Described;
 use crate::listen::SocketFile;
 use crate::reactor::log::{Level, Log};
@@ -20,7 +20,7 @@ pub(crate) struct Own {
 
 /// The process before this one.
 pub(crate) struct Predecessor {
-    pub(crate) line: Line,
+    pub(crate) relay: Arc<Relay>,
     /// Its endpoints, their sockets, and which of ours goes on with each.
     pub(crate) endpoints: Vec<(Described, Vec<OwnedFd>, Option<usize>)>,
 }

@@ -2,15 +2,14 @@
 
 use super::SuccessionError;
 use super::own::{Own, Predecessor};
+use super::relay::Relay;
 use super::wire::{self, Described};
 use crate::reactor::log::Level;
 use crate::reactor::{Carried, Order, Takes};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// How often is looked whether the engine still runs.
-const LOOK: Duration = Duration::from_millis(50);
 /// How long a record may take that has begun.
 const RECORD: Duration = Duration::from_secs(10);
 
@@ -45,22 +44,42 @@ impl Taker {
         Self { own, predecessor, ours }
     }
 
+    /// Until the predecessor has ended.
     pub(crate) fn run(mut self) {
+        let relay = Arc::clone(&self.predecessor.relay);
+        std::thread::scope(|scope| {
+            self.take_all_over(|| Relay::spawn(scope, || relay.pump()));
+            // What is published over there by those that are left comes here, and the other way.
+            while relay.receive(RECORD, || true).is_ok() {}
+            relay.hang_up();
+            relay.close();
+        });
+    }
+
+    fn take_all_over(&mut self, begin: impl FnOnce() -> Result<(), SuccessionError>) {
         let (mut taken, mut refused) = (0, 0);
-        let outcome = self.take_over(&mut taken, &mut refused);
+        let outcome = self.take_over(begin, &mut taken, &mut refused);
         match outcome {
             Ok(()) => self.own.line(
                 Level::Info,
                 format_args!("{taken} connections were taken over, {refused} were not"),
             ),
-            Err(why) => self.own.line(
-                Level::Warn,
-                format_args!("{why}: {taken} connections were taken over, no more will be"),
-            ),
+            Err(why) => {
+                self.predecessor.relay.hang_up();
+                self.own.line(
+                    Level::Warn,
+                    format_args!("{why}: {taken} connections were taken over, no more will be"),
+                );
+            }
         }
     }
 
-    fn take_over(&mut self, taken: &mut u64, refused: &mut u64) -> Result<(), SuccessionError> {
+    fn take_over(
+        &mut self,
+        begin: impl FnOnce() -> Result<(), SuccessionError>,
+        taken: &mut u64,
+        refused: &mut u64,
+    ) -> Result<(), SuccessionError> {
         let takes = self
             .ours
             .iter()
@@ -68,20 +87,23 @@ impl Taker {
         let takes: Vec<Takes> = takes.map(Option::unwrap_or_default).collect();
         // Sockets of endpoints that are no more are nobody's from here on.
         self.predecessor.endpoints.iter_mut().for_each(|(_, sockets, _)| sockets.clear());
-        let line = &self.predecessor.line;
-        line.send(wire::READY, &wire::ready(&takes), None, Instant::now() + RECORD)?;
+        let relay = Arc::clone(&self.predecessor.relay);
+        let ready = wire::ready(&takes, self.own.handle.bus_prefix());
+        relay.send_first(wire::READY, &ready)?;
+        begin()?;
         loop {
-            while !line.has_some(Instant::now() + LOOK) {
-                if self.own.handle.stop_word() != 0 {
-                    return Err(SuccessionError::Stopped);
-                }
-            }
-            let record = line.receive(Instant::now() + RECORD)?;
+            let record = relay.receive(RECORD, || self.own.handle.stop_word() == 0)?;
             match (record.kind, record.fd) {
-                (wire::END, None) => return Ok(()),
+                (wire::END, None) => {
+                    self.own.handle.crossings().all_have_moved(relay.lane());
+                    return Ok(());
+                }
                 (wire::QUIET, None) => self.accept_anew(),
                 (wire::CONNECTION, Some(socket)) => {
-                    let (number, carried) = wire::read_connection(&record.body)?;
+                    let (number, mut carried, left) = wire::read_connection(&record.body)?;
+                    let crossings = self.own.handle.crossings();
+                    carried.seam =
+                        left.and_then(|left| crossings.seam(relay.lane(), left.cut, left.was));
                     let is_taken = self.take(number, carried, socket)?;
                     *if is_taken { &mut *taken } else { &mut *refused } += 1;
                 }
@@ -110,8 +132,7 @@ impl Taker {
             self.own.handle.keep_place(home, Box::new(carried), socket).ok()
         });
         let answer = wire::answer(number, place.is_some());
-        let until = Instant::now() + RECORD;
-        self.predecessor.line.send(wire::ANSWER, &answer, None, until)?;
+        self.predecessor.relay.send(wire::ANSWER, &answer, None)?;
         let is_taken = place.is_some();
         place.into_iter().for_each(|place| self.own.handle.take_place(place));
         Ok(is_taken)

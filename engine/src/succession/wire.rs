@@ -3,14 +3,17 @@
 //! before anything has happened.
 
 use super::coding::{Reader, Writer};
+use crate::bus::Manner;
 use crate::conn::{CarriedDeflate, Carry, QueuePolicy, WhenFull};
-use crate::reactor::{CARRIED_MAX, Carried, STATE_MAX, Takes};
+use crate::memory::Outgoing;
+use crate::proto::Opcode;
+use crate::reactor::{CARRIED_MAX, Carried, CarriedTopic, CrossesOut, Cut, STATE_MAX, Takes};
 use crate::ring::Credentials;
 use crate::succession::SuccessionError;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 /// Of the format.
-pub(crate) const VERSION: u16 = 1;
+pub(crate) const VERSION: u16 = 2;
 const MAGIC: [u8; 4] = *b"rwsS";
 
 /// Kinds of records, in the order in which they come.
@@ -23,13 +26,27 @@ pub(crate) const END: u8 = 6;
 /// Nobody waits for connections in the old process any more. A wait that was cancelled may have
 /// been told of one (polls of accepts are exclusive), and nobody else was.
 pub(crate) const QUIET: u8 = 7;
+/// What was published; from `READY` on, in both directions.
+pub(crate) const PUBLISHED: u8 = 8;
+/// The begin of the body of the next record, which is long.
+pub(crate) const PART: u8 = 9;
 
 const TEXT_MAX: usize = 4 << 10;
 const ENDPOINTS_MAX: u16 = 4 << 10;
 const ROUTES_MAX: u16 = 16 << 10;
 const TOPICS_MAX: u32 = 1 << 20;
+const TOPIC_MAX: usize = u16::MAX as usize;
 
 type Read<T> = Result<T, SuccessionError>;
+
+/// The manners of publishing but `Latest`, by their numbers from 2 on.
+const POLICIES: [WhenFull; 5] = [
+    WhenFull::Refuse,
+    WhenFull::DropNewest,
+    WhenFull::DropOldest,
+    WhenFull::Close,
+    WhenFull::Abort,
+];
 
 /// An endpoint as the other process knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,8 +57,9 @@ pub(crate) struct Described {
     pub(crate) routes: Vec<String>,
 }
 
-/// What the old process has: its endpoints, and how many listening sockets follow.
-pub(crate) fn hello(endpoints: &[Described], listeners: usize) -> Vec<u8> {
+/// What the old process has: its endpoints, how many listening sockets follow, and how the names of
+/// topics begin that come from its bus.
+pub(crate) fn hello(endpoints: &[Described], listeners: usize, bus: Option<&[u8]>) -> Vec<u8> {
     let mut out = Writer::default();
     out.0.extend_from_slice(&MAGIC);
     out.u16(VERSION);
@@ -52,10 +70,14 @@ pub(crate) fn hello(endpoints: &[Described], listeners: usize) -> Vec<u8> {
         out.u16(routes.len() as u16);
         routes.iter().for_each(|route| out.bytes(route.as_bytes()));
     }
+    out.option(bus, Writer::bytes);
     out.0
 }
 
-pub(crate) fn read_hello(body: &[u8]) -> Read<(Vec<Described>, u32)> {
+/// A prefix of names of topics.
+pub(crate) type Prefix = Option<Box<[u8]>>;
+
+pub(crate) fn read_hello(body: &[u8]) -> Read<(Vec<Described>, u32, Prefix)> {
     let mut from = Reader(body);
     if from.array()? != MAGIC {
         return Err(SuccessionError::Malformed("no hand-over of ringws"));
@@ -73,8 +95,13 @@ pub(crate) fn read_hello(body: &[u8]) -> Read<(Vec<Described>, u32)> {
         Ok(Described { place, routes: routes.collect::<Read<_>>()? })
     });
     let endpoints = endpoints.collect::<Read<_>>()?;
+    let bus = read_prefix(&mut from)?;
     from.end()?;
-    Ok((endpoints, listeners))
+    Ok((endpoints, listeners, bus))
+}
+
+fn read_prefix(from: &mut Reader<'_>) -> Read<Prefix> {
+    from.option(|from| Ok(from.bytes(TEXT_MAX)?.into()))
 }
 
 fn within(count: u16, most: u16) -> Read<u16> {
@@ -82,24 +109,27 @@ fn within(count: u16, most: u16) -> Read<u16> {
 }
 
 /// For each endpoint and route of the old process, what the new one has for it.
-pub(crate) fn ready(takes: &[Takes]) -> Vec<u8> {
+pub(crate) fn ready(takes: &[Takes], bus: Option<&[u8]>) -> Vec<u8> {
     let mut out = Writer::default();
     out.u32(takes.len() as u32);
     for Takes { any, deflated } in takes {
         out.u8(u8::from(*any) | u8::from(*deflated) << 1);
     }
+    out.option(bus, Writer::bytes);
     out.0
 }
 
 /// Of so many.
-pub(crate) fn read_ready(body: &[u8], count: usize) -> Read<Vec<Takes>> {
+pub(crate) fn read_ready(body: &[u8], count: usize) -> Read<(Vec<Takes>, Prefix)> {
     let mut from = Reader(body);
     if from.u32()? as usize != count {
         return Err(SuccessionError::Malformed("of other endpoints"));
     }
     let takes = from.take(count)?;
+    let takes = takes.iter().map(|t| Takes { any: t & 1 != 0, deflated: t & 2 != 0 }).collect();
+    let bus = read_prefix(&mut from)?;
     from.end()?;
-    Ok(takes.iter().map(|t| Takes { any: t & 1 != 0, deflated: t & 2 != 0 }).collect())
+    Ok((takes, bus))
 }
 
 /// Whether the connection of that number is the new process's now.
@@ -143,12 +173,28 @@ pub(crate) fn connection(number: u64, of: &Carried) -> Vec<u8> {
     out.option(of.lifetime_ms, Writer::u64);
     out.bytes(&of.early);
     out.u32(of.topics.len() as u32);
-    of.topics.iter().for_each(|topic| out.bytes(topic));
+    for CarriedTopic { name, position } in &of.topics {
+        out.bytes(name);
+        out.option(position.as_deref(), |out, position| out.bytes(position.as_bytes()));
+    }
+    out.option(of.seam.as_ref(), |out, seam| {
+        out.u64(seam.was);
+        out.u64(seam.cut.ours);
+        out.u64(seam.cut.theirs);
+    });
     out.bytes(&of.state);
     out.0
 }
 
-pub(crate) fn read_connection(body: &[u8]) -> Read<(u64, Carried)> {
+/// Where a connection was, and up to where it has heard what is published, as this process has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Left {
+    pub(crate) was: u64,
+    pub(crate) cut: Cut,
+}
+
+/// Without its seam.
+pub(crate) fn read_connection(body: &[u8]) -> Read<(u64, Carried, Option<Left>)> {
     let mut from = Reader(body);
     let (number, endpoint) = (from.u64()?, from.u32()?);
     let conn = Carry {
@@ -174,8 +220,16 @@ pub(crate) fn read_connection(body: &[u8]) -> Read<(u64, Carried)> {
     if topics > TOPICS_MAX {
         return Err(SuccessionError::Malformed("more topics than there may be"));
     }
-    let topics = (0..topics).map(|_| from.bytes(u16::MAX.into()).map(Into::into));
+    let topics = (0..topics).map(|_| {
+        let name = from.bytes(TOPIC_MAX)?.into();
+        let position = from.option(|from| Ok(from.text(CARRIED_MAX)?.into()))?;
+        Ok(CarriedTopic { name, position })
+    });
     let topics = topics.collect::<Read<_>>()?;
+    let left = from.option(|from| {
+        let (was, ours, theirs) = (from.u64()?, from.u64()?, from.u64()?);
+        Ok(Left { was, cut: Cut { ours, theirs }.seen_from_there() })
+    })?;
     let state = from.bytes(STATE_MAX)?.into();
     from.end()?;
     let is_back = false;
@@ -188,21 +242,15 @@ pub(crate) fn read_connection(body: &[u8]) -> Read<(u64, Carried)> {
         lifetime_ms,
         early,
         topics,
+        seam: None,
         state,
         is_back,
     };
-    Ok((number, carried))
+    Ok((number, carried, left))
 }
 
 fn read_policy(from: &mut Reader<'_>) -> Read<QueuePolicy> {
-    let ways = [
-        WhenFull::Refuse,
-        WhenFull::DropNewest,
-        WhenFull::DropOldest,
-        WhenFull::Close,
-        WhenFull::Abort,
-    ];
-    let when_full = ways.get(usize::from(from.u8()?)).copied();
+    let when_full = POLICIES.get(usize::from(from.u8()?)).copied();
     Ok(QueuePolicy {
         when_full: when_full.ok_or(SuccessionError::Malformed("a policy that there is not"))?,
         send_queue_max: from.option(Reader::u32)?,
@@ -237,4 +285,57 @@ fn read_address(from: &mut Reader<'_>) -> Read<SocketAddr> {
         }
         _ => Err(SuccessionError::Malformed("an address of no family")),
     }
+}
+
+/// A message that was published in the other process.
+pub(crate) struct Published<'a> {
+    pub(crate) number: u64,
+    pub(crate) except: u64,
+    pub(crate) topic: &'a [u8],
+    pub(crate) message: Outgoing,
+    pub(crate) manner: Manner,
+}
+
+pub(crate) fn published(CrossesOut { number, topic, what }: &CrossesOut) -> Vec<u8> {
+    let payload = what.message.payload();
+    let mut out = Writer(Vec::with_capacity(64 + topic.len() + payload.len()));
+    out.u64(*number);
+    out.u64(what.except.to_bits());
+    out.bytes(topic);
+    match what.manner {
+        Manner::Queued => out.u8(0),
+        Manner::Latest(key) => {
+            out.u8(1);
+            out.u64(key);
+        }
+        // Each is in the table.
+        Manner::By(when) => {
+            out.u8(2 + POLICIES.iter().position(|one| *one == when).unwrap_or(0) as u8);
+        }
+    }
+    out.u8(what.message.opcode() as u8);
+    out.u8(u8::from(what.message.may_deflate()));
+    out.0.extend_from_slice(payload);
+    out.0
+}
+
+/// Its text was checked by whoever made it, as for members over there.
+pub(crate) fn read_published(body: &[u8]) -> Read<Published<'_>> {
+    let mut from = Reader(body);
+    let (number, except, topic) = (from.u64()?, from.u64()?, from.bytes(TOPIC_MAX)?);
+    let manner = match from.u8()? {
+        0 => Manner::Queued,
+        1 => Manner::Latest(from.u64()?),
+        nth => {
+            let policy = POLICIES.get(usize::from(nth - 2)).copied();
+            Manner::By(policy.ok_or(SuccessionError::Malformed("a policy that there is not"))?)
+        }
+    };
+    let opcode = Opcode::from_wire(from.u8()?);
+    let opcode = opcode.ok_or(SuccessionError::Malformed("an opcode that there is not"))?;
+    let may_deflate = from.flag()?;
+    let Reader(payload) = from;
+    let message = Outgoing::copied(opcode, payload);
+    let message = if may_deflate { message } else { message.into_plain() };
+    Ok(Published { number, except, topic, message, manner })
 }

@@ -84,6 +84,7 @@ const REACTOR: Ranks = Ranks {
             "core/peer",
             "core/proxies",
             "core/receive_mode",
+            "core/seam",
             "core/served",
             "core/wheel",
             "core/link",
@@ -100,7 +101,8 @@ const REACTOR: Ranks = Ranks {
             "core/topics",
         ],
         &["core/ending", "core/mail", "core/own", "core/proxied", "core/secure", "core/inbox"],
-        &["core/history", "core/lines", "core/replays", "core/to_bus"],
+        &["core/history", "core/lane", "core/lines", "core/replays", "core/to_bus"],
+        &["core/crossing"],
         &["core/directory"],
         &["core/logs"],
         // What belongs to one task and names no handler either.
@@ -124,6 +126,7 @@ const REACTOR: Ranks = Ranks {
             "api/turns",
         ],
         &[
+            "api/crossing",
             "api/endpoints",
             "api/later",
             "api/succession",
@@ -142,6 +145,7 @@ const REACTOR: Ranks = Ranks {
         &[
             "io/accept",
             "io/backlogs",
+            "io/carried",
             "io/proxied",
             "io/lifetime",
             "io/moves",

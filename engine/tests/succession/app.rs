@@ -30,6 +30,7 @@ impl Handler for App {
         }
         if message.payload == b"join" {
             ctx.join(conn, b"feed").expect("a topic");
+            ctx.join(conn, b"tick").expect("a topic");
             ctx.send(conn, Opcode::Text, b"joined", SendFlags::default()).expect("room");
             return;
         }

@@ -13,7 +13,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 /// Hands over to whoever has the other end, which is made by hand.
-fn to_nobody(old: &Old, how: HandOver) -> (UnixStream, Receiver<HandedOver>) {
+pub(crate) fn to_nobody(old: &Old, how: HandOver) -> (UnixStream, Receiver<HandedOver>) {
     let (ours, theirs) = pair();
     let (told, said) = channel();
     let on_handed_over: ringws_engine::succession::OnHandedOver =
@@ -24,7 +24,7 @@ fn to_nobody(old: &Old, how: HandOver) -> (UnixStream, Receiver<HandedOver>) {
 }
 
 /// The next record, without its descriptor: its kind and what it says.
-fn record(line: &mut UnixStream) -> (u8, Vec<u8>) {
+pub(crate) fn record(line: &mut UnixStream) -> (u8, Vec<u8>) {
     let mut head = [0; 8];
     line.read_exact(&mut head).expect("a record");
     let len = u32::from_le_bytes(head[4..].try_into().expect("four bytes"));
@@ -42,14 +42,19 @@ fn say(line: &mut UnixStream, kind: u8, body: &[u8]) {
 const HELLO: u8 = 1;
 const LISTENER: u8 = 2;
 const READY: u8 = 3;
-const CONNECTION: u8 = 4;
+pub(crate) const CONNECTION: u8 = 4;
 const ANSWER: u8 = 5;
 
+/// Of a connection, of which that was said: whether it is taken.
+pub(crate) fn answer(line: &mut UnixStream, connection: &[u8], is_taken: bool) {
+    say(line, ANSWER, &[&connection[..8], &[u8::from(is_taken)]].concat());
+}
+
 /// Says that it serves the one endpoint.
-fn be_ready(line: &mut UnixStream, listeners: usize) {
+pub(crate) fn be_ready(line: &mut UnixStream, listeners: usize) {
     assert_eq!(record(line).0, HELLO);
     (0..listeners).for_each(|_| assert_eq!(record(line).0, LISTENER));
-    say(line, READY, &[1, 0, 0, 0, 1]);
+    say(line, READY, &[1, 0, 0, 0, 1, 0]);
 }
 
 /// All that was there goes on, and a second try succeeds.
@@ -116,7 +121,7 @@ fn what_was_taken_does_not_come_back() {
     be_ready(&mut line, 2);
     let (kind, body) = record(&mut line);
     assert_eq!(kind, CONNECTION);
-    say(&mut line, ANSWER, &[&body[..8], &[1]].concat());
+    answer(&mut line, &body, true);
     drop(line);
     let told = said.recv().expect("told");
     assert_eq!((told.failed, told.passed), (Some(SuccessionError::Gone), 1));
@@ -140,7 +145,7 @@ fn what_is_refused_is_drained_here() {
     be_ready(&mut line, 2);
     let (kind, body) = record(&mut line);
     assert_eq!(kind, CONNECTION);
-    say(&mut line, ANSWER, &[&body[..8], &[0]].concat());
+    answer(&mut line, &body, false);
     clients[0].closed_with(1012);
     let told = said.recv().expect("told");
     assert_eq!((told.failed, told.passed, told.back, told.left), (None, 0, 1, 1));
@@ -200,12 +205,12 @@ fn take_over(greeting: &[u8]) -> SuccessionError {
 fn a_predecessor_is_not_believed() {
     let hello = |body: &[u8]| [&[HELLO, 0, 0, 0, body.len() as u8, 0, 0, 0][..], body].concat();
     assert_eq!(take_over(&[]), SuccessionError::Gone);
-    assert_eq!(take_over(&hello(b"rwsS\x02\0")), SuccessionError::Version(2));
+    assert_eq!(take_over(&hello(b"rwsS\x03\0")), SuccessionError::Version(3));
     let malformed: [&[u8]; 5] = [
-        &hello(b"http\x01\0"),
-        &hello(b"rwsS\x01\0\0\0\0\0\xff\xff"),
-        &hello(b"rwsS\x01\0\0\0\0\0\x01\0\xff\xff\xff\xffx"),
-        &hello(b"rwsS\x01\0\0\0\0\0\0\0more"),
+        &hello(b"http\x02\0"),
+        &hello(b"rwsS\x02\0\0\0\0\0\xff\xff"),
+        &hello(b"rwsS\x02\0\0\0\0\0\x01\0\xff\xff\xff\xffx"),
+        &hello(b"rwsS\x02\0\0\0\0\0\0\0\0more"),
         &[END_OF_ALL, 0, 0, 0, 0, 0, 0, 0],
     ];
     for greeting in malformed {
@@ -213,7 +218,7 @@ fn a_predecessor_is_not_believed() {
         assert!(matches!(why, SuccessionError::Malformed(_)), "{why:?}");
     }
     // A listening socket is announced that does not come.
-    let why = take_over(&hello(b"rwsS\x01\0\x01\0\0\0\0\0"));
+    let why = take_over(&hello(b"rwsS\x02\0\x01\0\0\0\0\0\0"));
     assert_eq!(why, SuccessionError::Gone);
 }
 

@@ -9,6 +9,8 @@ use ringws_engine::reactor::{Conn, Context, Handler, Message};
 use ringws_engine::succession::HandOver;
 use ringws_kit::{BINARY, CLOSE, Client, FIN, TEXT, close, frame, until};
 use std::io::Read;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// What was read and not looked at goes along: not a byte is lost of a header that came in part.
@@ -33,6 +35,57 @@ fn a_header_that_has_come_in_part_goes_along() {
             assert_eq!(stats(&new.engine).taken_over, 10);
         }
         std::mem::forget((client, other));
+    }
+}
+
+/// Notes how many messages of a thread had been handed over when it is asked.
+#[derive(Default)]
+struct Notes {
+    conn: OnceLock<Conn>,
+    sent: AtomicU64,
+    when_asked: AtomicU64,
+}
+
+struct Noting(Arc<Notes>);
+
+impl Handler for Noting {
+    fn on_open(&self, _: &mut Context, conn: Conn) {
+        self.0.conn.set(conn).expect("the only one");
+    }
+
+    fn on_message(&self, _: &mut Context, _: Conn, _: Message<'_>) {}
+
+    fn on_hand_over(&self, _: &mut Context, _: Conn) -> Option<Vec<u8>> {
+        self.0.when_asked.store(self.0.sent.load(Ordering::SeqCst), Ordering::SeqCst);
+        Some(vec![0; 8])
+    }
+}
+
+/// What other threads have sent by then goes to the peer first.
+#[test]
+fn what_was_sent_before_it_is_asked_is_heard() {
+    for _ in 0..20 {
+        let notes = Arc::new(Notes::default());
+        let (engine, port) = start(reactors(1), at(Noting(Arc::clone(&notes))));
+        let old = Old { engine, port };
+        let mut client = Client::connect(old.port);
+        until("it is open", || notes.conn.get().is_some());
+        let (handle, of_thread) = (old.engine.handle().clone(), Arc::clone(&notes));
+        let sender = std::thread::spawn(move || {
+            let conn = *of_thread.conn.get().expect("open");
+            let send = |_: &u32| {
+                let sent = handle.send(conn, Opcode::Binary, b"", SendFlags::default()).is_ok();
+                of_thread.sent.fetch_add(1, Ordering::SeqCst);
+                std::thread::sleep(Duration::from_micros(50));
+                sent
+            };
+            (0..4_000).take_while(send).count()
+        });
+        let new = hand_over(&old, App::default());
+        until("it has gone", || stats(&new.engine).taken_over == 1);
+        let before = notes.when_asked.load(Ordering::SeqCst);
+        (0..before).for_each(|_| client.hears(BINARY, ""));
+        sender.join().expect("sent");
     }
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod call;
 pub(crate) mod closed;
 pub(crate) mod context;
 pub(crate) mod contract;
+pub(crate) mod crossing;
 pub(crate) mod endpoints;
 pub(crate) mod handle;
 pub(crate) mod history;

@@ -7,6 +7,7 @@ use crate::memory::Outgoing;
 use crate::proto::Opcode;
 use crate::proto::header::CONTROL_MAX;
 use crate::reactor::api::contract::{Handle, Mail};
+use crate::reactor::core::crossing::From;
 use crate::reactor::core::directory::{Interest, Ordered, Reactors};
 use crate::reactor::core::mail::{Manner, Publication};
 use crate::reactor::core::name::{CallError, Conn};
@@ -18,6 +19,15 @@ pub(crate) struct Placed {
     pub(crate) wake: Reactors,
     /// As members get it.
     pub(crate) what: Arc<Publication>,
+}
+
+/// What is published, as it goes to another process.
+struct Crosses<'a> {
+    topic: &'a [u8],
+    what: &'a Arc<Publication>,
+    /// A bus brings it to other machines.
+    is_on_bus: bool,
+    from: Option<From>,
 }
 
 impl Handle {
@@ -114,6 +124,17 @@ impl Handle {
         what: &Arc<Publication>,
         is_done: impl FnMut(&Interest) -> bool,
     ) -> Result<Placed, CallError> {
+        self.put_from(None, topic, what, is_done)
+    }
+
+    /// The same; perhaps it was published in another process, and came `from` there.
+    pub(crate) fn put_from(
+        &self,
+        from: Option<From>,
+        topic: &[u8],
+        what: &Arc<Publication>,
+        is_done: impl FnMut(&Interest) -> bool,
+    ) -> Result<Placed, CallError> {
         let directory = &self.0.directory;
         let bus = match directory.bus.get().filter(|bus| bus.carries(topic)) {
             Some(bus) if bus.check(what)? => Some(bus),
@@ -121,7 +142,8 @@ impl Handle {
         };
         let history = directory.history_of(topic, what);
         if bus.is_none() && history.is_none() {
-            let put = |all: &[Interest]| self.put_here(all, what, is_done, || Ok(()));
+            let crosses = Crosses { topic, what, is_on_bus: false, from };
+            let put = |all: &[Interest]| self.put_across(&crosses, all, what, is_done, || Ok(()));
             let wake = directory.in_order(topic, put)?;
             return Ok(Placed { wake, what: Arc::clone(what) });
         }
@@ -135,7 +157,8 @@ impl Handle {
                 None => Arc::clone(what),
             };
             let mut is_sent = false;
-            let wake = self.put_here(interests, &placed, is_done, || {
+            let crosses = Crosses { topic, what, is_on_bus: bus.is_some(), from };
+            let wake = self.put_across(&crosses, interests, &placed, is_done, || {
                 let Some(bus) = bus else { return Ok(()) };
                 let room = bus.reserve(topic, what);
                 is_sent = room.inspect_err(|_| {
@@ -156,6 +179,25 @@ impl Handle {
             }
             Ok(Placed { wake, what: placed })
         })
+    }
+
+    /// The same as [`Handle::put_here`], and into what goes to other processes.
+    fn put_across(
+        &self,
+        crosses: &Crosses<'_>,
+        interests: &[Interest],
+        placed: &Arc<Publication>,
+        is_done: impl FnMut(&Interest) -> bool,
+        elsewhere: impl FnOnce() -> Result<(), CallError>,
+    ) -> Result<Reactors, CallError> {
+        let Crosses { topic, what, is_on_bus, from } = *crosses;
+        let Some(crossing) = self.0.directory.crossings.open() else {
+            return self.put_here(interests, placed, is_done, elsewhere);
+        };
+        crossing.check(topic, what, is_on_bus, from)?;
+        let wake = self.put_here(interests, placed, is_done, elsewhere)?;
+        crossing.put(topic, (placed, what), is_on_bus, from);
+        Ok(wake)
     }
 
     /// Puts a message into the mailboxes of reactors, if there is room in all of them, and

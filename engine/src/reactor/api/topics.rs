@@ -171,7 +171,10 @@ impl Context {
         self.read_own_mail();
         let mailbox = &self.post.handle.0.mailboxes[self.index as usize];
         self.post.inbox.take(mailbox);
-        self.deliver_before_publishing();
+        while let Some(mail) = self.post.inbox.pop_what_runs() {
+            self.deliver_mail(mail);
+        }
+        self.read_own_mail();
     }
 
     pub(crate) fn deliver_before_publishing(&mut self) {
@@ -213,35 +216,40 @@ impl Context {
 
     /// Sends it to the members that have these numbers.
     fn deliver_to(&mut self, topic: Token, numbers: Range<usize>, what: &Publication) {
-        let Publication { message, except, manner, .. } = what;
-        let mut ended = self.tools.policed.ended();
         let has_behind = self.topics.has_behind(topic);
+        let arriving = self.topics.arriving;
         for number in numbers {
             let Some(conn) = self.topics.member_of(topic, number) else { break };
-            if conn == *except || has_behind && self.topics.is_behind(topic, conn, what.place()) {
+            let passed_over = conn == what.except || conn == arriving;
+            if passed_over || has_behind && self.topics.is_behind(topic, conn, what.place()) {
                 continue;
             }
-            let sent = match *manner {
-                Manner::Queued => self.send_message_now(conn, message),
-                Manner::By(when_full) => self.send_message_by(conn, message, when_full),
-                Manner::Latest(key) => self.send_latest_now(conn, (topic.pack(), key), message),
-            };
-            let sent = match sent {
-                // In the middle of somebody's message.
-                Err(CallError::Send(SendError::Sequence)) => {
-                    let message = message.clone();
-                    self.in_turn(
-                        conn,
-                        PUBLISHERS,
-                        Mail::Message { conn, sender: PUBLISHERS, message },
-                    )
-                }
-                sent => sent,
-            };
-            if let Err(error) = sent {
-                let before = std::mem::replace(&mut ended, self.tools.policed.ended());
-                self.count_passed_over(conn, error, ended > before);
+            self.deliver_one(topic, conn, what);
+        }
+    }
+
+    /// Sends it to one of them.
+    #[inline]
+    pub(crate) fn deliver_one(&mut self, topic: Token, conn: Conn, what: &Publication) {
+        let before = self.tools.policed.ended();
+        let Publication { message, manner, .. } = what;
+        let sent = match *manner {
+            Manner::Queued => self.send_message_now(conn, message),
+            Manner::By(when_full) => self.send_message_by(conn, message, when_full),
+            Manner::Latest(key) => self.send_latest_now(conn, (topic.pack(), key), message),
+        };
+        let sent = match sent {
+            // In the middle of somebody's message.
+            Err(CallError::Send(SendError::Sequence)) => {
+                let message = message.clone();
+                let mail = Mail::Message { conn, sender: PUBLISHERS, message };
+                self.in_turn(conn, PUBLISHERS, mail)
             }
+            sent => sent,
+        };
+        if let Err(error) = sent {
+            let ends_for_it = self.tools.policed.ended() > before;
+            self.count_passed_over(conn, error, ends_for_it);
         }
     }
 

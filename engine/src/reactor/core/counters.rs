@@ -326,7 +326,8 @@ counters! {
     strangers_closed,
     /// Members that came back to a topic with a history and missed nothing.
     history_resumed,
-    /// Those that came too late, and times that what one was to get had left the history.
+    /// Those that came too late, times that what one was to get had left the history, and members
+    /// that may have missed something on their way from another process.
     history_late,
     /// Messages that members were sent from histories.
     history_replayed,

@@ -4,6 +4,7 @@
 //! message into the mailboxes of all reactors that have members, so that what is published on a
 //! topic stands in the same order in each.
 
+use super::crossing::Crossings;
 use super::history::{History, Log};
 use super::mail::Publication;
 use super::name::TopicError;
@@ -100,6 +101,8 @@ pub(crate) struct Directory {
     /// The greatest number that was given to a topic that has ended: the next ones begin above, so
     /// that no number is given to a topic twice.
     pub(crate) floor: AtomicU64,
+    /// What goes to other processes that this one succeeds, or that succeed it.
+    pub(crate) crossings: Crossings,
 }
 
 impl std::fmt::Debug for Directory {
@@ -119,6 +122,7 @@ impl Directory {
             origin: OnceLock::new(),
             history: OnceLock::new(),
             floor: AtomicU64::new(0),
+            crossings: Crossings::default(),
         }
     }
 
@@ -135,6 +139,17 @@ impl Directory {
         let shard = &self.shards[self.random.hash_one(name) as usize % SHARDS];
         // No code that can panic runs under the lock; a poisoned one is still consistent.
         shard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is published from here on goes to another process, too: to the members that it has. Topics
+    /// whose names begin with `bus` come to it from elsewhere.
+    pub(crate) fn begin_crossing(&self, bus: Option<Box<[u8]>>) -> u64 {
+        let lane = self.crossings.begin(bus);
+        // Whoever was publishing has done so.
+        for shard in &self.shards {
+            drop(shard.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+        lane
     }
 
     /// A reactor has its first member. What is published from here on comes to it.

@@ -54,6 +54,17 @@ impl<M: Weigh> Inbox<M> {
         None
     }
 
+    /// All that may run in a callback: what others have asked for by now is carried out.
+    pub(crate) fn pop_what_runs(&mut self) -> Option<M> {
+        while let Some(mail) = self.pop_mail() {
+            if !mail.runs_alone() {
+                return Some(mail);
+            }
+            self.held.push_back(mail);
+        }
+        None
+    }
+
     fn pop_mail(&mut self) -> Option<M> {
         let mail = self.mails.pop_front()?;
         self.published -= usize::from(mail.is_published());

@@ -29,8 +29,8 @@ pub(crate) struct ListeningOn {
 pub(crate) enum Order {
     /// Copies of its listening sockets.
     Listeners(Sender<Told>),
-    /// To accept nobody, and to let go who may, by endpoint.
-    Begin(Sender<Told>, Arc<[Takes]>),
+    /// To accept nobody, and to let go who may, by endpoint, over that lane.
+    Begin(Sender<Told>, Arc<[Takes]>, u64),
     /// To let go so many more.
     More(u32),
     /// To go on as before.
@@ -67,6 +67,8 @@ pub(crate) struct Succession {
 pub(crate) struct Parting {
     pub(crate) to: Sender<Told>,
     pub(crate) takes: Arc<[Takes]>,
+    /// Over which what is published goes.
+    pub(crate) lane: u64,
     /// So many may go now.
     pub(crate) credit: u32,
     /// To be looked at.
@@ -91,10 +93,11 @@ pub(crate) struct Parting {
 }
 
 impl Parting {
-    pub(crate) fn new(to: Sender<Told>, takes: Arc<[Takes]>) -> Self {
+    pub(crate) fn new(to: Sender<Told>, takes: Arc<[Takes]>, lane: u64) -> Self {
         Self {
             to,
             takes,
+            lane,
             credit: 0,
             waiting: VecDeque::new(),
             leaving: HashMap::new(),

@@ -15,6 +15,11 @@ impl Topics {
         memberships.iter().filter_map(name).collect()
     }
 
+    /// Whether a connection reads one.
+    pub(crate) fn is_replaying(&self, conn: Conn) -> bool {
+        self.readers > 0 && !self.replays_of(conn).is_empty()
+    }
+
     /// Whether anybody reads a history.
     #[inline]
     pub(crate) fn are_replaying(&self) -> bool {

@@ -66,6 +66,11 @@ impl ToBus {
         }
     }
 
+    /// How the names of topics begin that cross machines.
+    pub(crate) fn prefix(&self) -> &[u8] {
+        &self.prefix
+    }
+
     /// Whether the topic crosses machines.
     pub(crate) fn carries(&self, topic: &[u8]) -> bool {
         topic.starts_with(&self.prefix)

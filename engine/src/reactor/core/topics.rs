@@ -90,6 +90,8 @@ pub(crate) struct Topics {
     /// What is still to be reported.
     pub(super) changes: VecDeque<(Name, Change)>,
     pub(super) reports: Reports,
+    /// One that is about to get what it has missed, and so not what comes; or no connection.
+    pub(crate) arriving: Conn,
 }
 
 /// What the application wants to hear of topics.
@@ -127,6 +129,7 @@ impl Topics {
             due: Vec::new(),
             changes: VecDeque::new(),
             reports,
+            arriving: Conn::NONE,
         }
     }
 
@@ -242,6 +245,12 @@ impl Topics {
     #[inline]
     pub(crate) fn member_of(&self, topic: Token, number: usize) -> Option<Conn> {
         Some(self.topics.get(topic)?.members.get(number)?.conn)
+    }
+
+    /// Whether a connection is one of them.
+    pub(crate) fn is_member(&self, conn: Conn, topic: Token) -> bool {
+        let joined = self.joined.get(&conn).map_or(&[][..], |list| list);
+        self.topics.get(topic).is_some() && joined.iter().any(|of| of.topic == topic.slot)
     }
 
     /// How many members a topic has, by its name in mail; none when it has ended.

@@ -3,6 +3,7 @@
 
 pub(crate) mod accept;
 pub(crate) mod backlogs;
+pub(crate) mod carried;
 pub(crate) mod direct;
 pub(crate) mod lifetime;
 pub(crate) mod listeners;

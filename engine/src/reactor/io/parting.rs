@@ -1,19 +1,19 @@
 //! Open connections leave for the process that succeeds this one, each when it stands between two
-//! messages; and those that have come from the process before.
+//! messages.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 use crate::conn::CloseInfo;
-use crate::reactor::api::call::{handle_of, with_env};
+use crate::reactor::api::call::handle_of;
 use crate::reactor::api::closed::Closed;
 use crate::reactor::api::contract::Job;
 use crate::reactor::core::adopt::{Adoptee, Arrival, Coming, Given, Passage};
-use crate::reactor::core::carried::{CARRIED_MAX, Carried, STATE_MAX};
+use crate::reactor::core::carried::{CARRIED_MAX, Carried, CarriedTopic, STATE_MAX};
 use crate::reactor::core::key;
 use crate::reactor::core::labels::OPEN;
 use crate::reactor::core::parting::{Goes, ListeningOn, Order, Parting, Told};
 use crate::reactor::core::receive_mode::{ReceiveMode, ReceiveState};
+use crate::reactor::core::seam::Seam;
 use crate::reactor::core::slab::{EndsBy, Incoming, NO_DIAL, Phase};
-use crate::reactor::deliver::deliver::park;
 use crate::reactor::state::Reactor;
 use crate::ring::{Errno, Kernel};
 use std::os::fd::OwnedFd;
@@ -40,8 +40,9 @@ impl<K: Kernel> Reactor<K> {
     fn carry_out_order(&mut self, order: Order) {
         match order {
             Order::Listeners(to) => self.copy_listeners(&to),
-            Order::Begin(to, takes) => {
-                self.ctx.succession.parting = Some(Box::new(Parting::new(to, takes)));
+            Order::Begin(to, takes, lane) => {
+                let parting = Parting::new(to, takes, lane);
+                self.ctx.succession.parting = Some(Box::new(parting));
                 self.arm_listeners();
                 self.look_for_parting();
             }
@@ -172,7 +173,7 @@ impl<K: Kernel> Reactor<K> {
     /// Whether nothing is queued, and nothing under way but a receive.
     fn is_idle(&mut self, index: u32) -> bool {
         let conn = handle_of(&self.ctx, index);
-        let waits = self.ctx.post.lines.bytes(conn) > 0;
+        let waits = self.ctx.post.lines.bytes(conn) > 0 || self.ctx.topics.is_replaying(conn);
         let slot = self.ctx.slab.at(index);
         let mode = slot.receive.mode();
         let direct = matches!(mode, Some(ReceiveMode::Direct | ReceiveMode::Rest))
@@ -229,9 +230,15 @@ impl<K: Kernel> Reactor<K> {
         if let Some(parting) = self.ctx.succession.parting.as_mut().filter(|_| keeps) {
             parting.kept.insert(conn);
         }
-        match keeps || early > CARRIED_MAX / 2 || !self.may_part(index) {
-            true => self.stay(index),
-            false => self.leave(index, state.into()),
+        if keeps || early > CARRIED_MAX / 2 || !self.may_part(index) {
+            return self.stay(index);
+        }
+        let lane = self.ctx.succession.parting.as_ref().map_or(0, |parting| parting.lane);
+        let (topics, seam) = self.ctx.heard_by(conn, lane);
+        // Nothing came meanwhile: so what it has heard ends there.
+        match self.may_part(index) {
+            false => self.stay(index),
+            true => self.leave(index, state.into(), topics, seam),
         }
     }
 
@@ -240,14 +247,19 @@ impl<K: Kernel> Reactor<K> {
     }
 
     /// Its slot is free for another, and its socket goes to whoever hands it over.
-    fn leave(&mut self, index: u32, state: Box<[u8]>) {
+    fn leave(
+        &mut self,
+        index: u32,
+        state: Box<[u8]>,
+        topics: Vec<CarriedTopic>,
+        seam: Option<Seam>,
+    ) {
         let conn = handle_of(&self.ctx, index);
         let paused = self.ctx.succession.forget(index).unwrap_or(false);
         if let Some(parting) = &mut self.ctx.succession.parting {
             // It is on its way: given back when it has arrived.
             (parting.credit, parting.away) = (parting.credit - 1, parting.away + 1);
         }
-        let topics = self.ctx.topics.joined_by(conn);
         self.ctx.end_memberships(conn);
         let slot = self.ctx.slab.at(index);
         let Some(carry) = slot.conn.carry() else { return };
@@ -264,7 +276,8 @@ impl<K: Kernel> Reactor<K> {
             paused,
             lifetime_ms: until.map(|at| at.saturating_sub(self.ctx.now)),
             early: early.into(),
-            topics: topics.iter().map(|name| (**name).into()).collect(),
+            topics,
+            seam,
             state,
             is_back: false,
         };
@@ -343,39 +356,6 @@ impl<K: Kernel> Reactor<K> {
             parting.away -= 1;
         }
         self.tell_finished();
-    }
-
-    /// One with a slot goes on where another process has left off.
-    pub(crate) fn begin_carried(&mut self, index: u32, carried: Carried) {
-        let user = self.endpoints.served.of(carried.endpoint).user;
-        let slot = self.ctx.slab.at(index);
-        (slot.endpoint, slot.user) = (carried.endpoint, user);
-        with_env(&mut self.ctx, index, |conn, env| conn.go_on(&carried.conn, env));
-        let now = self.ctx.served.now;
-        self.ctx.slab.at(index).conn.set_paused(carried.paused, now);
-        park(&mut self.ctx, index, &carried.early);
-        self.ctx.count_opened(None);
-        self.ctx.begin_lifetime(index);
-        if let Some(left) = carried.lifetime_ms {
-            let at = self.ctx.now.saturating_add(left);
-            let node = self.ctx.wheel.insert(at, key::of_lifetime(index));
-            let before = self.ctx.slab.at(index).rare().lifetime.replace(node);
-            before.into_iter().for_each(|node| self.ctx.wheel.remove(node));
-        }
-        let conn = handle_of(&self.ctx, index);
-        if let Some(parting) = self.ctx.succession.parting.as_mut().filter(|_| carried.is_back) {
-            // The successor has not wanted it.
-            parting.kept.insert(conn);
-        }
-        for topic in &carried.topics {
-            // Refused where less is allowed here than there.
-            let _ = self.ctx.join(conn, topic);
-        }
-        let counters = &self.ctx.counters;
-        let count = if carried.is_back { &counters.passed_back } else { &counters.taken_over };
-        count.add(1);
-        let handler = self.endpoints.handler(carried.endpoint);
-        handler.on_taken_over(&mut self.ctx, conn, &carried.state);
     }
 }
 
