@@ -5,12 +5,11 @@ use crate::service::{at, reactors, start, stats};
 use ringws_engine::config::Endpoint;
 use ringws_engine::conn::{Deflate, Limits, SendFlags};
 use ringws_engine::proto::Opcode;
-use ringws_engine::reactor::{Conn, Context, Handler, Message};
+use ringws_engine::reactor::{Conn, Context, Handle, Handler, Message};
 use ringws_engine::succession::HandOver;
 use ringws_kit::{BINARY, CLOSE, Client, FIN, TEXT, close, frame, until};
 use std::io::Read;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 /// What was read and not looked at goes along: not a byte is lost of a header that came in part.
@@ -38,54 +37,55 @@ fn a_header_that_has_come_in_part_goes_along() {
     }
 }
 
-/// Notes how many messages of a thread had been handed over when it is asked.
+/// When the first of two connections is asked, another thread sends something to the other one.
 #[derive(Default)]
-struct Notes {
-    conn: OnceLock<Conn>,
-    sent: AtomicU64,
-    when_asked: AtomicU64,
+struct Pair {
+    conns: Mutex<Vec<Conn>>,
+    handle: OnceLock<Handle>,
+    first: OnceLock<Conn>,
 }
 
-struct Noting(Arc<Notes>);
+struct Paired(Arc<Pair>);
 
-impl Handler for Noting {
+impl Handler for Paired {
     fn on_open(&self, _: &mut Context, conn: Conn) {
-        self.0.conn.set(conn).expect("the only one");
+        self.0.conns.lock().unwrap().push(conn);
     }
 
     fn on_message(&self, _: &mut Context, _: Conn, _: Message<'_>) {}
 
-    fn on_hand_over(&self, _: &mut Context, _: Conn) -> Option<Vec<u8>> {
-        self.0.when_asked.store(self.0.sent.load(Ordering::SeqCst), Ordering::SeqCst);
+    fn on_hand_over(&self, _: &mut Context, conn: Conn) -> Option<Vec<u8>> {
+        if self.0.first.set(conn).is_ok() {
+            let conns = self.0.conns.lock().unwrap().clone();
+            let other = *conns.iter().find(|other| **other != conn).expect("two");
+            let handle = self.0.handle.get().expect("it runs").clone();
+            let send = move || handle.send(other, Opcode::Binary, b"x", SendFlags::default());
+            std::thread::spawn(send).join().expect("it ends").expect("it is open");
+        }
         Some(vec![0; 8])
     }
 }
 
-/// What other threads have sent by then goes to the peer first.
+/// What other threads have sent by the time that it is asked goes to the peer first.
 #[test]
 fn what_was_sent_before_it_is_asked_is_heard() {
-    for _ in 0..20 {
-        let notes = Arc::new(Notes::default());
-        let (engine, port) = start(reactors(1), at(Noting(Arc::clone(&notes))));
+    for _ in 0..10 {
+        let pair = Arc::new(Pair::default());
+        let (engine, port) = start(reactors(1), at(Paired(Arc::clone(&pair))));
+        assert!(pair.handle.set(engine.handle().clone()).is_ok());
         let old = Old { engine, port };
-        let mut client = Client::connect(old.port);
-        until("it is open", || notes.conn.get().is_some());
-        let (handle, of_thread) = (old.engine.handle().clone(), Arc::clone(&notes));
-        let sender = std::thread::spawn(move || {
-            let conn = *of_thread.conn.get().expect("open");
-            let send = |_: &u32| {
-                let sent = handle.send(conn, Opcode::Binary, b"", SendFlags::default()).is_ok();
-                of_thread.sent.fetch_add(1, Ordering::SeqCst);
-                std::thread::sleep(Duration::from_micros(50));
-                sent
-            };
-            (0..4_000).take_while(send).count()
-        });
+        let mut clients: Vec<Client> = (1..=2)
+            .map(|many| {
+                let client = Client::connect(old.port);
+                until("it is open", || pair.conns.lock().unwrap().len() == many);
+                client
+            })
+            .collect();
         let new = hand_over(&old, App::default());
-        until("it has gone", || stats(&new.engine).taken_over == 1);
-        let before = notes.when_asked.load(Ordering::SeqCst);
-        (0..before).for_each(|_| client.hears(BINARY, ""));
-        sender.join().expect("sent");
+        until("they have gone", || stats(&new.engine).taken_over == 2);
+        let first = pair.first.get().expect("it was asked");
+        let other = pair.conns.lock().unwrap().iter().position(|conn| conn != first);
+        clients[other.expect("two")].hears(BINARY, "x");
     }
 }
 
