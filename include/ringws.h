@@ -811,9 +811,9 @@ typedef struct { /* what you are called for; NULL: not called */
    * stay */
   void (*on_hand_over)(rws_reactor *r, rws_conn c, rws_parting *p, void *user);
   /* In the place of on_open: the connection comes from the process before this one, with what
-   * that has given it along. It is a member of the topics that it was a member of, and
-   * what was published on the way is sent to it before this. user: the endpoint's. In the process that hands over, too, for one that was under way when its
-   * successor failed. NULL: on_open */
+   * that has given it along. It is a member of the topics that it was a member of, and what was
+   * published on the way was sent to it. user: the endpoint's. In the process that hands over,
+   * too, for one that was under way when its successor failed. NULL: on_open */
   void (*on_taken_over)(rws_reactor *r, rws_conn c, rws_bytes state, void *user);
 } rws_callbacks;
 

@@ -13,6 +13,8 @@ mod fails;
 mod hub;
 #[path = "succession/idle.rs"]
 mod idle;
+#[path = "succession/kinds.rs"]
+mod kinds;
 #[path = "support/service.rs"]
 mod service;
 #[path = "succession/topics.rs"]

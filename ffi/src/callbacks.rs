@@ -94,9 +94,9 @@ pub struct rws_callbacks {
         ),
     >,
     /// In the place of on_open: the connection comes from the process before this one, with what
-    /// that has given it along. It is a member of the topics that it was a member of, and
-    /// what was published on the way is sent to it before this. user: the endpoint's. In the process that hands over, too, for one that was under way when its
-    /// successor failed. NULL: on_open
+    /// that has given it along. It is a member of the topics that it was a member of, and what was
+    /// published on the way was sent to it. user: the endpoint's. In the process that hands over,
+    /// too, for one that was under way when its successor failed. NULL: on_open
     pub on_taken_over: Option<
         unsafe extern "C" fn(r: *mut rws_reactor, c: rws_conn, state: rws_bytes, user: *mut c_void),
     >,

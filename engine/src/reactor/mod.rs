@@ -39,6 +39,8 @@ pub use self::core::to_bus::Wake;
 pub(crate) use self::core::to_bus::{BusMail, ToBus};
 #[cfg(feature = "sim")]
 pub(crate) use self::core::topics::Begun;
+#[cfg(test)]
+pub(crate) use self::core::{mail::Publication, seam::Seam};
 pub use crate::conn::Cause;
 pub use api::adopt::{Adopt, AdoptError, NotAdopted, Unopened};
 pub use api::closed::{Closed, EndError};

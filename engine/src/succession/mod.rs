@@ -19,6 +19,8 @@ pub(crate) mod line;
 pub(crate) mod own;
 pub(crate) mod relay;
 pub(crate) mod taker;
+#[cfg(test)]
+mod tests;
 pub(crate) mod wire;
 
 use crate::reactor::Drain;

@@ -42,6 +42,13 @@ impl Server {
         super::succeed(Command::new("kill").args(["-s", name, &pid]));
     }
 
+    /// What it says from now on, until its end.
+    pub(crate) fn says_until_its_end(&mut self) -> String {
+        let mut said = String::new();
+        self.child.stdout.as_mut().unwrap().read_to_string(&mut said).unwrap();
+        said
+    }
+
     /// Waits for its end; panics if that takes longer, or if it said anything on standard error.
     pub(crate) fn wait(mut self, longest: Duration) -> ExitStatus {
         let start = Instant::now();

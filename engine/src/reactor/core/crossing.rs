@@ -73,7 +73,7 @@ impl Crossings {
         id
     }
 
-    /// To publish, under the topic's lock, which those who begin have had; `None`: there is no lane.
+    /// To publish, under the topic's lock, which those who begin have had; `None`: no lane.
     #[inline]
     pub(crate) fn open(&self) -> Option<Open<'_>> {
         self.any.load(Ordering::Relaxed).then(|| Open { lanes: self.lock(), of: self })
@@ -95,8 +95,8 @@ impl Crossings {
         Some(Seam { lane, cut, was, was_theirs: true, _kept: kept })
     }
 
-    /// What a connection has missed that is `conn` here from now on. What lies in the mailbox of its
-    /// reactor, out of which `take` takes it, is not for it; what comes later is.
+    /// What a connection has missed that is `conn` here from now on. What lies in the mailbox of
+    /// its reactor, out of which `take` takes it, is not for it; what comes later is.
     pub(crate) fn missed(&self, seam: &Seam, conn: Conn, take: impl FnOnce()) -> Missed {
         let mut lanes = self.lock();
         take();
@@ -313,6 +313,7 @@ mod tests {
         assert_eq!(texts(&missed), ["bb", "ccc", "eeeee"]);
         assert_eq!((crossings.who_was(lane, 9), crossings.who_was(lane, 8)), (Some(HERE), None));
         let seam = crossings.cut(lane, || ()).expect("a lane");
+        let seam = Seam { was: 5, ..seam };
         assert_eq!(seam.cut, Cut { ours: 2, theirs: 3 });
         put(&crossings, "ffffff", None, None);
         assert_eq!(texts(&crossings.missed(&seam, HERE, || ())), ["ffffff"]);

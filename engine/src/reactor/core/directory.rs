@@ -141,7 +141,7 @@ impl Directory {
         shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is published from here on goes to another process, too: to the members that it has. Topics
+    /// What is published from here on goes to another process, too, for the members there. Topics
     /// whose names begin with `bus` come to it from elsewhere.
     pub(crate) fn begin_crossing(&self, bus: Option<Box<[u8]>>) -> u64 {
         let lane = self.crossings.begin(bus);

@@ -1,4 +1,4 @@
-//! What is between this process and another: what is to go there, and what was delivered here lately.
+//! What is between this process and another: what is to go there, and what was delivered here.
 
 use super::mail::Publication;
 use super::name::Conn;

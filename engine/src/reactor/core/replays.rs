@@ -1,4 +1,4 @@
-//! Who of the members of topics is behind, and reads.
+//! What a connection has joined, and who of the members of topics is behind, and reads.
 
 use super::behind::{Replay, Stand};
 use super::mail::NOWHERE;
@@ -13,6 +13,12 @@ impl Topics {
         let memberships = self.joined.get(&conn).map_or(&[][..], |list| list);
         let name = |of: &Membership| Some(Arc::clone(&self.topics.at(of.topic)?.name));
         memberships.iter().filter_map(name).collect()
+    }
+
+    /// Whether a connection is a member of a topic.
+    pub(crate) fn is_member(&self, conn: Conn, topic: Token) -> bool {
+        let joined = self.joined.get(&conn).map_or(&[][..], |list| list);
+        self.topics.get(topic).is_some() && joined.iter().any(|of| of.topic == topic.slot)
     }
 
     /// Whether a connection reads one.

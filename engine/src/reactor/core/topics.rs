@@ -247,12 +247,6 @@ impl Topics {
         Some(self.topics.get(topic)?.members.get(number)?.conn)
     }
 
-    /// Whether a connection is one of them.
-    pub(crate) fn is_member(&self, conn: Conn, topic: Token) -> bool {
-        let joined = self.joined.get(&conn).map_or(&[][..], |list| list);
-        self.topics.get(topic).is_some() && joined.iter().any(|of| of.topic == topic.slot)
-    }
-
     /// How many members a topic has, by its name in mail; none when it has ended.
     #[inline]
     pub(crate) fn members_of(&self, topic: Token) -> usize {
