@@ -1,11 +1,12 @@
 //! How much of a topic somebody has heard, as a text that he can keep and bring up to date.
 //!
 //! ```text
-//! node.epoch.birth_node.epoch.seq_node.epoch.seq
+//! node.epoch.birth-node.epoch.seq_node.epoch.seq_node.epoch.seq
 //! ```
 //!
-//! In front stands the log that it was current in, or nothing; then, of each node that was heard,
-//! the last message. Numbers are hexadecimal. It comes back from peers: any bytes may.
+//! In front stands the log that it was current in, or nothing, and behind which message engines had
+//! fallen silent by then: who brings it up to date leaves that as it is. Then, of each node that
+//! was heard, the last message. Numbers are hexadecimal. It comes back from peers: any bytes may.
 
 use super::gap::Origin;
 use std::collections::BTreeMap;
@@ -28,6 +29,9 @@ pub struct LogName {
 pub struct Position {
     /// A log that had heard no more than that when the position was made, or less.
     pub log: Option<LogName>,
+    /// Behind which message lives of engines had fallen silent: what they have published since may
+    /// be lost, which everybody was told before.
+    silent: BTreeMap<Origin, u64>,
     /// By node: the life that was heard last, and its last message; what was before it was heard.
     heard: BTreeMap<u64, (u64, u64)>,
 }
@@ -47,6 +51,18 @@ impl Position {
     pub fn note(&mut self, from: Origin, seq: u64) {
         let last = self.heard.entry(from.node).or_default();
         *last = (*last).max((from.epoch, seq));
+    }
+
+    /// An engine had fallen silent behind that message.
+    pub fn note_silence(&mut self, of: Origin, last: u64) {
+        self.silent.insert(of, last);
+    }
+
+    /// Whether an engine of which one has heard up to `last` had fallen silent by then, and nobody
+    /// has heard it since. Nothing of it is owed until somebody does.
+    pub fn was_silent(&self, origin: Origin, last: u64) -> bool {
+        let heard = self.of(origin.node).filter(|of| of.0 == origin.epoch).map(|of| of.1);
+        self.silent.get(&origin).is_some_and(|&behind| last.max(heard.unwrap_or(0)) <= behind)
     }
 
     /// The life of a node that was heard last, and its last message.
@@ -70,14 +86,22 @@ impl Position {
     /// [`Unreadable`].
     pub fn read(bytes: &[u8]) -> Result<Self, Unreadable> {
         let mut parts = bytes.split(|&byte| byte == b'_');
-        let log = match parts.next().ok_or(Unreadable)? {
+        let mut front = parts.next().ok_or(Unreadable)?.split(|&byte| byte == b'-');
+        let log = match front.next().ok_or(Unreadable)? {
             b"" => None,
             part => {
                 let (origin, birth) = three(part)?;
                 Some(LogName { origin, birth })
             }
         };
-        let mut position = Self { log, heard: BTreeMap::new() };
+        let mut position = Self { log, ..Self::default() };
+        for part in front {
+            let (origin, last) = three(part)?;
+            position.note_silence(origin, last);
+            if position.silent.len() > NODES_MAX {
+                return Err(Unreadable);
+            }
+        }
         for part in parts {
             let (origin, seq) = three(part)?;
             position.note(origin, seq);
@@ -117,6 +141,9 @@ impl Display for Position {
         if let Some(LogName { origin, birth }) = self.log {
             f.write_str(&stamp(origin, birth))?;
         }
+        for (&origin, &last) in &self.silent {
+            write!(f, "-{}", stamp(origin, last))?;
+        }
         self.iter().try_for_each(|(origin, seq)| write!(f, "_{}", stamp(origin, seq)))
     }
 }
@@ -139,16 +166,39 @@ mod tests {
         assert_eq!(Position::read(position.to_string().as_bytes()), Ok(position.clone()));
         position.log = Some(LogName { origin: of(3, 4), birth: 5 });
         assert!(position.to_string().starts_with("3.4.5_1f.2.a_"));
+        position.note_silence(of(0x1f, 2), 0xa);
+        position.note_silence(of(0xb, 7), 1);
+        assert!(position.to_string().starts_with("3.4.5-b.7.1-1f.2.a_1f.2.a_"));
+        assert_eq!(Position::read(position.to_string().as_bytes()), Ok(position));
+    }
+
+    #[test]
+    fn silence_is_over_when_somebody_is_heard() {
+        let mut position = Position::default();
+        position.note_silence(of(1, 2), 5);
+        assert!(position.was_silent(of(1, 2), 5) && position.was_silent(of(1, 2), 0));
+        assert!(!position.was_silent(of(1, 2), 6), "elsewhere");
+        assert!(!position.was_silent(of(1, 1), 5) && !position.was_silent(of(2, 2), 5));
+        position.note(of(1, 2), 5);
+        assert!(position.was_silent(of(1, 2), 5));
+        position.note(of(1, 2), 6);
+        assert!(!position.was_silent(of(1, 2), 5), "here");
         assert_eq!(Position::read(position.to_string().as_bytes()), Ok(position));
     }
 
     #[test]
     fn what_is_none_is_refused() {
         let junk = ["x", "1", "1.2", "1.2.3.4", "_", "1.2.3_", "_1.2.", "_1..3", "_1.2.g", " "];
-        for bytes in junk.into_iter().chain(["_1.2.11111111111111111", "1.2.3__1.2.3", "_1.2.+3"]) {
+        for bytes in junk
+            .into_iter()
+            .chain(["_1.2.11111111111111111", "1.2.3__1.2.3", "_1.2.+3", "1.2.3-"])
+            .chain(["1.2.3-1.2_", "1.2.3-1.2.3-", "1.2.3-1.2.-2", "1.2.3_1.2.3-4.5.6"])
+        {
             assert_eq!(Position::read(bytes.as_bytes()), Err(Unreadable), "{bytes}");
         }
         let many: String = (0..NODES_MAX + 1).map(|node| format!("_{node:x}.1.1")).collect();
+        assert_eq!(Position::read(many.as_bytes()), Err(Unreadable));
+        let many: String = (0..NODES_MAX + 1).map(|node| format!("-{node:x}.1.1")).collect();
         assert_eq!(Position::read(many.as_bytes()), Err(Unreadable));
     }
 

@@ -88,6 +88,7 @@ const REACTOR: Ranks = Ranks {
             "core/served",
             "core/wheel",
             "core/link",
+            "core/publishers",
         ],
         &["core/rare", "core/behind", "core/carried"],
         &[

@@ -157,6 +157,44 @@ fn an_engine_that_has_fallen_silent_may_have_published() {
     follower.comes_back(&one, "Ok(TooLate)");
 }
 
+/// Its doubt is not for ever: who comes afterwards was never owed what it may have said.
+#[test]
+fn who_has_come_after_an_engine_fell_silent_is_owed_nothing_of_it() {
+    let hub = Hub::default();
+    let [one, two] = two(&hub);
+    let three = site(&hub, 3, RULE);
+    say(&three, "1");
+    until("heard", || [&one, &two].iter().all(|room| stats(&room.engine).bus_delivered == 1));
+    let mut before = Follower::default();
+    before.begins(&one);
+    before.goes();
+    hub.connect(3, false);
+    until("silent", || [&one, &two].iter().all(|room| stats(&room.engine).bus_gaps == 1));
+    let mut follower = Follower::default();
+    follower.begins(&one);
+    say(&one, "2");
+    assert_eq!(follower.hears(), "2");
+    follower.goes();
+    say(&two, "3");
+    for room in [&two, &one] {
+        follower.comes_back(room, "Ok(Complete)");
+        assert_eq!(follower.hears(), if room.port == two.port { "3" } else { "4" });
+        follower.goes();
+        say(&two, "4");
+    }
+    before.comes_back(&one, "Ok(TooLate)");
+
+    // It is heard again, and falls silent again: what it has said then is owed.
+    hub.connect(3, true);
+    say(&three, "5");
+    until("heard again", || stats(&two.engine).bus_delivered == 3);
+    follower.comes_back(&two, "Ok(Complete)");
+    follower.goes();
+    hub.connect(3, false);
+    until("silent again", || stats(&two.engine).bus_gaps == 2);
+    follower.comes_back(&two, "Ok(TooLate)");
+}
+
 #[test]
 fn the_interest_ends_with_the_history() {
     let hub = Hub::default();

@@ -110,7 +110,17 @@ fn who_comes_back_to_another_engine_has_missed_nothing() {
     for page in [&mut first, &mut second, &mut third] {
         page.hears_of_a_gap(|gap| gap.node == node && gap.last == 0);
     }
-    judge(&[first, second, third]);
+    // Who comes now was never owed that.
+    let mut fourth = Page::comes(three.port, "/garden");
+    third.say("after all");
+    fourth.hears_all(["after all".into()]);
+    fourth.comes_back(three.port);
+    third.say("last");
+    for page in [&mut first, &mut second, &mut third, &mut fourth] {
+        page.hears_all(["after all".into(), "last".into()]);
+    }
+    assert!(!fourth.is_late, "{fourth:?}");
+    judge(&[first, second, third, fourth]);
 }
 
 #[test]

@@ -2,22 +2,20 @@
 //! is told that it does.
 //!
 //! A log is kept where the order of its topic is made, under the same lock: it has all that members
-//! get, in their order. It knows of each publisher from which number on it has had everything, so
-//! that what it cannot prove to be complete it does not call so.
+//! get, in their order.
 
 use super::mail::Publication;
+use super::publishers::Publishers;
 use super::spoken::Spoken;
 use crate::bus::position::stamp;
 use crate::bus::{Gap, LogName, Name, Number, Origin, Position};
 use crate::memory::Outgoing;
 use crate::proto::Opcode;
 use crate::tick::Tick;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-/// Publishers of a topic that are remembered: lives of engines. With more, its log begins anew.
-const PUBLISHERS_MAX: usize = 256;
 /// Messages that are looked at, and that are taken out, at once.
 const LOOK_MAX: usize = 4_096;
 const TAKE_MAX: usize = 256;
@@ -120,19 +118,6 @@ impl Kept {
     }
 }
 
-/// What is known of one publisher.
-#[derive(Clone, Copy, Debug)]
-struct Publisher {
-    /// The first number that the log has heard of, and the start of the stream that it was in.
-    first: u64,
-    start: u64,
-    /// From here on nothing is missing, and nothing has left the log.
-    whole_from: u64,
-    last: u64,
-    /// Something may be missing behind the last one.
-    open: bool,
-}
-
 /// What was published on a topic.
 pub(crate) struct Log {
     pub(crate) name: LogName,
@@ -143,7 +128,7 @@ pub(crate) struct Log {
     bytes: usize,
     /// The place that the next message gets. Those that are kept have the places before it.
     next: u64,
-    publishers: BTreeMap<Origin, Publisher>,
+    publishers: Publishers,
     /// When something was published last, or the last member has left.
     touched: Tick,
 }
@@ -172,18 +157,16 @@ impl Log {
     pub(crate) fn begin(shared: &History, rule: &HistoryRule, name: &Name, last: u64) -> Self {
         let bytes = size_of::<Self>() + 2 * name.len();
         shared.bytes.fetch_add(bytes, Ordering::Relaxed);
-        let mut log = Self {
+        Self {
             name: shared.name(),
             rule: rule.clone(),
             spoken: Spoken::default(),
             kept: VecDeque::new(),
             bytes,
             next: 0,
-            publishers: BTreeMap::new(),
+            publishers: Publishers::new(shared.origin, last),
             touched: shared.now(),
-        };
-        log.hear_first(shared.origin, Number { start: last + 1, seq: last + 1 });
-        log
+        }
     }
 
     /// Whether there is room for one more.
@@ -224,12 +207,6 @@ impl Log {
         self.next - self.kept.len() as u64
     }
 
-    fn hear_first(&mut self, from: Origin, Number { start, seq }: Number) -> &mut Publisher {
-        let whole_from = seq;
-        let new = Publisher { first: seq, start, whole_from, last: seq - 1, open: false };
-        self.publishers.entry(from).or_insert(new)
-    }
-
     /// A message has its place.
     pub(crate) fn append(
         &mut self,
@@ -237,14 +214,10 @@ impl Log {
         (origin, number): (Origin, Number),
         what: Arc<Publication>,
     ) {
-        if self.publishers.len() >= PUBLISHERS_MAX && !self.publishers.contains_key(&origin) {
+        if self.publishers.is_full_for(origin) {
             self.begin_anew(shared);
         }
-        let publisher = self.hear_first(origin, number);
-        publisher.last = number.seq;
-        if std::mem::take(&mut publisher.open) {
-            publisher.whole_from = number.seq;
-        }
+        self.publishers.append(origin, number);
         let at = shared.now();
         let kept = Kept { at, origin, seq: number.seq, what };
         self.weigh(shared, kept.weight() as isize);
@@ -258,22 +231,13 @@ impl Log {
     fn begin_anew(&mut self, shared: &History) {
         while self.take_oldest(shared) {}
         self.name = shared.name();
-        let own = self.publishers.get(&shared.origin).map_or(0, |own| own.last);
-        self.publishers.clear();
-        self.hear_first(shared.origin, Number { start: own + 1, seq: own + 1 });
+        let own = self.publishers.last(shared.origin);
+        self.publishers = Publishers::new(shared.origin, own);
     }
 
     /// Messages are missing that were published elsewhere.
     pub(crate) fn miss(&mut self, gap: &Gap) {
-        let number = Number { start: gap.first, seq: gap.first };
-        let publisher = self.hear_first(gap.origin, number);
-        match gap.last {
-            Some(last) => {
-                publisher.last = publisher.last.max(last);
-                publisher.whole_from = publisher.whole_from.max(last + 1);
-            }
-            None => publisher.open = true,
-        }
+        self.publishers.miss(gap);
     }
 
     fn weigh(&mut self, shared: &History, change: isize) {
@@ -299,63 +263,25 @@ impl Log {
 
     fn take_oldest(&mut self, shared: &History) -> bool {
         let Some(oldest) = self.kept.pop_front() else { return false };
-        if let Some(publisher) = self.publishers.get_mut(&oldest.origin) {
-            publisher.whole_from = publisher.whole_from.max(oldest.seq + 1);
-        }
+        self.publishers.lose(oldest.origin, oldest.seq);
         self.weigh(shared, -(oldest.weight() as isize));
         true
     }
 
-    /// What somebody has heard who has heard all of it. Of whom nothing was heard is not named.
+    /// What somebody has heard who has heard all of it.
     pub(crate) fn position(&self) -> Position {
-        let mut position = Position::new(self.name);
-        let heard = self.publishers.iter().filter(|(_, of)| of.last >= of.first);
-        heard.for_each(|(origin, of)| position.note(*origin, of.last));
-        position
+        self.publishers.position(self.name)
     }
 
     /// Whether all is here that was published behind a position: that can be proved.
     pub(crate) fn is_whole_behind(&self, position: &Position) -> bool {
-        let heard_all_since = |(origin, seq): (Origin, u64)| {
-            let publisher = self.publishers.get(&origin);
-            publisher.is_some_and(|of| {
-                let possible = origin != self.name.origin || seq <= of.last;
-                possible && !of.open && seq.saturating_add(1) >= of.whole_from
-            })
-        };
-        if !position.iter().all(heard_all_since) {
-            return false;
-        }
-        let is_ours = position.log == Some(self.name);
-        let is_later = self.is_older_than(position);
-        self.publishers.iter().all(|(origin, of)| {
-            let life = position.of(origin.node).map(|(epoch, _)| epoch);
-            if life >= Some(origin.epoch) {
-                return true;
-            }
-            // Of a publisher that the position does not know, all must be here.
-            let from = if is_ours { of.first } else { of.start };
-            (is_ours || is_later) && !of.open && of.whole_from <= from
-        })
-    }
-
-    /// Whether the position was made after the log has begun: it has heard something that the log
-    /// has heard, too.
-    fn is_older_than(&self, position: &Position) -> bool {
-        position.iter().any(|(origin, seq)| {
-            let publisher = self.publishers.get(&origin);
-            publisher.is_some_and(|of| of.first <= seq.min(of.last))
-        })
+        self.publishers.is_whole_behind(position, self.name)
     }
 
     /// The place of the first message that was not heard. From the end, since mostly few were not.
     pub(crate) fn first_unheard(&self, position: &Position) -> u64 {
-        let has_more = |(origin, of): &(&Origin, &Publisher)| {
-            of.last >= of.first && !position.has(**origin, of.last)
-        };
         // Of these, messages are still to be found.
-        let mut more: Vec<Origin> =
-            self.publishers.iter().filter(has_more).map(|(origin, _)| *origin).collect();
+        let mut more: Vec<Origin> = self.publishers.unheard(position);
         let mut place = self.next;
         for kept in self.kept.iter().rev() {
             if more.is_empty() {
@@ -390,11 +316,8 @@ impl Log {
             read.next += 1;
         }
         // Whoever has heard more than the log skips that when it comes.
-        let is_ahead = |(origin, seq): (Origin, u64)| {
-            let known = self.publishers.get(&origin);
-            origin != self.name.origin && known.is_some_and(|of| seq > of.last)
-        };
-        read.is_end = read.next == self.next && !heard.iter().any(is_ahead);
+        let is_ahead = self.publishers.are_behind(heard, self.name.origin);
+        read.is_end = read.next == self.next && !is_ahead;
         read
     }
 }

@@ -40,6 +40,7 @@ pub(crate) mod parting;
 pub(crate) mod peer;
 pub(crate) mod proxied;
 pub(crate) mod proxies;
+mod publishers;
 pub(crate) mod rare;
 pub(crate) mod receive_mode;
 pub(crate) mod replays;
