@@ -149,6 +149,7 @@ impl Engine {
         state.phase = EnginePhase::Started;
         self.handle.adopts(std::mem::take(&mut state.adopts));
         self.keep_history()?;
+        self.desk.prepare();
         let (report, reports) = channel();
         let mut outcome = self.wire.start();
         for index in 0..self.sizes.reactors {

@@ -103,6 +103,17 @@ impl Desk {
         lock(&self.files)
     }
 
+    /// The engine is about to accept.
+    pub(crate) fn prepare(&self) {
+        let relay = lock(&self.predecessor).as_ref().map(|of| Arc::clone(&of.relay));
+        if let Some(relay) = relay
+            && relay.ask_for_lane().is_err()
+        {
+            // Its thread will find that out, and say so.
+            relay.hang_up();
+        }
+    }
+
     /// The engine runs: from here on it takes over, and may be handed over.
     pub(crate) fn begin(&self, handle: &Handle, log: Option<Log>) -> Result<(), Error> {
         let (endpoints, each): (Vec<_>, Vec<_>) =

@@ -112,9 +112,8 @@ impl Giver {
         told: &Receiver<Told>,
         both: impl Fn(Sender<Result<Record, SuccessionError>>) -> Result<(), SuccessionError>,
     ) -> Result<(), SuccessionError> {
-        let (takes, bus) = self.greet(to, told)?;
-        let takes: Arc<[Takes]> = takes.into();
-        let lane = self.relay.begin(bus);
+        let takes: Arc<[Takes]> = self.greet(to, told)?.into();
+        let lane = self.relay.lane();
         let (begin, records) = channel();
         self.records = Some(records);
         both(begin)?;
@@ -142,7 +141,7 @@ impl Giver {
         &mut self,
         to: &Sender<Told>,
         told: &Receiver<Told>,
-    ) -> Result<(Vec<Takes>, wire::Prefix), SuccessionError> {
+    ) -> Result<Vec<Takes>, SuccessionError> {
         self.order_all(|| Order::Listeners(to.clone()))?;
         let until = Instant::now() + PROMPT;
         let mut listeners = Vec::new();
@@ -167,17 +166,25 @@ impl Giver {
         }
         drop(listeners);
         let until = Instant::now() + self.how.ready;
-        while !self.relay.line.has_some(Instant::now() + LOOK) {
+        let lane = self.expect(wire::LANE, until)?;
+        self.relay.begin(wire::read_lane(&lane)?);
+        self.relay.send_first(wire::LANE, &[])?;
+        let ready = self.expect(wire::READY, until)?;
+        wire::read_ready(&ready, self.own.takes.len())
+    }
+
+    /// The next record, which may be long in coming.
+    fn expect(&self, kind: u8, until: Instant) -> Result<Vec<u8>, SuccessionError> {
+        let line = &self.relay.line;
+        while !line.has_some(Instant::now() + LOOK) {
             self.must_run()?;
             if Instant::now() > until {
                 return Err(SuccessionError::TimedOut);
             }
         }
-        let ready = self.relay.line.receive(Instant::now() + PROMPT)?;
-        if ready.kind != wire::READY {
-            return Err(SuccessionError::Malformed("not ready"));
-        }
-        wire::read_ready(&ready.body, self.own.takes.len())
+        let record = line.receive(Instant::now() + PROMPT)?;
+        let is_it = record.kind == kind && record.fd.is_none();
+        is_it.then_some(record.body).ok_or(SuccessionError::Malformed("not ready"))
     }
 
     /// Until nobody is left who could go, or the time is over.

@@ -61,10 +61,20 @@ impl Relay {
         self.line.send(kind, body, fd, Instant::now() + PROMPT)
     }
 
-    /// Sends the first record of this end. What is published comes behind it.
+    /// Sends a record of the begin. What is published comes behind it.
     pub(crate) fn send_first(&self, kind: u8, body: &[u8]) -> Result<(), SuccessionError> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         self.line.send(kind, body, None, Instant::now() + PROMPT)
+    }
+
+    /// The new process is about to accept: whoever comes to it is to hear what is published in the
+    /// old one from then on.
+    pub(crate) fn ask_for_lane(&self) -> Result<(), SuccessionError> {
+        self.send_first(wire::LANE, &wire::lane(self.handle.bus_prefix()))?;
+        match self.line.receive(Instant::now() + PROMPT)?.kind {
+            wire::LANE => Ok(()),
+            _ => Err(SuccessionError::Malformed("no answer")),
+        }
     }
 
     /// Sends what is published until the lane closes. A thread of its own.

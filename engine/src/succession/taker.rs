@@ -88,8 +88,7 @@ impl Taker {
         // Sockets of endpoints that are no more are nobody's from here on.
         self.predecessor.endpoints.iter_mut().for_each(|(_, sockets, _)| sockets.clear());
         let relay = Arc::clone(&self.predecessor.relay);
-        let ready = wire::ready(&takes, self.own.handle.bus_prefix());
-        relay.send_first(wire::READY, &ready)?;
+        relay.send_first(wire::READY, &wire::ready(&takes))?;
         begin()?;
         loop {
             let record = relay.receive(RECORD, || self.own.handle.stop_word() == 0)?;

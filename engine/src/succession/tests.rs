@@ -78,9 +78,11 @@ fn what_is_written_is_read() {
         Takes::default(),
         Takes { any: true, deflated: true },
     ];
-    let read = wire::read_ready(&wire::ready(&takes, None), 3).expect("ready");
-    assert_eq!(read, (takes.to_vec(), None));
-    assert!(wire::read_ready(&wire::ready(&takes, None), 2).is_err(), "of others");
+    assert_eq!(wire::read_ready(&wire::ready(&takes), 3), Ok(takes.to_vec()));
+    assert!(wire::read_ready(&wire::ready(&takes), 2).is_err(), "of others");
+    for bus in [None, Some(&b"bus."[..])] {
+        assert_eq!(wire::read_lane(&wire::lane(bus)), Ok(bus.map(Into::into)));
+    }
 
     assert_eq!(wire::read_answer(&wire::answer(6, true)), Ok((6, true)));
 
@@ -125,7 +127,7 @@ fn what_is_cut_off_or_changed_is_refused_or_means_something_else() {
     let takes = [Takes::default(); 3];
     let records = [
         wire::hello(&endpoints, 1, Some(b"bus.")),
-        wire::ready(&takes, Some(b"bus.")),
+        wire::ready(&takes),
         wire::answer(1, false),
         wire::connection(1, &carried()),
         wire::published(&out(Manner::Latest(3), Opcode::Text)),

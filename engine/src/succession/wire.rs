@@ -30,6 +30,9 @@ pub(crate) const QUIET: u8 = 7;
 pub(crate) const PUBLISHED: u8 = 8;
 /// The begin of the body of the next record, which is long.
 pub(crate) const PART: u8 = 9;
+/// Between `LISTENER` and `READY`: the new process is about to accept; from the answer on what is
+/// published is for both.
+pub(crate) const LANE: u8 = 10;
 
 const TEXT_MAX: usize = 4 << 10;
 const ENDPOINTS_MAX: u16 = 4 << 10;
@@ -109,27 +112,39 @@ fn within(count: u16, most: u16) -> Read<u16> {
 }
 
 /// For each endpoint and route of the old process, what the new one has for it.
-pub(crate) fn ready(takes: &[Takes], bus: Option<&[u8]>) -> Vec<u8> {
+pub(crate) fn ready(takes: &[Takes]) -> Vec<u8> {
     let mut out = Writer::default();
     out.u32(takes.len() as u32);
     for Takes { any, deflated } in takes {
         out.u8(u8::from(*any) | u8::from(*deflated) << 1);
     }
-    out.option(bus, Writer::bytes);
     out.0
 }
 
 /// Of so many.
-pub(crate) fn read_ready(body: &[u8], count: usize) -> Read<(Vec<Takes>, Prefix)> {
+pub(crate) fn read_ready(body: &[u8], count: usize) -> Read<Vec<Takes>> {
     let mut from = Reader(body);
     if from.u32()? as usize != count {
         return Err(SuccessionError::Malformed("of other endpoints"));
     }
     let takes = from.take(count)?;
     let takes = takes.iter().map(|t| Takes { any: t & 1 != 0, deflated: t & 2 != 0 }).collect();
+    from.end()?;
+    Ok(takes)
+}
+
+/// How the names of topics begin that come from the new process's bus.
+pub(crate) fn lane(bus: Option<&[u8]>) -> Vec<u8> {
+    let mut out = Writer::default();
+    out.option(bus, Writer::bytes);
+    out.0
+}
+
+pub(crate) fn read_lane(body: &[u8]) -> Read<Prefix> {
+    let mut from = Reader(body);
     let bus = read_prefix(&mut from)?;
     from.end()?;
-    Ok((takes, bus))
+    Ok(bus)
 }
 
 /// Whether the connection of that number is the new process's now.

@@ -44,6 +44,8 @@ const LISTENER: u8 = 2;
 const READY: u8 = 3;
 pub(crate) const CONNECTION: u8 = 4;
 const ANSWER: u8 = 5;
+pub(crate) const PUBLISHED: u8 = 8;
+const LANE: u8 = 10;
 
 /// Of a connection, of which that was said: whether it is taken.
 pub(crate) fn answer(line: &mut UnixStream, connection: &[u8], is_taken: bool) {
@@ -52,9 +54,17 @@ pub(crate) fn answer(line: &mut UnixStream, connection: &[u8], is_taken: bool) {
 
 /// Says that it serves the one endpoint.
 pub(crate) fn be_ready(line: &mut UnixStream, listeners: usize) {
+    be_ready_and(line, listeners, || ());
+}
+
+/// The same, with something that happens while it starts.
+pub(crate) fn be_ready_and(line: &mut UnixStream, listeners: usize, meanwhile: impl FnOnce()) {
     assert_eq!(record(line).0, HELLO);
     (0..listeners).for_each(|_| assert_eq!(record(line).0, LISTENER));
-    say(line, READY, &[1, 0, 0, 0, 1, 0]);
+    say(line, LANE, &[0]);
+    assert_eq!(record(line).0, LANE);
+    meanwhile();
+    say(line, READY, &[1, 0, 0, 0, 1]);
 }
 
 /// All that was there goes on, and a second try succeeds.

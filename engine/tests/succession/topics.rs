@@ -2,7 +2,7 @@
 //! what does not is told.
 
 use crate::app::{App, New, Old, at_once, hand_over, hand_over_with, pair};
-use crate::fails::{CONNECTION, answer, be_ready, record, to_nobody};
+use crate::fails::{CONNECTION, PUBLISHED, answer, be_ready, be_ready_and, record, to_nobody};
 use crate::hub::{Hub, Spoke};
 use crate::service::{at, reactors, stats};
 use ringws_engine::broker::BusConfig;
@@ -50,6 +50,19 @@ fn who_comes_back_has_missed_nothing() {
         (100..=last).for_each(|number| say(&old.engine, &number.to_string()));
         (1..=last).for_each(|number| away.hears(TEXT, number.to_string()));
     }
+}
+
+/// Whoever comes to the new process as soon as it accepts hears the old one from then on.
+#[test]
+fn what_is_published_while_the_new_process_starts_is_for_it() {
+    let old = Old::start(App::default());
+    let _member = member(old.port);
+    say(&old.engine, "before");
+    let (mut line, _said) = to_nobody(&old, at_once());
+    be_ready_and(&mut line, 2, || say(&old.engine, "meanwhile"));
+    let (kind, body) = record(&mut line);
+    assert!(kind == PUBLISHED && body.ends_with(b"meanwhile"), "{kind}: {body:?}");
+    assert_eq!(record(&mut line).0, CONNECTION);
 }
 
 /// A connection that has been taken by a process that takes its time gets all that was published in

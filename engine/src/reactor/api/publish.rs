@@ -194,7 +194,9 @@ impl Handle {
         let Some(crossing) = self.0.directory.crossings.open() else {
             return self.put_here(interests, placed, is_done, elsewhere);
         };
-        crossing.check(topic, what, is_on_bus, from)?;
+        crossing.check(topic, what, is_on_bus, from).inspect_err(|_| {
+            self.0.counters[0].publish_refused.add_from_any_thread(1);
+        })?;
         let wake = self.put_here(interests, placed, is_done, elsewhere)?;
         crossing.put(topic, (placed, what), is_on_bus, from);
         Ok(wake)

@@ -74,7 +74,8 @@ impl Context {
     /// # Errors
     /// [`CallError::Topic`] for a name that is empty or too long; [`CallError::Send`] for a
     /// fragment, a Close, or what is too large for its kind; [`CallError::MailboxFull`] when too
-    /// much waits for one of the reactors that have members, [`CallError::BusFull`] when it does
+    /// much waits for one of the reactors that have members, or for another process while that
+    /// succeeds this one or is succeeded by it, [`CallError::BusFull`] when it does
     /// for other machines. Nobody gets it then: try later.
     pub fn publish(
         &mut self,
