@@ -4,10 +4,10 @@
 //! Both have a Unix socket to the other, by which descriptors pass. The old process describes its
 //! endpoints and sends their listening sockets (`HELLO`, `LISTENER`); the new one listens with
 //! them, says that it is about to accept, from where on what is published in either is for both
-//! (`LANE`, `PUBLISHED`), starts, and says what of that it serves (`READY`). From then on the old one accepts
-//! nobody, and each of its connections goes, when it stands between two messages and nothing is
-//! queued (`CONNECTION`, `ANSWER`), until nobody is left who could, or the time is over (`END`).
-//! Those that are left are drained.
+//! (`LANE`, `PUBLISHED`), starts, and says what of that it serves (`READY`). From then on the old
+//! one accepts nobody, and each of its connections goes, when it stands between two messages and
+//! nothing is queued (`CONNECTION`, `ANSWER`), until nobody is left who could, or the time is over
+//! (`END`). Those that are left are drained.
 //!
 //! The new process touches a connection when it has said that it is its own, and the old one keeps
 //! its copy of the descriptor, with all that is known of the connection, until it has heard that:
