@@ -561,8 +561,9 @@ typedef struct {
   void (*publish)(rws_bytes topic, rws_bytes frame, void *user);
   void (*close)(void *user); /* last; may be NULL */
   void *user;                /* theirs */
-  /* This engine's number in the cluster, no other's at the same time; default: by lot. One that
-   * comes back under its number is known to have ended before */
+  /* This engine's number in the cluster, no other's at the same time, so not the same in both
+   * processes of a hand-over; default: by lot. One that comes back under its number is known to
+   * have ended before. Of those that you give, gaps say who it was */
   uint64_t node;
   /* topics that begin with it cross machines, others stay here; copied; default: all */
   rws_bytes prefix;
@@ -701,10 +702,11 @@ typedef struct { /* sizes and hooks of an engine; NULL: all defaults */
   uint32_t reserved;         /* 0 */
   /* The members of a topic on this reactor will not get what was published on another engine:
    * see Machines. Once on each reactor that has members, behind the callback that it was found
-   * in; the gap is lent */
+   * in; the gap is lent. To tell them publish on a topic of this reactor's own, which stays
+   * here: on the topic itself all hear it, everywhere, as often as reactors were told */
   void (*on_gap)(rws_reactor *r, rws_bytes topic, const rws_gap *gap, void *user);
-  /* The bus to other machines is up (1), or down (0), and why; not at the engine's end. On the
-   * thread of the bus, or the one that says rws_bus_up or rws_bus_down */
+  /* The bus to other machines is up (1), or down (0), and why; not at the engine's end. At first
+   * it is down, untold. On the thread of the bus, or the one that calls rws_bus_up or _down */
   void (*on_bus)(int up, rws_bytes why, void *user);
   /* topics with a history, of several that name a topic the first; copied; default: none */
   const rws_history *histories;
@@ -1610,7 +1612,8 @@ rws_status rws_join(rws_reactor *r, rws_conn c, rws_bytes topic);
  * position, or no name. */
 rws_status rws_join_from(rws_reactor *r, rws_conn c, rws_bytes topic, rws_bytes position);
 /* What a member of this reactor has been sent of a topic so far, for rws_join_from: a text of
- * some 50 bytes for each engine that publishes on it, written as snprintf does. Its whole length;
+ * some 50 bytes for each engine that has published on it, where node is by lot for each start of
+ * one, without characters that a URL may not have, written as snprintf does. Its whole length;
  * 0: no history, no topic, or another reactor's connection. */
 size_t rws_topic_position(rws_reactor *r, rws_conn c, rws_bytes topic, char *out, size_t size);
 /* Ends that. RWS_E_STATE: it is no member, or another reactor's connection. */

@@ -65,8 +65,9 @@ pub struct rws_bus {
     pub close: Option<unsafe extern "C" fn(user: *mut c_void)>,
     /// theirs
     pub user: *mut c_void,
-    /// This engine's number in the cluster, no other's at the same time; default: by lot. One that
-    /// comes back under its number is known to have ended before
+    /// This engine's number in the cluster, no other's at the same time, so not the same in both
+    /// processes of a hand-over; default: by lot. One that comes back under its number is known to
+    /// have ended before. Of those that you give, gaps say who it was
     pub node: u64,
     /// topics that begin with it cross machines, others stay here; copied; default: all
     pub prefix: rws_bytes,

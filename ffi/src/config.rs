@@ -87,7 +87,8 @@ pub struct rws_config {
     pub reserved: u32,
     /// The members of a topic on this reactor will not get what was published on another engine:
     /// see Machines. Once on each reactor that has members, behind the callback that it was found
-    /// in; the gap is lent
+    /// in; the gap is lent. To tell them publish on a topic of this reactor's own, which stays
+    /// here: on the topic itself all hear it, everywhere, as often as reactors were told
     pub on_gap: Option<
         unsafe extern "C" fn(
             r: *mut rws_reactor,
@@ -96,8 +97,8 @@ pub struct rws_config {
             user: *mut c_void,
         ),
     >,
-    /// The bus to other machines is up (1), or down (0), and why; not at the engine's end. On the
-    /// thread of the bus, or the one that says rws_bus_up or rws_bus_down
+    /// The bus to other machines is up (1), or down (0), and why; not at the engine's end. At first
+    /// it is down, untold. On the thread of the bus, or the one that calls rws_bus_up or _down
     pub on_bus: Option<unsafe extern "C" fn(up: c_int, why: rws_bytes, user: *mut c_void)>,
     /// topics with a history, of several that name a topic the first; copied; default: none
     pub histories: *const rws_history,

@@ -69,7 +69,8 @@ pub unsafe extern "C" fn rws_join_from(
 }
 
 /// What a member of this reactor has been sent of a topic so far, for rws_join_from: a text of
-/// some 50 bytes for each engine that publishes on it, written as snprintf does. Its whole length;
+/// some 50 bytes for each engine that has published on it, where node is by lot for each start of
+/// one, without characters that a URL may not have, written as snprintf does. Its whole length;
 /// 0: no history, no topic, or another reactor's connection.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rws_topic_position(
