@@ -1,9 +1,10 @@
-//! How long a message takes: to a member on the engine where it is published, to one on the other
-//! engine, and between two bare clients of the broker.
+//! How long a message takes: to a member on the engine where it is published, of a topic that stays
+//! there and of one that crosses; to a member on the other engine; and between two bare clients of
+//! the broker.
 
 use super::Plan;
 use super::message::Stamp;
-use super::pair::{PATIENCE, Pair, TOPIC};
+use super::pair::{Awake, PATIENCE, Pair, TOPIC, WITHIN};
 use crate::error::{Error, Result};
 use crate::report::Latency;
 use crate::scale::now_ns;
@@ -19,11 +20,13 @@ const WARM_UP: u64 = 500;
 /// What was measured at a rate.
 #[derive(Clone, Debug, Serialize)]
 pub struct Latencies {
-    /// Messages a second of each of the two publishers, which take turns.
+    /// Messages a second of each kind, which take turns.
     pub rate: u64,
     /// How many count.
     pub messages: u64,
-    /// To a member on the same engine.
+    /// To a member on the same engine, of a topic that stays there.
+    pub within: Latency,
+    /// To a member on the same engine, of the topic that crosses.
     pub local: Latency,
     /// To a member on the other engine.
     pub across: Latency,
@@ -39,46 +42,60 @@ type Took = Vec<u64>;
 pub(super) fn measure(pair: &Pair, plan: &Plan, rate: u64) -> Result<Latencies> {
     let messages = (plan.time.as_secs_f64() * rate as f64) as u64;
     let (count, size) = (WARM_UP + messages, plan.size);
-    let (mut here, mut there) = (pair.member(0)?, pair.member(1)?);
+    let (mut here, mut there) = (pair.member(0, TOPIC)?, pair.member(1, TOPIC)?);
+    let mut stays = pair.member(0, WITHIN)?;
     let (mut publisher, mut hears) = (pair.client(0)?, pair.bare(true)?);
     let (mut answers, mut says) = (publisher.listener()?, pair.bare(false)?);
     pair.settle();
-    let (local, across, bare) = std::thread::scope(|scope| {
+    let _awake = Awake::keep(plan.cpus);
+    let all = std::thread::scope(|scope| {
         let patience = PATIENCE;
+        let within = scope.spawn(move || listen(count, size, || owned(stays.receive(patience))));
         let local = scope.spawn(move || listen(count, size, || owned(here.receive(patience))));
         let across = scope.spawn(move || listen(count, size, || owned(there.receive(patience))));
         let bare = scope.spawn(move || listen(count, size, || owned(hears.receive(patience))));
         let accepted = scope.spawn(move || -> Result<u64> {
             let mut accepted = 0;
-            for _ in 0..count {
+            for _ in 0..2 * count {
                 let answer = answers.receive(patience)?.ok_or_else(missing)?;
                 accepted += u64::from(answer == b"p\0");
             }
             Ok(accepted)
         });
         let (begun, mut message) = (Instant::now(), Vec::new());
-        let half = Duration::from_secs_f64(0.5 / rate as f64);
+        let third = Duration::from_secs_f64(1.0 / 3.0 / rate as f64);
         for serial in 0..count {
-            let due = half * 2 * serial as u32;
-            wait(begun, due);
-            Stamp { at_ns: now_ns(), serial }.write(size, &mut message);
-            publisher.publish(TOPIC, &message);
+            let due = third * 3 * serial as u32;
+            let mut stamped = |due| {
+                wait(begun, due);
+                Stamp { at_ns: now_ns(), serial }.write(size, &mut message);
+                message.clone()
+            };
+            publisher.publish(WITHIN, &stamped(due));
             publisher.flush()?;
-            wait(begun, due + half);
-            Stamp { at_ns: now_ns(), serial }.write(size, &mut message);
-            says.publish(&message);
+            publisher.publish(TOPIC, &stamped(due + third));
+            publisher.flush()?;
+            says.publish(&stamped(due + third * 2));
             says.say()?;
         }
-        if joined(accepted)? != count {
+        if joined(accepted)? != 2 * count {
             return Err(Error::Server("publishes were refused at this rate".into()));
         }
-        Ok((joined(local)?, joined(across)?, joined(bare)?))
+        Ok([joined(within)?, joined(local)?, joined(across)?, joined(bare)?])
     })?;
-    let added: Took =
-        across.iter().zip(&local).map(|(across, local)| across.saturating_sub(*local)).collect();
-    let [local, across, added, bare] = [local, across, added, bare].map(|took| summary(&took));
-    let (local, across, added, bare) = (local?, across?, added?, bare?);
-    Ok(Latencies { rate, messages, local, across, added, bare })
+    let [within, local, across, bare] = &all;
+    // On few CPUs the other engine may be served first.
+    let later = across.iter().zip(local).map(|(across, local)| across.saturating_sub(*local));
+    let added: Took = later.collect();
+    Ok(Latencies {
+        rate,
+        messages,
+        within: summary(within)?,
+        local: summary(local)?,
+        across: summary(across)?,
+        added: summary(&added)?,
+        bare: summary(bare)?,
+    })
 }
 
 /// Not a thread that sleeps is woken on the microsecond.

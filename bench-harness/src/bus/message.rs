@@ -1,10 +1,11 @@
 //! What is published: when, and the how manyth.
 
+use crate::cluster::NUMBER;
 use crate::error::{Error, Result};
 
 /// The first byte: engines say other things that begin otherwise.
 const MARK: u8 = b'm';
-const HEAD: usize = 17;
+const HEAD: usize = NUMBER.end;
 const FILL: u8 = 0x5c;
 
 /// When a message was published, in nanoseconds, and its place among all of its run.

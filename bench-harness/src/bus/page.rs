@@ -14,9 +14,10 @@ pub fn page(report: &Report) -> Document {
         &runs,
         &[
             ("messages", &|run| run.messages.to_string()),
-            ("to a member on the same engine: p50, p99, p99.9", &|run| latency(Some(&run.local))),
-            ("to one on the other engine", &|run| latency(Some(&run.across))),
-            ("so much later than on the same", &|run| latency(Some(&run.added))),
+            ("within an engine: p50, p99, p99.9", &|run| latency(Some(&run.within))),
+            ("within the engine, of a topic that crosses", &|run| latency(Some(&run.local))),
+            ("to the other engine", &|run| latency(Some(&run.across))),
+            ("so much later than within, of the same message", &|run| latency(Some(&run.added))),
             ("between bare clients of the broker", &|run| latency(Some(&run.bare))),
         ],
     );

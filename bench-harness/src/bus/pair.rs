@@ -2,19 +2,50 @@
 
 use super::Plan;
 use super::bare::Bare;
-use crate::cluster::Tuning;
 use crate::cluster::children::{Process, Site};
 use crate::cluster::client::Client;
+use crate::cluster::{FIRST_WITHIN, Tuning};
 use crate::error::{Error, Result};
 use crate::machine;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// How long an engine or a broker may take for anything.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
-/// The topic that crosses, by its number.
+/// The topic that crosses, and one that does not, by their numbers.
 pub(super) const TOPIC: u8 = 0;
+pub(super) const WITHIN: u8 = FIRST_WITHIN;
 /// A bus waits so long until an answer of other engines comes no more: then all is owed.
 const SETTLED: Duration = Duration::from_millis(2_500);
+
+/// Keeps CPUs from sleeping while nobody runs on them: to wake one takes longer than a message does.
+/// It runs behind everybody (`SCHED_IDLE`).
+pub(super) struct Awake(Arc<AtomicBool>);
+
+impl Awake {
+    pub(super) fn keep(cpus: Option<[usize; 2]>) -> Self {
+        let over = Arc::<AtomicBool>::default();
+        for cpu in cpus.into_iter().flatten() {
+            let over = Arc::clone(&over);
+            std::thread::spawn(move || -> Result<()> {
+                machine::pin(cpu)?;
+                machine::run_behind_all_others()?;
+                while !over.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+                Ok(())
+            });
+        }
+        Self(over)
+    }
+}
+
+impl Drop for Awake {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
 
 /// The processes; they end with it.
 pub(super) struct Pair {
@@ -43,11 +74,11 @@ impl Pair {
         Client::connect(self.ports[engine])
     }
 
-    /// One that is a member of the topic, and is told of gaps.
-    pub(super) fn member(&self, engine: usize) -> Result<Client> {
+    /// One that is a member of a topic, and is told of gaps.
+    pub(super) fn member(&self, engine: usize, topic: u8) -> Result<Client> {
         let mut client = self.client(engine)?;
         client.hello();
-        client.join(TOPIC);
+        client.join(topic);
         client.flush()?;
         while client.receive(PATIENCE)?.ok_or_else(silent)?.first() != Some(&b'j') {}
         Ok(client)

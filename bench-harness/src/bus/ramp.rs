@@ -18,7 +18,7 @@ const FACTOR: f64 = 1.25;
 const BEYOND: usize = 3;
 /// Of what was asked, what must have been sent: the publisher is held back else.
 const HELD_BACK: f64 = 0.9;
-/// What is flushed at once, at most.
+/// What is asked for at once, at most.
 const BATCH: u64 = 256;
 /// Between two looks at the clock of who sends.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -100,13 +100,17 @@ impl Seen {
 
 /// Who sends, and how.
 trait Sends {
-    fn put(&mut self, message: &[u8]);
+    /// So many messages, the first of which has this number.
+    fn put(&mut self, size: usize, first: u64, count: u16);
     fn send(&mut self) -> Result<()>;
 }
 
 impl Sends for Client {
-    fn put(&mut self, message: &[u8]) {
-        self.publish(TOPIC, message);
+    /// As one request: what bounds the rate is the bus, and not what comes over WebSocket.
+    fn put(&mut self, size: usize, first: u64, count: u16) {
+        let mut message = Vec::new();
+        Stamp { at_ns: 0, serial: first }.write(size, &mut message);
+        self.publish_many(TOPIC, count, &message);
     }
     fn send(&mut self) -> Result<()> {
         self.flush()
@@ -114,8 +118,12 @@ impl Sends for Client {
 }
 
 impl Sends for Bare {
-    fn put(&mut self, message: &[u8]) {
-        self.publish(message);
+    fn put(&mut self, size: usize, first: u64, count: u16) {
+        let mut message = Vec::new();
+        for serial in first..first + u64::from(count) {
+            Stamp { at_ns: 0, serial }.write(size, &mut message);
+            self.publish(&message);
+        }
     }
     fn send(&mut self) -> Result<()> {
         self.say()
@@ -123,7 +131,7 @@ impl Sends for Bare {
 }
 
 pub(super) fn climb(pair: &Pair, plan: &Plan, say: &dyn Fn(&str)) -> Result<Ramp> {
-    let (member, mut publisher) = (pair.member(1)?, pair.client(0)?);
+    let (member, mut publisher) = (pair.member(1, TOPIC)?, pair.client(0)?);
     let (hears, mut says) = (pair.bare(true)?, pair.bare(false)?);
     let (answers, seen, size) = (publisher.listener()?, Seen::default(), plan.size);
     pair.settle();
@@ -223,15 +231,15 @@ fn quiet(count: impl Fn() -> u64, wanted: impl Fn(u64) -> bool) -> bool {
 
 /// Sends for the time of a step; how many, and from when on.
 fn send(rate: u64, plan: &Plan, to: &mut dyn Sends, serial: &mut u64) -> Result<(u64, u64)> {
-    let (begun, begun_ns, first, mut message) = (Instant::now(), now_ns(), *serial, Vec::new());
+    let (begun, begun_ns, first) = (Instant::now(), now_ns(), *serial);
     while begun.elapsed() < plan.step {
         let due = first + (begun.elapsed().as_secs_f64() * rate as f64) as u64;
-        for _ in 0..due.saturating_sub(*serial).min(BATCH) {
-            Stamp { at_ns: 0, serial: *serial }.write(plan.size, &mut message);
-            to.put(&message);
-            *serial += 1;
+        let count = due.saturating_sub(*serial).min(BATCH);
+        if count > 0 {
+            to.put(plan.size, *serial, count as u16);
+            to.send()?;
+            *serial += count;
         }
-        to.send()?;
         if due <= *serial {
             std::thread::sleep(PAUSE);
         }
@@ -242,11 +250,13 @@ fn send(rate: u64, plan: &Plan, to: &mut dyn Sends, serial: &mut u64) -> Result<
 /// Counts what the engine answers.
 fn heed(mut answers: Client, seen: &Seen) -> Result<()> {
     while !seen.over.load(Ordering::SeqCst) {
-        match answers.receive(LOOK)? {
-            Some(b"p\0") => seen.accepted.fetch_add(1, Ordering::SeqCst),
-            Some([b'p', _]) => seen.refused.fetch_add(1, Ordering::SeqCst),
-            _ => 0,
-        };
+        if let Some([b'q', taken @ .., a, b]) = answers.receive(LOOK)?
+            && let Some(taken) = taken.first_chunk()
+        {
+            let count = |bytes: [u8; 2]| u64::from(u16::from_be_bytes(bytes));
+            seen.accepted.fetch_add(count(*taken), Ordering::SeqCst);
+            seen.refused.fetch_add(count([*a, *b]), Ordering::SeqCst);
+        }
     }
     Ok(())
 }

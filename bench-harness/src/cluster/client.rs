@@ -62,6 +62,13 @@ impl Client {
         self.ask(&[b"P", &[name.len() as u8], name.as_bytes(), message]);
     }
 
+    /// The message so many times: its number, at [`NUMBER`](super::engine::NUMBER), counts on.
+    pub(crate) fn publish_many(&mut self, number: u8, count: u16, message: &[u8]) {
+        let name = topic(number);
+        let (len, count) = ([name.len() as u8], count.to_be_bytes());
+        self.ask(&[b"M", &len, name.as_bytes(), &count, message]);
+    }
+
     /// Sends what was asked.
     pub(crate) fn flush(&mut self) -> Result<()> {
         let sent = self.socket.write_all(&self.output).map_err(Error::io("sending"));

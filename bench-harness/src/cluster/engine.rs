@@ -15,6 +15,7 @@ use rustix::process::{Signal, set_parent_process_death_signal};
 use signal_hook::consts::SIGTERM;
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr};
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
@@ -150,9 +151,27 @@ fn settings(tuning: Tuning) -> (BusConfig, Options) {
     (bus, options)
 }
 
+/// Where the number stands in a message of which many are published at once.
+pub(crate) const NUMBER: Range<usize> = 9..17;
+
 /// The topic of all clients of a reactor, which does not cross machines.
 fn here(reactor: u32) -> String {
     format!("here/{reactor}")
+}
+
+/// Publishes a message so many times, with numbers that count on from the one in it; says how many
+/// were taken.
+fn publish_many(ctx: &mut Context, topic: &[u8], count: u16, words: &[u8]) -> Vec<u8> {
+    let (mut words, mut taken) = (words.to_vec(), 0u16);
+    for _ in 0..count {
+        let message = Outgoing::copied(Opcode::Binary, &words);
+        taken += u16::from(ctx.publish(topic, &message, None).is_ok());
+        let number = words.get_mut(NUMBER).and_then(|at| at.first_chunk_mut());
+        if let Some(number) = number {
+            *number = u64::from_be_bytes(*number).wrapping_add(1).to_be_bytes();
+        }
+    }
+    [b"q", &taken.to_be_bytes()[..], &(count - taken).to_be_bytes()[..]].concat()
 }
 
 /// Does what its clients ask.
@@ -179,6 +198,12 @@ impl Handler for Obedient {
                 let message = Outgoing::copied(Opcode::Binary, words);
                 vec![b'p', ctx.publish(name, &message, None).is_err().into()]
             }),
+            [b'M', len, rest @ ..] => {
+                rest.split_at_checked((*len).into()).and_then(|(name, rest)| {
+                    let (count, words) = rest.split_first_chunk()?;
+                    Some(publish_many(ctx, name, u16::from_be_bytes(*count), words))
+                })
+            }
             _ => None,
         };
         let sent = answer.map(|bytes| ctx.send(conn, Opcode::Binary, &bytes, SendFlags::default()));

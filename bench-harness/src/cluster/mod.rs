@@ -23,7 +23,8 @@ mod stage;
 mod wire;
 
 pub use children::{become_broker, broker_version};
+pub(crate) use engine::NUMBER;
 pub use engine::{Tuning, serve};
 pub use oracle::{Figures, Finding};
 pub use run::{Outcome, Plan, Progress, run};
-pub(crate) use wire::missing;
+pub(crate) use wire::{FIRST_WITHIN, missing};

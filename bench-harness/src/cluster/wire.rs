@@ -6,14 +6,20 @@ use ringws_engine::broker::{Cause, Gap};
 pub(super) const ACROSS: &str = "x/";
 const WORDS: usize = 1 + 1 + 1 + 2 + 4 + 8;
 
+/// In front of those that do not, and the first number that they have.
+const WITHIN: &str = "w/";
+pub(crate) const FIRST_WITHIN: u8 = 200;
+
 /// The name of a topic.
 pub(super) fn topic(number: u8) -> String {
-    format!("{ACROSS}{number}")
+    let prefix = if number < FIRST_WITHIN { ACROSS } else { WITHIN };
+    format!("{prefix}{number}")
 }
 
 /// Its number.
 pub(super) fn topic_of(name: &[u8]) -> Option<u8> {
-    str::from_utf8(name).ok()?.strip_prefix(ACROSS)?.parse().ok()
+    let name = str::from_utf8(name).ok()?;
+    name.strip_prefix(ACROSS).or_else(|| name.strip_prefix(WITHIN))?.parse().ok()
 }
 
 /// A message of a publisher: the engine that it is at, which of its lives, the topic, and its place
