@@ -28,7 +28,7 @@ struct Arguments {
     #[arg(long, default_value_t = 10.0)]
     seconds: f64,
     /// Where the ramp begins, and where it gives up, messages a second.
-    #[arg(long, value_delimiter = ',', num_args = 2, default_values_t = [20_000, 2_000_000])]
+    #[arg(long, value_delimiter = ',', default_values_t = [20_000, 2_000_000])]
     ramp: Vec<u64>,
     /// Seconds of each step of the ramp.
     #[arg(long, default_value_t = 3.0)]
