@@ -1,12 +1,15 @@
 /* What is measured at scale: an echo on one port, a topic with all members on another, and the
- * counters by GET on the first.
+ * counters by GET on the first; of /heap, the bytes that are allocated, whatever of the heap is
+ * resident besides.
  * usage: ringws_scale [port, 0: any] members_port reactors connections_max(per reactor)
  *                     idle_timeout_ms admitted_per_second(members, 0: all)
  *                     [tls_port certificate key] */
+#include <malloc.h>
 #include <ringws.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static rws_engine *engine;
 static void on_signal(int sig) { (void)sig; rws_engine_stop(engine, 0); }
@@ -20,7 +23,18 @@ static void on_message(rws_reactor *r, rws_conn c, const rws_message *m, void *u
 static void on_drain(rws_reactor *r, rws_conn c, void *user) { (void)user; rws_resume(r, c); }
 static void on_request(rws_reactor *r, rws_request *q, void *user) {
   (void)user;
-  rws_request_metrics(r, q);
+  const rws_bytes path = rws_request_path(q);
+  if (path.len != 5 || memcmp(path.data, "/heap", 5) != 0) {
+    rws_request_metrics(r, q);
+    return;
+  }
+  const struct mallinfo2 heap = mallinfo2();
+  char text[64];
+  const int len = snprintf(text, sizeof text, "ringws_heap_bytes %zu\n", heap.uordblks + heap.hblkhd);
+  rws_response answer = RWS_INIT(rws_response);
+  answer.status = 200;
+  answer.body = (rws_bytes){(const uint8_t *)text, (size_t)len};
+  rws_request_answer(q, &answer);
 }
 
 static void on_member(rws_reactor *r, rws_conn c, void *user) {

@@ -1,6 +1,6 @@
 //! What was measured, as a table for the terminal and as a page.
 
-use super::{idle, soak, storm};
+use super::{Trend, idle, soak, storm};
 use crate::html;
 use crate::publish::{Document, Table, dash, latency, numbers};
 
@@ -125,10 +125,15 @@ pub fn soak(report: &soak::Report) -> Document {
         report.samples.iter().map(|it| (it.seconds, of(it))).collect()
     };
     let resident = points(&|it| it.memory.resident as f64 / 1048576.0);
+    let heap = points(&|it| it.heap as f64 / 1048576.0);
     let descriptors = points(&|it| it.memory.descriptors as f64);
     let drawings = format!(
         "{}{}",
-        html::lines("Resident memory of the server", "MiB", &[("resident".into(), resident)]),
+        html::lines(
+            "Memory of the server",
+            "MiB",
+            &[("resident".into(), resident), ("allocated".into(), heap)]
+        ),
         html::lines("Descriptors of the server", "", &[("open".into(), descriptors)])
     );
     Document::new("Everything at once", table, drawings, facts(report))
@@ -136,23 +141,31 @@ pub fn soak(report: &soak::Report) -> Document {
 
 /// What is not of one kind of traffic.
 fn facts(report: &soak::Report) -> String {
-    let [young, most, last, gone] = report.resident_at.map(|at| at as f64 / 1048576.0);
     let [capacity, cpu] = report.cpu.map(numbers::share);
     let [least, descriptors] = report.descriptors;
     let mut out = format!(
         "lasted        {:.0} s, server busy {cpu} (when the capacity was measured: {capacity})\n\
-         resident      {young:.2} MiB after a tenth of it, at most {most:.2}, in the end \
-         {last:.2}, when all had gone {gone:.2}\n\
          descriptors   {least} to {descriptors}\n",
         report.seconds
     );
-    if let Some(trend) = report.resident {
-        let (slope, error) = (trend.slope, trend.error);
-        let judged = if trend.is_flat() { "none beyond noise" } else { "more than noise" };
-        out += &format!("growth        {slope:.1} ± {error:.1} bytes a second: {judged}\n");
-    }
+    out += &grown("allocated", report.heap_at, report.heap);
+    out += &grown("resident", report.resident_at, report.resident);
     for (name, sum) in &report.sums {
         out += &format!("{sum:<13} {name}\n");
+    }
+    out
+}
+
+fn grown(what: &str, at: [u64; 4], trend: Option<Trend>) -> String {
+    let [young, most, last, gone] = at.map(|at| at as f64 / 1048576.0);
+    let mut out = format!(
+        "{what:<13} {young:.2} MiB after a tenth of it, at most {most:.2}, in the end {last:.2}, \
+         when all had gone {gone:.2}\n"
+    );
+    if let Some(trend) = trend {
+        let (slope, error) = (trend.slope, trend.error);
+        let judged = if trend.is_flat() { "none beyond noise" } else { "more than noise" };
+        out += &format!("  growth      {slope:.1} ± {error:.1} bytes a second: {judged}\n");
     }
     out
 }

@@ -104,11 +104,14 @@ pub(super) struct Counters(BTreeMap<String, Vec<f64>>);
 impl Counters {
     /// Asks the server.
     pub(super) fn read(server: SocketAddr) -> Result<Self> {
+        Self::read_from(server, "/metrics")
+    }
+
+    fn read_from(server: SocketAddr, path: &str) -> Result<Self> {
         let what = || Error::io(format!("asking {server} for its counters"));
         let mut stream = TcpStream::connect(server).map_err(what())?;
         stream.set_read_timeout(Some(PATIENCE)).map_err(what())?;
-        let request =
-            format!("GET /metrics HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n\r\n");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).map_err(what())?;
         let mut text = String::new();
         stream.read_to_string(&mut text).map_err(what())?;
@@ -137,6 +140,11 @@ impl Counters {
     pub(super) fn each(&self, name: &str) -> Vec<f64> {
         self.0.get(name).cloned().unwrap_or_default()
     }
+}
+
+/// Bytes that the server has allocated, as its allocator counts them.
+pub(super) fn heap(server: SocketAddr) -> Result<u64> {
+    Ok(Counters::read_from(server, "/heap")?.sum("ringws_heap_bytes") as u64)
 }
 
 fn without_reactor(name: &str) -> String {

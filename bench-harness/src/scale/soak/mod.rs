@@ -6,7 +6,7 @@ mod guests;
 
 use super::subject::{Settings, Subject};
 use super::trend::Trend;
-use super::watch::{Counters, Memory};
+use super::watch::{Counters, Memory, heap};
 use crate::error::{Error, Result};
 use crate::load::broadcast::{self, BroadcastPlan};
 use crate::load::closed::{self, Plan as ClosedPlan};
@@ -91,6 +91,8 @@ pub struct Sample {
     pub seconds: f64,
     /// Of server and kernel.
     pub memory: Memory,
+    /// Bytes that the server has allocated.
+    pub heap: u64,
 }
 
 /// What was measured.
@@ -104,6 +106,11 @@ pub struct Report {
     pub cpu: [f64; 2],
     /// Bytes in a second by which the server's resident memory grew, without the first tenth.
     pub resident: Option<Trend>,
+    /// The same of the bytes that it has allocated: what is resident besides is the allocator's to
+    /// keep or give back.
+    pub heap: Option<Trend>,
+    /// Those at the end of that tenth, at most, in the end, when all had gone.
+    pub heap_at: [u64; 4],
     /// Resident bytes: at the end of that tenth, at most, in the end, when all had gone.
     pub resident_at: [u64; 4],
     /// The fewest and the most descriptors of the server.
@@ -163,19 +170,26 @@ pub fn run(plan: &Plan, say: &dyn Fn(&str)) -> Result<Report> {
     let all = together(at, plan.time, &|index| open_lane(at, index, capacity(index), plan))?;
     let used = process::usage(at.pid)?.running.saturating_sub(before);
     let sums = sums(at, first.deliveries + all.deliveries)?;
-    let gone = Memory::read(at.pid)?;
+    let (gone, heap_gone) = (Memory::read(at.pid)?, heap(at.plain)?);
     say("all have gone");
     let young = plan.time.as_secs_f64() * YOUNG;
     let old: Vec<&Sample> = all.samples.iter().filter(|it| it.seconds >= young).collect();
-    let resident: Vec<_> = old.iter().map(|it| (it.seconds, it.memory.resident as f64)).collect();
-    let of = |sample: Option<&&Sample>| sample.map_or(0, |it| it.memory.resident);
-    let most = old.iter().map(|it| it.memory.resident).max().unwrap_or(0);
+    let trend = |of: &dyn Fn(&Sample) -> u64| {
+        Trend::of(&old.iter().map(|it| (it.seconds, of(it) as f64)).collect::<Vec<_>>())
+    };
+    let at_times = |of: &dyn Fn(&Sample) -> u64, gone: u64| {
+        let one = |sample: Option<&&Sample>| sample.map_or(0, |it| of(it));
+        let most = old.iter().map(|it| of(it)).max().unwrap_or(0);
+        [one(old.first()), most, one(old.last()), gone]
+    };
     let descriptors = || old.iter().map(|it| it.memory.descriptors);
     let report = Report {
         seconds: all.seconds,
         cpu: [busy, used.as_secs_f64() / all.seconds],
-        resident: Trend::of(&resident),
-        resident_at: [of(old.first()), most, of(old.last()), gone.resident],
+        heap: trend(&|it| it.heap),
+        heap_at: at_times(&|it| it.heap, heap_gone),
+        resident: trend(&|it| it.memory.resident),
+        resident_at: at_times(&|it| it.memory.resident, gone.resident),
         descriptors: [descriptors().min().unwrap_or(0), descriptors().max().unwrap_or(0)],
         sums,
         lanes: all.lanes,
@@ -225,7 +239,7 @@ fn samples(at: At, begun: Instant, time: Duration) -> Result<Vec<Sample>> {
     while begun.elapsed() < time + WARMUP {
         std::thread::sleep(LOOK.min(time));
         let (seconds, memory) = (begun.elapsed().as_secs_f64(), Memory::read(at.pid)?);
-        samples.push(Sample { seconds, memory });
+        samples.push(Sample { seconds, memory, heap: heap(at.plain)? });
     }
     Ok(samples)
 }
