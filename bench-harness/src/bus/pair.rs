@@ -19,8 +19,8 @@ pub(super) const WITHIN: u8 = FIRST_WITHIN;
 /// A bus waits so long until an answer of other engines comes no more: then all is owed.
 const SETTLED: Duration = Duration::from_millis(2_500);
 
-/// Keeps CPUs from sleeping while nobody runs on them: to wake one takes longer than a message does.
-/// It runs behind everybody (`SCHED_IDLE`).
+/// Keeps CPUs from sleeping while nobody runs on them: to wake one takes longer than a message. It
+/// runs behind everybody (`SCHED_IDLE`).
 pub(super) struct Awake(Arc<AtomicBool>);
 
 impl Awake {
