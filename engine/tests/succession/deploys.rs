@@ -115,12 +115,14 @@ struct Counting {
 
 impl Counting {
     fn new(port: u16, joins: bool) -> Self {
-        let mut client = Client::connect(port).with_patience(Duration::from_secs(20));
+        let client = Client::connect(port).with_patience(Duration::from_secs(20));
+        let mut counting = Self { client, next: 0, fed: None, ticks: HashMap::new() };
         if joins {
-            client.send(TEXT, "join");
-            client.hears(TEXT, "joined");
+            counting.client.send(TEXT, "join");
+            // It may hear what is published before it hears that it is a member.
+            while counting.answer() != "joined" {}
         }
-        Self { client, next: 0, fed: None, ticks: HashMap::new() }
+        counting
     }
 
     /// Says a number or two, and must hear them.
@@ -134,6 +136,11 @@ impl Counting {
 
     /// The next number that is an answer.
     fn hear(&mut self) -> u64 {
+        self.answer().parse().expect("a number")
+    }
+
+    /// The next message that nobody has published.
+    fn answer(&mut self) -> String {
         loop {
             let (first, text) = self.client.receive();
             assert_eq!(first, TEXT, "{}", text.escape_ascii());
@@ -142,7 +149,7 @@ impl Counting {
             match words[..] {
                 ["feed", number] => self.feed(number.parse().expect("a number")),
                 ["tick", process, number] => self.tick(process, number.parse().expect("a number")),
-                _ => return text.parse().expect("a number"),
+                _ => return text,
             }
         }
     }

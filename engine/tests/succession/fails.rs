@@ -23,14 +23,19 @@ pub(crate) fn to_nobody(old: &Old, how: HandOver) -> (UnixStream, Receiver<Hande
     (UnixStream::from(theirs), said)
 }
 
-/// The next record, without its descriptor: its kind and what it says.
+/// The next record, without its descriptor: its kind and what it says. When the old process says
+/// that it accepts nobody any more depends on its reactors: that is passed over.
 pub(crate) fn record(line: &mut UnixStream) -> (u8, Vec<u8>) {
-    let mut head = [0; 8];
-    line.read_exact(&mut head).expect("a record");
-    let len = u32::from_le_bytes(head[4..].try_into().expect("four bytes"));
-    let mut body = vec![0; len as usize];
-    line.read_exact(&mut body).expect("all of it");
-    (head[0], body)
+    loop {
+        let mut head = [0; 8];
+        line.read_exact(&mut head).expect("a record");
+        let len = u32::from_le_bytes(head[4..].try_into().expect("four bytes"));
+        let mut body = vec![0; len as usize];
+        line.read_exact(&mut body).expect("all of it");
+        if head[0] != QUIET {
+            return (head[0], body);
+        }
+    }
 }
 
 fn say(line: &mut UnixStream, kind: u8, body: &[u8]) {
@@ -44,6 +49,7 @@ const LISTENER: u8 = 2;
 const READY: u8 = 3;
 pub(crate) const CONNECTION: u8 = 4;
 const ANSWER: u8 = 5;
+const QUIET: u8 = 7;
 pub(crate) const PUBLISHED: u8 = 8;
 const LANE: u8 = 10;
 
