@@ -8,6 +8,8 @@ mod hub;
 mod room;
 #[path = "support/service.rs"]
 mod service;
+#[path = "bus/wakes.rs"]
+mod wakes;
 
 use hub::{Hub, Spoke};
 use ringws_engine::broker::{BusConfig, Cause, Gap, State};

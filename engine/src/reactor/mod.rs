@@ -154,6 +154,10 @@ impl<K: Kernel> Reactor<K> {
         for reactor in self.ctx.post.to_wake.drain(..) {
             self.kernel.wake(reactor as usize);
         }
+        if std::mem::take(&mut self.ctx.post.wakes_bus) {
+            self.kernel.hand_over();
+            self.ctx.post.handle.wake_bus();
+        }
         true
     }
 

@@ -249,13 +249,16 @@ pub(crate) struct Post {
     pub(crate) lines: Lines<Mail>,
     /// Other reactors that have mail from us and must be woken when the turn ends.
     pub(crate) to_wake: Vec<u32>,
+    /// So must the bus, once the kernel has what goes to members here: its thread may run at once,
+    /// and on this CPU.
+    pub(crate) wakes_bus: bool,
 }
 
 impl Post {
     pub(crate) fn new(handle: Handle, own: Arc<Own<Mail>>) -> Self {
         let (inbox, lines) = (Inbox::default(), Lines::default());
         own.mail.open();
-        Self { handle, own, inbox, lines, to_wake: Vec::new() }
+        Self { handle, own, inbox, lines, to_wake: Vec::new(), wakes_bus: false }
     }
 }
 

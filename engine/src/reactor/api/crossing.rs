@@ -40,7 +40,7 @@ impl Handle {
         let what = Arc::new(Publication::new(message, except, manner));
         let checked = self.check(topic, message, manner);
         match checked.and_then(|()| self.put_from(Some(from), topic, &what, |_| false)) {
-            Ok(placed) => self.wake(placed.wake),
+            Ok(placed) => self.wake_for(&placed),
             Err(full @ (CallError::MailboxFull | CallError::BusFull)) => return Err(full),
             // Less is allowed here than there, so that nobody here waits for it.
             Err(_) => self.crossings().pass_over(from.lane),

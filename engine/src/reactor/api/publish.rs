@@ -17,6 +17,8 @@ use std::sync::Arc;
 pub(crate) struct Placed {
     /// Who must be woken for it.
     pub(crate) wake: Reactors,
+    /// So must the bus, once the members here have it.
+    pub(crate) wakes_bus: bool,
     /// As members get it.
     pub(crate) what: Arc<Publication>,
 }
@@ -88,7 +90,7 @@ impl Handle {
             return self.0.owns[here as usize].put(Mail::Publish(topic.into(), what));
         }
         let placed = self.put_in_order(topic, &what, |_| false)?;
-        self.wake(placed.wake);
+        self.wake_for(&placed);
         Ok(())
     }
 
@@ -145,7 +147,7 @@ impl Handle {
             let crosses = Crosses { topic, what, is_on_bus: false, from };
             let put = |all: &[Interest]| self.put_across(&crosses, all, what, is_done, || Ok(()));
             let wake = directory.in_order(topic, put)?;
-            return Ok(Placed { wake, what: Arc::clone(what) });
+            return Ok(Placed { wake, wakes_bus: false, what: Arc::clone(what) });
         }
         directory.in_order_everywhere(topic, bus.is_some(), |ordered| {
             let Ordered { name, interests, spoken, log } = ordered;
@@ -166,10 +168,11 @@ impl Handle {
                 })?;
                 Ok(())
             })?;
+            let mut wakes_bus = false;
             if let (Some(bus), Some(spoken), Some(number)) = (bus, spoken, number) {
                 spoken.give(number, is_sent);
                 match is_sent {
-                    true => bus.put(Name::clone(name), number, Arc::clone(what)),
+                    true => wakes_bus = bus.put(Name::clone(name), number, Arc::clone(what)),
                     false => self.bus_counters().bus_unsent.add_from_any_thread(1),
                 }
             }
@@ -177,7 +180,7 @@ impl Handle {
                 log.spoken.give(number, true);
                 log.append(history, (history.origin, number), Arc::clone(&placed));
             }
-            Ok(Placed { wake, what: placed })
+            Ok(Placed { wake, wakes_bus, what: placed })
         })
     }
 

@@ -150,6 +150,7 @@ impl Context {
             is_ours
         })?;
         self.post.to_wake.extend(placed.wake.iter());
+        self.post.wakes_bus |= placed.wakes_bus;
         if let Some(topic) = ours {
             self.deliver_before_publishing();
             self.deliver_published(topic, &placed.what);

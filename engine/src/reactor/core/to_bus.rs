@@ -100,10 +100,11 @@ impl ToBus {
         }
     }
 
-    /// Puts it in.
-    pub(crate) fn put(&self, topic: Name, number: Number, what: Arc<Publication>) {
-        let put = self.mails.push_reserved(BusMail::Published { topic, number, what });
-        self.wake_if(put);
+    /// Puts it in; whether somebody must then [wake](Self::wake) the bus, which is left to the
+    /// caller because members of this engine come first.
+    #[must_use]
+    pub(crate) fn put(&self, topic: Name, number: Number, what: Arc<Publication>) -> bool {
+        self.mails.push_reserved(BusMail::Published { topic, number, what }) == Ok(true)
     }
 
     pub(crate) fn interest(&self, topic: &Name, on: bool) {

@@ -4,10 +4,11 @@
 use crate::reactor::core::adopt::{Arrival, Coming, Moved};
 use crate::reactor::core::labels::HANDSHAKING;
 use crate::reactor::core::loads::Promise;
+use crate::reactor::core::peer::PeerAddress;
 use crate::reactor::core::proxies::ByProxy;
 use crate::reactor::core::slab::Phase;
 use crate::reactor::state::Reactor;
-use crate::ring::Kernel;
+use crate::ring::{Kernel, Socket};
 
 impl<K: Kernel> Reactor<K> {
     /// Whether one of which nothing is received is to leave: it does before the next wait, if
@@ -48,9 +49,6 @@ impl<K: Kernel> Reactor<K> {
         let home = *self.ctx.homes.of(self.ctx.slab.at(index).endpoint);
         let given = self.ctx.given.remove(&index);
         let slot = self.ctx.slab.at(index);
-        for node in [slot.timer.take()].into_iter().chain(slot.take_nodes()).flatten() {
-            self.ctx.wheel.remove(node);
-        }
         let moved = Moved {
             age: now.saturating_sub(slot.conn.began()),
             proxied: slot.proxied(),
@@ -59,15 +57,26 @@ impl<K: Kernel> Reactor<K> {
         let mut given = given.unwrap_or_default();
         given.early = slot.take_parked().into();
         given.moved = Some(moved);
+        let (socket, peer) = self.vacate_with_socket(index, HANDSHAKING);
+        let coming = Coming { endpoint: home as u16, peer, given: Some(given), promise: None };
+        self.send_over(Arrival { socket, coming }, promise);
+    }
+
+    /// Frees the slot of one that leaves with its socket, and whatever here belonged to it;
+    /// `state` is the label it was counted under.
+    pub(crate) fn vacate_with_socket(&mut self, index: u32, state: usize) -> (Socket, PeerAddress) {
+        let slot = self.ctx.slab.at(index);
+        for node in [slot.timer.take()].into_iter().chain(slot.take_nodes()).flatten() {
+            self.ctx.wheel.remove(node);
+        }
         let (socket, peer) = (slot.socket, slot.peer);
         self.direct.revoke(slot);
         slot.conn.release(&mut self.ctx.pool);
         self.ctx.memory.holdings.forget(index);
         self.ctx.slab.vacate(index);
         self.ctx.counters.connections.sub(1);
-        self.ctx.counters.connections_by_state.of(HANDSHAKING).sub(1);
-        let coming = Coming { endpoint: home as u16, peer, given: Some(given), promise: None };
-        self.send_over(Arrival { socket, coming }, promise);
+        self.ctx.counters.connections_by_state.of(state).sub(1);
+        (socket, peer)
     }
 
     /// It goes on where another reactor has left off.

@@ -284,17 +284,7 @@ impl<K: Kernel> Reactor<K> {
         self.report_passed_on(index);
         self.leaves(index);
         let home = *self.ctx.homes.of(carried.endpoint) as u16;
-        let slot = self.ctx.slab.at(index);
-        for node in [slot.timer.take()].into_iter().chain(slot.take_nodes()).flatten() {
-            self.ctx.wheel.remove(node);
-        }
-        let (socket, peer) = (slot.socket, slot.peer);
-        self.direct.revoke(slot);
-        slot.conn.release(&mut self.ctx.pool);
-        self.ctx.memory.holdings.forget(index);
-        self.ctx.slab.vacate(index);
-        self.ctx.counters.connections.sub(1);
-        self.ctx.counters.connections_by_state.of(OPEN).sub(1);
+        let (socket, peer) = self.vacate_with_socket(index, OPEN);
         let coming =
             Coming { endpoint: home, peer, given: Some(given(Box::new(carried))), promise: None };
         let name = self.passing.insert(Passage::Away(Arrival { socket, coming }));

@@ -162,6 +162,9 @@ impl<K: Kernel> Reactor<K> {
         for reactor in self.ctx.post.to_wake.drain(..) {
             self.ctx.post.handle.0.wakers[reactor as usize].wake();
         }
+        if std::mem::take(&mut self.ctx.post.wakes_bus) {
+            self.ctx.post.handle.wake_bus();
+        }
     }
 
     fn close_mail(&mut self) {
