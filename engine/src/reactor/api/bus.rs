@@ -2,7 +2,6 @@
 
 use crate::bus::{Delivery, Full, Gap, Name, Number, Origin, Topics};
 use crate::reactor::api::contract::{Handle, Mail};
-use crate::reactor::api::publish::Placed;
 use crate::reactor::core::counters::Counters;
 use crate::reactor::core::directory::Reactors;
 use crate::reactor::core::mail::Publication;
@@ -29,14 +28,6 @@ impl Handle {
 
     pub(crate) fn wake(&self, reactors: Reactors) {
         reactors.iter().for_each(|reactor| self.0.wakers[reactor as usize].wake());
-    }
-
-    /// Wakes all who have something to do for what was published: the bus last.
-    pub(crate) fn wake_for(&self, placed: &Placed) {
-        self.wake(placed.wake);
-        if placed.wakes_bus {
-            self.wake_bus();
-        }
     }
 
     pub(crate) fn wake_bus(&self) {

@@ -94,6 +94,14 @@ impl Handle {
         Ok(())
     }
 
+    /// Wakes all who have something to do for what was published: the bus last.
+    pub(crate) fn wake_for(&self, placed: &Placed) {
+        self.wake(placed.wake);
+        if placed.wakes_bus {
+            self.wake_bus();
+        }
+    }
+
     /// How many members a topic has on all reactors together: a moment ago, since they come and go.
     pub fn members(&self, topic: &[u8]) -> usize {
         self.0.directory.members(topic)
