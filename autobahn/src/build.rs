@@ -42,8 +42,8 @@ impl Server {
                 let source = "ffi/examples/echo.cpp";
                 compile(workspace, source, "CXX", "c++", &["-std=c++17"])
             }
-            Self::Rust => example(workspace, "echo", &[]),
-            Self::Aio => example(workspace, "echo_aio", &["--features", "tokio-uring"]),
+            Self::Rust => example(workspace, "echo"),
+            Self::Aio => example(workspace, "echo_aio"),
         }
     }
 }
@@ -71,10 +71,11 @@ impl Client {
     }
 }
 
-/// Builds an example of the engine.
-fn example(workspace: &Workspace, name: &str, flags: &[&str]) -> Result<PathBuf> {
-    run(release(workspace).args(["-p", "ringws-engine", "--example", name]).args(flags))?;
-    Ok(workspace.target.join("release/examples").join(name))
+/// Builds an example of the engine: all with the same features, so that the engine is built once.
+fn example(workspace: &Workspace, name: &str) -> Result<PathBuf> {
+    let what = ["-p", "ringws-engine", "--example", name, "--features", "tokio-uring"];
+    run(build(workspace).args(["--profile", "demo"]).args(what))?;
+    Ok(workspace.target.join("demo/examples").join(name))
 }
 
 /// Builds a program that has all modes, without a warning.
@@ -91,7 +92,7 @@ fn compile(
     compiler: &str,
     flags: &[&str],
 ) -> Result<PathBuf> {
-    run(release(workspace).args(["-p", "ringws-ffi"]))?;
+    run(build(workspace).args(["--release", "-p", "ringws-ffi"]))?;
     let folder = workspace.target.join("autobahn/bin");
     std::fs::create_dir_all(&folder).map_err(Error::io(folder.display().to_string()))?;
     let name = Path::new(source).file_name().unwrap_or_default().to_string_lossy();
@@ -109,8 +110,8 @@ fn library(target: &Path) -> PathBuf {
     target.join("release/libringws.a")
 }
 
-fn release(workspace: &Workspace) -> Command {
+fn build(workspace: &Workspace) -> Command {
     let mut command = cargo();
-    command.current_dir(&workspace.root).args(["build", "--release", "--quiet"]);
+    command.current_dir(&workspace.root).args(["build", "--quiet"]);
     command
 }

@@ -2,10 +2,12 @@
 
 use crate::error::{Error, Result};
 use crate::machine;
+use crate::random::Random;
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -186,11 +188,23 @@ fn spawn(command: &mut Command, cpu: Option<usize>) -> Result<Child> {
         .unwrap_or_else(|_| Err(Error::Server("the starting thread panicked".into())))
 }
 
-/// One that nobody has just now.
+/// One that nobody has just now, and that no client is given before it is used: Linux takes those of
+/// clients from 32768 up (`ip_local_port_range`), and one of them on any address of this machine
+/// would do to refuse it to a server.
 pub(crate) fn free_port() -> Result<u16> {
-    let listener =
-        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(Error::io("looking for a port"))?;
-    Ok(listener.local_addr().map_err(Error::io("getsockname"))?.port())
+    static TRIED: AtomicU64 = AtomicU64::new(0);
+    const BEHIND: u64 = 32_768 - 10_000;
+    let mut random = Random(u64::from(std::process::id()) << 32);
+    let mut refused = None;
+    for _ in 0..100 {
+        random.0 = random.0.wrapping_add(TRIED.fetch_add(1, Ordering::Relaxed));
+        let port = 10_000 + random.below(BEHIND) as u16;
+        match TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)) {
+            Ok(_) => return Ok(port),
+            Err(error) => refused = Some(error),
+        }
+    }
+    Err(refused.map_or(Error::Server("no port".into()), Error::io("looking for a port")))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ mod service;
 use ringws_engine::config::{Address, Drain, Endpoint};
 use ringws_engine::engine::{Engine, Error};
 use ringws_engine::passed::of_number;
-use ringws_kit::{BINARY, frame, read_frame, read_head, request};
+use ringws_kit::{BINARY, frame, free_port, read_frame, read_head, request};
 use rustix::io::FdFlags;
 use service::{Echo, reactors};
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
@@ -85,12 +85,6 @@ impl Server {
         io::copy(&mut self.said, &mut io::sink()).expect("to its end");
         assert!(self.process.wait().expect("ours").success());
     }
-}
-
-/// A port that nobody has.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address").port()
 }
 
 #[test]

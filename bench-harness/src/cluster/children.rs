@@ -2,10 +2,11 @@
 
 use super::engine::{Tuning, die_with_parent};
 use crate::error::{Error, Result};
+use crate::server::free_port;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -79,12 +80,6 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.end();
     }
-}
-
-fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-    let address = listener.and_then(|listener| listener.local_addr());
-    Ok(address.map_err(Error::io("looking for a port"))?.port())
 }
 
 /// Where brokers are: their ports and configurations stay, their processes come and go.

@@ -164,7 +164,11 @@ fn grown(what: &str, at: [u64; 4], trend: Option<Trend>) -> String {
     );
     if let Some(trend) = trend {
         let (slope, error) = (trend.slope, trend.error);
-        let judged = if trend.is_flat() { "none beyond noise" } else { "more than noise" };
+        let judged = match trend.is_flat() {
+            true => "none beyond noise",
+            false if trend.slope < 0.0 => "it shrinks",
+            false => "more than noise",
+        };
         out += &format!("  growth      {slope:.1} ± {error:.1} bytes a second: {judged}\n");
     }
     out

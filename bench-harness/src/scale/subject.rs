@@ -82,7 +82,7 @@ impl Subject {
         certificate: Option<&Certificate>,
     ) -> Result<Self> {
         machine::allow_all_descriptors()?;
-        let (port, members) = ports.map_or_else(|| Ok((0, free_port()?)), Ok)?;
+        let (port, members) = ports.map_or_else(|| Ok((free_port()?, free_port()?)), Ok)?;
         let Settings { reactors, connections_max, idle_timeout_ms, admitted_per_second } = settings;
         let mut command = vec![program.to_string_lossy().into_owned()];
         let (reactors, connections_max) = (reactors as u64, connections_max as u64);

@@ -19,4 +19,4 @@ pub use frame::{
 };
 pub use handshake::{FIELDS, NONCE, accept, answer, field, read_head, request};
 pub use process::{MIB, memory, resident};
-pub use socket::{PATIENCE, Socket, once, read_to_end, reset, tcp, unix, until};
+pub use socket::{PATIENCE, Socket, free_port, once, read_to_end, reset, tcp, unix, until};

@@ -1,9 +1,10 @@
 //! Sockets under a connection, on which nothing waits for ever.
 
 use std::io::{ErrorKind, Read, Result, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -47,6 +48,20 @@ pub fn tcp(port: u16) -> TcpStream {
     stream.set_nodelay(true).expect("TCP_NODELAY");
     stream.set_patience(PATIENCE);
     stream
+}
+
+/// A port that nobody has, and that no client is given before it is used: Linux takes those of
+/// clients from 32768 up (`ip_local_port_range`), and one of them on any address of this machine
+/// would do to refuse it to a server.
+pub fn free_port() -> u16 {
+    static TRIED: AtomicU32 = AtomicU32::new(0);
+    const SPAN: u32 = 32_768 - 10_000;
+    // Tests of several processes begin in several places.
+    let begin = std::process::id().wrapping_mul(7_919);
+    let ports = (0..SPAN).map(|_| begin.wrapping_add(TRIED.fetch_add(1, Ordering::Relaxed)));
+    let mut ports = ports.map(|number| 10_000 + (number % SPAN) as u16);
+    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::UNSPECIFIED, *port)).is_ok();
+    ports.find(is_free).expect("a port")
 }
 
 /// A connected socket.

@@ -1,19 +1,14 @@
 //! Brokers: nats-server, as processes of the test.
 
-use ringws_kit::until;
+use ringws_kit::{free_port, until};
 use std::fs;
 use std::io::Read;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
-
-/// A port that is free, and that nobody else will be given soon.
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
-}
 
 /// A directory that is removed at the end.
 pub(crate) struct Directory(PathBuf);

@@ -1,9 +1,9 @@
 //! Several servers that belong together.
 
-use super::broker::{Broker, free_port};
+use super::broker::Broker;
 use super::site::{Site, options};
 use ringws_engine::nats::Options;
-use ringws_kit::until;
+use ringws_kit::{free_port, until};
 
 /// Three, each of which knows the others.
 fn cluster(more: &str) -> [Broker; 3] {

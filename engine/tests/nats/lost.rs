@@ -1,9 +1,9 @@
 //! The broker goes, comes, and falls silent.
 
-use super::broker::{Broker, free_port};
+use super::broker::Broker;
 use super::site::{Site, options};
 use ringws_engine::nats::Options;
-use ringws_kit::until;
+use ringws_kit::{free_port, until};
 use std::time::{Duration, Instant};
 
 #[test]

@@ -4,10 +4,10 @@
 use super::common::server::Server;
 use super::common::{Linkage, compilers, here, scratch};
 use super::read;
-use ringws_kit::{Client, TEXT, ask, field, read_head, tcp, until};
+use ringws_kit::{Client, TEXT, ask, field, free_port, read_head, tcp, until};
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
@@ -46,10 +46,6 @@ pub(super) fn get(port: u16, target: &str) -> String {
     let mut body = vec![0; len];
     stream.read_exact(&mut body).unwrap();
     String::from_utf8(body).unwrap()
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 #[test]
