@@ -188,8 +188,8 @@ fn spawn(command: &mut Command, cpu: Option<usize>) -> Result<Child> {
         .unwrap_or_else(|_| Err(Error::Server("the starting thread panicked".into())))
 }
 
-/// One that nobody has just now, and that no client is given before it is used: Linux takes those of
-/// clients from 32768 up (`ip_local_port_range`), and one of them on any address of this machine
+/// One that nobody has just now, and that no client is given before it is used: Linux takes those
+/// of clients from 32768 up (`ip_local_port_range`), and one of them on any address of this machine
 /// would do to refuse it to a server.
 pub(crate) fn free_port() -> Result<u16> {
     static TRIED: AtomicU64 = AtomicU64::new(0);

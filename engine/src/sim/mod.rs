@@ -42,6 +42,7 @@ mod notice;
 mod policy;
 mod publish;
 mod random;
+mod records;
 mod requests;
 mod rules;
 mod scenario;
@@ -73,6 +74,7 @@ pub use dials::run_dials;
 pub use ledger::Trace;
 pub use less::Less;
 pub use many::{ManyReport, run_many};
+pub use records::read_records;
 
 /// Turns within one millisecond of virtual time: more than any run has work for.
 const SPIN_MAX: u32 = 20_000;
