@@ -39,11 +39,8 @@ pub fn read_records(body: &[u8]) -> usize {
     if let Ok(of) = wire::read_published(body) {
         kinds += 1;
         let what = Publication::new(&of.message, Some(Conn::from_bits(of.except)), of.manner);
-        let out = CrossesOut {
-            number: of.number,
-            topic: Name::from(of.topic),
-            what: Arc::new(what),
-        };
+        let out =
+            CrossesOut { number: of.number, topic: Name::from(of.topic), what: Arc::new(what) };
         assert_eq!(wire::published(&out), body);
     }
     kinds
