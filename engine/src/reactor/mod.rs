@@ -30,17 +30,19 @@ pub(crate) use self::core::lane::Out as CrossesOut;
 pub use self::core::later::LaterError;
 pub use self::core::log;
 pub use self::core::mail::Found;
+#[cfg(any(test, feature = "sim"))]
+pub(crate) use self::core::mail::Publication;
 pub(crate) use self::core::mailbox::MAIL_MAX;
 pub use self::core::name::{CallError, Conn, DialId, Later, Timer, TopicError};
 pub(crate) use self::core::parting::{Order, Takes, Told};
 pub use self::core::proxies::{InvalidProxies, Proxied, Proxies};
 pub(crate) use self::core::seam::Cut;
+#[cfg(test)]
+pub(crate) use self::core::seam::Seam;
 pub use self::core::to_bus::Wake;
 pub(crate) use self::core::to_bus::{BusMail, ToBus};
 #[cfg(feature = "sim")]
 pub(crate) use self::core::topics::Begun;
-#[cfg(test)]
-pub(crate) use self::core::{mail::Publication, seam::Seam};
 pub use crate::conn::Cause;
 pub use api::adopt::{Adopt, AdoptError, NotAdopted, Unopened};
 pub use api::closed::{Closed, EndError};
