@@ -4,4 +4,6 @@
 use libfuzzer_sys::fuzz_target;
 use ringws_engine::sim::read_records;
 
-fuzz_target!(|data: &[u8]| read_records(data));
+fuzz_target!(|data: &[u8]| {
+    read_records(data);
+});
