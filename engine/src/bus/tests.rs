@@ -235,6 +235,25 @@ fn an_earlier_life_is_over() {
     assert_eq!(node.receive(10_000, b"t", &of(5, 2), &site), Received::Known);
 }
 
+/// A broker that hung brings what was published before we were started anew.
+#[test]
+fn an_earlier_life_of_our_own_is_over_once_this_one_has_spoken() {
+    let site = Site::default();
+    let own = Settings { origin: Origin { epoch: ORIGIN.epoch + 1, ..ORIGIN }, ..SETTINGS };
+    let mut node = Node::new(own);
+    node.up(0, 10_000, &site);
+    let topic = Name::from(&b"t"[..]);
+    node.interest(0, topic.clone(), true);
+    assert_eq!(node.receive(100, b"t", &says(1), &site), Received::Delivered);
+    let words = Outgoing::copied(Opcode::Text, b"x");
+    node.publish(200, &topic, Number { start: 1, seq: 1 }, (&words, Manner::Queued));
+    assert_eq!(node.receive(300, b"t", &says(2), &site), Received::Known);
+    assert_eq!(site.delivered.borrow().len(), 1);
+    // That it may have said more is told.
+    node.tick(5_100, &site);
+    assert_eq!(gaps(&site), [(2, None)]);
+}
+
 #[test]
 fn what_finds_no_room_is_missing_once() {
     let site = Site::default();
